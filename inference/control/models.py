@@ -1,0 +1,119 @@
+"""What is served: a model by its public name, the replicas that run it, and what was published.
+
+The gateways read only `Publication`. Every change of a published row writes its entry under the
+next version and announces it in the same transaction; see `inference.control.services`.
+"""
+
+from django.core.exceptions import ValidationError
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+_model_name = RegexValidator(
+    r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
+    "Start with a letter or digit; then letters, digits and . _ : / - may follow.",
+)
+_environment_name = RegexValidator(
+    r"^ENGINE_KEY_[A-Z0-9_]+$", "Name an environment variable ENGINE_KEY_…"
+)
+
+
+def _engine_url(value: str) -> None:
+    """Accept `http://host:port` or https, with an optional path and nothing else."""
+    scheme, separator, rest = value.partition("://")
+    if scheme not in {"http", "https"} or not separator or not rest:
+        raise ValidationError("Give the engine's base URL, such as http://10.0.0.5:8000.")
+    if any(mark in rest for mark in "?#@ "):
+        raise ValidationError("The base URL has no query, fragment, user or space.")
+
+
+class ServedModel(models.Model):
+    """A model under its public name; the name is what prices and usage refer to."""
+
+    name = models.CharField(max_length=128, unique=True, validators=[_model_name])
+    description = models.CharField(max_length=500, blank=True)
+    context_tokens = models.PositiveIntegerField(validators=[MinValueValidator(1)])
+    max_output_tokens = models.PositiveIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="The most a request may ask for, and what it gets when it asks for nothing.",
+    )
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Replica(models.Model):
+    """One running engine process that serves a model."""
+
+    class Dialect(models.TextChoices):
+        VLLM = "vllm", "vLLM"
+        OPENAI = "openai", "OpenAI-compatible"
+
+    class State(models.TextChoices):
+        ACTIVE = "active"
+        DRAINING = "draining"
+        DISABLED = "disabled"
+
+    model = models.ForeignKey(ServedModel, models.PROTECT, related_name="replicas")
+    name = models.CharField(max_length=63, unique=True)
+    url = models.CharField(max_length=500, validators=[_engine_url], verbose_name="base URL")
+    dialect = models.CharField(max_length=16, choices=Dialect, default=Dialect.VLLM)
+    upstream_model = models.CharField(
+        max_length=128,
+        blank=True,
+        help_text="The engine's own name of the model, where it differs from the public one.",
+    )
+    credential = models.CharField(
+        max_length=100,
+        blank=True,
+        validators=[_environment_name],
+        help_text="The environment variable that holds the engine's API key.",
+    )
+    state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class Publication(models.Model):
+    """One published entry; a body of null says that the entry is gone."""
+
+    class Kind(models.TextChoices):
+        API_KEY = "api_key"
+        TENANT = "tenant"
+        MODEL = "model"
+        REPLICA = "replica"
+
+    pk = models.CompositePrimaryKey("kind", "key")
+    kind = models.CharField(max_length=16, choices=Kind)
+    key = models.CharField(max_length=128)
+    version = models.BigIntegerField(db_index=True)
+    body = models.JSONField(null=True)
+
+    def __str__(self) -> str:
+        return f"{self.kind}:{self.key}@{self.version}"
+
+
+class PublicationVersion(models.Model):
+    """The one row whose lock puts publications in order."""
+
+    version = models.BigIntegerField(default=0)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(condition=models.Q(id=1), name="publication_version_one_row"),
+        )
+
+    def __str__(self) -> str:
+        return str(self.version)

@@ -1,0 +1,97 @@
+"""What a token costs: price books, their immutable published versions, linear prices.
+
+A price belongs to a served model by its public name. It holds one whole number of picos per
+token class; a served model without a price in force cannot be called.
+"""
+
+from django.core.validators import MinValueValidator, RegexValidator
+from django.db import models
+from django.db.models.functions import Now
+
+_currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
+
+
+class PriceBook(models.Model):
+    """A list of prices in one currency; one default book per currency."""
+
+    name = models.CharField(max_length=100, unique=True)
+    currency = models.CharField(max_length=3, validators=[_currency])
+    is_default = models.BooleanField(
+        default=False, help_text="Applies to tenants of this currency without a book of their own."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("name",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("currency",),
+                condition=models.Q(is_default=True),
+                name="price_book_one_default_per_currency",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.name
+
+
+class PriceBookVersion(models.Model):
+    """The prices of a book from an instant on; immutable once published."""
+
+    book = models.ForeignKey(PriceBook, models.PROTECT, related_name="versions")
+    number = models.PositiveIntegerField()
+    effective_at = models.DateTimeField()
+    published_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    class Meta:
+        ordering = ("book_id", "-number")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("book", "number"), name="price_book_version_number_unique"
+            ),
+            models.UniqueConstraint(
+                fields=("book", "effective_at"),
+                condition=models.Q(published_at__isnull=False),
+                name="price_book_version_effective_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.book} v{self.number}"
+
+
+class Price(models.Model):
+    """One served model's linear price in a version, in picos per token."""
+
+    version = models.ForeignKey(PriceBookVersion, models.PROTECT, related_name="prices")
+    model = models.CharField(max_length=128, help_text="The served model's public name.")
+    input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
+    cached_input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
+    output_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
+
+    class Meta:
+        ordering = ("version_id", "model")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("version", "model"), name="price_one_per_version_and_model"
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    input_picos__gte=0, cached_input_picos__gte=0, output_picos__gte=0
+                ),
+                name="price_not_negative",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.model} in {self.version}"
+
+
+class PriceBookAssignment(models.Model):
+    """The book that a tenant pays by, where it is not its currency's default."""
+
+    tenant = models.OneToOneField("tenants.Tenant", models.PROTECT, primary_key=True)
+    book = models.ForeignKey(PriceBook, models.PROTECT, related_name="assignments")
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} pays by {self.book_id}"

@@ -1,0 +1,153 @@
+"""What was used: immutable usage events, the epochs that number them, and their rollups.
+
+Gateways write events and epochs through the SQL of `metering.intake`; Django only reads them.
+Rollups advance along (epoch, seq), so their completeness can be proven.
+"""
+
+from django.db import models
+
+from kit.contracts import CountedBy, EventKind, EventStatus, Surface, TokenClass
+from kit.orm.fields import PicosField
+
+
+def _choices(enumeration: type) -> list[tuple[int, str]]:
+    return [(member.value, member.name.lower()) for member in enumeration]  # type: ignore[attr-defined]
+
+
+class Epoch(models.Model):
+    """One run of one gateway process: the fence for all it commits."""
+
+    class State(models.TextChoices):
+        OPEN = "open"
+        CLOSED = "closed"
+
+    gateway = models.CharField(max_length=200)
+    epoch = models.BigIntegerField()
+    state = models.CharField(max_length=8, choices=State)
+    last_seq = models.BigIntegerField(default=0)
+    admitted = models.BigIntegerField(default=0)
+    settled = models.BigIntegerField(default=0)
+    voided = models.BigIntegerField(default=0)
+    started_at = models.DateTimeField()
+    heartbeat_at = models.DateTimeField()
+    open_since = models.DateTimeField(null=True)
+    closed_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("gateway", "epoch"), name="epoch_unique_in_gateway"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.gateway}#{self.epoch}"
+
+
+class Event(models.Model):
+    """The immutable fact of one request, or a correction of one.
+
+    Partitioned by range of `request_id`, whose leading bits are `admitted_at`.
+    The model's name is its price's: without a price there is no call.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "request_id")
+    request_id = models.UUIDField()
+    admitted_at = models.DateTimeField()
+    tenant_id = models.BigIntegerField()
+    project_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    price_id = models.BigIntegerField()
+    replica_id = models.BigIntegerField()
+    epoch_id = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    charge_picos = models.BigIntegerField()
+    first_token_us = models.BigIntegerField(null=True)
+    duration_us = models.BigIntegerField()
+    input_tokens = models.IntegerField()
+    cached_input_tokens = models.IntegerField()
+    output_tokens = models.IntegerField()
+    reasoning_tokens = models.IntegerField()
+    generated_tokens = models.IntegerField()
+    kind = models.SmallIntegerField(choices=_choices(EventKind))
+    status = models.SmallIntegerField(choices=_choices(EventStatus))
+    counted_by = models.SmallIntegerField(choices=_choices(CountedBy))
+    surface = models.SmallIntegerField(choices=_choices(Surface))
+    streamed = models.BooleanField()
+    corrects = models.UUIDField(null=True)
+    committed_at = models.DateTimeField()
+
+    class Meta:
+        managed = False
+        db_table = "usage_event"
+
+    def __str__(self) -> str:
+        return str(self.request_id)
+
+
+class Correction(models.Model):
+    """One correction of an event per kind and source, so that none is made twice."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "corrects", "kind", "source")
+    tenant_id = models.BigIntegerField()
+    corrects = models.UUIDField()
+    kind = models.SmallIntegerField(choices=_choices(EventKind))
+    source = models.CharField(max_length=100)
+    request_id = models.UUIDField()
+
+    def __str__(self) -> str:
+        return f"{self.kind} of {self.corrects}"
+
+
+class BillingDay(models.Model):
+    """One billing day of a tenant: its two instants, computed once from its zone."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "date")
+    tenant_id = models.BigIntegerField()
+    date = models.DateField()
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField()
+    zone = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="billing_day_has_length",
+            ),
+            models.UniqueConstraint(
+                fields=("tenant_id", "starts_at"), name="billing_day_starts_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.date}"
+
+
+class DayRollup(models.Model):
+    """Sums of one billing day: what money is computed from."""
+
+    pk = models.CompositePrimaryKey(
+        "tenant_id", "date", "project_id", "api_key_id", "price_id", "token_class"
+    )
+    tenant_id = models.BigIntegerField()
+    date = models.DateField()
+    project_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    price_id = models.BigIntegerField()
+    token_class = models.SmallIntegerField(choices=_choices(TokenClass))
+    quantity = models.BigIntegerField()
+    charge_picos = PicosField()
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.date} {self.token_class}"
+
+
+class RollupMark(models.Model):
+    """How far the rollup has come along one epoch's numbered events."""
+
+    epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)
+    rolled_seq = models.BigIntegerField(default=0)
+
+    def __str__(self) -> str:
+        return f"{self.epoch_id} up to {self.rolled_seq}"

@@ -1,0 +1,72 @@
+"""Applications, middleware, templates, static files."""
+
+from pathlib import Path
+
+from config.env import WebSettings, load
+
+_web = load(WebSettings)
+ROOT = Path(__file__).resolve().parents[3]
+
+INSTALLED_APPS = [
+    "unfold",
+    "django.contrib.admin",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "rest_framework",
+    "drf_spectacular",
+    "drf_spectacular_sidecar",
+    "config.apps.ConfigConfig",
+    "tenants.apps.TenantsConfig",
+    "metering.usage.apps.UsageConfig",
+    "metering.pricing.apps.PricingConfig",
+    "metering.ledger.apps.LedgerConfig",
+    "metering.billing.apps.BillingConfig",
+    "inference.control.apps.ControlConfig",
+    "pages.apps.PagesConfig",
+]
+
+MIDDLEWARE = [
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "config.middleware.OperatorPages",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "config.urls"
+ASGI_APPLICATION = "config.asgi.application"
+
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ]
+        },
+    }
+]
+
+USE_TZ = True
+TIME_ZONE = "UTC"
+LANGUAGE_CODE = "en-gb"
+USE_THOUSAND_SEPARATOR = True
+
+STATIC_URL = "/static/"
+STATIC_ROOT = ROOT / "static"
+# Files are served from where the packages keep them: no collect step before a first start.
+WHITENOISE_USE_FINDERS = True
+
+DEBUG = _web.debug
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+PUBLIC_URL = _web.public_url

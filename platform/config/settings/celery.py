@@ -1,0 +1,23 @@
+"""Celery: every task is an idempotent scan of PostgreSQL, so a lost message changes nothing."""
+
+from config.env import WebSettings, load
+
+_web = load(WebSettings)
+
+CELERY_BROKER_URL = _web.redis_url or "memory://"
+CELERY_TASK_IGNORE_RESULT = True
+CELERY_TASK_ACKS_LATE = True
+CELERY_WORKER_PREFETCH_MULTIPLIER = 1
+CELERY_TASK_TIME_LIMIT = 15 * 60
+CELERY_TIMEZONE = "UTC"
+CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
+CELERY_WORKER_HIJACK_ROOT_LOGGER = False
+CELERY_BEAT_SCHEDULE = {
+    "roll-up-usage": {"task": "usage.roll_up", "schedule": 2.0, "options": {"expires": 10}},
+    "write-calendar": {"task": "usage.write_calendar", "schedule": 3600.0},
+    "close-silent-epochs": {"task": "usage.close_silent_epochs", "schedule": 30.0},
+    "post-days": {"task": "ledger.post_days", "schedule": 600.0},
+    "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
+    "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
+    "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
+}

@@ -1,0 +1,41 @@
+"""Secrets, hosts, cookies, passwords."""
+
+from config.env import SecretSettings, WebSettings, load
+
+_web = load(WebSettings)
+_secrets = load(SecretSettings)
+
+
+def _listed(text: str) -> list[str]:
+    return [part.strip() for part in text.split(",") if part.strip()]
+
+
+SECRET_KEY = _web.secret_key.get_secret_value()
+KEY_PEPPER = _secrets.key_pepper.get_secret_value().encode()
+OPERATOR_TOKEN = _web.operator_token.get_secret_value()
+
+ALLOWED_HOSTS = _listed(_web.allowed_hosts)
+CSRF_TRUSTED_ORIGINS = _listed(_web.csrf_trusted_origins)
+
+# The gateway in front drops forwarding headers of clients and writes its own.
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
+SESSION_COOKIE_HTTPONLY = True
+SESSION_COOKIE_AGE = 12 * 3600
+SECURE_CONTENT_TYPE_NOSNIFF = True
+SECURE_REFERRER_POLICY = "same-origin"
+X_FRAME_OPTIONS = "DENY"
+# TLS ends in front of the gateway, which is where http is sent on to https.
+SECURE_HSTS_SECONDS = 31_536_000 if _web.secure_cookies else 0
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]
+
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": f"django.contrib.auth.password_validation.{name}"}
+    for name in (
+        "UserAttributeSimilarityValidator",
+        "MinimumLengthValidator",
+        "CommonPasswordValidator",
+        "NumericPasswordValidator",
+    )
+]
+LOGIN_URL = "admin:login"

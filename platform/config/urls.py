@@ -1,0 +1,12 @@
+"""Addresses of the web process."""
+
+from django.contrib import admin
+from django.urls import include, path
+from django.views.generic import RedirectView
+
+urlpatterns = [
+    path("", RedirectView.as_view(url="/admin/")),
+    path("admin/", admin.site.urls),
+    path("finance/", include("pages.finance.urls")),
+    path("api/v1/", include("config.api")),
+]

@@ -1,0 +1,1 @@
+"""Shared primitives: no application is imported here."""

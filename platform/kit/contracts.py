@@ -1,0 +1,160 @@
+"""Where serving and metering meet: facts and Protocols that both sides know, and nothing else.
+
+`inference` and `metering` never import each other. The gateway talks to a `Meter`; the
+composition root hands it the one from `metering.intake`. Everything here is pure and immutable.
+"""
+
+import asyncio
+import enum
+from dataclasses import dataclass
+from typing import Protocol
+from uuid import UUID
+
+
+class Surface(enum.IntEnum):
+    """The API a request came through. Values are stored."""
+
+    CHAT_COMPLETIONS = 1
+    COMPLETIONS = 2
+
+
+class EventKind(enum.IntEnum):
+    """What a usage event records: a request, or a correction of one. Values are stored."""
+
+    REQUEST = 0
+    LATE = 1
+    UNDELIVERED = 2
+    RETRY = 3
+    ADJUSTMENT = 4
+
+
+class EventStatus(enum.IntEnum):
+    """Why a request ended. Values are stored."""
+
+    OK = 0
+    CLIENT_GONE = 1
+    ENGINE_ERROR = 2
+    ENGINE_TIMEOUT = 3
+    BUDGET_EXHAUSTED = 4
+    KEY_REVOKED = 5
+    DRAINED = 6
+    UNDELIVERED = 7
+
+
+class CountedBy(enum.IntEnum):
+    """Who counted the tokens. Values are stored."""
+
+    ENGINE = 0
+    TOKENIZER = 1
+    NONE = 2
+
+
+class TokenClass(enum.IntEnum):
+    """A kind of token with its own price, or a count kept beside them. Values are stored.
+
+    INPUT, CACHED_INPUT and OUTPUT partition a request's tokens and carry its charge.
+    REQUESTS counts requests; REASONING is the part of OUTPUT spent thinking.
+    """
+
+    REQUESTS = 0
+    INPUT = 1
+    CACHED_INPUT = 2
+    OUTPUT = 3
+    REASONING = 4
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Who asked: the tenant that pays, the project and the API key it used."""
+
+    tenant_id: int
+    project_id: int
+    api_key_id: int
+
+
+@dataclass(frozen=True, slots=True)
+class LinearPrice:
+    """What one token of each class costs under one published price, in picos."""
+
+    id: int
+    model: str
+    currency: str
+    input_picos: int
+    cached_input_picos: int
+    output_picos: int
+
+
+@dataclass(frozen=True, slots=True)
+class TokenCounts:
+    """Tokens of one request by class; `reasoning_tokens` lie inside `output_tokens`."""
+
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Admission:
+    """A request that may run: its id, its instant by the database's clock, and its price."""
+
+    request_id: UUID
+    admitted_at_us: int
+    caller: Caller
+    price: LinearPrice
+    surface: Surface
+    streamed: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended and what of it was handed over (metering.md, section 2).
+
+    `generated_tokens` is what the engine produced, delivered or not. Durations are
+    microseconds since admission; `first_token_us` is None when there was no token.
+    """
+
+    status: EventStatus
+    counts: TokenCounts
+    generated_tokens: int
+    counted_by: CountedBy
+    replica_id: int
+    first_token_us: int | None
+    duration_us: int
+
+
+class Meter(Protocol):
+    """Admits requests and makes what they used durable.
+
+    Every admission ends in exactly one `settle` or `void`. Both are plain calls, so a
+    cancelled request cannot lose its event; only waiting for the commit is asynchronous.
+    """
+
+    def admit(
+        self, caller: Caller, *, model: str, surface: Surface, streamed: bool
+    ) -> Admission:
+        """Admit a request at the database's present instant.
+
+        Raises `ServiceUnavailable` while nothing can be made durable, and `ModelNotFound`
+        when no price is in force: nothing is ever silently free.
+        """
+        ...
+
+    def void(self, admission: Admission) -> None:
+        """Forget an admission whose request no engine accepted: nothing is billed."""
+        ...
+
+    def settle(
+        self, admission: Admission, outcome: Outcome
+    ) -> asyncio.Future[EventStatus]:
+        """Queue the usage event; the future is done once it is committed."""
+        ...
+
+    def undelivered(
+        self, admission: Admission, outcome: Outcome, *, prompt_too: bool
+    ) -> asyncio.Future[EventStatus]:
+        """Queue the correction of a settled answer that was never handed over.
+
+        The output is given back; the prompt too when the fault was ours.
+        """
+        ...

@@ -1,0 +1,1 @@
+"""Framework-aware primitives of the management API."""

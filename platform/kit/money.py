@@ -1,0 +1,102 @@
+"""Money as integers: picos inside, minor units on invoices, text at the edges.
+
+A pico is 10^-12 of a currency unit. A price per million tokens with at most six decimals is a
+whole number of picos per token, so a charge is exact and nothing rounds before the invoice line.
+This is the only module that rounds, and `minor_from_picos` is the only place where it does.
+"""
+
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+PICOS_PER_UNIT = 10**12
+TOKENS_PER_QUOTE = 1_000_000
+QUOTE_DECIMALS = 6
+_PICOS_PER_QUOTE_STEP = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
+
+# ISO 4217 currencies whose minor unit is not a hundredth.
+_EXPONENTS = {
+    **dict.fromkeys(
+        "BIF CLP DJF GNF JPY KMF KRW MGA PYG RWF UGX VND VUV XAF XOF XPF".split(), 0
+    ),
+    **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
+}
+
+
+class PriceFormatError(ValueError):
+    """A quoted price is not a plain decimal of at most six places."""
+
+
+@dataclass(frozen=True, slots=True)
+class Money:
+    """An exact amount: `picos` of `currency` (ISO 4217, upper case)."""
+
+    picos: int
+    currency: str
+
+    def __str__(self) -> str:
+        """Show the amount in its currency's minor unit, rounded for display."""
+        return format_minor(minor_from_picos(self.picos, self.currency), self.currency)
+
+
+def exponent(currency: str) -> int:
+    """Return how many decimals the currency's minor unit has (2 for most)."""
+    return _EXPONENTS.get(currency.upper(), 2)
+
+
+def minor_from_picos(picos: int, currency: str) -> int:
+    """Round picos half up (away from zero) to the currency's minor unit."""
+    unit = PICOS_PER_UNIT // 10 ** exponent(currency)
+    magnitude = (2 * abs(picos) + unit) // (2 * unit)
+    return magnitude if picos >= 0 else -magnitude
+
+
+def picos_from_minor(minor: int, currency: str) -> int:
+    """Convert minor units to picos, exactly."""
+    return minor * (PICOS_PER_UNIT // 10 ** exponent(currency))
+
+
+def picos_per_token(quote: str | Decimal) -> int:
+    """Turn a price per million tokens into whole picos per token.
+
+    Raises `PriceFormatError` for a negative, malformed or finer than six-decimal quote.
+    """
+    try:
+        value = Decimal(quote)
+    except InvalidOperation:
+        raise PriceFormatError(f"'{quote}' is not a decimal number") from None
+    if not value.is_finite() or value < 0:
+        raise PriceFormatError(f"'{quote}' is not a price: it must be zero or more")
+    steps = value.scaleb(QUOTE_DECIMALS)
+    if steps != steps.to_integral_value():
+        raise PriceFormatError(f"'{quote}' has more than {QUOTE_DECIMALS} decimals")
+    return int(steps) * _PICOS_PER_QUOTE_STEP
+
+
+def quote_per_million(picos: int) -> str:
+    """Show picos per token as a price per million tokens, without trailing zeros."""
+    whole, fraction = divmod(picos, 10**QUOTE_DECIMALS)
+    text = f"{whole}.{fraction:0{QUOTE_DECIMALS}d}".rstrip("0")
+    head, _, tail = text.partition(".")
+    return f"{head}.{tail:0<2}"
+
+
+def format_picos(picos: int) -> str:
+    """Show an exact amount of currency units, e.g. `0.000123450000` as `0.00012345`."""
+    sign = "-" if picos < 0 else ""
+    whole, fraction = divmod(abs(picos), PICOS_PER_UNIT)
+    tail = f"{fraction:012d}".rstrip("0")
+    return f"{sign}{whole:,}.{tail:0<2}"
+
+
+def decimal_from_picos(picos: int) -> str:
+    """Render an exact amount as a plain decimal string for APIs, e.g. `1234.5`."""
+    return format_picos(picos).replace(",", "")
+
+
+def format_minor(minor: int, currency: str) -> str:
+    """Show minor units with thousands separators and the currency, e.g. `1,234.50 USD`."""
+    places = exponent(currency)
+    sign = "-" if minor < 0 else ""
+    whole, fraction = divmod(abs(minor), 10**places)
+    tail = f".{fraction:0{places}d}" if places else ""
+    return f"{sign}{whole:,}{tail} {currency.upper()}"

@@ -1,0 +1,1 @@
+"""Framework-aware primitives for Django models, roles and migrations."""
