@@ -1,0 +1,96 @@
+"""The simulator's command line, for `python -m` and for a management command alike.
+
+Failure: a value out of range ends the process with one line and status 2.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+
+from inference.engines.simulator.server import run
+from inference.engines.simulator.settings import (
+    Behaviour,
+    SettingsError,
+    SimulatorSettings,
+)
+
+_DEFAULTS = Behaviour()
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add every option of the simulator to `parser`."""
+    parser.add_argument("--host", default="127.0.0.1")
+    parser.add_argument(
+        "--port", type=int, default=9000, help="0 takes a free one (default: 9000)"
+    )
+    parser.add_argument("--api-key", help="ask for this key under /v1, as vLLM does")
+    parser.add_argument(
+        "--model", default=_DEFAULTS.model, help="the served model's name"
+    )
+    parser.add_argument(
+        "--first-token-ms",
+        type=float,
+        default=_DEFAULTS.first_token_ms,
+        help="time from a request to its first token (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--inter-token-ms",
+        type=float,
+        default=_DEFAULTS.inter_token_ms,
+        help="time between tokens; 0 is as fast as it goes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--answer-tokens",
+        type=int,
+        default=_DEFAULTS.answer_tokens,
+        help="length of an answer whose request names no limit (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--context-tokens",
+        type=int,
+        default=_DEFAULTS.context_tokens,
+        help="prompt and answer together (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--force-include-usage",
+        action="store_true",
+        help="report running and final usage in every stream, asked for or not",
+    )
+    parser.add_argument(
+        "--finish-with-text",
+        action="store_true",
+        help="let the finish chunk carry the last token",
+    )
+
+
+def settings_from(options: argparse.Namespace) -> SimulatorSettings:
+    """Return the settings that parsed `options` ask for; raises `SettingsError`."""
+    return SimulatorSettings(
+        host=options.host,
+        port=options.port,
+        api_key=options.api_key,
+        behaviour=Behaviour(
+            model=options.model,
+            first_token_ms=options.first_token_ms,
+            inter_token_ms=options.inter_token_ms,
+            answer_tokens=options.answer_tokens,
+            context_tokens=options.context_tokens,
+            force_include_usage=options.force_include_usage,
+            finish_with_text=options.finish_with_text,
+        ),
+    )
+
+
+def main(argv: Sequence[str]) -> int:
+    """Run the simulator with the options in `argv`; return the exit status."""
+    parser = argparse.ArgumentParser(
+        prog="python -m inference.engines.simulator",
+        description="A simulated vLLM server that answers in numbered tokens.",
+    )
+    add_arguments(parser)
+    try:
+        run(settings_from(parser.parse_args(argv)))
+    except (SettingsError, OSError) as refused:
+        sys.stderr.write(f"simulator: {refused}\n")
+        return 2
+    return 0

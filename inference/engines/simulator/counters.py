@@ -1,0 +1,90 @@
+"""What the engine has done so far, as vLLM counts it and as a bill should.
+
+The two differ where vLLM's do: its `prompt_tokens_total` counts a prompt once per choice,
+its usage (and so `prompt_tokens` here) once per request. A prompt counts when its first
+token is made, a generated token when it is made; a client that leaves is counted in
+`aborted` and in no `request_success` row. One process, one event loop: no locks.
+"""
+
+from dataclasses import dataclass, field
+
+FINISH_REASONS = ("stop", "length", "abort", "error", "repetition")
+
+
+@dataclass(slots=True)
+class Counters:
+    """Totals since the process started, and the requests under way."""
+
+    started_at: float
+    requests: int = 0
+    aborted: int = 0
+    prompt_tokens: int = 0
+    prefilled_tokens: int = 0
+    generation_tokens: int = 0
+    running_requests: int = 0
+    running_sequences: int = 0
+    finished: dict[str, int] = field(
+        default_factory=lambda: dict.fromkeys(FINISH_REASONS, 0)
+    )
+
+    def stats(self) -> dict[str, int]:
+        """Return the ground truth that tests compare a meter with."""
+        return {
+            "requests": self.requests,
+            "prompt_tokens": self.prompt_tokens,
+            "generation_tokens": self.generation_tokens,
+            "running": self.running_requests,
+            "aborted": self.aborted,
+        }
+
+    def prometheus(self, *, model: str) -> str:
+        """Return the metrics page, in the names and labels of vLLM."""
+        where = f'engine="0",model_name="{_escaped(model)}"'
+        lines = _family(
+            "process_start_time_seconds",
+            "gauge",
+            "Start time of the process since unix epoch in seconds.",
+        )
+        lines.append(f"process_start_time_seconds {self.started_at:.2f}")
+        for name, kind, about, value in (
+            (
+                "vllm:num_requests_running",
+                "gauge",
+                "Number of requests in model execution batches.",
+                self.running_sequences,
+            ),
+            (
+                "vllm:num_requests_waiting",
+                "gauge",
+                "Number of requests waiting to be processed.",
+                0,
+            ),
+            (
+                "vllm:prompt_tokens_total",
+                "counter",
+                "Number of prefill tokens processed.",
+                self.prefilled_tokens,
+            ),
+            (
+                "vllm:generation_tokens_total",
+                "counter",
+                "Number of generation tokens processed.",
+                self.generation_tokens,
+            ),
+        ):
+            lines += _family(name, kind, about)
+            lines.append(f"{name}{{{where}}} {float(value)}")
+        name = "vllm:request_success_total"
+        lines += _family(name, "counter", "Count of successfully processed requests.")
+        for reason, count in self.finished.items():
+            labels = f'engine="0",finished_reason="{reason}",{where.split(",", 1)[1]}'
+            lines.append(f"{name}{{{labels}}} {float(count)}")
+        return "\n".join([*lines, ""])
+
+
+def _family(name: str, kind: str, about: str) -> list[str]:
+    return [f"# HELP {name} {about}", f"# TYPE {name} {kind}"]
+
+
+def _escaped(label: str) -> str:
+    return label.replace("\\", "\\\\").replace('"', '\\"').replace("\n", "\\n")

@@ -1,0 +1,278 @@
+"""Read a generation request: bytes in, an `Order` or a `Refusal` out. Pure.
+
+The checks run in vLLM's order: the JSON, the schema, the model, the prompt, the limits.
+Unknown fields are ignored, as they are there.
+"""
+
+import json
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal, TypeGuard
+
+import orjson
+
+from inference.engines.simulator import errors
+from inference.engines.simulator.settings import Behaviour
+from inference.engines.simulator.tokens import chat_tokens, text_tokens
+
+FinishReason = Literal["stop", "length", "abort"]
+
+# What vLLM answers to a completion that names no limit, and the most choices it takes.
+COMPLETION_TOKENS_DEFAULT = 16
+CHOICES_MAX = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """One answer to make: its prompt's length, its own length, why it will end."""
+
+    prompt_tokens: int
+    tokens: int
+    finish_reason: FinishReason
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """A request that will be served. `prompt_tokens` counts each prompt once."""
+
+    chat: bool
+    stream: bool
+    include_usage: bool
+    running_usage: bool
+    prompt_tokens: int
+    choices: tuple[Choice, ...]
+
+
+def parse_json(body: bytes) -> dict[str, Any]:
+    """Return the object in `body`; refuses anything else."""
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError:
+        value = _parse_leniently(body)
+    if not isinstance(value, dict):
+        raise errors.invalid_field(
+            "model_attributes_type",
+            where="body",
+            message="Input should be a valid dictionary or object to extract fields from",
+            value=value,
+        )
+    return value
+
+
+def read_chat(body: bytes, *, behaviour: Behaviour) -> Order:
+    """Return the order of a `/v1/chat/completions` body."""
+    fields = parse_json(body)
+    messages = conversation(fields)
+    stream, include_usage, running_usage = _stream_options(fields, behaviour)
+    check_model(fields, behaviour=behaviour)
+    if not messages:
+        raise errors.bad_request(
+            "Cannot apply chat template to an empty conversation. "
+            "Provide at least one message."
+        )
+    prompt = len(chat_tokens(messages, tools=fields.get("tools")))
+    choices = _choices(fields, [prompt], behaviour, chat=True)
+    return Order(True, stream, include_usage, running_usage, prompt, choices)
+
+
+def read_completion(body: bytes, *, behaviour: Behaviour) -> Order:
+    """Return the order of a `/v1/completions` body; a list of prompts is a batch."""
+    fields = parse_json(body)
+    stream, include_usage, running_usage = _stream_options(fields, behaviour)
+    check_model(fields, behaviour=behaviour)
+    prompts = _prompt_lengths(fields.get("prompt"))
+    choices = _choices(fields, prompts, behaviour, chat=False)
+    return Order(False, stream, include_usage, running_usage, sum(prompts), choices)
+
+
+def conversation(fields: dict[str, Any]) -> list[dict[str, Any]]:
+    """Return the messages of a chat body."""
+    if "messages" not in fields:
+        raise errors.invalid_field(
+            "missing", where="body.messages", message="Field required", value=fields
+        )
+    messages = fields["messages"]
+    if not isinstance(messages, list):
+        raise _wrong_type("list", "list", where="body.messages", value=messages)
+    for position, message in enumerate(messages):
+        if not isinstance(message, dict):
+            where = f"body.messages.{position}"
+            raise _wrong_type("dict", "dictionary", where=where, value=message)
+    return messages
+
+
+def check_model(fields: dict[str, Any], *, behaviour: Behaviour) -> None:
+    """Refuse a model that is not served; a request without one means the served one."""
+    name = fields.get("model")
+    if name is None or name == behaviour.model:
+        return
+    if not isinstance(name, str):
+        raise _wrong_type("string", "string", where="body.model", value=name)
+    raise errors.unknown_model(name, served=behaviour.model)
+
+
+def _parse_leniently(body: bytes) -> Any:
+    # vLLM reads with the standard library: it takes more (NaN, lone surrogates) than the
+    # fast parser, and its position and reason are what a refusal quotes.
+    try:
+        return json.loads(body)
+    except json.JSONDecodeError as broken:
+        position, reason = broken.pos, broken.msg
+    except (UnicodeDecodeError, RecursionError):
+        position, reason = 0, "Expecting value"
+    raise errors.invalid_field(
+        "json_invalid",
+        where=f"body.{position}",
+        message="JSON decode error",
+        value={},
+        context=reason,
+    )
+
+
+def _stream_options(
+    fields: dict[str, Any], behaviour: Behaviour
+) -> tuple[bool, bool, bool]:
+    """Return (streamed, final usage wanted, running usage wanted)."""
+    stream = bool(fields.get("stream"))
+    options = fields.get("stream_options")
+    if options is not None and not stream:
+        raise errors.bad_request(
+            "Stream options can only be defined when `stream=True`. "
+            "(parameter=stream_options)",
+            param="stream_options",
+        )
+    if not stream:
+        return False, True, False
+    if behaviour.force_include_usage:
+        return True, True, True
+    if options is None:
+        return True, False, False
+    if not isinstance(options, dict):
+        raise _wrong_type(
+            "dict", "dictionary", where="body.stream_options", value=options
+        )
+    include_usage = bool(options.get("include_usage"))
+    # vLLM ignores the running usage of a client that does not want the final one.
+    running = include_usage and bool(options.get("continuous_usage_stats"))
+    return True, include_usage, running
+
+
+def _prompt_lengths(prompt: object) -> list[int]:
+    """Return one token count per prompt: text, token ids, or a list of either."""
+    if isinstance(prompt, str):
+        return [len(text_tokens(prompt))]
+    if isinstance(prompt, list) and prompt:
+        if _is_token_ids(prompt):
+            return [len(prompt)]
+        lengths = [
+            len(text_tokens(each)) if isinstance(each, str) else len(each)
+            for each in prompt
+            if isinstance(each, str) or (isinstance(each, list) and _is_token_ids(each))
+        ]
+        if len(lengths) == len(prompt) and all(lengths):
+            return lengths
+    raise errors.bad_request(
+        "Either prompt or prompt_embeds must be provided and non-empty."
+    )
+
+
+def _is_token_ids(values: list[Any]) -> bool:
+    return all(_is_integer(value) for value in values)
+
+
+def _choices(
+    fields: dict[str, Any], prompts: Sequence[int], behaviour: Behaviour, *, chat: bool
+) -> tuple[Choice, ...]:
+    """Return the choices in the order of their index: all of a prompt's, then the next's."""
+    context = behaviour.context_tokens
+    for prompt in prompts:
+        if prompt >= context:
+            raise errors.prompt_too_long(prompt_tokens=prompt, context_tokens=context)
+    asked = _answer_limit(fields, context_tokens=context, chat=chat)
+    _check_temperature(fields)
+    count = _choice_count(fields)
+    return tuple(
+        choice
+        for prompt in prompts
+        for choice in (_choice(prompt, asked, behaviour, chat=chat),) * count
+    )
+
+
+def _choice(
+    prompt: int, asked: int | None, behaviour: Behaviour, *, chat: bool
+) -> Choice:
+    room = behaviour.context_tokens - prompt
+    if asked is not None:
+        return Choice(prompt, min(asked, room), "length")
+    limit = room if chat else min(room, COMPLETION_TOKENS_DEFAULT)
+    if behaviour.answer_tokens <= limit:
+        return Choice(prompt, behaviour.answer_tokens, "stop")
+    return Choice(prompt, limit, "length")
+
+
+def _answer_limit(
+    fields: dict[str, Any], *, context_tokens: int, chat: bool
+) -> int | None:
+    name, limit = "max_tokens", fields.get("max_tokens")
+    if chat and fields.get("max_completion_tokens") is not None:
+        name, limit = "max_completion_tokens", fields["max_completion_tokens"]
+    if limit is None:
+        return None
+    if not _is_integer(limit):
+        raise _wrong_type("int", "integer", where=f"body.{name}", value=limit)
+    if limit > context_tokens:
+        raise errors.bad_parameter(
+            f"{name}={limit} cannot be greater than max_model_len={context_tokens}. "
+            "Please request fewer output tokens.",
+            param=name,
+            value=limit,
+        )
+    if limit < 1:
+        raise errors.bad_parameter(
+            f"{name} must be at least 1, got {limit}.", param=name, value=limit
+        )
+    return limit
+
+
+def _check_temperature(fields: dict[str, Any]) -> None:
+    temperature = fields.get("temperature")
+    if temperature is None:
+        return
+    if type(temperature) not in (int, float):
+        raise _wrong_type(
+            "float", "number", where="body.temperature", value=temperature
+        )
+    if not 0 <= temperature <= 2:
+        value = float(temperature)
+        raise errors.bad_parameter(
+            f"temperature must be in [0, 2], got {value}.",
+            param="temperature",
+            value=value,
+        )
+
+
+def _choice_count(fields: dict[str, Any]) -> int:
+    count = fields.get("n")
+    if count is None:
+        return 1
+    if not _is_integer(count):
+        raise _wrong_type("int", "integer", where="body.n", value=count)
+    if not 1 <= count <= CHOICES_MAX:
+        raise errors.bad_parameter(
+            f"n must be in [1, {CHOICES_MAX}], got {count}.", param="n", value=count
+        )
+    return count
+
+
+def _is_integer(value: object) -> TypeGuard[int]:
+    # JSON's true is an int to isinstance, and no count to anybody.
+    return type(value) is int
+
+
+def _wrong_type(kind: str, noun: str, *, where: str, value: object) -> errors.Refusal:
+    return errors.invalid_field(
+        f"{kind}_type",
+        where=where,
+        message=f"Input should be a valid {noun}",
+        value=value,
+    )

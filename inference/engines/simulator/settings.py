@@ -1,0 +1,76 @@
+"""What a simulator is told: where it listens, and how it behaves.
+
+`Behaviour` is the part that may be exchanged while the process runs; a request keeps the
+behaviour it started with. Failure: a value out of range raises `SettingsError` with one
+sentence, before anything has changed.
+"""
+
+import math
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, fields, replace
+from typing import Any
+
+
+class SettingsError(ValueError):
+    """A setting that the simulator cannot follow."""
+
+
+@dataclass(frozen=True, slots=True)
+class Behaviour:
+    """How answers are made, from the next request on.
+
+    `answer_tokens` is the length of an answer whose request names no limit.
+    `force_include_usage` stands for vLLM's `--enable-force-include-usage`: every stream
+    reports running and final usage, asked for or not. `finish_with_text` lets the finish
+    chunk carry the last token, as vLLM does when it stops for length.
+    """
+
+    model: str = "sim"
+    first_token_ms: float = 0.0
+    inter_token_ms: float = 0.0
+    answer_tokens: int = 64
+    context_tokens: int = 32_768
+    force_include_usage: bool = False
+    finish_with_text: bool = False
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be followed, types included: values may come from JSON."""
+        if not isinstance(self.model, str) or not self.model:
+            raise SettingsError("model must be a non-empty string")
+        for name in ("first_token_ms", "inter_token_ms"):
+            if not _is_duration(getattr(self, name)):
+                raise SettingsError(
+                    f"{name} must be a number of milliseconds, 0 or more"
+                )
+        # A context of two holds the smallest exchange: one prompt token, one answered.
+        for name, least in (("answer_tokens", 1), ("context_tokens", 2)):
+            if type(getattr(self, name)) is not int or getattr(self, name) < least:
+                raise SettingsError(f"{name} must be a whole number, {least} or more")
+        for name in ("force_include_usage", "finish_with_text"):
+            if type(getattr(self, name)) is not bool:
+                raise SettingsError(f"{name} must be true or false")
+
+    def changed(self, changes: Mapping[str, Any]) -> "Behaviour":
+        """Return this behaviour with `changes` made; raises `SettingsError`."""
+        unknown = sorted(changes.keys() - {known.name for known in fields(self)})
+        if unknown:
+            raise SettingsError(f"no such setting: {', '.join(unknown)}")
+        return replace(self, **changes)
+
+    def as_json(self) -> dict[str, Any]:
+        """Return the settings as `/simulator/settings` shows them."""
+        return asdict(self)
+
+
+@dataclass(frozen=True, slots=True)
+class SimulatorSettings:
+    """One process: its address, its key (none: open to all), its first behaviour."""
+
+    host: str = "127.0.0.1"
+    port: int = 9000
+    api_key: str | None = None
+    behaviour: Behaviour = field(default_factory=Behaviour)
+
+
+def _is_duration(value: object) -> bool:
+    return type(value) in (int, float) and 0 <= value < math.inf  # type: ignore[operator]
