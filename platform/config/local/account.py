@@ -1,0 +1,98 @@
+"""The operating-system account that PostgreSQL runs as.
+
+PostgreSQL refuses to run as root. Where we are root, as in most containers, it runs as `nobody`,
+which may be unable to enter the checkout (below a home of mode 0700, say). What it must read or
+write is then kept under `/var/lib/tollgate`, which only root can write and everybody can enter.
+
+Failure: no `nobody`, or no place for it, ends with one line that says what to do.
+"""
+
+import contextlib
+import hashlib
+import os
+import pwd
+import shutil
+import subprocess
+import tempfile
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+OPEN_PLACE = Path("/var/lib/tollgate")
+
+
+@dataclass(frozen=True, slots=True)
+class Account:
+    """A user of the operating system; `None` is the one that we run as already."""
+
+    uid: int | None = None
+    gid: int | None = None
+
+    def popen(self) -> Mapping[str, Any]:
+        """Return the arguments that make `subprocess` run a command as this user."""
+        if self.uid is None:
+            return {}
+        return {"user": self.uid, "group": self.gid, "extra_groups": []}
+
+    def give(self, path: Path) -> None:
+        """Make this user the owner of `path`."""
+        if self.uid is not None and self.gid is not None:
+            os.chown(path, self.uid, self.gid)
+
+    def can_enter(self, folder: Path) -> bool:
+        """Tell whether this user can look into `folder`."""
+        if self.uid is None:
+            return os.access(folder, os.R_OK | os.X_OK)
+        test = ["test", "-r", str(folder), "-a", "-x", str(folder)]
+        return (
+            subprocess.run(test, check=False, cwd="/", **self.popen()).returncode == 0
+        )  # noqa: S603
+
+
+def service_account() -> Account:
+    """Return the account for servers that must not run as root."""
+    if os.geteuid() != 0:
+        return Account()
+    try:
+        entry = pwd.getpwnam("nobody")
+    except KeyError:
+        raise SystemExit(
+            "tollgate: PostgreSQL cannot run as root and there is no user `nobody`: "
+            "start this as an ordinary user, or set DATABASE_URL"
+        ) from None
+    return Account(uid=entry.pw_uid, gid=entry.pw_gid)
+
+
+def enterable_copy(folder: Path, account: Account) -> Path:
+    """Return `folder` where the account can read it, else a copy in an open place."""
+    if account.can_enter(folder):
+        return folder
+    state = folder.stat()
+    name = hashlib.sha256(f"{folder}:{state.st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = open_place() / "programs" / name
+    if not copy.exists():
+        copy.parent.mkdir(mode=0o755, exist_ok=True)
+        fresh = Path(tempfile.mkdtemp(dir=copy.parent))
+        shutil.copytree(folder, fresh, dirs_exist_ok=True, symlinks=True)
+        fresh.chmod(0o755)
+        # Another process may have been faster; its copy is as good.
+        with contextlib.suppress(OSError):
+            fresh.rename(copy)
+        if fresh.exists():
+            shutil.rmtree(fresh)
+    return copy
+
+
+def open_place() -> Path:
+    """Return a folder of root's that every user can enter."""
+    try:
+        OPEN_PLACE.mkdir(mode=0o755, parents=True, exist_ok=True)
+        OPEN_PLACE.chmod(0o755)
+    except OSError as error:
+        raise SystemExit(
+            f"tollgate: {OPEN_PLACE}: {error.strerror}; PostgreSQL cannot run as root and "
+            "needs a folder that others can enter: start this as an ordinary user, "
+            "or set DATABASE_URL"
+        ) from None
+    return OPEN_PLACE

@@ -1,0 +1,1 @@
+"""The tests mirror the packages; journeys drive the product from outside."""

@@ -1,0 +1,78 @@
+"""Databases for every test that needs one; tests that need none start nothing.
+
+`operator_db` runs a test inside one transaction of the operator role and rolls it back.
+`fresh_database` gives a test a committed database of its own, for several roles, connections or
+processes. Both are clones of one migrated template in one PostgreSQL, which is started when
+first asked for. The tests never touch the database that `DATABASE_URL` names outside.
+"""
+
+import contextlib
+import os
+import secrets
+from collections.abc import Iterator
+
+import pytest
+
+from tests.cluster import running_cluster
+
+_NO_DATABASE = "postgresql://tollgate_owner@127.0.0.1:1/no_fixture_was_asked_for"
+
+
+def pytest_configure() -> None:
+    """Set the environment that Django's settings read, whatever the shell has."""
+    secret = secrets.token_urlsafe(48)
+    for name in [name for name in os.environ if name.startswith("DATABASE_")]:
+        del os.environ[name]
+    os.environ.update(
+        DATABASE_URL=_NO_DATABASE,
+        DJANGO_SETTINGS_MODULE="config.settings",
+        KEY_PEPPER=secret,
+        OPERATOR_TOKEN=secret,
+        REDIS_URL="",
+        SECRET_KEY=secret,
+        SECURE_COOKIES="false",
+    )
+    import django  # noqa: PLC0415
+
+    django.setup()
+
+
+@pytest.fixture(scope="session")
+def postgres_server() -> Iterator[str]:
+    """Provide a superuser's address of the PostgreSQL that holds the test databases."""
+    with running_cluster() as url:
+        yield url
+
+
+@pytest.fixture(scope="session")
+def django_db_setup(postgres_server: str, django_db_blocker: object) -> Iterator[None]:
+    """Give this process a database of its own, in place of the one pytest-django would make."""
+    from tests.databases import cloned  # noqa: PLC0415
+
+    with django_db_blocker.unblock(), cloned(postgres_server):  # type: ignore[attr-defined]
+        yield
+
+
+@pytest.fixture
+def operator_db(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+    """Run the test as the operator role, in a transaction that is rolled back."""
+    from django.db import transaction  # noqa: PLC0415
+
+    from kit.orm.roles import OPERATOR, as_operator  # noqa: PLC0415
+
+    whole = transaction.atomic(using=OPERATOR)
+    # Lets services that insist on the outermost transaction run inside this one.
+    whole._from_testcase = True  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), as_operator(), contextlib.ExitStack() as stack:  # type: ignore[attr-defined]
+        stack.enter_context(whole)
+        stack.callback(transaction.set_rollback, True, using=OPERATOR)
+        yield
+
+
+@pytest.fixture
+def fresh_database(postgres_server: str, django_db_blocker: object) -> Iterator[object]:
+    """Provide a committed database of the test's own (`.url_for(role)`), seen by every alias."""
+    from tests.databases import cloned  # noqa: PLC0415
+
+    with django_db_blocker.unblock(), cloned(postgres_server) as database:  # type: ignore[attr-defined]
+        yield database
