@@ -8,7 +8,7 @@ import sys
 from typing import Literal, TypeVar
 from urllib.parse import quote, urlsplit, urlunsplit
 
-from pydantic import Field, SecretStr, ValidationError, field_validator
+from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 SECRET_CHARS_MIN = 32
@@ -104,9 +104,18 @@ class BillingSettings(Settings):
     seller_name: str = Field("Tollgate", description="Who issues the invoices.")
     billing_provider: Literal["offline", "stripe"] = Field("offline", description="Where invoices are issued.")
     invoice_days_until_due: int = Field(14, ge=1, description="Days a customer has to pay.")
-    stripe_api_key: SecretStr = Field(SecretStr(""), description="Stripe's restricted key.")
+    stripe_api_key: SecretStr = Field(
+        SecretStr(""), validate_default=True, description="Stripe's restricted key."
+    )
     stripe_api_base: str = Field("", description="Another address of Stripe's API, for rehearsals.")
     stripe_timeout_ms: int = Field(30_000, gt=0, description="Longest wait for an answer of Stripe.")
+
+    @field_validator("stripe_api_key")
+    @classmethod
+    def _given_to_stripe(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        if info.data.get("billing_provider") == "stripe" and not value.get_secret_value():
+            raise ValueError("is not set, and BILLING_PROVIDER is stripe")
+        return value
 
 
 GROUPS: tuple[type[Settings], ...] = (

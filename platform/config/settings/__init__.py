@@ -1,6 +1,7 @@
 """Django's settings, a topic a file."""
 
 from config.settings.base import *  # noqa: F403
+from config.settings.billing import *  # noqa: F403
 from config.settings.celery import *  # noqa: F403
 from config.settings.database import *  # noqa: F403
 from config.settings.rest import *  # noqa: F403
