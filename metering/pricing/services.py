@@ -1,0 +1,259 @@
+"""Writes of prices: draft a version of a book, set its prices, publish it for good.
+
+What was published never changes: a new price is a new version. Gateways follow publication and
+assignment by NOTIFY inside the writing transaction, so that they never hear of prices that were
+rolled back. Failure: a refused change raises `Conflict` or `InvalidRequest` and writes nothing.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+from decimal import Decimal
+
+from django.db import IntegrityError
+from django.db.models import Max
+
+from kit.errors import Conflict, InvalidRequest
+from kit.money import PICOS_PER_UNIT, PriceFormatError, picos_per_token
+from kit.orm.atomic import atomic, cursor
+from metering.pricing.models import (
+    Price,
+    PriceBook,
+    PriceBookAssignment,
+    PriceBookVersion,
+)
+from metering.pricing.selectors import last_published
+from tenants.models import Tenant
+
+CHANNEL = "tollgate_prices"
+# Who publishes "from now on" read the clock a moment ago.
+PUBLISH_TOLERANCE = dt.timedelta(minutes=1)
+# A request of a million tokens still fits the BIGINT of its charge.
+TOKEN_PICOS_MAX = 5 * PICOS_PER_UNIT
+MODEL_CHARS_MAX = 128
+
+
+def create_price_book(
+    *, name: str, currency: str, is_default: bool = False
+) -> PriceBook:
+    """Create an empty price book.
+
+    Raises `InvalidRequest` for a malformed name or currency and `Conflict` when the name is
+    taken or the currency already has a default book.
+    """
+    if not name.strip() or len(name) > 100:
+        raise InvalidRequest("Give a name of 1 to 100 characters.", param="name")
+    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+        raise InvalidRequest("Use an ISO 4217 code such as USD.", param="currency")
+    try:
+        with atomic():
+            return PriceBook.objects.create(
+                name=name, currency=currency, is_default=is_default
+            )
+    except IntegrityError as error:
+        if "price_book_one_default" in str(error):
+            message = f"{currency} already has a default price book."
+            raise Conflict(message, param="is_default") from None
+        message = f"There already is a price book named '{name}'."
+        raise Conflict(message, param="name") from None
+
+
+def draft_version(
+    *,
+    book: PriceBook,
+    effective_at: dt.datetime,
+    copy_from: PriceBookVersion | None = None,
+) -> PriceBookVersion:
+    """Draft the next version of a book, with the prices of another one if given."""
+    _require_aware(effective_at)
+    if copy_from is not None and copy_from.book_id != book.pk:
+        raise InvalidRequest(
+            "Prices are copied from a version of the same book.", param="copy_from"
+        )
+    with atomic():
+        _lock(book)
+        newest = book.versions.aggregate(number=Max("number"))["number"] or 0
+        version = PriceBookVersion.objects.create(
+            book=book, number=newest + 1, effective_at=effective_at
+        )
+        if copy_from is not None:
+            Price.objects.bulk_create(
+                Price(
+                    version=version,
+                    model=price.model,
+                    input_picos=price.input_picos,
+                    cached_input_picos=price.cached_input_picos,
+                    output_picos=price.output_picos,
+                )
+                for price in copy_from.prices.all()
+            )
+        return version
+
+
+def reschedule_version(
+    *, version: PriceBookVersion, effective_at: dt.datetime
+) -> PriceBookVersion:
+    """Let a draft begin at another instant."""
+    _require_aware(effective_at)
+    with atomic():
+        draft = _locked_draft(version)
+        draft.effective_at = effective_at
+        draft.save(update_fields=["effective_at"])
+        return draft
+
+
+def set_price(
+    *,
+    version: PriceBookVersion,
+    model: str,
+    input_per_million: str | Decimal,
+    cached_input_per_million: str | Decimal,
+    output_per_million: str | Decimal,
+) -> Price:
+    """Set what a served model costs in a draft, quoted per million tokens.
+
+    Raises `InvalidRequest` for a quote that is no plain decimal of at most six places and
+    `Conflict` once the version is published. Setting it again replaces it.
+    """
+    if not 1 <= len(model) <= MODEL_CHARS_MAX:
+        raise InvalidRequest("Name the served model.", param="model")
+    picos = {
+        "input_picos": _picos("input_per_million", input_per_million),
+        "cached_input_picos": _picos(
+            "cached_input_per_million", cached_input_per_million
+        ),
+        "output_picos": _picos("output_per_million", output_per_million),
+    }
+    with atomic():
+        draft = _locked_draft(version)
+        price, _ = Price.objects.update_or_create(
+            version=draft, model=model, defaults=picos
+        )
+        return price
+
+
+def remove_price(*, version: PriceBookVersion, model: str) -> None:
+    """Take a served model's price out of a draft; without it nothing happens."""
+    with atomic():
+        _locked_draft(version).prices.filter(model=model).delete()
+
+
+def publish_version(
+    *, version: PriceBookVersion, now: dt.datetime, drop: Collection[str] = ()
+) -> PriceBookVersion:
+    """Publish a draft, for good, and tell the gateways.
+
+    `drop` names the models that were listed before and shall have no price any more: leaving
+    one out by mistake would close it to every caller. Publishing twice changes nothing.
+    Raises `Conflict` or `InvalidRequest` saying what is missing.
+    """
+    with atomic():
+        _lock(version.book)
+        fresh = PriceBookVersion.objects.select_for_update().get(pk=version.pk)
+        if fresh.published_at is not None:
+            return fresh
+        listed = set(fresh.prices.values_list("model", flat=True))
+        if not listed:
+            raise Conflict(f"{fresh} has no prices yet.")
+        _require_in_time(fresh, now)
+        _require_complete(fresh, listed, set(drop))
+        fresh.published_at = now
+        fresh.save(update_fields=["published_at"])
+        _notify(f"version {fresh.pk}")
+        return fresh
+
+
+def assign_book(*, tenant: Tenant, book: PriceBook) -> PriceBookAssignment:
+    """Let a tenant pay by a book of its own from now on, and tell the gateways.
+
+    Raises `InvalidRequest` when their currencies differ: an invoice has one.
+    """
+    if tenant.currency != book.currency:
+        raise InvalidRequest(
+            f"Tenant '{tenant.slug}' pays in {tenant.currency}, "
+            f"price book '{book}' is in {book.currency}.",
+            param="book",
+        )
+    with atomic():
+        assignment, _ = PriceBookAssignment.objects.update_or_create(
+            tenant=tenant, defaults={"book": book}
+        )
+        _notify(f"tenant {tenant.pk}")
+        return assignment
+
+
+def _picos(param: str, quote: str | Decimal) -> int:
+    try:
+        picos = picos_per_token(quote)
+    except PriceFormatError as error:
+        raise InvalidRequest(f"{error}.", param=param) from None
+    if picos > TOKEN_PICOS_MAX:
+        raise InvalidRequest(
+            "A price may be at most 5000000 per million tokens.", param=param
+        )
+    return picos
+
+
+def _require_aware(instant: dt.datetime) -> None:
+    if instant.tzinfo is None:
+        raise InvalidRequest(
+            "Give an instant with its offset, such as 2026-01-31T00:00:00Z.",
+            param="effective_at",
+        )
+
+
+def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
+    """Refuse a version that would change the price of requests already rated.
+
+    A book's first version may begin in the past: without a price nothing was rated.
+    """
+    previous = last_published(book=version.book)
+    if previous is None:
+        return
+    if version.effective_at <= previous.effective_at:
+        raise Conflict(
+            f"{version} begins at {version.effective_at:%Y-%m-%d %H:%M:%S %Z}, which is not "
+            f"after {previous} ({previous.effective_at:%Y-%m-%d %H:%M:%S %Z}).",
+            param="effective_at",
+        )
+    if version.effective_at < now - PUBLISH_TOLERANCE:
+        raise Conflict(
+            f"{version} would have begun at "
+            f"{version.effective_at:%Y-%m-%d %H:%M:%S %Z} already: requests since then are "
+            "rated. Let it begin now or later.",
+            param="effective_at",
+        )
+
+
+def _require_complete(
+    version: PriceBookVersion, listed: set[str], drop: set[str]
+) -> None:
+    previous = last_published(book=version.book)
+    before = set(previous.prices.values_list("model", flat=True)) if previous else set()
+    if contradicted := sorted(drop & listed):
+        raise InvalidRequest(
+            f"{version} lists {', '.join(contradicted)}, which shall be dropped.",
+            param="drop",
+        )
+    if missing := sorted(before - listed - drop):
+        raise Conflict(
+            f"{version} lists no price for {', '.join(missing)}, which {previous} does. "
+            "Set one, or name the model to be dropped.",
+            param="drop",
+        )
+
+
+def _lock(book: PriceBook) -> None:
+    """Let one writer at a time number and publish the versions of a book."""
+    PriceBook.objects.select_for_update().get(pk=book.pk)
+
+
+def _locked_draft(version: PriceBookVersion) -> PriceBookVersion:
+    draft = PriceBookVersion.objects.select_for_update().get(pk=version.pk)
+    if draft.published_at is not None:
+        raise Conflict(f"{draft} is published and cannot be changed any more.")
+    return draft
+
+
+def _notify(payload: str) -> None:
+    with cursor() as session:
+        session.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])
