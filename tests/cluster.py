@@ -1,9 +1,9 @@
 """One PostgreSQL for all test processes of this machine, kept between runs.
 
-Every process that uses it holds a shared lock on a file; the keeper, a process of its own, stops
-the server once it can have that lock alone. The kernel gives locks back however a process ends,
-so an aborted run leaves nothing behind. The data directory stays: the next run starts in a
-fraction of a second and finds its template database.
+Every process that uses it holds a shared lock on a file; the keeper, a process of its
+own, stops the server once it can have that lock alone. The kernel gives locks back
+however a process ends, so an aborted run leaves nothing behind. The data directory
+stays: the next run starts in a fraction of a second and finds its template database.
 
 Set `TEST_DATABASE_URL` to a superuser's address to use a server of your own instead.
 """
@@ -17,7 +17,6 @@ import signal
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -67,7 +66,7 @@ def running_cluster() -> Iterator[str]:
 
 
 def _home() -> Path:
-    """Return the folder of this user's cluster, which PostgreSQL's account can enter."""
+    """Return this user's folder for the cluster; PostgreSQL's account can enter."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     age = boot.read_text() if boot.exists() else ""
     mark = hashlib.sha256(f"{age}{sys.prefix}{SETTINGS}".encode()).hexdigest()[:12]
@@ -81,10 +80,10 @@ def _home() -> Path:
 
 def _running(home: Path) -> str | None:
     """Return the address of the server that a living keeper runs."""
-    with (home / "keeper.lock").open("a") as keeper:
-        with contextlib.suppress(BlockingIOError):
-            fcntl.flock(keeper, fcntl.LOCK_EX | fcntl.LOCK_NB)
-            return None
+    keeper = home / "keeper.lock"
+    with contextlib.suppress(BlockingIOError), keeper.open("a") as file:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        return None
     with contextlib.suppress(FileNotFoundError):
         return (home / "address").read_text()
     return None
@@ -93,7 +92,7 @@ def _running(home: Path) -> str | None:
 def _start(home: Path) -> str:
     """Start a keeper and return its server's address."""
     with (home / "keeper.log").open("w") as log:
-        started = subprocess.run(  # noqa: S603
+        started = subprocess.run(
             [sys.executable, "-m", "tests.cluster"],
             cwd=ROOT,
             env={**os.environ, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"},
@@ -132,18 +131,18 @@ def keep(tell: int) -> None:
             fcntl.flock(users, fcntl.LOCK_EX)
             server.send_signal(signal.SIGINT)
             server.wait()
-            # While the lock is still ours: who comes next must not take it for a living one.
+            # While the lock is ours: who comes next must not take it for living.
             (home / "address").unlink()
 
 
 def _serve(postgres: Postgres, home: Path) -> tuple[subprocess.Popen[bytes], str]:
-    """Start the server, from an empty data directory if the one there does not start."""
+    """Start the server, from an empty directory if the one there does not."""
     for _ in range(2):
         postgres.initialise()
         postgres.clear_leftovers()
         port = free_port()
         with (home / "postgres.log").open("w") as log:
-            server = subprocess.Popen(  # noqa: S603
+            server = subprocess.Popen(
                 postgres.command(port=port, settings=SETTINGS),
                 cwd="/",
                 stdout=log,

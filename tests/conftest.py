@@ -1,9 +1,10 @@
 """Databases for every test that needs one; tests that need none start nothing.
 
 `operator_db` runs a test inside one transaction of the operator role and rolls it back.
-`fresh_database` gives a test a committed database of its own, for several roles, connections or
-processes. Both are clones of one migrated template in one PostgreSQL, which is started when
-first asked for. The tests never touch the database that `DATABASE_URL` names outside.
+`fresh_database` gives a test a committed database of its own, for several roles,
+connections or processes. Both are clones of one migrated template in one PostgreSQL,
+which is started when first asked for. The tests never touch the database that
+`DATABASE_URL` names outside.
 """
 
 import contextlib
@@ -46,7 +47,7 @@ def postgres_server() -> Iterator[str]:
 
 @pytest.fixture(scope="session")
 def django_db_setup(postgres_server: str, django_db_blocker: object) -> Iterator[None]:
-    """Give this process a database of its own, in place of the one pytest-django would make."""
+    """Give this process a database, in place of pytest-django's."""
     from tests.databases import cloned  # noqa: PLC0415
 
     with django_db_blocker.unblock(), cloned(postgres_server):  # type: ignore[attr-defined]
@@ -71,7 +72,7 @@ def operator_db(django_db_setup: None, django_db_blocker: object) -> Iterator[No
 
 @pytest.fixture
 def fresh_database(postgres_server: str, django_db_blocker: object) -> Iterator[object]:
-    """Provide a committed database of the test's own (`.url_for(role)`), seen by every alias."""
+    """Provide a committed database of the test's own, seen by every alias."""
     from tests.databases import cloned  # noqa: PLC0415
 
     with django_db_blocker.unblock(), cloned(postgres_server) as database:  # type: ignore[attr-defined]

@@ -1,8 +1,8 @@
-"""Migrated databases for tests: one template per set of migrations, cloned as often as needed.
+"""Migrated databases for tests: one template per set of migrations, and its clones.
 
-The template's name carries a hash of everything that shapes a schema, so that a later run finds
-it and a changed migration makes a new one. Two processes that miss it at once build it twice,
-and the second build is thrown away.
+The template's name carries a hash of everything that shapes a schema, so that a later
+run finds it and a changed migration makes a new one. Two processes that miss it at once
+build it twice, and the second build is thrown away.
 """
 
 import contextlib
@@ -145,7 +145,7 @@ def _exists(server: str, name: str) -> bool:
 
 
 def _drop_old_templates(server: str) -> None:
-    """Drop all but the newest templates, and what runs that were killed left half-made."""
+    """Drop all but the newest templates."""
     with psycopg.connect(server, autocommit=True) as connection:
         old = connection.execute(
             "SELECT datname FROM pg_database WHERE datname LIKE 'template\\_%%'"

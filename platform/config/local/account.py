@@ -1,8 +1,9 @@
 """The operating-system account that PostgreSQL runs as.
 
-PostgreSQL refuses to run as root. Where we are root, as in most containers, it runs as `nobody`,
-which may be unable to enter the checkout (below a home of mode 0700, say). What it must read or
-write is then kept under `/var/lib/tollgate`, which only root can write and everybody can enter.
+PostgreSQL refuses to run as root. Where we are root, as in most containers, it runs as
+`nobody`, which may be unable to enter the checkout (below a home of mode 0700, say).
+What it must read or write is then kept under `/var/lib/tollgate`, which only root can
+write and everybody can enter.
 
 Failure: no `nobody`, or no place for it, ends with one line that says what to do.
 """
@@ -47,7 +48,7 @@ class Account:
         test = ["test", "-r", str(folder), "-a", "-x", str(folder)]
         return (
             subprocess.run(test, check=False, cwd="/", **self.popen()).returncode == 0
-        )  # noqa: S603
+        )
 
 
 def service_account() -> Account:
@@ -91,8 +92,8 @@ def open_place() -> Path:
         OPEN_PLACE.chmod(0o755)
     except OSError as error:
         raise SystemExit(
-            f"tollgate: {OPEN_PLACE}: {error.strerror}; PostgreSQL cannot run as root and "
-            "needs a folder that others can enter: start this as an ordinary user, "
+            f"tollgate: {OPEN_PLACE}: {error.strerror}; PostgreSQL cannot run as root "
+            "and needs a folder that others can enter: start this as an ordinary user, "
             "or set DATABASE_URL"
         ) from None
     return OPEN_PLACE

