@@ -1,7 +1,7 @@
-"""Who may call: a tenant pays, its projects divide the use, API keys identify the caller.
+"""Who may call: a tenant pays, its projects divide the use, API keys name the caller.
 
-Rows are never deleted: a tenant is suspended, a project archived, a key revoked, so that every
-usage event keeps its names.
+Rows are never deleted: a tenant is suspended, a project archived, a key revoked, so
+that every usage event keeps its names.
 """
 
 import datetime as dt

@@ -9,3 +9,10 @@ class ControlConfig(AppConfig):
     name = "inference.control"
     label = "control"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Publish every change from now on."""
+        # Models can be imported only once every application is loaded.
+        from inference.control import receivers  # noqa: PLC0415
+
+        receivers.connect()

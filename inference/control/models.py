@@ -1,7 +1,8 @@
-"""What is served: a model by its public name, the replicas that run it, and what was published.
+"""What is served: models by public name, the replicas that run them, what was published.
 
-The gateways read only `Publication`. Every change of a published row writes its entry under the
-next version and announces it in the same transaction; see `inference.control.services`.
+The gateways read only `Publication`. Every change of a published row writes its entry
+under the next version and announces it in the same transaction; see
+`inference.control.services`.
 """
 
 from django.core.exceptions import ValidationError
@@ -22,7 +23,9 @@ def _engine_url(value: str) -> None:
     """Accept `http://host:port` or https, with an optional path and nothing else."""
     scheme, separator, rest = value.partition("://")
     if scheme not in {"http", "https"} or not separator or not rest:
-        raise ValidationError("Give the engine's base URL, such as http://10.0.0.5:8000.")
+        raise ValidationError(
+            "Give the engine's base URL, such as http://10.0.0.5:8000."
+        )
     if any(mark in rest for mark in "?#@ "):
         raise ValidationError("The base URL has no query, fragment, user or space.")
 
@@ -37,7 +40,9 @@ class ServedModel(models.Model):
         null=True,
         blank=True,
         validators=[MinValueValidator(1)],
-        help_text="The most a request may ask for, and what it gets when it asks for nothing.",
+        help_text=(
+            "The most a request may ask for, and what it gets when it asks for nothing."
+        ),
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -63,12 +68,16 @@ class Replica(models.Model):
 
     model = models.ForeignKey(ServedModel, models.PROTECT, related_name="replicas")
     name = models.CharField(max_length=63, unique=True)
-    url = models.CharField(max_length=500, validators=[_engine_url], verbose_name="base URL")
+    url = models.CharField(
+        max_length=500, validators=[_engine_url], verbose_name="base URL"
+    )
     dialect = models.CharField(max_length=16, choices=Dialect, default=Dialect.VLLM)
     upstream_model = models.CharField(
         max_length=128,
         blank=True,
-        help_text="The engine's own name of the model, where it differs from the public one.",
+        help_text=(
+            "The engine's own name of the model, where it differs from the public one."
+        ),
     )
     credential = models.CharField(
         max_length=100,
@@ -112,7 +121,9 @@ class PublicationVersion(models.Model):
 
     class Meta:
         constraints = (
-            models.CheckConstraint(condition=models.Q(id=1), name="publication_version_one_row"),
+            models.CheckConstraint(
+                condition=models.Q(id=1), name="publication_version_one_row"
+            ),
         )
 
     def __str__(self) -> str:

@@ -3,68 +3,206 @@
 import django.core.validators
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import inference.control.models
 from django.db import migrations, models
+
+import inference.control.models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Publication',
+            name="Publication",
             fields=[
-                ('pk', models.CompositePrimaryKey('kind', 'key', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('kind', models.CharField(choices=[('api_key', 'Api Key'), ('tenant', 'Tenant'), ('model', 'Model'), ('replica', 'Replica')], max_length=16)),
-                ('key', models.CharField(max_length=128)),
-                ('version', models.BigIntegerField(db_index=True)),
-                ('body', models.JSONField(null=True)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "kind",
+                        "key",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("api_key", "Api Key"),
+                            ("tenant", "Tenant"),
+                            ("model", "Model"),
+                            ("replica", "Replica"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("key", models.CharField(max_length=128)),
+                ("version", models.BigIntegerField(db_index=True)),
+                ("body", models.JSONField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='ServedModel',
+            name="ServedModel",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=128, unique=True, validators=[django.core.validators.RegexValidator('^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$', 'Start with a letter or digit; then letters, digits and . _ : / - may follow.')])),
-                ('description', models.CharField(blank=True, max_length=500)),
-                ('context_tokens', models.PositiveIntegerField(validators=[django.core.validators.MinValueValidator(1)])),
-                ('max_output_tokens', models.PositiveIntegerField(blank=True, help_text='The most a request may ask for, and what it gets when it asks for nothing.', null=True, validators=[django.core.validators.MinValueValidator(1)])),
-                ('enabled', models.BooleanField(default=True)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "name",
+                    models.CharField(
+                        max_length=128,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
+                                "Start with a letter or digit; then letters, digits and . _ : / - may follow.",
+                            )
+                        ],
+                    ),
+                ),
+                ("description", models.CharField(blank=True, max_length=500)),
+                (
+                    "context_tokens",
+                    models.PositiveIntegerField(
+                        validators=[django.core.validators.MinValueValidator(1)]
+                    ),
+                ),
+                (
+                    "max_output_tokens",
+                    models.PositiveIntegerField(
+                        blank=True,
+                        help_text="The most a request may ask for, and what it gets when it asks for nothing.",
+                        null=True,
+                        validators=[django.core.validators.MinValueValidator(1)],
+                    ),
+                ),
+                ("enabled", models.BooleanField(default=True)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
         migrations.CreateModel(
-            name='PublicationVersion',
+            name="PublicationVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('version', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("version", models.BigIntegerField(default=0)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('id', 1)), name='publication_version_one_row')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("id", 1)),
+                        name="publication_version_one_row",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Replica',
+            name="Replica",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=63, unique=True)),
-                ('url', models.CharField(max_length=500, validators=[inference.control.models._engine_url], verbose_name='base URL')),
-                ('dialect', models.CharField(choices=[('vllm', 'vLLM'), ('openai', 'OpenAI-compatible')], default='vllm', max_length=16)),
-                ('upstream_model', models.CharField(blank=True, help_text="The engine's own name of the model, where it differs from the public one.", max_length=128)),
-                ('credential', models.CharField(blank=True, help_text="The environment variable that holds the engine's API key.", max_length=100, validators=[django.core.validators.RegexValidator('^ENGINE_KEY_[A-Z0-9_]+$', 'Name an environment variable ENGINE_KEY_…')])),
-                ('state', models.CharField(choices=[('active', 'Active'), ('draining', 'Draining'), ('disabled', 'Disabled')], default='active', max_length=16)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('model', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='replicas', to='control.servedmodel')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=63, unique=True)),
+                (
+                    "url",
+                    models.CharField(
+                        max_length=500,
+                        validators=[inference.control.models._engine_url],
+                        verbose_name="base URL",
+                    ),
+                ),
+                (
+                    "dialect",
+                    models.CharField(
+                        choices=[("vllm", "vLLM"), ("openai", "OpenAI-compatible")],
+                        default="vllm",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "upstream_model",
+                    models.CharField(
+                        blank=True,
+                        help_text="The engine's own name of the model, where it differs from the public one.",
+                        max_length=128,
+                    ),
+                ),
+                (
+                    "credential",
+                    models.CharField(
+                        blank=True,
+                        help_text="The environment variable that holds the engine's API key.",
+                        max_length=100,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^ENGINE_KEY_[A-Z0-9_]+$",
+                                "Name an environment variable ENGINE_KEY_…",
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("active", "Active"),
+                            ("draining", "Draining"),
+                            ("disabled", "Disabled"),
+                        ],
+                        default="active",
+                        max_length=16,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
+                (
+                    "model",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="replicas",
+                        to="control.servedmodel",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
+                "ordering": ("name",),
             },
         ),
     ]

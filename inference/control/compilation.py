@@ -1,0 +1,103 @@
+"""Rows into the entries that gateways follow: what is published, and in which shape.
+
+Pure functions of rows, except for reading a row's relations. The bodies are the
+contract with `inference.routing`; a body of None withdraws an entry.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from django.db.models import Model, QuerySet
+
+from inference.control.models import Publication, Replica, ServedModel
+from tenants.models import ApiKey, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Entry:
+    """One entry of the snapshot."""
+
+    key: str
+    body: dict[str, Any] | None
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """Where the entries of one kind come from.
+
+    `rows` lists the rows with what their body needs; `key_field` is the column whose
+    text is the entry's key.
+    """
+
+    rows: Callable[[], QuerySet[Any]]
+    key_field: str
+    body: Callable[[Any], dict[str, Any] | None]
+
+    def entry(self, row: Model) -> Entry:
+        """Compile one row."""
+        return Entry(key=str(getattr(row, self.key_field)), body=self.body(row))
+
+
+def api_key_body(row: ApiKey) -> dict[str, Any] | None:
+    """Compile an API key; a revoked one, or one of an archived project, is gone."""
+    if row.revoked_at is not None or row.project.archived_at is not None:
+        return None
+    return {
+        "api_key_id": row.pk,
+        "project_id": row.project_id,
+        "tenant_id": row.tenant_id,
+        "expires_at": None
+        if row.expires_at is None
+        else int(row.expires_at.timestamp()),
+    }
+
+
+def tenant_body(row: Tenant) -> dict[str, Any]:
+    """Compile a tenant; a suspended one stays, so that its callers are told so."""
+    return {
+        "slug": row.slug,
+        "active": row.state == Tenant.State.ACTIVE,
+        "currency": row.currency,
+    }
+
+
+def model_body(row: ServedModel) -> dict[str, Any] | None:
+    """Compile a served model; a disabled one is gone."""
+    if not row.enabled:
+        return None
+    return {
+        "id": row.pk,
+        "context_tokens": row.context_tokens,
+        "max_output_tokens": row.max_output_tokens,
+        "created": int(row.created_at.timestamp()),
+    }
+
+
+def replica_body(row: Replica) -> dict[str, Any] | None:
+    """Compile a replica; a disabled one is gone, a draining one ends what it has."""
+    if row.state == Replica.State.DISABLED:
+        return None
+    return {
+        "model": row.model.name,
+        "name": row.name,
+        "url": row.url,
+        "dialect": row.dialect,
+        "upstream_model": row.upstream_model or row.model.name,
+        "credential": row.credential,
+        "state": row.state,
+    }
+
+
+Kind = Publication.Kind
+
+SOURCES: Mapping[Kind, Source] = {
+    Kind.TENANT: Source(Tenant.objects.all, "pk", tenant_body),
+    Kind.MODEL: Source(ServedModel.objects.all, "name", model_body),
+    Kind.REPLICA: Source(
+        lambda: Replica.objects.select_related("model"), "pk", replica_body
+    ),
+    Kind.API_KEY: Source(
+        lambda: ApiKey.objects.select_related("project"), "digest", api_key_body
+    ),
+}

@@ -1,0 +1,79 @@
+"""Publish each saved row that gateways know about, whoever saves it.
+
+Services, the admin and a shell all pass here. Failure: a save outside of a transaction
+is refused before it happens, for its publication could otherwise be lost to a crash in
+between.
+"""
+
+from collections.abc import Collection
+from typing import Any
+
+from django.db import connections
+from django.db.models import Model
+from django.db.models.signals import post_delete, post_save, pre_delete, pre_save
+from django.db.transaction import TransactionManagementError
+
+from inference.control import publication
+from inference.control.compilation import SOURCES, Kind
+from inference.control.models import Replica, ServedModel
+from tenants.models import ApiKey, Project, Tenant
+
+_KINDS: dict[type[Model], Kind] = {
+    Tenant: Kind.TENANT,
+    ApiKey: Kind.API_KEY,
+    ServedModel: Kind.MODEL,
+    Replica: Kind.REPLICA,
+}
+
+
+def connect() -> None:
+    """Follow the rows that are published, and those that their entries are made of."""
+    written: tuple[type[Model], ...] = (*_KINDS, Project)
+    for model in written:
+        pre_save.connect(_require_transaction, sender=model)
+        pre_delete.connect(_require_transaction, sender=model)
+    for model in _KINDS:
+        post_save.connect(_publish_saved, sender=model)
+        post_delete.connect(_withdraw_deleted, sender=model)
+    post_save.connect(_publish_keys, sender=Project)
+    post_save.connect(_publish_replicas, sender=ServedModel)
+
+
+def _require_transaction(sender: type[Model], using: str, **_: Any) -> None:
+    if not connections[using].in_atomic_block:
+        raise TransactionManagementError(
+            f"{sender.__name__} is published in the transaction that writes it:"
+            " call its service, or save inside kit.orm.atomic.atomic()."
+        )
+
+
+def _publish_saved(sender: type[Model], instance: Model, **_: Any) -> None:
+    publication.publish(_KINDS[sender], [instance.pk])
+
+
+def _withdraw_deleted(sender: type[Model], instance: Model, **_: Any) -> None:
+    kind = _KINDS[sender]
+    publication.withdraw(kind, [SOURCES[kind].entry(instance).key])
+
+
+def _publish_keys(
+    sender: type[Model],
+    instance: Project,
+    created: bool,
+    update_fields: Collection[str] | None,
+    **_: Any,
+) -> None:
+    """Publish a project's keys: they follow its archiving."""
+    if created or (update_fields is not None and "archived_at" not in update_fields):
+        return
+    keys = ApiKey.objects.filter(project=instance).order_by("pk")
+    publication.publish(Kind.API_KEY, keys.values_list("pk", flat=True).iterator())
+
+
+def _publish_replicas(
+    sender: type[Model], instance: ServedModel, created: bool, **_: Any
+) -> None:
+    """Publish a model's replicas: their entries carry its name."""
+    if not created:
+        replicas = Replica.objects.filter(model=instance)
+        publication.publish(Kind.REPLICA, replicas.values_list("pk", flat=True))

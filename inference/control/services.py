@@ -1,0 +1,146 @@
+"""Writes of served models and replicas.
+
+Failure: what a caller may not do is a `kit.errors` error and nothing is written. Every
+service is one transaction of the role in force; the publication to the gateways is part
+of it.
+"""
+
+from typing import TypedDict, Unpack
+
+from inference.control.models import Replica, ServedModel
+from kit.errors import InvalidRequest
+from kit.orm.atomic import atomic
+from kit.orm.saving import change, create
+
+
+class ModelChanges(TypedDict, total=False):
+    """What may change of a served model; its name stays: prices refer to it."""
+
+    description: str
+    context_tokens: int
+    max_output_tokens: int | None
+
+
+class ReplicaChanges(TypedDict, total=False):
+    """What may change of a replica; its model and name stay."""
+
+    url: str
+    dialect: str
+    upstream_model: str
+    credential: str
+
+
+def create_model(
+    *,
+    name: str,
+    context_tokens: int,
+    max_output_tokens: int | None = None,
+    description: str = "",
+) -> ServedModel:
+    """Create an enabled served model.
+
+    Raises `Conflict` when the name is taken, `InvalidRequest` for a value out of form.
+    """
+    model = ServedModel(
+        name=name,
+        context_tokens=context_tokens,
+        max_output_tokens=max_output_tokens,
+        description=description,
+    )
+    _check_lengths(model)
+    create(model)
+    return model
+
+
+def update_model(*, model: ServedModel, **changes: Unpack[ModelChanges]) -> ServedModel:
+    """Change a served model.
+
+    Raises `InvalidRequest` for a value out of form.
+    """
+    with atomic():
+        row = ServedModel.objects.select_for_update().get(pk=model.pk)
+        change(row, changes)
+        _check_lengths(row)
+    return row
+
+
+def enable_model(*, model: ServedModel) -> ServedModel:
+    """Offer a served model to callers. Idempotent."""
+    return _set_enabled(model, enabled=True)
+
+
+def disable_model(*, model: ServedModel) -> ServedModel:
+    """Stop offering a served model; running answers end as they will. Idempotent."""
+    return _set_enabled(model, enabled=False)
+
+
+def add_replica(
+    *,
+    model: ServedModel,
+    name: str,
+    url: str,
+    dialect: str = Replica.Dialect.VLLM,
+    upstream_model: str = "",
+    credential: str = "",
+) -> Replica:
+    """Add an active replica that serves a model.
+
+    Raises `Conflict` when the name is taken, `InvalidRequest` for a value out of form.
+    """
+    replica = Replica(
+        model=model,
+        name=name,
+        url=url,
+        dialect=dialect,
+        upstream_model=upstream_model,
+        credential=credential,
+    )
+    create(replica)
+    return replica
+
+
+def update_replica(*, replica: Replica, **changes: Unpack[ReplicaChanges]) -> Replica:
+    """Change how a replica is reached."""
+    with atomic():
+        row = Replica.objects.select_for_update().get(pk=replica.pk)
+        change(row, changes)
+    return row
+
+
+def activate_replica(*, replica: Replica) -> Replica:
+    """Send requests to a replica. Idempotent."""
+    return _set_replica_state(replica, Replica.State.ACTIVE)
+
+
+def drain_replica(*, replica: Replica) -> Replica:
+    """Send no new request to a replica and let its running ones end. Idempotent."""
+    return _set_replica_state(replica, Replica.State.DRAINING)
+
+
+def disable_replica(*, replica: Replica) -> Replica:
+    """Take a replica out of the snapshot. Idempotent."""
+    return _set_replica_state(replica, Replica.State.DISABLED)
+
+
+def _check_lengths(model: ServedModel) -> None:
+    longest = model.max_output_tokens
+    if longest is not None and longest > model.context_tokens:
+        raise InvalidRequest(
+            f"max_output_tokens is {longest}, but the context holds"
+            f" {model.context_tokens} tokens: give less, or null for no limit.",
+            param="max_output_tokens",
+        )
+
+
+def _set_enabled(model: ServedModel, *, enabled: bool) -> ServedModel:
+    with atomic():
+        row = ServedModel.objects.select_for_update().get(pk=model.pk)
+        change(row, {"enabled": enabled})
+    return row
+
+
+def _set_replica_state(replica: Replica, state: Replica.State) -> Replica:
+    with atomic():
+        row = Replica.objects.select_for_update().get(pk=replica.pk)
+        change(row, {"state": state})
+    return row
