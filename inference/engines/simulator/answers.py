@@ -1,7 +1,7 @@
 """Fill the shapes: one answer's bytes, streamed chunk by chunk or whole. Pure.
 
-Every event of a stream is one SSE event and one HTTP chunk. With several choices each has
-its own running count, and only the last usage chunk is their sum, as in vLLM.
+Every event of a stream is one SSE event and one HTTP chunk. With several choices each
+has its own running count, and only the last usage chunk is their sum, as in vLLM.
 """
 
 from collections.abc import Callable, Sequence

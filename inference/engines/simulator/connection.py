@@ -111,7 +111,7 @@ class Connection(asyncio.Protocol):
 
     def pause_writing(self) -> None:
         """Give up on a client that has left `BUFFER_BYTES_MAX` unread."""
-        # Called from inside a write, so from inside a step of the generation: let that end.
+        # Called from within a write, so from within a generation's step: let that end.
         asyncio.get_running_loop().call_soon(self.drop)
 
     def shut_down(self) -> None:

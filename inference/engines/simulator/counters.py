@@ -1,9 +1,10 @@
 """What the engine has done so far, as vLLM counts it and as a bill should.
 
-The two differ where vLLM's do: its `prompt_tokens_total` counts a prompt once per choice,
-its usage (and so `prompt_tokens` here) once per request. A prompt counts when its first
-token is made, a generated token when it is made; a client that leaves is counted in
-`aborted` and in no `request_success` row. One process, one event loop: no locks.
+The two differ where vLLM's do: its `prompt_tokens_total` counts a prompt once per
+choice, its usage (and so `prompt_tokens` here) once per request. A prompt counts when
+its first token is made, a generated token when it is made; a client that leaves is
+counted in `aborted` and in no `request_success` row. One process, one event loop: no
+locks.
 """
 
 from dataclasses import dataclass, field

@@ -7,8 +7,6 @@ vLLM has three shapes: `{"error": {..., "code": <int>}}` for requests it underst
 
 from typing import Any
 
-import orjson
-
 from inference.engines.simulator import http1
 
 
@@ -24,9 +22,7 @@ class Refusal(Exception):
 
     def response(self) -> bytes:
         """Return the refusal as a whole HTTP response."""
-        return http1.response(
-            orjson.dumps(self.body), status=self.status, allow=self.allow
-        )
+        return http1.json_response(self.body, status=self.status, allow=self.allow)
 
 
 def bad_request(message: str, *, param: str | None = None) -> Refusal:
@@ -88,8 +84,8 @@ def prompt_too_long(*, prompt_tokens: int, context_tokens: int) -> Refusal:
         # vLLM stops counting one past its limit, so the number is always that.
         counted = context_tokens + 1
         message = (
-            f"{limit}your prompt contains at least {counted} input tokens, which exceeds "
-            "this limit even without any output tokens. "
+            f"{limit}your prompt contains at least {counted} input tokens, "
+            "which exceeds this limit even without any output tokens. "
             "Please reduce the length of the input prompt."
         )
     else:

@@ -2,9 +2,9 @@
 
 A generation belongs to one request on one connection. Its first token is due
 `first_token_ms` after it started, each next one `inter_token_ms` later; due times are
-absolute, so a late loop catches up and a long answer does not drift. Without a pause it
-makes one token per turn of the loop, so that streams share the core fairly. All choices of
-a request advance together, as sequences in a batch do.
+absolute, so a late loop catches up and a long answer does not drift. Without a pause
+it makes one token per turn of the loop, so that streams share the core fairly. All
+choices of a request advance together, as sequences in a batch do.
 
 Like vLLM it does not wait for a slow reader; the connection bounds what is buffered.
 Failure: a client that leaves (`abort`) ends it at once, and no later token is counted.
@@ -31,8 +31,8 @@ Write = Callable[[bytes], None]
 class Generation:
     """One answer under way; subclasses say what becomes of its tokens.
 
-    `write` takes bytes for the client, `finished` is called once after the last of them,
-    and never after `abort`.
+    `write` takes bytes for the client, `finished` is called once after the last of
+    them, and never after `abort`.
     """
 
     __slots__ = (
@@ -91,13 +91,13 @@ class Generation:
             self._first()
 
     def abort(self) -> None:
-        """Stop because the client left: what was made stays counted, nothing follows."""
+        """Stop because the client left: what was made stays counted, and no more."""
         self._cancel()
         self._counters.aborted += 1
         self._leave()
 
     def interrupt(self) -> None:
-        """Stop because the server is going down, and tell the client so, as vLLM does."""
+        """Stop because the server is going down, and tell the client, as vLLM does."""
         self._cancel()
         if not self._made:
             # The usage that is now reported holds the prompt, so the counters must too.

@@ -1,6 +1,6 @@
 """HTTP/1.1 bytes: whole responses, and the chunks of a stream. Pure."""
 
-import orjson
+import json
 
 JSON_TYPE = b"application/json"
 
@@ -44,9 +44,16 @@ def response(
     return lines + b"\r\n" + body
 
 
-def json_response(value: object, *, status: int = 200) -> bytes:
-    """Return `value` as a whole JSON response."""
-    return response(orjson.dumps(value), status=status)
+def json_response(
+    value: object, *, status: int = 200, allow: bytes | None = None
+) -> bytes:
+    """Return `value` as a whole JSON response.
+
+    By the standard library, because what a client sent may be quoted: it takes lone
+    surrogates and integers of any size, which the fast serialiser refuses.
+    """
+    body = json.dumps(value, separators=(",", ":")).encode()
+    return response(body, status=status, allow=allow)
 
 
 def chunk(data: bytes) -> bytes:

@@ -4,22 +4,27 @@ The checks run in vLLM's order: the JSON, the schema, the model, the prompt, the
 Unknown fields are ignored, as they are there.
 """
 
-import json
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Literal, TypeGuard
-
-import orjson
+from typing import Any, Literal
 
 from inference.engines.simulator import errors
+from inference.engines.simulator.fields import (
+    check_model,
+    conversation,
+    is_integer,
+    parse_json,
+    wrong_type,
+)
 from inference.engines.simulator.settings import Behaviour
 from inference.engines.simulator.tokens import chat_tokens, text_tokens
 
 FinishReason = Literal["stop", "length", "abort"]
 
-# What vLLM answers to a completion that names no limit, and the most choices it takes.
+# What vLLM answers to a completion that names no limit.
 COMPLETION_TOKENS_DEFAULT = 16
-CHOICES_MAX = 16_384
+# OpenAI's bound; vLLM's own is higher, and of no use but to fill our memory.
+CHOICES_MAX = 128
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,22 +46,6 @@ class Order:
     running_usage: bool
     prompt_tokens: int
     choices: tuple[Choice, ...]
-
-
-def parse_json(body: bytes) -> dict[str, Any]:
-    """Return the object in `body`; refuses anything else."""
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError:
-        value = _parse_leniently(body)
-    if not isinstance(value, dict):
-        raise errors.invalid_field(
-            "model_attributes_type",
-            where="body",
-            message="Input should be a valid dictionary or object to extract fields from",
-            value=value,
-        )
-    return value
 
 
 def read_chat(body: bytes, *, behaviour: Behaviour) -> Order:
@@ -85,50 +74,6 @@ def read_completion(body: bytes, *, behaviour: Behaviour) -> Order:
     return Order(False, stream, include_usage, running_usage, sum(prompts), choices)
 
 
-def conversation(fields: dict[str, Any]) -> list[dict[str, Any]]:
-    """Return the messages of a chat body."""
-    if "messages" not in fields:
-        raise errors.invalid_field(
-            "missing", where="body.messages", message="Field required", value=fields
-        )
-    messages = fields["messages"]
-    if not isinstance(messages, list):
-        raise _wrong_type("list", "list", where="body.messages", value=messages)
-    for position, message in enumerate(messages):
-        if not isinstance(message, dict):
-            where = f"body.messages.{position}"
-            raise _wrong_type("dict", "dictionary", where=where, value=message)
-    return messages
-
-
-def check_model(fields: dict[str, Any], *, behaviour: Behaviour) -> None:
-    """Refuse a model that is not served; a request without one means the served one."""
-    name = fields.get("model")
-    if name is None or name == behaviour.model:
-        return
-    if not isinstance(name, str):
-        raise _wrong_type("string", "string", where="body.model", value=name)
-    raise errors.unknown_model(name, served=behaviour.model)
-
-
-def _parse_leniently(body: bytes) -> Any:
-    # vLLM reads with the standard library: it takes more (NaN, lone surrogates) than the
-    # fast parser, and its position and reason are what a refusal quotes.
-    try:
-        return json.loads(body)
-    except json.JSONDecodeError as broken:
-        position, reason = broken.pos, broken.msg
-    except (UnicodeDecodeError, RecursionError):
-        position, reason = 0, "Expecting value"
-    raise errors.invalid_field(
-        "json_invalid",
-        where=f"body.{position}",
-        message="JSON decode error",
-        value={},
-        context=reason,
-    )
-
-
 def _stream_options(
     fields: dict[str, Any], behaviour: Behaviour
 ) -> tuple[bool, bool, bool]:
@@ -148,7 +93,7 @@ def _stream_options(
     if options is None:
         return True, False, False
     if not isinstance(options, dict):
-        raise _wrong_type(
+        raise wrong_type(
             "dict", "dictionary", where="body.stream_options", value=options
         )
     include_usage = bool(options.get("include_usage"))
@@ -177,13 +122,13 @@ def _prompt_lengths(prompt: object) -> list[int]:
 
 
 def _is_token_ids(values: list[Any]) -> bool:
-    return all(_is_integer(value) for value in values)
+    return all(is_integer(value) for value in values)
 
 
 def _choices(
     fields: dict[str, Any], prompts: Sequence[int], behaviour: Behaviour, *, chat: bool
 ) -> tuple[Choice, ...]:
-    """Return the choices in the order of their index: all of a prompt's, then the next's."""
+    """Return the choices by index: all of one prompt's, then the next's."""
     context = behaviour.context_tokens
     for prompt in prompts:
         if prompt >= context:
@@ -218,8 +163,8 @@ def _answer_limit(
         name, limit = "max_completion_tokens", fields["max_completion_tokens"]
     if limit is None:
         return None
-    if not _is_integer(limit):
-        raise _wrong_type("int", "integer", where=f"body.{name}", value=limit)
+    if not is_integer(limit):
+        raise wrong_type("int", "integer", where=f"body.{name}", value=limit)
     if limit > context_tokens:
         raise errors.bad_parameter(
             f"{name}={limit} cannot be greater than max_model_len={context_tokens}. "
@@ -239,9 +184,7 @@ def _check_temperature(fields: dict[str, Any]) -> None:
     if temperature is None:
         return
     if type(temperature) not in (int, float):
-        raise _wrong_type(
-            "float", "number", where="body.temperature", value=temperature
-        )
+        raise wrong_type("float", "number", where="body.temperature", value=temperature)
     if not 0 <= temperature <= 2:
         value = float(temperature)
         raise errors.bad_parameter(
@@ -255,24 +198,10 @@ def _choice_count(fields: dict[str, Any]) -> int:
     count = fields.get("n")
     if count is None:
         return 1
-    if not _is_integer(count):
-        raise _wrong_type("int", "integer", where="body.n", value=count)
+    if not is_integer(count):
+        raise wrong_type("int", "integer", where="body.n", value=count)
     if not 1 <= count <= CHOICES_MAX:
         raise errors.bad_parameter(
             f"n must be in [1, {CHOICES_MAX}], got {count}.", param="n", value=count
         )
     return count
-
-
-def _is_integer(value: object) -> TypeGuard[int]:
-    # JSON's true is an int to isinstance, and no count to anybody.
-    return type(value) is int
-
-
-def _wrong_type(kind: str, noun: str, *, where: str, value: object) -> errors.Refusal:
-    return errors.invalid_field(
-        f"{kind}_type",
-        where=where,
-        message=f"Input should be a valid {noun}",
-        value=value,
-    )

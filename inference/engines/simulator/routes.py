@@ -1,4 +1,4 @@
-"""Everything a simulator answers at once: the pages beside generation. Pure but for settings.
+"""Everything a simulator answers at once: the pages beside generation.
 
 `answer` takes one request and returns one response; `Simulator` is the state that all
 connections of a process share.
@@ -7,11 +7,9 @@ connections of a process share.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-import orjson
-
 from inference.engines.simulator import errors, http1
 from inference.engines.simulator.counters import Counters
-from inference.engines.simulator.requests import (
+from inference.engines.simulator.fields import (
     check_model,
     conversation,
     parse_json,
@@ -130,7 +128,7 @@ def _change_settings(simulator: Simulator, body: bytes) -> bytes:
 
 
 def _stats(simulator: Simulator, _: bytes) -> bytes:
-    return http1.response(orjson.dumps(simulator.counters.stats()))
+    return http1.json_response(simulator.counters.stats())
 
 
 PAGES: dict[bytes, dict[bytes, Page]] = {

@@ -1,8 +1,8 @@
 """Run one simulator process: listen, serve, and stop as vLLM stops.
 
-When `serve` is cancelled, streams under way end with `finish_reason: "abort"`, their usage
-and `[DONE]`; a client that does not read is dropped after `GRACE_S`. Failure: an address
-that is taken raises `OSError` before anything is served.
+When `serve` is cancelled, streams under way end with `finish_reason: "abort"`, their
+usage and `[DONE]`; a client that does not read is dropped after `GRACE_S`. Failure:
+an address that is taken raises `OSError` before anything is served.
 """
 
 import asyncio
@@ -25,12 +25,16 @@ GRACE_S = 1.0
 
 
 def listen(settings: SimulatorSettings) -> socket.socket:
-    """Return a socket bound to the settings' address; port 0 takes a free one."""
+    """Return a socket that listens at the settings' address; port 0 takes a free one.
+
+    From here on a client can connect, so that the address may be announced.
+    """
     family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
     sock = socket.socket(family)
     try:
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         sock.bind((settings.host, settings.port))
+        sock.listen(BACKLOG)
     except OSError:
         sock.close()
         raise

@@ -1,8 +1,8 @@
 """What a simulator is told: where it listens, and how it behaves.
 
-`Behaviour` is the part that may be exchanged while the process runs; a request keeps the
-behaviour it started with. Failure: a value out of range raises `SettingsError` with one
-sentence, before anything has changed.
+`Behaviour` is the part that may be exchanged while the process runs; a request keeps
+the behaviour it started with. Failure: a value out of range raises `SettingsError`
+with one sentence, before anything has changed.
 """
 
 import math
@@ -20,9 +20,9 @@ class Behaviour:
     """How answers are made, from the next request on.
 
     `answer_tokens` is the length of an answer whose request names no limit.
-    `force_include_usage` stands for vLLM's `--enable-force-include-usage`: every stream
-    reports running and final usage, asked for or not. `finish_with_text` lets the finish
-    chunk carry the last token, as vLLM does when it stops for length.
+    `force_include_usage` stands for vLLM's `--enable-force-include-usage`: every
+    stream reports running and final usage, asked for or not. `finish_with_text` lets
+    the finish chunk carry the last token, as vLLM does when it stops for length.
     """
 
     model: str = "sim"
@@ -35,7 +35,7 @@ class Behaviour:
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed, types included: values may come from JSON."""
-        if not isinstance(self.model, str) or not self.model:
+        if type(self.model) is not str or not self.model:
             raise SettingsError("model must be a non-empty string")
         for name in ("first_token_ms", "inter_token_ms"):
             if not _is_duration(getattr(self, name)):

@@ -1,10 +1,11 @@
 """The shapes of vLLM's answers, key for key as vLLM 0.32 sends them.
 
-Each shape is written once, as the dictionary it is on the wire, and compiled at import to
-a bytes template: filling a template is many times faster than serialising a dictionary,
-and the shape stays readable. A template of a stream is filled in two steps: what all
-chunks of a choice share (ONCE: id, created, model, index), then each token's numbers
-(EACH). Nothing here is decided at run time; `answers` fills the holes.
+Each shape is written once, as the dictionary it is on the wire, and compiled at
+import to a bytes template: filling a template is many times faster than serialising a
+dictionary, and the shape stays readable. A template of a stream is filled in two
+steps: what all chunks of a choice share (ONCE: id, created, model, index), then each
+token's numbers (EACH). Nothing here is decided at run time; `answers` fills the
+holes.
 """
 
 from dataclasses import dataclass
@@ -12,7 +13,7 @@ from typing import Any, Final
 
 import orjson
 
-from inference.engines.simulator.tokens import TOKEN_PREFIX
+from inference.engines.simulator.tokens import NUMBER_PREFIX
 
 FINGERPRINT = "vllm-0.32.0-simulator"
 
@@ -21,19 +22,19 @@ Shape = dict[str, Any]
 ONCE_INTEGER: Final = "<once integer>"
 ONCE_JSON: Final = "<once json>"
 EACH_INTEGER: Final = "<each integer>"
-EACH_TOKEN: Final = "<each token>"
+EACH_TEXT: Final = "<each text>"
 
 # A doubled percent sign survives the first filling as the verb of the second.
 _VERBS = {
     ONCE_INTEGER: "%d",
     ONCE_JSON: "%b",
     EACH_INTEGER: "%%d",
-    EACH_TOKEN: f'"{TOKEN_PREFIX}%%d"',
+    EACH_TEXT: f'"{NUMBER_PREFIX}%%d"',
 }
 
 
 def compiled(shape: Shape) -> bytes:
-    """Return the template of `shape`: its JSON, with a verb for every hole, in order."""
+    """Return the template of `shape`: its JSON with a verb for every hole."""
     template = orjson.dumps(shape).decode()
     for hole, verb in _VERBS.items():
         template = template.replace(f'"{hole}"', verb)
@@ -45,8 +46,8 @@ class ChunkTemplates:
     """The chunks of one choice's stream. `opening` is empty where the API sends none.
 
     Holes, in order. ONCE: id, created, model, index, the finish reason (finish chunks
-    only), the prompt's tokens (running usage only). EACH: the token's number (chunks with
-    text only), total and completion tokens (running usage only).
+    only), the prompt's tokens (running usage only). EACH: the token's number (chunks
+    with text only), total and completion tokens (running usage only).
     """
 
     opening: bytes
@@ -57,11 +58,11 @@ class ChunkTemplates:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One API's words: prefixes, object names, templates, and what its usage details say.
+    """One API's words: prefixes, object names, templates, usage details.
 
     `plain` and `running` are the stream's templates without and with running usage.
-    `whole` has the holes id, created, model, choices, prompt, total and completion tokens;
-    `whole_choice` has index, text and finish reason.
+    `whole` has the holes id, created, model, choices, prompt, total and completion
+    tokens; `whole_choice` has index, text and finish reason.
     """
 
     id_prefix: str
@@ -142,7 +143,7 @@ def _chat_chunks(*, running: bool) -> ChunkTemplates:
         usage = _running_usage(
             EACH_INTEGER, EACH_INTEGER, completion_tokens_details=None
         )
-    text, no_text = {"content": EACH_TOKEN}, {"content": ""}
+    text, no_text = {"content": EACH_TEXT}, {"content": ""}
     return ChunkTemplates(
         opening=_chunk(
             name, role, usage=first, prompt_token_ids=None, prompt_text=None
@@ -171,9 +172,9 @@ def _completion_chunks(*, running: bool) -> ChunkTemplates:
 
     return ChunkTemplates(
         opening=b"",
-        token=chunk(EACH_TOKEN, finish_reason=None),
+        token=chunk(EACH_TEXT, finish_reason=None),
         finish=chunk("", finish_reason=ONCE_JSON),
-        finish_with_text=chunk(EACH_TOKEN, finish_reason=ONCE_JSON),
+        finish_with_text=chunk(EACH_TEXT, finish_reason=ONCE_JSON),
     )
 
 

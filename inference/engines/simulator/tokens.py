@@ -1,21 +1,21 @@
 """Numbered tokens out, counted words in: the simulator's stand-in for a tokenizer.
 
-Answers: token k of a choice, counted from 1, has the text " t<k>", so that any transcript
-proves which tokens were delivered; `delivered_tokens` reads the proof.
+Answers: token k of a choice, counted from 1, has the text " t<k>", so that any
+transcript proves which tokens were delivered; `delivered_tokens` reads the proof.
 
-Prompts: every whitespace-separated word is one token; a chat adds `MESSAGE_MARKERS` to each
-message and `REPLY_MARKERS` once, as a chat template would. Anything that is not text
-(tools, tool calls, media parts) counts one token per `BYTES_PER_TOKEN` of its JSON. A
-prompt is never shorter than one token. Pure: the same prompt has the same count for ever.
+Prompts: every whitespace-separated word is one token; a chat adds `MESSAGE_MARKERS`
+to each message and `REPLY_MARKERS` once, as a chat template would. Anything that is
+not text (tools, tool calls, media parts) counts one token per `BYTES_PER_TOKEN` of
+its JSON. A prompt is never shorter than one token. Pure: the same prompt has the same
+count for ever.
 """
 
+import json
 import zlib
 from collections.abc import Iterable
 from typing import Any
 
-import orjson
-
-TOKEN_PREFIX = " t"
+NUMBER_PREFIX = " t"
 MESSAGE_MARKERS = ("<|start|>", "<|role|>", "<|message|>", "<|end|>")
 REPLY_MARKERS = ("<|start|>", "<|assistant|>", "<|message|>")
 EMPTY_PROMPT = ("<|begin|>",)
@@ -34,7 +34,7 @@ def delivered_tokens(text: str) -> int:
     """
     if not text:
         return 0
-    head, *numbers = text.split(TOKEN_PREFIX)
+    head, *numbers = text.split(NUMBER_PREFIX)
     if head:
         raise TranscriptError(f"text before the first token: {head[:40]!r}")
     for expected, number in enumerate(numbers, start=1):
@@ -45,7 +45,7 @@ def delivered_tokens(text: str) -> int:
 
 def answer_text(count: int) -> str:
     """Return the text of tokens 1 to `count`."""
-    return "".join(f"{TOKEN_PREFIX}{number}" for number in range(1, count + 1))
+    return "".join(f"{NUMBER_PREFIX}{number}" for number in range(1, count + 1))
 
 
 def text_tokens(text: str) -> list[str]:
@@ -85,7 +85,7 @@ def _content_tokens(content: object) -> list[str]:
 
 
 def _structure_tokens(value: object) -> list[str]:
-    serialised = orjson.dumps(value).decode()
+    serialised = json.dumps(value, separators=(",", ":"))
     return [
         serialised[start : start + BYTES_PER_TOKEN]
         for start in range(0, len(serialised), BYTES_PER_TOKEN)
