@@ -65,11 +65,12 @@ class TokenClass(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asked: the tenant that pays, the project and the API key it used."""
+    """Who asked: the tenant that pays and in what currency, the project, the API key."""
 
     tenant_id: int
     project_id: int
     api_key_id: int
+    currency: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +124,10 @@ class Outcome:
     duration_us: int
 
 
+class DatabaseAwayError(Exception):
+    """PostgreSQL did not confirm in time; what was queued is kept and committed later."""
+
+
 class Meter(Protocol):
     """Admits requests and makes what they used durable.
 
@@ -130,12 +135,16 @@ class Meter(Protocol):
     cancelled request cannot lose its event; only waiting for the commit is asynchronous.
     """
 
+    def price(self, caller: Caller, model: str) -> LinearPrice | None:
+        """Return the price that a request of this caller would be admitted at now."""
+        ...
+
     def admit(
         self, caller: Caller, *, model: str, surface: Surface, streamed: bool
     ) -> Admission:
         """Admit a request at the database's present instant.
 
-        Raises `ServiceUnavailable` while nothing can be made durable, and `ModelNotFound`
+        Raises `ServiceUnavailable` while nothing can be made durable, and `ModelNotPriced`
         when no price is in force: nothing is ever silently free.
         """
         ...
@@ -144,15 +153,17 @@ class Meter(Protocol):
         """Forget an admission whose request no engine accepted: nothing is billed."""
         ...
 
-    def settle(
-        self, admission: Admission, outcome: Outcome
-    ) -> asyncio.Future[EventStatus]:
-        """Queue the usage event; the future is done once it is committed."""
+    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
+        """Queue the usage event; the future is done once it is committed.
+
+        The future fails with `DatabaseAwayError` when the commit takes too long; the event
+        stays queued all the same.
+        """
         ...
 
     def undelivered(
         self, admission: Admission, outcome: Outcome, *, prompt_too: bool
-    ) -> asyncio.Future[EventStatus]:
+    ) -> asyncio.Future[None]:
         """Queue the correction of a settled answer that was never handed over.
 
         The output is given back; the prompt too when the fault was ours.

@@ -1,0 +1,131 @@
+"""One attempt after another until a replica takes the request, before the client saw a byte.
+
+Failure: a replica that cannot be reached or is overloaded is passed over; any other refusal is
+the caller's answer. When the client leaves, the engine's connection is cut, which stops it.
+"""
+
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+from inference.engines.backend import EngineCall, InferenceBackend
+from inference.engines.client import (
+    EngineLostError,
+    EnginePool,
+    EngineUnreachableError,
+    Exchange,
+    Origin,
+)
+from inference.engines.registry import BACKENDS
+from inference.gateway.connection import ClientGoneError, Downstream
+from inference.gateway.live import LiveRequests
+from inference.gateway.settle import Settlement
+from inference.openai.requests import GenerationRequest
+from inference.routing.snapshot import ReplicaEntry
+from kit.errors import EngineOverloaded, PlatformError
+
+ERROR_BYTES_MAX = 64 * 1024
+_RETRY = {"retry-after": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that a replica has taken: its 200 status line was read."""
+
+    exchange: Exchange
+    replica: ReplicaEntry
+    backend: InferenceBackend
+
+
+class Attempts:
+    """Finds a replica that takes a request."""
+
+    def __init__(self, *, pool: EnginePool, live: LiveRequests) -> None:
+        self._pool = pool
+        self._live = live
+        self._origins: dict[str, Origin] = {}
+
+    async def open(
+        self,
+        request: GenerationRequest,
+        *,
+        settlement: Settlement,
+        replicas: Sequence[ReplicaEntry],
+        output_tokens_max: int | None,
+        downstream: Downstream,
+    ) -> Attempt:
+        """Return the attempt that was taken; `settlement` is told of each replica tried.
+
+        Raises the engine's refusal in our words, `EngineOverloaded` when no replica can take
+        the request, and whatever interrupts it (`ClientGoneError`, `DrainedError`).
+        """
+        refusal: PlatformError = EngineOverloaded(
+            "No replica of this model can be reached. Try again shortly.",
+            headers=_RETRY,
+        )
+        request_id = settlement.admission.request_id
+        for number, replica in enumerate(replicas):
+            settlement.replica_id = replica.id
+            backend = BACKENDS[replica.dialect]
+            call = backend.call(
+                request,
+                model=replica.upstream_model or request.model,
+                attempt_id=f"{request_id.hex}-{number}",
+                output_tokens_max=output_tokens_max,
+                credential=os.environ.get(replica.credential, ""),
+            )
+            try:
+                exchange = await self._exchange(call, replica, request_id, downstream)
+            except EngineUnreachableError:
+                continue
+            if exchange.status == 200:
+                return Attempt(exchange, replica, backend)
+            refusal = await _refusal(exchange, backend)
+            if not isinstance(refusal, EngineOverloaded):
+                break
+        raise refusal
+
+    async def _exchange(
+        self,
+        call: EngineCall,
+        replica: ReplicaEntry,
+        request_id: UUID,
+        downstream: Downstream,
+    ) -> Exchange:
+        """Send a call and read the status; a kept connection that was gone is replaced once."""
+        origin = self._origins.get(replica.url)
+        if origin is None:
+            origin = self._origins[replica.url] = Origin.parse(replica.url)
+        while True:
+            exchange = await self._pool.request(
+                origin,
+                method="POST",
+                path=call.path,
+                headers=call.headers,
+                body=call.body,
+            )
+            was_kept = exchange.is_reused
+            self._live.add(request_id, exchange.interrupt)
+            downstream.on_lost(lambda: exchange.interrupt(ClientGoneError()))  # noqa: B023
+            try:
+                await exchange.head()
+            except EngineUnreachableError:
+                exchange.close()
+                if was_kept:
+                    continue
+                raise
+            except BaseException:
+                exchange.close()
+                raise
+            return exchange
+
+
+async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:
+    try:
+        body = await exchange.read_all(bytes_max=ERROR_BYTES_MAX)
+    except EngineLostError:
+        body = b""
+    finally:
+        exchange.close()
+    return backend.error(exchange.status, body)

@@ -1,0 +1,113 @@
+"""One HTTP request of the gateway: its body within limits, its answer started once."""
+
+import uuid
+from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from typing import Any
+
+from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
+from inference.openai import errors
+from kit.errors import InvalidRequest, PayloadTooLarge, PlatformError
+
+Scope = MutableMapping[str, Any]
+Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
+Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
+Headers = Iterable[tuple[bytes, bytes]]
+
+JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+_STREAM_HEADERS = (
+    (b"content-type", b"text/event-stream; charset=utf-8"),
+    (b"cache-control", b"no-cache"),
+    (b"x-accel-buffering", b"no"),
+)
+
+
+class HttpRequest:
+    """A request and the one answer to it."""
+
+    __slots__ = (
+        "_receive",
+        "_send",
+        "downstream",
+        "is_started",
+        "method",
+        "path",
+        "request_id",
+        "scope",
+        "status",
+    )
+
+    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        self.scope = scope
+        self.method: str = scope["method"]
+        self.path: str = scope["path"]
+        self.downstream: Downstream = scope["extensions"][EXTENSION]
+        # Replaced by the id of the admission, once there is one.
+        self.request_id = str(uuid.uuid4())
+        self.is_started = False
+        self.status = 0
+        self._receive = receive
+        self._send = send
+
+    def header(self, name: bytes) -> str:
+        """Return a header's value, or nothing; raises `InvalidRequest` if it is sent twice."""
+        values = [value for key, value in self.scope["headers"] if key == name]
+        if len(values) > 1:
+            raise InvalidRequest(f"The header {name.decode()} was sent more than once.")
+        return values[0].decode("latin-1") if values else ""
+
+    async def body(self, *, bytes_max: int) -> bytes:
+        """Read the whole body; the bytes are counted, whatever the headers say."""
+        parts: list[bytes] = []
+        size = 0
+        while True:
+            message = await self._receive()
+            if message["type"] == "http.disconnect":
+                raise ClientGoneError
+            part = message.get("body", b"")
+            size += len(part)
+            if size > bytes_max:
+                raise PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
+            parts.append(part)
+            if not message.get("more_body", False):
+                return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    async def respond(
+        self, status: int, body: bytes, headers: Headers = (JSON,)
+    ) -> None:
+        """Send a whole answer."""
+        await self.start(
+            status, [*headers, (b"content-length", str(len(body)).encode())]
+        )
+        await self.write(body, last=True)
+
+    async def start(self, status: int, headers: Headers) -> None:
+        """Send the status line and the headers."""
+        self.is_started = True
+        self.status = status
+        await self._send(
+            {
+                "type": "http.response.start",
+                "status": status,
+                "headers": [*headers, (b"x-request-id", self.request_id.encode())],
+            }
+        )
+
+    async def start_stream(self) -> None:
+        """Start an answer of server-sent events."""
+        await self.start(200, _STREAM_HEADERS)
+
+    async def write(self, data: bytes, *, last: bool = False) -> None:
+        """Send a part of the body."""
+        await self._send(
+            {"type": "http.response.body", "body": data, "more_body": not last}
+        )
+
+    async def fail(self, error: PlatformError) -> None:
+        """Answer with an error, or end a stream that has begun with one; no end mark follows."""
+        if self.is_started:
+            await self.write(errors.event_of(error), last=True)
+            return
+        extra = [
+            (name.encode(), value.encode()) for name, value in error.headers.items()
+        ]
+        await self.respond(error.status, errors.body_of(error), [JSON, *extra])

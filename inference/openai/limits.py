@@ -1,0 +1,109 @@
+"""What a request may look like: depth, number and kind of messages, prompts, integers."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kit.errors import InvalidRequest
+
+DEPTH_MAX = 64
+MESSAGES_MAX = 2048
+PROMPTS_MAX = 32
+_ROLES = frozenset({"assistant", "developer", "function", "system", "tool", "user"})
+_TEXT_PARTS = frozenset({"refusal", "text"})
+_OPEN, _CLOSE, _QUOTE, _BACKSLASH = b"[{", b"]}", ord('"'), ord("\\")
+
+
+def check_depth(body: bytes) -> None:
+    """Refuse a body that nests deeper than `DEPTH_MAX`, before it is parsed."""
+    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+        return
+    depth, in_string, escaped = 0, False, False
+    for byte in body:
+        if in_string:
+            if escaped:
+                escaped = False
+            elif byte == _BACKSLASH:
+                escaped = True
+            elif byte == _QUOTE:
+                in_string = False
+        elif byte == _QUOTE:
+            in_string = True
+        elif byte in _OPEN:
+            depth += 1
+            if depth > DEPTH_MAX:
+                raise InvalidRequest(f"The body nests deeper than {DEPTH_MAX} levels.")
+        elif byte in _CLOSE:
+            depth -= 1
+
+
+def integer(
+    payload: Mapping[str, Any], name: str, *, low: int, high: int = 2**31 - 1
+) -> int | None:
+    """Return an optional integer field; raises `InvalidRequest` when it is out of range."""
+    value = payload.get(name)
+    if value is None:
+        return None
+    if type(value) is not int or not low <= value <= high:
+        limit = f"of at least {low}" if high == 2**31 - 1 else f"from {low} to {high}"
+        raise InvalidRequest(f"'{name}' must be an integer {limit}.", param=name)
+    return value
+
+
+def check_messages(messages: Any) -> None:
+    """Check the shape of a chat's messages; their text is the engine's business."""
+    if not isinstance(messages, list) or not messages:
+        raise InvalidRequest(
+            "'messages' must be a list of at least one message.", param="messages"
+        )
+    if len(messages) > MESSAGES_MAX:
+        raise InvalidRequest(
+            f"'messages' holds more than {MESSAGES_MAX}.", param="messages"
+        )
+    for position, message in enumerate(messages):
+        param = f"messages[{position}]"
+        if not isinstance(message, dict):
+            raise InvalidRequest(f"'{param}' must be an object.", param=param)
+        if message.get("role") not in _ROLES:
+            raise InvalidRequest(
+                f"'{param}.role' must be one of {', '.join(sorted(_ROLES))}.",
+                param=f"{param}.role",
+            )
+        _check_content(message.get("content"), f"{param}.content")
+
+
+def _check_content(content: Any, param: str) -> None:
+    if content is None or isinstance(content, str):
+        return
+    if not isinstance(content, list):
+        raise InvalidRequest(f"'{param}' must be text or a list of parts.", param=param)
+    for part in content:
+        kind = part.get("type") if isinstance(part, dict) else None
+        if kind not in _TEXT_PARTS:
+            raise InvalidRequest(
+                f"'{param}' may hold parts of type 'text' only.",
+                param=param,
+                code="unsupported_content",
+            )
+
+
+def prompts_of(prompt: Any) -> int:
+    """Return how many prompts a completion request holds."""
+    if isinstance(prompt, str):
+        return 1
+    if isinstance(prompt, list) and prompt:
+        if all(type(token) is int for token in prompt):
+            return 1
+        if len(prompt) <= PROMPTS_MAX and all(_is_prompt(item) for item in prompt):
+            return len(prompt)
+    raise InvalidRequest(
+        f"'prompt' must be text, a list of tokens, or a list of up to {PROMPTS_MAX} of these.",
+        param="prompt",
+    )
+
+
+def _is_prompt(item: Any) -> bool:
+    return isinstance(item, str) or (
+        isinstance(item, list)
+        and bool(item)
+        and all(type(token) is int for token in item)
+    )

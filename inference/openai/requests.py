@@ -1,0 +1,194 @@
+"""Read a request body: parse once, allow known fields, check what the gateway relies on.
+
+Fields are allowed by list. A field that steers the engine past its tenant is refused, one that
+means something only to OpenAI's own service is dropped, an unknown one is named in the error.
+What is forwarded is written anew from the parsed body, so that the engine cannot read a
+duplicated or malformed field differently from the meter.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from inference.openai.limits import (
+    check_depth,
+    check_messages,
+    integer,
+    prompts_of,
+)
+from kit.contracts import Surface
+from kit.errors import InvalidRequest
+
+_SAMPLING = frozenset(
+    {
+        "frequency_penalty",
+        "include_stop_str_in_output",
+        "logit_bias",
+        "max_tokens",
+        "min_p",
+        "model",
+        "n",
+        "presence_penalty",
+        "repetition_penalty",
+        "response_format",
+        "seed",
+        "skip_special_tokens",
+        "spaces_between_special_tokens",
+        "stop",
+        "stop_token_ids",
+        "stream",
+        "stream_options",
+        "structured_outputs",
+        "temperature",
+        "top_k",
+        "top_p",
+    }
+)
+_ALLOWED: Mapping[Surface, frozenset[str]] = {
+    Surface.CHAT_COMPLETIONS: _SAMPLING
+    | {
+        "chat_template_kwargs",
+        "include_reasoning",
+        "logprobs",
+        "max_completion_tokens",
+        "messages",
+        "parallel_tool_calls",
+        "reasoning_effort",
+        "tool_choice",
+        "tools",
+        "top_logprobs",
+    },
+    Surface.COMPLETIONS: _SAMPLING | {"logprobs", "prompt"},
+}
+# They name things of OpenAI's own service; SDKs and frameworks send them everywhere.
+_DROPPED = frozenset(
+    {
+        "metadata",
+        "prompt_cache_key",
+        "prompt_cache_retention",
+        "safety_identifier",
+        "service_tier",
+        "store",
+        "user",
+        "verbosity",
+    }
+)
+CHOICES_MAX = 16
+
+
+@dataclass(frozen=True, slots=True)
+class GenerationRequest:
+    """A checked request: what the gateway needs to know of it, and the body to forward."""
+
+    surface: Surface
+    model: str
+    stream: bool
+    choices: int
+    output_tokens_max: int | None
+    include_usage: bool
+    continuous_usage: bool
+    payload: dict[str, Any]
+
+
+def parse(surface: Surface, body: bytes) -> GenerationRequest:
+    """Read and check a body; raises `InvalidRequest` naming the field and the remedy."""
+    payload = _object(body)
+    for name in _DROPPED & payload.keys():
+        del payload[name]
+    if unknown := payload.keys() - _ALLOWED[surface]:
+        name = min(unknown)
+        raise InvalidRequest(
+            f"The parameter '{name[:100]}' is not supported here. Remove it from the request.",
+            param=name[:100],
+            code="unsupported_parameter",
+        )
+    # A null means the default: without this, each check would have to allow for it.
+    payload = {name: value for name, value in payload.items() if value is not None}
+    model = payload.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidRequest("Name the model as a string in 'model'.", param="model")
+    if surface is Surface.CHAT_COMPLETIONS:
+        check_messages(payload.get("messages"))
+        prompts = 1
+    else:
+        prompts = prompts_of(payload.get("prompt"))
+    choices = prompts * (integer(payload, "n", low=1, high=CHOICES_MAX) or 1)
+    stream, include_usage, continuous_usage = _stream_options(payload)
+    return GenerationRequest(
+        surface=surface,
+        model=model,
+        stream=stream,
+        choices=choices,
+        output_tokens_max=_output_tokens_max(payload),
+        include_usage=include_usage,
+        continuous_usage=continuous_usage,
+        payload=payload,
+    )
+
+
+def _object(body: bytes) -> dict[str, Any]:
+    check_depth(body)
+    try:
+        payload = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise InvalidRequest(
+            f"The body is not valid JSON: {error.msg} at byte {error.pos}."
+        ) from None
+    if not isinstance(payload, dict):
+        raise InvalidRequest("The body must be a JSON object.")
+    return payload
+
+
+def _output_tokens_max(payload: dict[str, Any]) -> int | None:
+    """Return the most output tokens per choice that were asked for, in one field."""
+    newer = integer(payload, "max_completion_tokens", low=1)
+    older = integer(payload, "max_tokens", low=1)
+    if newer is not None and older is not None and newer != older:
+        raise InvalidRequest(
+            "'max_tokens' and 'max_completion_tokens' differ. Send only the second.",
+            param="max_tokens",
+        )
+    payload.pop("max_completion_tokens", None)
+    payload.pop("max_tokens", None)
+    return newer if newer is not None else older
+
+
+def _stream_options(payload: dict[str, Any]) -> tuple[bool, bool, bool]:
+    """Return whether to stream, to report usage, and to report it in every chunk."""
+    stream = _flag(payload, "stream", "stream")
+    options = payload.pop("stream_options", None)
+    if options is None:
+        return stream, False, False
+    if not stream:
+        raise InvalidRequest(
+            "'stream_options' is for streams: set 'stream' to true or leave it out.",
+            param="stream_options",
+        )
+    if not isinstance(options, dict):
+        raise InvalidRequest(
+            "'stream_options' must be an object.", param="stream_options"
+        )
+    known = {"include_usage", "continuous_usage_stats", "include_obfuscation"}
+    if unknown := options.keys() - known:
+        name = f"stream_options.{min(unknown)}"[:100]
+        raise InvalidRequest(
+            f"The option '{name}' is not supported.",
+            param=name,
+            code="unsupported_parameter",
+        )
+    include = _flag(options, "include_usage", "stream_options.include_usage")
+    continuous = _flag(
+        options, "continuous_usage_stats", "stream_options.continuous_usage_stats"
+    )
+    return stream, include, include and continuous
+
+
+def _flag(values: Mapping[str, Any], name: str, param: str) -> bool:
+    value = values.get(name)
+    if value is None:
+        return False
+    if not isinstance(value, bool):
+        raise InvalidRequest(f"'{param}' must be true or false.", param=param)
+    return value

@@ -1,0 +1,177 @@
+"""What becomes of an engine's events on their way to the client: counted, cleaned, split.
+
+Running usage is always asked of the engine and hidden from clients that did not ask. What follows
+the last token (the finish, the usage, the end mark) is held until the usage event is committed; a
+finish that carries text is split so that the text goes at once. Pure: bytes in, bytes out.
+"""
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import orjson
+
+from inference.openai.usage import Tally
+
+DONE = b"[DONE]"
+
+# A chunk of one choice as vLLM writes it, running usage last. The pattern is anchored at the
+# end, where a usage object inside another one would close one brace more, and a quote inside a
+# JSON string is escaped, so text of the model cannot match it.
+_PLAIN = re.compile(
+    rb',"usage":\{"prompt_tokens":(\d{1,9}),"total_tokens":\d+,"completion_tokens":(\d{1,9})'
+    rb'(?:,"[a-z_]+":null)*\}\}$'
+)
+_FINISH = b'"finish_reason":"'
+
+
+class StreamFormatError(Exception):
+    """The engine sent an event that is not what its dialect promises."""
+
+
+@dataclass(frozen=True, slots=True)
+class StreamOptions:
+    """How the client asked for its stream."""
+
+    choices: int
+    include_usage: bool
+    continuous_usage: bool
+    # The engine's name of the model and the public one, where they differ.
+    rename: tuple[str, str] | None = None
+
+
+class StreamTranslator:
+    """Turns the engine's events of one stream into the client's bytes, and keeps the tally."""
+
+    def __init__(self, options: StreamOptions) -> None:
+        self._options = options
+        self._finished: set[int] = set()
+        self._held: list[bytes] = []
+        self._rename: tuple[bytes, bytes] | None = None
+        if options.rename is not None:
+            engine, public = (orjson.dumps(name) for name in options.rename)
+            self._rename = (b'"model":' + engine, b'"model":' + public)
+        self.tally = Tally()
+        self.is_done = False
+        self.error: Mapping[str, Any] | None = None
+
+    @property
+    def is_finished(self) -> bool:
+        """Tell whether every choice has its finish: no token follows."""
+        return len(self._finished) >= self._options.choices
+
+    def feed(self, events: list[bytes]) -> bytes:
+        """Take in events and return what may be sent to the client now."""
+        out: list[bytes] = []
+        for event in events:
+            plain = _PLAIN.search(event) if self._options.choices == 1 else None
+            if plain is not None and _FINISH not in event and not self._held:
+                self.tally.running(0, int(plain[1]), int(plain[2]))
+                if not self._options.continuous_usage:
+                    event = event[: plain.start()] + b"}"  # noqa: PLW2901
+                self._write(out, event)
+            elif event == DONE:
+                self.is_done = True
+                self._held.append(b"data: [DONE]\n\n")
+            elif event.startswith(b":"):
+                (self._held if self._held else out).append(event + b"\n\n")
+            else:
+                self._feed_parsed(event, out)
+                if self.error is not None:
+                    break
+        return b"".join(out)
+
+    def held(self) -> bytes:
+        """Return what follows the last token, to be sent once the usage is committed."""
+        return b"".join(self._held)
+
+    def _feed_parsed(self, event: bytes, out: list[bytes]) -> None:
+        chunk = _parsed(event)
+        if (error := chunk.get("error")) is not None:
+            self.error = error if isinstance(error, dict) else {"message": str(error)}
+            return
+        choices = chunk.get("choices")
+        if not isinstance(choices, list):
+            raise StreamFormatError("an event without choices")
+        usage = chunk.get("usage")
+        if not choices:
+            if isinstance(usage, dict):
+                self.tally.final(usage)
+            if usage is None or self._options.include_usage:
+                self._hold(chunk)
+            return
+        indexes = [_index(choice) for choice in choices]
+        if isinstance(usage, dict):
+            self._count(indexes, usage)
+        if not self._options.continuous_usage:
+            chunk.pop("usage", None)
+        for index, choice in zip(indexes, choices, strict=True):
+            if choice.get("finish_reason") is not None:
+                self._finished.add(index)
+        if not self.is_finished:
+            self._write(out, orjson.dumps(chunk))
+            return
+        if not self._held and (text := _text_part(chunk)) is not None:
+            self._write(out, orjson.dumps(text))
+        self._hold(chunk)
+
+    def _count(self, indexes: list[int], usage: Mapping[str, Any]) -> None:
+        prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
+        if type(prompt) is not int or type(output) is not int:
+            raise StreamFormatError("usage that is not integers")
+        if len(indexes) == 1:
+            self.tally.running(indexes[0], prompt, output)
+        else:
+            # Several choices in one chunk share one count: a total, not one choice's.
+            self.tally.at_least(prompt, output)
+
+    def _hold(self, chunk: Mapping[str, Any]) -> None:
+        self._write(self._held, orjson.dumps(chunk))
+
+    def _write(self, out: list[bytes], event: bytes) -> None:
+        if self._rename is not None:
+            event = event.replace(*self._rename, 1)
+        out.append(b"data: " + event + b"\n\n")
+
+
+def _parsed(event: bytes) -> dict[str, Any]:
+    try:
+        chunk = orjson.loads(event)
+    except orjson.JSONDecodeError as error:
+        raise StreamFormatError("an event that is not JSON") from error
+    if not isinstance(chunk, dict):
+        raise StreamFormatError("an event that is not an object")
+    return chunk
+
+
+def _index(choice: Any) -> int:
+    index = choice.get("index", 0) if isinstance(choice, dict) else None
+    if type(index) is not int:
+        raise StreamFormatError("a choice without index")
+    return index
+
+
+def _text_part(chunk: dict[str, Any]) -> dict[str, Any] | None:
+    """Take text out of a chunk that finishes; return it as a chunk of its own, or None."""
+    carries = False
+    text_choices = []
+    for choice in chunk["choices"]:
+        text_choice = {**choice, "finish_reason": None}
+        text_choice.pop("stop_reason", None)
+        text_choices.append(text_choice)
+        delta = choice.get("delta")
+        if isinstance(delta, dict):
+            if any(
+                value not in (None, "", [])
+                for name, value in delta.items()
+                if name != "role"
+            ):
+                carries = True
+                choice["delta"] = {}
+                choice["logprobs"] = None
+        elif choice.get("text"):
+            carries = True
+            choice["text"] = ""
+            choice["logprobs"] = None
+    return {**chunk, "choices": text_choices} if carries else None

@@ -1,0 +1,107 @@
+"""Counting what an engine reports: usage merges by maximum, never by adding.
+
+Running usage counts each choice for itself; the sum over choices of the largest count seen is
+what has been generated. The final usage is the truth where it comes.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from kit.contracts import TokenCounts
+
+# More than any context holds; a larger figure is a broken engine, not a large answer.
+TOKENS_MAX = 100_000_000
+
+
+class UsageError(Exception):
+    """An engine reported usage that cannot be."""
+
+
+class Tally:
+    """The tokens of one request as far as the engine has reported them."""
+
+    __slots__ = (
+        "_by_choice",
+        "_cached",
+        "_final_output",
+        "_output",
+        "_prompt",
+        "_reasoning",
+    )
+
+    def __init__(self) -> None:
+        self._prompt = 0
+        self._cached = 0
+        self._output = 0
+        self._reasoning = 0
+        self._final_output: int | None = None
+        self._by_choice: dict[int, int] = {}
+
+    @property
+    def is_reported(self) -> bool:
+        """Tell whether the engine has reported anything yet."""
+        return self._prompt > 0 or self._final_output is not None
+
+    @property
+    def is_final(self) -> bool:
+        """Tell whether the final usage has come."""
+        return self._final_output is not None
+
+    @property
+    def output_tokens(self) -> int:
+        """Return the output tokens generated so far."""
+        return self._output
+
+    def running(self, choice: int, prompt_tokens: int, output_tokens: int) -> None:
+        """Take in the running usage of one choice."""
+        if prompt_tokens > self._prompt:
+            self._prompt = _checked(prompt_tokens)
+        before = self._by_choice.get(choice, 0)
+        if output_tokens > before:
+            self._by_choice[choice] = _checked(output_tokens)
+            self._output += output_tokens - before
+
+    def at_least(self, prompt_tokens: int, output_tokens: int) -> None:
+        """Take in a running total over all choices."""
+        self._prompt = max(self._prompt, _checked(prompt_tokens))
+        self._output = max(self._output, _checked(output_tokens))
+
+    def final(self, usage: Mapping[str, Any]) -> None:
+        """Take in the usage object of a whole answer."""
+        self._prompt = max(self._prompt, _tokens(usage, "prompt_tokens"))
+        self._output = max(self._output, _tokens(usage, "completion_tokens"))
+        self._final_output = self._output
+        prompt_details = usage.get("prompt_tokens_details")
+        if isinstance(prompt_details, Mapping):
+            self._cached = max(self._cached, _tokens(prompt_details, "cached_tokens"))
+        output_details = usage.get("completion_tokens_details")
+        if isinstance(output_details, Mapping):
+            self._reasoning = max(
+                self._reasoning, _tokens(output_details, "reasoning_tokens")
+            )
+
+    def counts(self, *, output_tokens: int | None = None) -> TokenCounts:
+        """Return the counts by class, with as much of the output as was handed over."""
+        output = self._output if output_tokens is None else output_tokens
+        cached = min(self._cached, self._prompt)
+        return TokenCounts(
+            input_tokens=self._prompt - cached,
+            cached_input_tokens=cached,
+            output_tokens=output,
+            reasoning_tokens=min(self._reasoning, output),
+        )
+
+
+def _tokens(usage: Mapping[str, Any], name: str) -> int:
+    value = usage.get(name)
+    if value is None:
+        return 0
+    if type(value) is not int:
+        raise UsageError(f"{name} is not an integer")
+    return _checked(value)
+
+
+def _checked(tokens: int) -> int:
+    if not 0 <= tokens <= TOKENS_MAX:
+        raise UsageError(f"{tokens} tokens cannot be")
+    return tokens

@@ -1,0 +1,165 @@
+"""What this process knows of keys, tenants, models and replicas: all that a request is decided on.
+
+Followed from the table that the control side publishes into: at each announcement, and every
+second besides, only entries with a newer version are read. Versions are given out under a lock,
+so `version > seen` never skips one. Failure: without the database the last state stays in force.
+"""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import structlog
+from psycopg import AsyncConnection
+
+CHANNEL = "tollgate_snapshot"
+# The bound on how long a revoked key goes on working when an announcement is lost.
+POLL_S = 1.0
+
+_NEWER = """
+SELECT kind, key, version, body FROM control_publication
+WHERE version > %(seen)s ORDER BY version
+"""
+
+log = structlog.get_logger("tollgate.routing")
+
+
+@dataclass(frozen=True, slots=True)
+class KeyEntry:
+    """An API key that opens the door."""
+
+    api_key_id: int
+    project_id: int
+    tenant_id: int
+    expires_at: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class TenantEntry:
+    """A tenant, and whether it may call."""
+
+    slug: str
+    active: bool
+    currency: str
+
+
+@dataclass(frozen=True, slots=True)
+class ModelEntry:
+    """A served model under its public name."""
+
+    name: str
+    context_tokens: int
+    max_output_tokens: int | None
+    created: int
+
+
+@dataclass(frozen=True, slots=True)
+class ReplicaEntry:
+    """One running engine process."""
+
+    id: int
+    model: str
+    name: str
+    url: str
+    dialect: str
+    upstream_model: str
+    credential: str
+    active: bool
+
+
+@dataclass(slots=True)
+class Snapshot:
+    """The state of the control side, by what it is looked up by."""
+
+    version: int = 0
+    keys: dict[str, KeyEntry] = field(default_factory=dict)
+    tenants: dict[int, TenantEntry] = field(default_factory=dict)
+    models: dict[str, ModelEntry] = field(default_factory=dict)
+    replicas: dict[int, ReplicaEntry] = field(default_factory=dict)
+    replicas_by_model: dict[str, tuple[ReplicaEntry, ...]] = field(default_factory=dict)
+    is_loaded: bool = False
+
+    async def refresh(self, connection: AsyncConnection) -> None:
+        """Read and apply what was published since the last time."""
+        cursor = await connection.execute(_NEWER, {"seen": self.version})
+        for kind, key, version, body in await cursor.fetchall():
+            self.apply(kind, key, body)
+            self.version = version
+        self.is_loaded = True
+
+    def apply(self, kind: str, key: str, body: Mapping[str, Any] | None) -> None:
+        """Take in one published entry; a body of None removes it."""
+        apply = _APPLY.get(kind)
+        if apply is None:
+            # A newer control side publishes kinds that this gateway does not know yet.
+            log.warning("unknown_publication", kind=kind)
+            return
+        apply(self, key, body)
+
+
+def _apply_key(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    if body is None:
+        snapshot.keys.pop(key, None)
+        return
+    snapshot.keys[key] = KeyEntry(
+        api_key_id=body["api_key_id"],
+        project_id=body["project_id"],
+        tenant_id=body["tenant_id"],
+        expires_at=body["expires_at"],
+    )
+
+
+def _apply_tenant(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    if body is None:
+        snapshot.tenants.pop(int(key), None)
+        return
+    snapshot.tenants[int(key)] = TenantEntry(
+        slug=body["slug"], active=body["active"], currency=body["currency"]
+    )
+
+
+def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    if body is None:
+        snapshot.models.pop(key, None)
+        return
+    snapshot.models[key] = ModelEntry(
+        name=key,
+        context_tokens=body["context_tokens"],
+        max_output_tokens=body["max_output_tokens"],
+        created=body["created"],
+    )
+
+
+def _apply_replica(
+    snapshot: Snapshot, key: str, body: Mapping[str, Any] | None
+) -> None:
+    replica_id = int(key)
+    before = snapshot.replicas.pop(replica_id, None)
+    touched = {before.model} if before else set()
+    if body is not None:
+        entry = ReplicaEntry(
+            id=replica_id,
+            model=body["model"],
+            name=body["name"],
+            url=body["url"],
+            dialect=body["dialect"],
+            upstream_model=body["upstream_model"],
+            credential=body["credential"],
+            active=body["state"] == "active",
+        )
+        snapshot.replicas[replica_id] = entry
+        touched.add(entry.model)
+    for model in touched:
+        snapshot.replicas_by_model[model] = tuple(
+            entry
+            for _, entry in sorted(snapshot.replicas.items())
+            if entry.model == model and entry.active
+        )
+
+
+_APPLY: Mapping[str, Callable[[Snapshot, str, Mapping[str, Any] | None], None]] = {
+    "api_key": _apply_key,
+    "tenant": _apply_tenant,
+    "model": _apply_model,
+    "replica": _apply_replica,
+}

@@ -1,0 +1,32 @@
+"""PostgreSQL's clock, read in this process: what dates everything that is billed.
+
+A heartbeat brings the database's instant; half its round trip and the boot clock since then are
+added. The host's wall clock is never asked, and the clock never runs backwards in a process.
+"""
+
+from kit.clock import boot_us
+
+
+class DatabaseClock:
+    """Microseconds since 1970 by the database's clock."""
+
+    def __init__(self) -> None:
+        self._offset_us: int | None = None
+        self._last_us = 0
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether a first heartbeat has set the clock."""
+        return self._offset_us is not None
+
+    def set(self, database_us: int, *, sent_us: int, received_us: int) -> None:
+        """Take the database's instant, asked for and answered at these boot clock readings."""
+        round_trip = received_us - sent_us
+        self._offset_us = database_us + round_trip // 2 - received_us
+
+    def now_us(self) -> int:
+        """Return the database's present instant."""
+        if self._offset_us is None:
+            raise RuntimeError("the database clock is read before its first heartbeat")
+        self._last_us = max(self._last_us, boot_us() + self._offset_us)
+        return self._last_us

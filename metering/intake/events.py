@@ -1,0 +1,120 @@
+"""A usage event on its way to the database: made once, priced once, then only numbered."""
+
+import asyncio
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kit.contracts import Admission, EventKind, EventStatus, Outcome, TokenCounts
+from kit.ids import unix_ms_of, uuid7
+from metering.intake.statements import COLUMNS, NO_EVENT, NO_TIME
+from metering.pricing.rating import charge_picos
+
+
+@dataclass(frozen=True, slots=True)
+class UsageEvent:
+    """One row of the event table, but for its number."""
+
+    admission: Admission
+    outcome: Outcome
+    request_id: UUID
+    kind: EventKind
+    corrects: UUID | None
+    counts: TokenCounts
+    generated_tokens: int
+    charge_picos: int
+
+    @property
+    def settles(self) -> bool:
+        """Tell whether this event ends a request, as against correcting one."""
+        return self.kind is EventKind.REQUEST
+
+
+@dataclass(slots=True)
+class Pending:
+    """An event that waits for its commit, and who waits with it."""
+
+    event: UsageEvent
+    committed: asyncio.Future[None]
+    queued_at_us: int
+
+
+def request_event(admission: Admission, outcome: Outcome) -> UsageEvent:
+    """Make the event of a request that ended."""
+    return UsageEvent(
+        admission=admission,
+        outcome=outcome,
+        request_id=admission.request_id,
+        kind=EventKind.REQUEST,
+        corrects=None,
+        counts=outcome.counts,
+        generated_tokens=outcome.generated_tokens,
+        charge_picos=charge_picos(admission.price, outcome.counts),
+    )
+
+
+def undelivered_event(
+    admission: Admission, outcome: Outcome, *, prompt_too: bool
+) -> UsageEvent:
+    """Make the correction that gives back what was settled but never handed over."""
+    counts = outcome.counts
+    given_back = TokenCounts(
+        input_tokens=-counts.input_tokens if prompt_too else 0,
+        cached_input_tokens=-counts.cached_input_tokens if prompt_too else 0,
+        output_tokens=-counts.output_tokens,
+        reasoning_tokens=-counts.reasoning_tokens,
+    )
+    return UsageEvent(
+        admission=admission,
+        outcome=outcome,
+        request_id=uuid7(unix_ms_of(admission.request_id)),
+        kind=EventKind.UNDELIVERED,
+        corrects=admission.request_id,
+        counts=given_back,
+        generated_tokens=0,
+        charge_picos=charge_picos(admission.price, given_back),
+    )
+
+
+def sort_key(pending: Pending) -> tuple[int, UUID]:
+    """Order a batch by the event table's key: unordered batches deadlock."""
+    return pending.event.admission.caller.tenant_id, pending.event.request_id
+
+
+def parameters(batch: list[Pending], *, first: int) -> dict[str, list[Any]]:
+    """Turn a batch into one array per column, numbered from `first` on."""
+    rows = [_row(item.event, seq) for seq, item in enumerate(batch, first)]
+    columns = zip(*rows, strict=True)
+    return {
+        name: list(column) for (name, _), column in zip(COLUMNS, columns, strict=True)
+    }
+
+
+def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
+    """Lay an event out in the order of `COLUMNS`."""
+    admission, outcome, counts = event.admission, event.outcome, event.counts
+    status = outcome.status if event.settles else EventStatus.UNDELIVERED
+    return (
+        admission.caller.tenant_id,
+        event.request_id,
+        seq,
+        admission.admitted_at_us,
+        admission.caller.project_id,
+        admission.caller.api_key_id,
+        admission.price.id,
+        outcome.replica_id,
+        event.charge_picos,
+        NO_TIME if outcome.first_token_us is None else outcome.first_token_us,
+        outcome.duration_us,
+        counts.input_tokens,
+        counts.cached_input_tokens,
+        counts.output_tokens,
+        counts.reasoning_tokens,
+        event.generated_tokens,
+        int(event.kind),
+        int(status),
+        int(outcome.counted_by),
+        int(admission.surface),
+        admission.streamed,
+        event.corrects or NO_EVENT,
+    )

@@ -1,0 +1,186 @@
+"""The meter of one gateway process: admits at the database's instant and makes usage durable.
+
+Failure: while PostgreSQL does not answer, nothing new is admitted, and what ends meanwhile is
+kept in memory and committed when it is back. Owns: the epoch, the clock, the price list, the set
+of open admissions. Called by the gateway through `kit.contracts.Meter`.
+"""
+
+import asyncio
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from kit.clock import boot_us
+from kit.contracts import Admission, Caller, LinearPrice, Outcome, Surface
+from kit.errors import ModelNotPriced, ServiceUnavailable
+from kit.ids import uuid7
+from kit.postgres import connect
+from metering.intake import statements
+from metering.intake.clock import DatabaseClock
+from metering.intake.committer import Committer
+from metering.intake.events import request_event, undelivered_event
+from metering.intake.liveness import Liveness
+from metering.intake.prices import PriceList
+
+HEARTBEAT_S = 0.25
+_HEARTBEAT = "heartbeat"
+
+log = structlog.get_logger("tollgate.intake")
+
+
+class IntakeMeter:
+    """Implements `kit.contracts.Meter` on PostgreSQL."""
+
+    def __init__(
+        self, *, url: str, gateway: str, liveness: Liveness, gap_ms: int
+    ) -> None:
+        self._url = url
+        self._gateway = gateway
+        self.liveness = liveness
+        self.committer = Committer(
+            url=url,
+            gateway=gateway,
+            liveness=liveness,
+            gap_ms=gap_ms,
+            on_epoch=self._count_afresh,
+        )
+        self.prices = PriceList()
+        self.clock = DatabaseClock()
+        self.admitted = 0
+        self.voided = 0
+        self._open: dict[UUID, int] = {}
+        self._tasks: list[asyncio.Task[None]] = []
+        self._heart: AsyncConnection | None = None
+
+    @property
+    def open_requests(self) -> int:
+        """Return how many admissions are neither settled nor voided."""
+        return len(self._open)
+
+    def price(self, caller: Caller, model: str) -> LinearPrice | None:
+        """Return the price that a request of this caller would be admitted at now."""
+        return self.prices.find(
+            tenant_id=caller.tenant_id,
+            currency=caller.currency,
+            model=model,
+            at_us=self.clock.now_us(),
+        )
+
+    def admit(
+        self, caller: Caller, *, model: str, surface: Surface, streamed: bool
+    ) -> Admission:
+        """Admit a request now; see `kit.contracts.Meter.admit`."""
+        if self.liveness.is_away or not self.clock.is_set:
+            raise ServiceUnavailable(
+                "Usage cannot be recorded at the moment. Try again shortly.",
+                headers={"retry-after": "1"},
+            )
+        now_us = self.clock.now_us()
+        price = self.prices.find(
+            tenant_id=caller.tenant_id,
+            currency=caller.currency,
+            model=model,
+            at_us=now_us,
+        )
+        if price is None:
+            raise ModelNotPriced(model)
+        admission = Admission(
+            uuid7(now_us // 1000), now_us, caller, price, surface, streamed
+        )
+        self.admitted += 1
+        self._open[admission.request_id] = now_us
+        return admission
+
+    def void(self, admission: Admission) -> None:
+        """Forget an admission that no engine accepted."""
+        del self._open[admission.request_id]
+        self.voided += 1
+
+    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
+        """Queue the event of a request that ended."""
+        del self._open[admission.request_id]
+        return self.committer.add(request_event(admission, outcome))
+
+    def undelivered(
+        self, admission: Admission, outcome: Outcome, *, prompt_too: bool
+    ) -> asyncio.Future[None]:
+        """Queue the correction of an answer that was settled but not handed over."""
+        return self.committer.add(
+            undelivered_event(admission, outcome, prompt_too=prompt_too)
+        )
+
+    async def start(self) -> None:
+        """Open the epoch, load prices, set the clock; then commit and beat until `stop`."""
+        self.liveness.on_away(self.committer.give_up_waiting)
+        self.liveness.asked(_HEARTBEAT)
+        await self.committer.open_epoch()
+        await self._beat()
+        self._tasks = [
+            asyncio.create_task(self.committer.run(), name="committer"),
+            asyncio.create_task(self._beat_forever(), name="heartbeat"),
+            asyncio.create_task(self._watch(), name="liveness"),
+        ]
+
+    async def stop(self) -> None:
+        """Commit what is queued and close the epoch; call when no request runs any more."""
+        while self.committer.waiting and not self.liveness.is_away:
+            await asyncio.sleep(0.01)
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+        if self.committer.waiting:
+            log.error("events_not_committed", count=self.committer.waiting)
+            return
+        await self.committer.close(admitted=self.admitted, voided=self.voided)
+        if self._heart is not None:
+            await self._heart.close()
+
+    def _count_afresh(self) -> None:
+        """Carry into a new epoch what is still open, so that its counts balance too."""
+        self.admitted = len(self._open) + self.committer.waiting
+        self.voided = 0
+
+    async def _watch(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S / 2)
+            self.liveness.check()
+
+    async def _beat_forever(self) -> None:
+        while True:
+            await asyncio.sleep(HEARTBEAT_S)
+            try:
+                await self._beat()
+            except psycopg.OperationalError as error:
+                log.warning("heartbeat_lost", reason=type(error).__name__)
+                if self._heart is not None:
+                    await self._heart.close()
+
+    async def _beat(self) -> None:
+        """Tell the database that this process lives, and read its clock."""
+        self.liveness.asked(_HEARTBEAT)
+        if self._heart is None or self._heart.closed:
+            self._heart = await connect(
+                self._url,
+                name=f"{self._gateway} heartbeat",
+                options="-c synchronous_commit=off",
+            )
+        sent_us = boot_us()
+        cursor = await self._heart.execute(
+            statements.HEARTBEAT,
+            {
+                "epoch_id": self.committer.epoch_id,
+                "admitted": self.admitted,
+                "voided": self.voided,
+                # Insertion order is admission order: the first is the oldest.
+                "open_since_us": next(iter(self._open.values()), None),
+            },
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            # Closed from outside: by another process of this name, or after a long silence.
+            self.committer.reopen_epoch()
+            return
+        self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())
+        self.liveness.answered(_HEARTBEAT)

@@ -1,0 +1,104 @@
+"""The prices in force, in memory: what admission stamps on a request.
+
+Loaded whole from the published versions, which never change; a version that takes effect later
+is loaded ahead and applies from its instant by the database's clock.
+"""
+
+from bisect import bisect_right
+from collections import defaultdict
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+from psycopg import AsyncConnection
+
+from kit.contracts import LinearPrice
+
+CHANNEL = "tollgate_prices"
+# Announcements bring news at once; this is for one that got lost.
+POLL_S = 30.0
+
+_VERSIONS = """
+SELECT version.id, book.id, book.currency, book.is_default,
+       (extract(epoch FROM version.effective_at) * 1000000)::bigint
+FROM pricing_pricebookversion version
+JOIN pricing_pricebook book ON book.id = version.book_id
+WHERE version.published_at IS NOT NULL
+ORDER BY book.id, version.effective_at
+"""
+_PRICES = """
+SELECT price.version_id, price.id, price.model,
+       price.input_picos, price.cached_input_picos, price.output_picos
+FROM pricing_price price
+JOIN pricing_pricebookversion version ON version.id = price.version_id
+WHERE version.published_at IS NOT NULL
+"""
+_ASSIGNMENTS = "SELECT tenant_id, book_id FROM pricing_pricebookassignment"
+
+
+@dataclass(slots=True)
+class _Book:
+    currency: str
+    effective_us: list[int] = field(default_factory=list)
+    prices: list[Mapping[str, LinearPrice]] = field(default_factory=list)
+
+
+@dataclass(frozen=True, slots=True)
+class _State:
+    books: Mapping[int, _Book] = field(default_factory=dict)
+    default_by_currency: Mapping[str, int] = field(default_factory=dict)
+    book_by_tenant: Mapping[int, int] = field(default_factory=dict)
+
+
+class PriceList:
+    """Published prices by tenant, model and instant."""
+
+    def __init__(self) -> None:
+        self._state = _State()
+        self.is_loaded = False
+
+    def find(
+        self, *, tenant_id: int, currency: str, model: str, at_us: int
+    ) -> LinearPrice | None:
+        """Return the price in force, or None: then the model cannot be called."""
+        state = self._state
+        book_id = state.book_by_tenant.get(tenant_id)
+        if book_id is None:
+            book_id = state.default_by_currency.get(currency)
+        book = state.books.get(book_id) if book_id is not None else None
+        if book is None or book.currency != currency:
+            return None
+        position = bisect_right(book.effective_us, at_us) - 1
+        return book.prices[position].get(model) if position >= 0 else None
+
+    async def reload(self, connection: AsyncConnection) -> None:
+        """Read all published prices and swap them in at once."""
+        async with connection.cursor() as cursor:
+            versions = await (await cursor.execute(_VERSIONS)).fetchall()
+            prices = await (await cursor.execute(_PRICES)).fetchall()
+            assignments = await (await cursor.execute(_ASSIGNMENTS)).fetchall()
+        self._state = _compile(versions, prices, dict(assignments))
+        self.is_loaded = True
+
+
+def _compile(
+    versions: Sequence[tuple[int, int, str, bool, int]],
+    prices: Sequence[tuple[int, int, str, int, int, int]],
+    book_by_tenant: Mapping[int, int],
+) -> _State:
+    by_version: dict[int, list[tuple[int, str, int, int, int]]] = defaultdict(list)
+    for version_id, *price in prices:
+        by_version[version_id].append(tuple(price))  # type: ignore[arg-type]
+    books: dict[int, _Book] = {}
+    defaults: dict[str, int] = {}
+    for version_id, book_id, currency, is_default, effective_us in versions:
+        book = books.setdefault(book_id, _Book(currency))
+        if is_default:
+            defaults[currency] = book_id
+        book.effective_us.append(effective_us)
+        book.prices.append(
+            {
+                model: LinearPrice(price_id, model, currency, *picos)
+                for price_id, model, *picos in by_version[version_id]
+            }
+        )
+    return _State(books, defaults, book_by_tenant)

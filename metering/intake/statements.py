@@ -1,0 +1,113 @@
+"""The SQL of the meter, tested against the migrated schema.
+
+The epoch row is the only fence: every statement here changes it or requires it to be open. A
+batch takes effect only where `last_seq` stands just before its first number, so a batch of
+unknown outcome may be sent again unchanged.
+"""
+
+from uuid import UUID
+
+OPEN_EPOCH = """
+WITH fenced AS (
+    UPDATE usage_epoch SET state = 'closed', closed_at = clock_timestamp()
+    WHERE gateway = %(gateway)s AND state = 'open'
+)
+INSERT INTO usage_epoch (
+    gateway, epoch, state, last_seq, admitted, settled, voided, started_at, heartbeat_at
+)
+SELECT %(gateway)s, coalesce(max(epoch), 0) + 1, 'open', 0, 0, 0, 0,
+       clock_timestamp(), clock_timestamp()
+FROM usage_epoch WHERE gateway = %(gateway)s
+RETURNING id
+"""
+
+CLOSE_EPOCH = """
+UPDATE usage_epoch
+SET state = 'closed', closed_at = clock_timestamp(), heartbeat_at = clock_timestamp(),
+    admitted = %(admitted)s, voided = %(voided)s, open_since = NULL
+WHERE id = %(epoch_id)s AND state = 'open'
+"""
+
+# Returns the database's clock, or nothing when the epoch was closed from outside.
+HEARTBEAT = """
+UPDATE usage_epoch
+SET heartbeat_at = clock_timestamp(), admitted = %(admitted)s, voided = %(voided)s,
+    open_since = to_timestamp(%(open_since_us)s::bigint / 1000000.0)
+WHERE id = %(epoch_id)s AND state = 'open'
+RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+"""
+
+EPOCH_STATE = "SELECT state, last_seq FROM usage_epoch WHERE id = %(epoch_id)s"
+
+KNOWN_EVENTS = """
+SELECT request_id FROM usage_event
+WHERE (tenant_id, request_id) IN (
+    SELECT * FROM unnest(%(tenant_ids)b::bigint[], %(request_ids)b::uuid[])
+)
+"""
+
+TERMINATE = "SELECT pg_terminate_backend(%(pid)s, 1000)"
+
+COLUMNS: tuple[tuple[str, str], ...] = (
+    ("tenant_id", "bigint"),
+    ("request_id", "uuid"),
+    ("seq", "bigint"),
+    ("admitted_us", "bigint"),
+    ("project_id", "bigint"),
+    ("api_key_id", "bigint"),
+    ("price_id", "bigint"),
+    ("replica_id", "bigint"),
+    ("charge_picos", "bigint"),
+    ("first_token_us", "bigint"),
+    ("duration_us", "bigint"),
+    ("input_tokens", "integer"),
+    ("cached_input_tokens", "integer"),
+    ("output_tokens", "integer"),
+    ("reasoning_tokens", "integer"),
+    ("generated_tokens", "integer"),
+    ("kind", "smallint"),
+    ("status", "smallint"),
+    ("counted_by", "smallint"),
+    ("surface", "smallint"),
+    ("streamed", "boolean"),
+    ("corrects", "uuid"),
+)
+# An array without a single value has no type to prepare for, so absence travels as a value.
+NO_TIME = -1
+NO_EVENT = UUID(int=0)
+_AS_IS = [
+    name
+    for name, _ in COLUMNS
+    if name not in {"admitted_us", "first_token_us", "corrects"}
+]
+
+# One statement: the fence, the events, the side table of corrections. A duplicate event raises
+# and takes the whole batch back; the caller then finds out which one it was.
+COMMIT_BATCH = f"""
+WITH fence AS (
+    UPDATE usage_epoch
+    SET last_seq = %(last)s, settled = settled + %(settled)s, heartbeat_at = clock_timestamp()
+    WHERE id = %(epoch_id)s AND state = 'open' AND last_seq = %(first)s - 1
+    RETURNING id
+), batch AS (
+    SELECT fence.id AS epoch_id, event.*
+    FROM fence, unnest({", ".join(f"%({name})b::{kind}[]" for name, kind in COLUMNS)})
+        AS event({", ".join(name for name, _ in COLUMNS)})
+), stored AS (
+    INSERT INTO usage_event (
+        epoch_id, admitted_at, first_token_us, corrects, {", ".join(_AS_IS)}
+    )
+    SELECT epoch_id,
+           'epoch'::timestamptz + admitted_us * interval '1 microsecond',
+           nullif(first_token_us, {NO_TIME}),
+           nullif(corrects, '{NO_EVENT}'),
+           {", ".join(_AS_IS)}
+    FROM batch ORDER BY tenant_id, request_id
+    RETURNING 1
+), corrected AS (
+    INSERT INTO usage_correction (tenant_id, corrects, kind, source, request_id)
+    SELECT tenant_id, corrects, kind, 'gateway', request_id
+    FROM batch WHERE corrects <> '{NO_EVENT}'
+)
+SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored)
+"""

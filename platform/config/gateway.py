@@ -1,0 +1,265 @@
+"""One gateway process: puts the data plane and the meter together and serves them.
+
+Run as `python -m config.gateway`. Loads no Django, no DRF, no Celery, no Stripe. On SIGTERM it
+stops being ready, lets running requests finish for a while, ends the rest as drained, commits
+what is left and closes its epoch.
+"""
+
+import asyncio
+import socket
+from collections.abc import Mapping
+
+import structlog
+import uvicorn
+import uvloop
+
+from config.env import DatabaseSettings, GatewaySettings, SecretSettings, load
+from inference.engines.client import EnginePool, Timeouts
+from inference.gateway.app import Gateway, Probes
+from inference.gateway.attempt import Attempts
+from inference.gateway.authentication import Authenticator
+from inference.gateway.connection import ClientConnection
+from inference.gateway.generation import Generation
+from inference.gateway.live import LiveRequests
+from inference.gateway.metrics import GatewayMetrics, MetricsPage
+from inference.gateway.models import ModelList
+from inference.gateway.passthrough import Passthrough
+from inference.routing import snapshot as routing
+from inference.routing.router import RoundRobin
+from kit.log import configure as configure_log
+from kit.postgres import follow
+from metering.intake import prices
+from metering.intake.liveness import Liveness
+from metering.intake.meter import IntakeMeter
+
+# Above the idle time of common proxies, so that the proxy is the one to close.
+KEEP_ALIVE_S = 75
+BACKLOG = 4096
+SHUTDOWN_GRACE_S = 5
+
+log = structlog.get_logger("tollgate.gateway")
+
+
+class GatewayServer(uvicorn.Server):
+    """uvicorn's server, which stops being ready with the first signal."""
+
+    def __init__(
+        self, config: uvicorn.Config, *, live: LiveRequests, drain_s: float
+    ) -> None:
+        super().__init__(config)
+        self._live = live
+        self._drain_s = drain_s
+
+    @property
+    def is_draining(self) -> bool:
+        """Tell whether the server has been asked to stop."""
+        return bool(self.should_exit)
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Stop accepting; give running requests their time, then end them."""
+        timer = asyncio.get_running_loop().call_later(self._drain_s, self._live.drain)
+        try:
+            await super().shutdown(sockets)
+        finally:
+            timer.cancel()
+
+
+class GatewayProcess:
+    """Everything that one gateway process owns."""
+
+    def __init__(
+        self,
+        *,
+        gateway: GatewaySettings,
+        database: DatabaseSettings,
+        secrets: SecretSettings,
+    ) -> None:
+        self._settings = gateway
+        self._database = database
+        self.live = LiveRequests()
+        self.liveness = Liveness(away_after_ms=gateway.database_away_ms)
+        self.liveness.on_away(self.live.drain)
+        self.meter = IntakeMeter(
+            url=database.url_for("gateway"),
+            gateway=gateway.gateway_name,
+            liveness=self.liveness,
+            gap_ms=gateway.settle_gap_ms,
+        )
+        self.snapshot = routing.Snapshot()
+        self.metrics = GatewayMetrics()
+        self.pool = EnginePool(
+            timeouts=Timeouts(
+                connect=gateway.engine_connect_ms / 1000,
+                first_byte=gateway.engine_first_byte_ms / 1000,
+                idle=gateway.engine_idle_ms / 1000,
+            )
+        )
+        self.authenticator = Authenticator(
+            snapshot=self.snapshot,
+            pepper=secrets.key_pepper.get_secret_value().encode(),
+            now_us=self.meter.clock.now_us,
+            has_started=self._has_started,
+        )
+        self.server = GatewayServer(
+            uvicorn.Config(
+                self._application(),
+                http=ClientConnection,
+                lifespan="off",
+                access_log=False,
+                log_config=None,
+                server_header=False,
+                timeout_keep_alive=KEEP_ALIVE_S,
+                timeout_graceful_shutdown=gateway.drain_ms // 1000 + SHUTDOWN_GRACE_S,
+            ),
+            live=self.live,
+            drain_s=gateway.drain_ms / 1000,
+        )
+
+    async def run(self) -> None:
+        """Serve until a signal, then leave nothing uncommitted."""
+        listener = listening_socket(self._settings.host, self._settings.port)
+        followers = [
+            asyncio.create_task(
+                follow(
+                    self._database.direct_url,
+                    name=f"{self._settings.gateway_name} snapshot",
+                    channel=routing.CHANNEL,
+                    refresh=self.snapshot.refresh,
+                    poll_s=routing.POLL_S,
+                )
+            ),
+            asyncio.create_task(
+                follow(
+                    self._database.direct_url,
+                    name=f"{self._settings.gateway_name} prices",
+                    channel=prices.CHANNEL,
+                    refresh=self.meter.prices.reload,
+                    poll_s=prices.POLL_S,
+                )
+            ),
+        ]
+        starting = asyncio.create_task(self.meter.start())
+        try:
+            await self.server.serve(sockets=[listener])
+        finally:
+            for task in (starting, *followers):
+                task.cancel()
+            await asyncio.gather(starting, *followers, return_exceptions=True)
+            await self.meter.stop()
+            await self.pool.close()
+
+    def readiness(self) -> Mapping[str, bool]:
+        """Return what must hold for requests to be taken."""
+        return {
+            "database": not self.liveness.is_away,
+            "clock": self.meter.clock.is_set,
+            "snapshot": self.snapshot.is_loaded,
+            "prices": self.meter.prices.is_loaded,
+            "serving": not self.server.is_draining,
+        }
+
+    def _has_started(self) -> bool:
+        """Tell whether all that a request is decided on was read at least once."""
+        return (
+            self.snapshot.is_loaded
+            and self.meter.prices.is_loaded
+            and self.meter.clock.is_set
+        )
+
+    def _application(self) -> Gateway:
+        generation = Generation(
+            authenticator=self.authenticator,
+            snapshot=self.snapshot,
+            router=RoundRobin(),
+            meter=self.meter,
+            attempts=Attempts(pool=self.pool, live=self.live),
+            live=self.live,
+            metrics=self.metrics,
+            body_bytes_max=self._settings.body_bytes_max,
+        )
+        return Gateway(
+            generation=generation,
+            models=ModelList(self.authenticator, self.snapshot, self.meter),
+            probes=Probes(self.readiness, self._metrics_page()),
+            passthrough=Passthrough(
+                pool=self.pool,
+                web_url=self._settings.web_url,
+                body_bytes_max=self._settings.body_bytes_max,
+            ),
+            metrics=self.metrics,
+        )
+
+    def _metrics_page(self) -> MetricsPage:
+        committer = self.meter.committer
+        return MetricsPage(
+            self.metrics,
+            gauges={
+                "tollgate_requests_open": (
+                    "Admitted requests that are neither settled nor voided.",
+                    lambda: self.meter.open_requests,
+                ),
+                "tollgate_events_waiting": (
+                    "Usage events that are not committed yet.",
+                    lambda: committer.waiting,
+                ),
+                "tollgate_database_away": (
+                    "1 while PostgreSQL does not answer.",
+                    lambda: self.liveness.is_away,
+                ),
+                "tollgate_snapshot_version": (
+                    "Version of the snapshot in force.",
+                    lambda: self.snapshot.version,
+                ),
+            },
+            counters={
+                "tollgate_commits": ("Group commits.", lambda: committer.stats.commits),
+                "tollgate_events": (
+                    "Committed usage events.",
+                    lambda: committer.stats.events,
+                ),
+                "tollgate_commit_retries": (
+                    "Commits that were tried again.",
+                    lambda: committer.stats.retries,
+                ),
+                "tollgate_event_conflicts": (
+                    "Events that the table had already: each is an incident.",
+                    lambda: committer.stats.conflicts,
+                ),
+                "tollgate_events_refused": (
+                    "Events that the database refused: each is an incident.",
+                    lambda: committer.stats.refused,
+                ),
+            },
+        )
+
+
+def listening_socket(host: str, port: int) -> socket.socket:
+    """Open the listening socket; gateway processes of one host share the port."""
+    family = socket.AF_INET6 if ":" in host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
+    try:
+        listener.bind((host, port))
+    except OSError as error:
+        raise SystemExit(
+            f"tollgate: HOST and PORT: {host}:{port}: {error.strerror}"
+        ) from None
+    listener.listen(BACKLOG)
+    listener.setblocking(False)  # noqa: FBT003
+    return listener
+
+
+async def main() -> None:
+    """Run one gateway process with the settings of the environment."""
+    settings = load(GatewaySettings)
+    process = GatewayProcess(
+        gateway=settings, database=load(DatabaseSettings), secrets=load(SecretSettings)
+    )
+    log.info("gateway_starts", gateway=settings.gateway_name, port=settings.port)
+    await process.run()
+
+
+if __name__ == "__main__":
+    configure_log()
+    uvloop.run(main())
