@@ -1,9 +1,11 @@
-"""A lean HTTP/1.1 client for engines: keep-alive connections, one exchange at a time on each.
+"""A lean HTTP/1.1 client for engines: keep-alive connections, one exchange at a time on
+each.
 
-A connection goes back to the pool only when its answer has been read to the end and nothing is
-left over: returning it earlier is how answers reach the wrong tenant. Failure: everything that
-goes wrong is an `EngineError`; an exchange that is not read to its end is cut off, which makes
-the engine stop. One watchdog per pool sweeps the deadlines of all exchanges.
+A connection goes back to the pool only when its answer has been read to the end and
+nothing is left over: returning it earlier is how answers reach the wrong tenant.
+Failure: everything that goes wrong is an `EngineError`; an exchange that is not read to
+its end is cut off, which makes the engine stop. One watchdog per pool sweeps the
+deadlines of all exchanges.
 """
 
 import asyncio
@@ -69,8 +71,8 @@ class Origin:
 class Exchange(asyncio.Protocol):
     """One connection to an engine and the exchange that runs on it.
 
-    Use: `send`, then `head`, then `read` until it returns nothing, then `close`. `interrupt`
-    may come from anywhere and makes the reader raise.
+    Use: `send`, then `head`, then `read` until it returns nothing, then `close`.
+    `interrupt` may come from anywhere and makes the reader raise.
     """
 
     def __init__(self, pool: "EnginePool", origin: Origin) -> None:
@@ -248,7 +250,8 @@ class Exchange(asyncio.Protocol):
         if self._head_done:
             self._complete = True
 
-    # Inside -----------------------------------------------------------------------------
+    # Inside
+    # -----------------------------------------------------------------------------
 
     async def _wait(self) -> None:
         if self._error is not None:
@@ -297,7 +300,8 @@ class EnginePool:
         headers: Mapping[str, str],
         body: bytes = b"",
     ) -> Exchange:
-        """Send a request and return its exchange, on a kept connection where there is one.
+        """Send a request and return its exchange, on a kept connection where there is
+        one.
 
         Raises `EngineUnreachableError` when no connection can be made.
         """

@@ -1,7 +1,8 @@
 """The data plane as one ASGI callable: a table of paths, and the rule for errors.
 
-Before the answer has started, an anticipated error is a response; after that, a stream's last
-event. Anything else is a bug: logged, and a 500 that says nothing about the inside.
+Before the answer has started, an anticipated error is a response; after that, a
+stream's last event. Anything else is a bug: logged, and a 500 that says nothing about
+the inside.
 """
 
 from collections.abc import Awaitable, Callable, Mapping

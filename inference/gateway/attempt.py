@@ -1,7 +1,9 @@
-"""One attempt after another until a replica takes the request, before the client saw a byte.
+"""One attempt after another until a replica takes the request, before the client saw a
+byte.
 
-Failure: a replica that cannot be reached or is overloaded is passed over; any other refusal is
-the caller's answer. When the client leaves, the engine's connection is cut, which stops it.
+Failure: a replica that cannot be reached or is overloaded is passed over; any other
+refusal is the caller's answer. When the client leaves, the engine's connection is cut,
+which stops it.
 """
 
 import os
@@ -55,10 +57,12 @@ class Attempts:
         output_tokens_max: int | None,
         downstream: Downstream,
     ) -> Attempt:
-        """Return the attempt that was taken; `settlement` is told of each replica tried.
+        """Return the attempt that was taken; `settlement` is told of each replica
+        tried.
 
-        Raises the engine's refusal in our words, `EngineOverloaded` when no replica can take
-        the request, and whatever interrupts it (`ClientGoneError`, `DrainedError`).
+        Raises the engine's refusal in our words, `EngineOverloaded` when no replica can
+        take the request, and whatever interrupts it (`ClientGoneError`,
+        `DrainedError`).
         """
         refusal: PlatformError = EngineOverloaded(
             "No replica of this model can be reached. Try again shortly.",

@@ -1,7 +1,7 @@
 """Who calls: checksum, HMAC, then the snapshot in memory; nothing is asked of anybody.
 
-Failure: a key that is unknown here is refused, with one message for every reason, so that an
-answer does not tell revoked keys from made-up ones.
+Failure: a key that is unknown here is refused, with one message for every reason, so
+that an answer does not tell revoked keys from made-up ones.
 """
 
 from collections.abc import Callable
@@ -34,8 +34,9 @@ class Authenticator:
     def caller(self, http: HttpRequest) -> Caller:
         """Return who calls.
 
-        Raises `InvalidApiKey` without a valid key, `PermissionDenied` for a suspended tenant,
-        `ServiceUnavailable` before keys and prices were read for the first time.
+        Raises `InvalidApiKey` without a valid key, `PermissionDenied` for a suspended
+        tenant, `ServiceUnavailable` before keys and prices were read for the first
+        time.
         """
         if not self._has_started():
             raise ServiceUnavailable(

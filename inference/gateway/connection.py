@@ -1,8 +1,10 @@
-"""The client's side of a request: what has really left this process, and whether it is still there.
+"""The client's side of a request: what has really left this process, and whether it is
+still there.
 
-A subclass of uvicorn's protocol with a write buffer of nothing: a write either is in the kernel
-when it returns, or pauses the protocol. The application gets a `Downstream` in the scope's
-extensions. TLS ends in front of the gateway; a proxy's buffers count as delivered.
+A subclass of uvicorn's protocol with a write buffer of nothing: a write either is in
+the kernel when it returns, or pauses the protocol. The application gets a `Downstream`
+in the scope's extensions. TLS ends in front of the gateway; a proxy's buffers count as
+delivered.
 """
 
 import asyncio
@@ -13,7 +15,8 @@ from typing import Any
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
 
 EXTENSION = "tollgate.downstream"
-# How much the kernel takes before it has sent: the backpressure that a slow reader gives.
+# How much the kernel takes before it has sent: the backpressure that a slow reader
+# gives.
 NOTSENT_LOWAT_BYTES = 16 * 1024
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 

@@ -1,7 +1,9 @@
-"""The endpoints that generate: who asks, for what, at which price; then a replica, then the relay.
+"""The endpoints that generate: who asks, for what, at which price; then a replica, then
+the relay.
 
-The order is the promise: nothing is sent to an engine before the request is admitted, and what
-is admitted ends in exactly one settlement or is voided because no engine took it.
+The order is the promise: nothing is sent to an engine before the request is admitted,
+and what is admitted ends in exactly one settlement or is voided because no engine took
+it.
 """
 
 from collections.abc import Sequence
@@ -77,7 +79,8 @@ class Generation:
             )
         except BaseException as error:
             if isinstance(error, ClientGoneError) and not request.stream:
-                # The engine had the whole prompt; how many tokens that were, it did not say.
+                # The engine had the whole prompt; how many tokens that were, it did not
+                # say.
                 settlement.end(EventStatus.CLIENT_GONE, Tally(), output_tokens=0)
             else:
                 self.meter.void(settlement.admission)

@@ -1,7 +1,8 @@
 """Pass on to Django what is not the data plane's, so that everything has one address.
 
-Forwarding headers of the client are dropped and ours written: Django trusts them because no
-other way leads to it. Bodies go up whole, within the gateway's limit, and come down as they are.
+Forwarding headers of the client are dropped and ours written: Django trusts them
+because no other way leads to it. Bodies go up whole, within the gateway's limit, and
+come down as they are.
 """
 
 from collections.abc import Sequence
@@ -12,8 +13,8 @@ from inference.engines.client import (
     EngineUnreachableError,
     Origin,
 )
-from inference.gateway.http import HttpRequest
 from inference.gateway.connection import ClientGoneError
+from inference.gateway.http import HttpRequest
 from kit.errors import EngineFailed, NotFound, ServiceUnavailable
 
 _HOP_BY_HOP = frozenset(

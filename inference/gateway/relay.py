@@ -1,8 +1,9 @@
 """Carry an engine's answer to the client and settle it.
 
-Streams: bytes go through as they come; what follows the last token waits for the commit. Whole
-answers: the body waits for the commit; one that never reached the kernel is given back. Either
-way every exit settles exactly once, and only what was handed over is billed as output.
+Streams: bytes go through as they come; what follows the last token waits for the
+commit. Whole answers: the body waits for the commit; one that never reached the kernel
+is given back. Either way every exit settles exactly once, and only what was handed over
+is billed as output.
 """
 
 import asyncio

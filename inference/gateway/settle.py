@@ -1,8 +1,10 @@
-"""The one way out of every request: what is billed, under which status, and what the client hears.
+"""The one way out of every request: what is billed, under which status, and what the
+client hears.
 
-Billed are the prompt, once the engine took the request, and the output that was handed over. An
-engine's or a gateway's failure before the first output token bills nothing. Every exit of the
-relay passes `Settlement.end` once; it only queues, so no cancellation can lose the event.
+Billed are the prompt, once the engine took the request, and the output that was handed
+over. An engine's or a gateway's failure before the first output token bills nothing.
+Every exit of the relay passes `Settlement.end` once; it only queues, so no cancellation
+can lose the event.
 """
 
 import asyncio
@@ -38,7 +40,8 @@ _OURS = frozenset(
 def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
     """Tell under which status an error ends a request, and what the client is to hear.
 
-    Nothing is said to a client that has gone; what is no failure of a request is raised again.
+    Nothing is said to a client that has gone; what is no failure of a request is raised
+    again.
     """
     if isinstance(error, ClientGoneError):
         return EventStatus.CLIENT_GONE, None

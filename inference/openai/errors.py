@@ -30,8 +30,8 @@ def event_of(error: PlatformError) -> bytes:
 def from_engine(status: int, body: bytes) -> PlatformError:
     """Say in our words what an engine's error response means for the caller.
 
-    What the caller did wrong keeps the engine's message; what is wrong between us and the
-    engine (its address, its key, its model's name) is not the caller's to read.
+    What the caller did wrong keeps the engine's message; what is wrong between us and
+    the engine (its address, its key, its model's name) is not the caller's to read.
     """
     message, kind, param = _read(body)
     if status in {400, 413, 422}:

@@ -1,9 +1,10 @@
-"""Read a request body: parse once, allow known fields, check what the gateway relies on.
+"""Read a request body: parse once, allow known fields, check what the gateway relies
+on.
 
-Fields are allowed by list. A field that steers the engine past its tenant is refused, one that
-means something only to OpenAI's own service is dropped, an unknown one is named in the error.
-What is forwarded is written anew from the parsed body, so that the engine cannot read a
-duplicated or malformed field differently from the meter.
+Fields are allowed by list. A field that steers the engine past its tenant is refused,
+one that means something only to OpenAI's own service is dropped, an unknown one is
+named in the error. What is forwarded is written anew from the parsed body, so that the
+engine cannot read a duplicated or malformed field differently from the meter.
 """
 
 from collections.abc import Mapping

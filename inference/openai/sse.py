@@ -1,7 +1,8 @@
 """Split a server-sent event stream into events, at whatever bytes it is cut.
 
-Only what an engine sends matters here: an event's data, and comments, which keep a silent stream
-alive. Line ends may be LF, CRLF or CR; a data line of JSON holds none of them unescaped.
+Only what an engine sends matters here: an event's data, and comments, which keep a
+silent stream alive. Line ends may be LF, CRLF or CR; a data line of JSON holds none of
+them unescaped.
 """
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
@@ -14,8 +15,8 @@ class EventTooLargeError(Exception):
 class EventSplitter:
     """Collects bytes and gives out whole events.
 
-    An event is given as its data, several data lines joined by a newline. A block that holds
-    only comments is given as it is, beginning with a colon.
+    An event is given as its data, several data lines joined by a newline. A block that
+    holds only comments is given as it is, beginning with a colon.
     """
 
     __slots__ = ("_rest",)

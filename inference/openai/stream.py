@@ -1,8 +1,10 @@
-"""What becomes of an engine's events on their way to the client: counted, cleaned, split.
+"""What becomes of an engine's events on their way to the client: counted, cleaned,
+split.
 
-Running usage is always asked of the engine and hidden from clients that did not ask. What follows
-the last token (the finish, the usage, the end mark) is held until the usage event is committed; a
-finish that carries text is split so that the text goes at once. Pure: bytes in, bytes out.
+Running usage is always asked of the engine and hidden from clients that did not ask.
+What follows the last token (the finish, the usage, the end mark) is held until the
+usage event is committed; a finish that carries text is split so that the text goes at
+once. Pure: bytes in, bytes out.
 """
 
 import re
@@ -16,9 +18,9 @@ from inference.openai.usage import Tally
 
 DONE = b"[DONE]"
 
-# A chunk of one choice as vLLM writes it, running usage last. The pattern is anchored at the
-# end, where a usage object inside another one would close one brace more, and a quote inside a
-# JSON string is escaped, so text of the model cannot match it.
+# A chunk of one choice as vLLM writes it, running usage last. The pattern is anchored
+# at the end, where a usage object inside another one would close one brace more, and a
+# quote inside a JSON string is escaped, so text of the model cannot match it.
 _PLAIN = re.compile(
     rb',"usage":\{"prompt_tokens":(\d{1,9}),"total_tokens":\d+,"completion_tokens":(\d{1,9})'
     rb'(?:,"[a-z_]+":null)*\}\}$'

@@ -1,7 +1,7 @@
 """Counting what an engine reports: usage merges by maximum, never by adding.
 
-Running usage counts each choice for itself; the sum over choices of the largest count seen is
-what has been generated. The final usage is the truth where it comes.
+Running usage counts each choice for itself; the sum over choices of the largest count
+seen is what has been generated. The final usage is the truth where it comes.
 """
 
 from collections.abc import Mapping

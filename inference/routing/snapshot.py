@@ -1,8 +1,10 @@
-"""What this process knows of keys, tenants, models and replicas: all that a request is decided on.
+"""What this process knows of keys, tenants, models and replicas: all that a request is
+decided on.
 
-Followed from the table that the control side publishes into: at each announcement, and every
-second besides, only entries with a newer version are read. Versions are given out under a lock,
-so `version > seen` never skips one. Failure: without the database the last state stays in force.
+Followed from the table that the control side publishes into: at each announcement, and
+every second besides, only entries with a newer version are read. Versions are given out
+under a lock, so `version > seen` never skips one. Failure: without the database the
+last state stays in force.
 """
 
 from collections.abc import Callable, Mapping

@@ -1,7 +1,8 @@
 """PostgreSQL's clock, read in this process: what dates everything that is billed.
 
-A heartbeat brings the database's instant; half its round trip and the boot clock since then are
-added. The host's wall clock is never asked, and the clock never runs backwards in a process.
+A heartbeat brings the database's instant; half its round trip and the boot clock since
+then are added. The host's wall clock is never asked, and the clock never runs backwards
+in a process.
 """
 
 from kit.clock import boot_us

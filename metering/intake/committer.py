@@ -1,10 +1,11 @@
-"""Self-clocking group commit: each commit starts when the one before ends and takes all that came.
+"""Self-clocking group commit: each commit starts when the one before ends and takes all
+that came.
 
-Events are numbered 1, 2, 3 ... within the epoch; a batch keeps its numbers until its fate is
-known. Failure: a batch of unknown outcome is sent again unchanged after its old backend was
-terminated; the fence makes it take effect once. While the database is away nothing is dropped:
-events wait here, and those who wait with them are told.
-Owns: the queue, the epoch's numbers, the commit connection.
+Events are numbered 1, 2, 3 ... within the epoch; a batch keeps its numbers until its
+fate is known. Failure: a batch of unknown outcome is sent again unchanged after its old
+backend was terminated; the fence makes it take effect once. While the database is away
+nothing is dropped: events wait here, and those who wait with them are told. Owns: the
+queue, the epoch's numbers, the commit connection.
 """
 
 import asyncio
@@ -181,7 +182,8 @@ class Committer:
         if epoch is None or epoch[0] != "open":
             raise EpochClosedError
         if epoch[1] < last:
-            # An older state of the database came back: a failover lost what it had confirmed.
+            # An older state of the database came back: a failover lost what it had
+            # confirmed.
             log.error("epoch_went_back", epoch_id=self.epoch_id, last_seq=epoch[1])
             raise EpochClosedError
 

@@ -1,7 +1,7 @@
 """Whether PostgreSQL answers: the one judgement that admission and the relay share.
 
-It is away once something asked of it has gone unanswered for too long, and back with the next
-answer. Owns the list of those who want to know at once.
+It is away once something asked of it has gone unanswered for too long, and back with
+the next answer. Owns the list of those who want to know at once.
 """
 
 from collections.abc import Callable

@@ -1,8 +1,10 @@
-"""The meter of one gateway process: admits at the database's instant and makes usage durable.
+"""The meter of one gateway process: admits at the database's instant and makes usage
+durable.
 
-Failure: while PostgreSQL does not answer, nothing new is admitted, and what ends meanwhile is
-kept in memory and committed when it is back. Owns: the epoch, the clock, the price list, the set
-of open admissions. Called by the gateway through `kit.contracts.Meter`.
+Failure: while PostgreSQL does not answer, nothing new is admitted, and what ends
+meanwhile is kept in memory and committed when it is back. Owns: the epoch, the clock,
+the price list, the set of open admissions. Called by the gateway through
+`kit.contracts.Meter`.
 """
 
 import asyncio
@@ -179,7 +181,8 @@ class IntakeMeter:
         )
         row = await cursor.fetchone()
         if row is None:
-            # Closed from outside: by another process of this name, or after a long silence.
+            # Closed from outside: by another process of this name, or after a long
+            # silence.
             self.committer.reopen_epoch()
             return
         self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())

@@ -1,7 +1,7 @@
 """The prices in force, in memory: what admission stamps on a request.
 
-Loaded whole from the published versions, which never change; a version that takes effect later
-is loaded ahead and applies from its instant by the database's clock.
+Loaded whole from the published versions, which never change; a version that takes
+effect later is loaded ahead and applies from its instant by the database's clock.
 """
 
 from bisect import bisect_right

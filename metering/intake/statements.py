@@ -1,8 +1,8 @@
 """The SQL of the meter, tested against the migrated schema.
 
-The epoch row is the only fence: every statement here changes it or requires it to be open. A
-batch takes effect only where `last_seq` stands just before its first number, so a batch of
-unknown outcome may be sent again unchanged.
+The epoch row is the only fence: every statement here changes it or requires it to be
+open. A batch takes effect only where `last_seq` stands just before its first number, so
+a batch of unknown outcome may be sent again unchanged.
 """
 
 from uuid import UUID
@@ -72,7 +72,8 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("streamed", "boolean"),
     ("corrects", "uuid"),
 )
-# An array without a single value has no type to prepare for, so absence travels as a value.
+# An array without a single value has no type to prepare for, so absence travels as a
+# value.
 NO_TIME = -1
 NO_EVENT = UUID(int=0)
 _AS_IS = [
@@ -81,26 +82,16 @@ _AS_IS = [
     if name not in {"admitted_us", "first_token_us", "corrects"}
 ]
 
-# One statement: the fence, the events, the side table of corrections. A duplicate event raises
-# and takes the whole batch back; the caller then finds out which one it was.
-COMMIT_BATCH = f"""
-WITH fence AS (
-    UPDATE usage_epoch
-    SET last_seq = %(last)s, settled = settled + %(settled)s, heartbeat_at = clock_timestamp()
-    WHERE id = %(epoch_id)s AND state = 'open' AND last_seq = %(first)s - 1
-    RETURNING id
-), batch AS (
-    SELECT fence.id AS epoch_id, event.*
-    FROM fence, unnest({", ".join(f"%({name})b::{kind}[]" for name, kind in COLUMNS)})
-        AS event({", ".join(name for name, _ in COLUMNS)})
-), stored AS (
-    INSERT INTO usage_event (
-        epoch_id, admitted_at, first_token_us, corrects, {", ".join(_AS_IS)}
-    )
-    SELECT epoch_id,
-           'epoch'::timestamptz + admitted_us * interval '1 microsecond',
-           nullif(first_token_us, {NO_TIME}),
-           nullif(corrects, '{NO_EVENT}'),
+# One statement: the fence, the events, the side table of corrections. A duplicate event
+# raises and takes the whole batch back; the caller then finds out which one it was.
+COMMIT_BATCH = f""" WITH fence AS ( UPDATE usage_epoch SET last_seq = %(last)s, settled
+= settled + %(settled)s, heartbeat_at = clock_timestamp() WHERE id = %(epoch_id)s AND
+state = 'open' AND last_seq = %(first)s - 1 RETURNING id ), batch AS ( SELECT fence.id
+AS epoch_id, event.* FROM fence, unnest({", ".join(f"%({name})b::{kind}[]" for name,
+kind in COLUMNS)}) AS event({", ".join(name for name, _ in COLUMNS)}) ), stored AS (
+INSERT INTO usage_event ( epoch_id, admitted_at, first_token_us, corrects, {",
+".join(_AS_IS)} ) SELECT epoch_id, 'epoch'::timestamptz + admitted_us * interval '1
+microsecond', nullif(first_token_us, {NO_TIME}), nullif(corrects, '{NO_EVENT}'),
            {", ".join(_AS_IS)}
     FROM batch ORDER BY tenant_id, request_id
     RETURNING 1

@@ -1,7 +1,8 @@
 """Every setting of every process: typed, documented, read once from the environment.
 
-A wrong or missing value stops the start with one line that names the variable. Gateways read
-this module too, so it imports no Django. `python manage.py settings` lists what is here.
+A wrong or missing value stops the start with one line that names the variable. Gateways
+read this module too, so it imports no Django. `python manage.py settings` lists what is
+here.
 """
 
 import sys
@@ -17,7 +18,9 @@ SECRET_CHARS_MIN = 32
 class Settings(BaseSettings):
     """Base of all groups of settings; unknown variables are other programs' business."""
 
-    model_config = SettingsConfigDict(extra="ignore", frozen=True, env_ignore_empty=True)
+    model_config = SettingsConfigDict(
+        extra="ignore", frozen=True, env_ignore_empty=True
+    )
 
 
 class DatabaseSettings(Settings):
@@ -27,9 +30,15 @@ class DatabaseSettings(Settings):
         description="PostgreSQL as the owner role, e.g. postgresql://owner:secret@db/tollgate; "
         "used by migrations, and the pattern for the other roles' addresses.",
     )
-    database_app_url: str = Field("", description="As tollgate_app; by default DATABASE_URL with that user.")
-    database_operator_url: str = Field("", description="As tollgate_operator; by default likewise.")
-    database_gateway_url: str = Field("", description="As tollgate_gateway; by default likewise.")
+    database_app_url: str = Field(
+        "", description="As tollgate_app; by default DATABASE_URL with that user."
+    )
+    database_operator_url: str = Field(
+        "", description="As tollgate_operator; by default likewise."
+    )
+    database_gateway_url: str = Field(
+        "", description="As tollgate_gateway; by default likewise."
+    )
     database_direct_url: str = Field(
         "",
         description="As tollgate_gateway and never through a pooler, for LISTEN; by default DATABASE_GATEWAY_URL.",
@@ -56,7 +65,9 @@ class DatabaseSettings(Settings):
 class SecretSettings(Settings):
     """Secrets; an empty or short one stops the start."""
 
-    key_pepper: SecretStr = Field(description="Keys the HMAC of API keys at rest. Changing it voids every key.")
+    key_pepper: SecretStr = Field(
+        description="Keys the HMAC of API keys at rest. Changing it voids every key."
+    )
 
     @field_validator("key_pepper")
     @classmethod
@@ -67,30 +78,72 @@ class SecretSettings(Settings):
 class GatewaySettings(Settings):
     """The data plane."""
 
-    gateway_name: str = Field("gateway-1", description="Name of this gateway process, unique in the deployment.")
+    gateway_name: str = Field(
+        "gateway-1",
+        description="Name of this gateway process, unique in the deployment.",
+    )
     host: str = Field("127.0.0.1", description="Address to listen on.")
-    port: int = Field(8000, ge=1, le=65535, description="Port to listen on; processes share it.")
-    web_url: str = Field("", description="Where Django answers, e.g. http://127.0.0.1:8001; the gateway passes on what is not its own. Empty: nothing is passed on.")
+    port: int = Field(
+        8000, ge=1, le=65535, description="Port to listen on; processes share it."
+    )
+    web_url: str = Field(
+        "",
+        description="Where Django answers, e.g. http://127.0.0.1:8001; the gateway passes on what is not its own. Empty: nothing is passed on.",
+    )
     body_bytes_max: int = Field(20_971_520, gt=0, description="Largest request body.")
-    database_away_ms: int = Field(2000, ge=100, description="Silence of PostgreSQL after which new requests are refused and streams end.")
-    settle_gap_ms: int = Field(5, ge=0, description="Least time between two group commits under load.")
-    engine_connect_ms: int = Field(2000, gt=0, description="Longest wait for a connection to an engine.")
-    engine_first_byte_ms: int = Field(600_000, gt=0, description="Longest wait for an engine's first byte.")
-    engine_idle_ms: int = Field(120_000, gt=0, description="Longest silence of an engine within an answer.")
-    drain_ms: int = Field(30_000, ge=0, description="How long running streams may go on after SIGTERM.")
+    database_away_ms: int = Field(
+        2000,
+        ge=100,
+        description="Silence of PostgreSQL after which new requests are refused and streams end.",
+    )
+    settle_gap_ms: int = Field(
+        5, ge=0, description="Least time between two group commits under load."
+    )
+    engine_connect_ms: int = Field(
+        2000, gt=0, description="Longest wait for a connection to an engine."
+    )
+    engine_first_byte_ms: int = Field(
+        600_000, gt=0, description="Longest wait for an engine's first byte."
+    )
+    engine_idle_ms: int = Field(
+        120_000, gt=0, description="Longest silence of an engine within an answer."
+    )
+    drain_ms: int = Field(
+        30_000, ge=0, description="How long running streams may go on after SIGTERM."
+    )
 
 
 class WebSettings(Settings):
     """Django: the admin, the finance pages and the management API."""
 
-    secret_key: SecretStr = Field(description="Signs sessions. Changing it signs everybody out.")
-    debug: bool = Field(False, description="Show stack traces to the browser; never on a machine others reach.")
-    allowed_hosts: str = Field("localhost,127.0.0.1", description="Host names that are answered, comma separated.")
-    csrf_trusted_origins: str = Field("", description="Origins such as https://gate.example.com, comma separated.")
-    secure_cookies: bool = Field(True, description="Send cookies over https only; off for plain http on loopback.")
-    operator_token: SecretStr = Field(description="Bearer token of operators for the management API.")
-    redis_url: str = Field("", description="Valkey or Redis, for the Celery broker; empty: no worker runs.")
-    public_url: str = Field("http://127.0.0.1:8000", description="How people and invoices reach this installation.")
+    secret_key: SecretStr = Field(
+        description="Signs sessions. Changing it signs everybody out."
+    )
+    debug: bool = Field(
+        False,
+        description="Show stack traces to the browser; never on a machine others reach.",
+    )
+    allowed_hosts: str = Field(
+        "localhost,127.0.0.1",
+        description="Host names that are answered, comma separated.",
+    )
+    csrf_trusted_origins: str = Field(
+        "", description="Origins such as https://gate.example.com, comma separated."
+    )
+    secure_cookies: bool = Field(
+        True,
+        description="Send cookies over https only; off for plain http on loopback.",
+    )
+    operator_token: SecretStr = Field(
+        description="Bearer token of operators for the management API."
+    )
+    redis_url: str = Field(
+        "", description="Valkey or Redis, for the Celery broker; empty: no worker runs."
+    )
+    public_url: str = Field(
+        "http://127.0.0.1:8000",
+        description="How people and invoices reach this installation.",
+    )
 
     @field_validator("secret_key", "operator_token")
     @classmethod
@@ -98,22 +151,44 @@ class WebSettings(Settings):
         return _long(value)
 
 
+class LogSettings(Settings):
+    """What every process writes to stderr."""
+
+    log_style: Literal["json", "console"] = Field(
+        "json", description="One JSON object a line, or key=value for eyes."
+    )
+    log_level: Literal["DEBUG", "INFO", "WARNING", "ERROR"] = Field(
+        "INFO", description="The least that is written."
+    )
+
+
 class BillingSettings(Settings):
     """Invoices and their provider."""
 
     seller_name: str = Field("Tollgate", description="Who issues the invoices.")
-    billing_provider: Literal["offline", "stripe"] = Field("offline", description="Where invoices are issued.")
-    invoice_days_until_due: int = Field(14, ge=1, description="Days a customer has to pay.")
+    billing_provider: Literal["offline", "stripe"] = Field(
+        "offline", description="Where invoices are issued."
+    )
+    invoice_days_until_due: int = Field(
+        14, ge=1, description="Days a customer has to pay."
+    )
     stripe_api_key: SecretStr = Field(
         SecretStr(""), validate_default=True, description="Stripe's restricted key."
     )
-    stripe_api_base: str = Field("", description="Another address of Stripe's API, for rehearsals.")
-    stripe_timeout_ms: int = Field(30_000, gt=0, description="Longest wait for an answer of Stripe.")
+    stripe_api_base: str = Field(
+        "", description="Another address of Stripe's API, for rehearsals."
+    )
+    stripe_timeout_ms: int = Field(
+        30_000, gt=0, description="Longest wait for an answer of Stripe."
+    )
 
     @field_validator("stripe_api_key")
     @classmethod
     def _given_to_stripe(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        if info.data.get("billing_provider") == "stripe" and not value.get_secret_value():
+        if (
+            info.data.get("billing_provider") == "stripe"
+            and not value.get_secret_value()
+        ):
             raise ValueError("is not set, and BILLING_PROVIDER is stripe")
         return value
 
@@ -124,6 +199,7 @@ GROUPS: tuple[type[Settings], ...] = (
     GatewaySettings,
     WebSettings,
     BillingSettings,
+    LogSettings,
 )
 
 S = TypeVar("S", bound=Settings)
@@ -136,7 +212,11 @@ def load(group: type[S]) -> S:
     except ValidationError as error:
         first = error.errors()[0]
         name = str(first["loc"][0]).upper() if first["loc"] else group.__name__
-        reason = "is not set" if first["type"] == "missing" else first["msg"].removeprefix("Value error, ")
+        reason = (
+            "is not set"
+            if first["type"] == "missing"
+            else first["msg"].removeprefix("Value error, ")
+        )
         sys.exit(f"tollgate: {name}: {reason}")
 
 

@@ -1,8 +1,8 @@
 """One gateway process: puts the data plane and the meter together and serves them.
 
-Run as `python -m config.gateway`. Loads no Django, no DRF, no Celery, no Stripe. On SIGTERM it
-stops being ready, lets running requests finish for a while, ends the rest as drained, commits
-what is left and closes its epoch.
+Run as `python -m config.gateway`. Loads no Django, no DRF, no Celery, no Stripe. On
+SIGTERM it stops being ready, lets running requests finish for a while, ends the rest as
+drained, commits what is left and closes its epoch.
 """
 
 import asyncio

@@ -1,8 +1,8 @@
 """The shape of an API key: `tg_`, 256 random bits, a checksum, all base 62.
 
-The checksum lets a mistyped or made-up key be refused before anything is looked up, and lets
-secret scanners tell a key from noise. At rest only an HMAC under the pepper is kept; 256 random
-bits need no slow hash.
+The checksum lets a mistyped or made-up key be refused before anything is looked up, and
+lets secret scanners tell a key from noise. At rest only an HMAC under the pepper is
+kept; 256 random bits need no slow hash.
 """
 
 import hashlib

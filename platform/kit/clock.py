@@ -6,7 +6,9 @@ duration or a silence uses the boot clock, which also counts while the machine s
 
 import time
 
-_BOOT_CLOCK = time.CLOCK_BOOTTIME if hasattr(time, "CLOCK_BOOTTIME") else time.CLOCK_MONOTONIC
+_BOOT_CLOCK = (
+    time.CLOCK_BOOTTIME if hasattr(time, "CLOCK_BOOTTIME") else time.CLOCK_MONOTONIC
+)
 
 
 def boot_us() -> int:

@@ -1,7 +1,9 @@
-"""Where serving and metering meet: facts and Protocols that both sides know, and nothing else.
+"""Where serving and metering meet: facts and Protocols that both sides know, and
+nothing else.
 
 `inference` and `metering` never import each other. The gateway talks to a `Meter`; the
-composition root hands it the one from `metering.intake`. Everything here is pure and immutable.
+composition root hands it the one from `metering.intake`. Everything here is pure and
+immutable.
 """
 
 import asyncio
@@ -50,7 +52,8 @@ class CountedBy(enum.IntEnum):
 
 
 class TokenClass(enum.IntEnum):
-    """A kind of token with its own price, or a count kept beside them. Values are stored.
+    """A kind of token with its own price, or a count kept beside them. Values are
+    stored.
 
     INPUT, CACHED_INPUT and OUTPUT partition a request's tokens and carry its charge.
     REQUESTS counts requests; REASONING is the part of OUTPUT spent thinking.
@@ -132,7 +135,8 @@ class Meter(Protocol):
     """Admits requests and makes what they used durable.
 
     Every admission ends in exactly one `settle` or `void`. Both are plain calls, so a
-    cancelled request cannot lose its event; only waiting for the commit is asynchronous.
+    cancelled request cannot lose its event; only waiting for the commit is
+    asynchronous.
     """
 
     def price(self, caller: Caller, model: str) -> LinearPrice | None:
@@ -144,8 +148,8 @@ class Meter(Protocol):
     ) -> Admission:
         """Admit a request at the database's present instant.
 
-        Raises `ServiceUnavailable` while nothing can be made durable, and `ModelNotPriced`
-        when no price is in force: nothing is ever silently free.
+        Raises `ServiceUnavailable` while nothing can be made durable, and
+        `ModelNotPriced` when no price is in force: nothing is ever silently free.
         """
         ...
 
@@ -156,8 +160,8 @@ class Meter(Protocol):
     def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
         """Queue the usage event; the future is done once it is committed.
 
-        The future fails with `DatabaseAwayError` when the commit takes too long; the event
-        stays queued all the same.
+        The future fails with `DatabaseAwayError` when the commit takes too long; the
+        event stays queued all the same.
         """
         ...
 

@@ -5,6 +5,7 @@
     |   `-- ContextLengthExceeded
     |-- InvalidApiKey 401
     |-- PermissionDenied 403
+    |-- ModelNotPriced 403
     |-- ModelNotFound 404
     |-- NotFound 404
     |-- Conflict 409
@@ -15,9 +16,9 @@
     |-- EngineOverloaded, ServiceUnavailable 503
     `-- EngineTimeout 504
 
-Status, type and code are the class's; message, param and headers the instance's. Two thin
-renderers (gateway and management API) turn one into the same body. Anything that is not a
-`PlatformError` is a bug: a 500 with nothing internal in it.
+Status, type and code are the class's; message, param and headers the instance's. Two
+thin renderers (gateway and management API) turn one into the same body. Anything that
+is not a `PlatformError` is a bug: a 500 with nothing internal in it.
 """
 
 from collections.abc import Mapping
@@ -97,6 +98,21 @@ class ModelNotFound(PlatformError):
     def __init__(self, model: str) -> None:
         super().__init__(
             f"The model '{model[:200]}' does not exist or you do not have access to it.",
+            param="model",
+        )
+
+
+class ModelNotPriced(PlatformError):
+    """The model has no price in force for this tenant, so it cannot be called."""
+
+    status = 403
+    type = "permission_error"
+    code = "model_not_priced"
+
+    def __init__(self, model: str) -> None:
+        super().__init__(
+            f"The model '{model[:200]}' has no price in force for your account, so it"
+            " cannot be called. Ask the operator to publish one.",
             param="model",
         )
 

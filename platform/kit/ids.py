@@ -1,7 +1,8 @@
-"""Request ids: UUIDv7 made by the gateway, whose leading bits are the instant of admission.
+"""Request ids: UUIDv7 made by the gateway, whose leading bits are the instant of
+admission.
 
-The event table is partitioned on the id itself, so an instant becomes a range of ids here and
-nowhere else: a filter on `admitted_at` would not prune partitions.
+The event table is partitioned on the id itself, so an instant becomes a range of ids
+here and nowhere else: a filter on `admitted_at` would not prune partitions.
 """
 
 import datetime as dt

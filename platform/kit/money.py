@@ -1,8 +1,9 @@
 """Money as integers: picos inside, minor units on invoices, text at the edges.
 
-A pico is 10^-12 of a currency unit. A price per million tokens with at most six decimals is a
-whole number of picos per token, so a charge is exact and nothing rounds before the invoice line.
-This is the only module that rounds, and `minor_from_picos` is the only place where it does.
+A pico is 10^-12 of a currency unit. A price per million tokens with at most six
+decimals is a whole number of picos per token, so a charge is exact and nothing rounds
+before the invoice line. This is the only module that rounds, and `minor_from_picos` is
+the only place where it does.
 """
 
 from dataclasses import dataclass
