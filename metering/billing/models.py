@@ -1,7 +1,8 @@
-"""Who owes whom: billing periods, invoices and their lines, and calls to a billing provider.
+"""Who owes whom: billing periods, invoices and their lines, and calls to a billing
+provider.
 
-An invoice line holds the exact sum and what is charged for it. A provider operation is written
-before its call, so that a crash in between is seen and never charged twice.
+An invoice line holds the exact sum and what is charged for it. A provider operation is
+written before its call, so that a crash in between is seen and never charged twice.
 """
 
 from django.db import models
@@ -40,9 +41,12 @@ class Period(models.Model):
     class Meta:
         ordering = ("-starts_at", "tenant_id")
         constraints = (
-            models.UniqueConstraint(fields=("tenant", "first_date"), name="period_starts_once"),
+            models.UniqueConstraint(
+                fields=("tenant", "first_date"), name="period_starts_once"
+            ),
             models.CheckConstraint(
-                condition=models.Q(ends_at__gt=models.F("starts_at")), name="period_has_length"
+                condition=models.Q(ends_at__gt=models.F("starts_at")),
+                name="period_has_length",
             ),
         )
 
@@ -130,7 +134,9 @@ class InvoiceLine(models.Model):
 class ClaimedPosting(models.Model):
     """The one invoice line that a ledger day posting was charged in."""
 
-    pk = models.CompositePrimaryKey("tenant_id", "date", "price_id", "token_class", "revision")
+    pk = models.CompositePrimaryKey(
+        "tenant_id", "date", "price_id", "token_class", "revision"
+    )
     tenant_id = models.BigIntegerField()
     date = models.DateField()
     price_id = models.BigIntegerField()

@@ -1,7 +1,8 @@
-"""Double entry: accounts, transactions whose entries sum to zero, and what was posted per day.
+"""Double entry: accounts, transactions whose entries sum to zero, and what was posted
+per day.
 
-Entries are append-only. A positive amount debits the account, a negative one credits it.
-Balances are projections of the entries.
+Entries are append-only. A positive amount debits the account, a negative one credits
+it. Balances are projections of the entries.
 """
 
 from django.db import models
@@ -76,7 +77,9 @@ class Entry(models.Model):
 class DayPosting(models.Model):
     """What of a rolled-up day is in the ledger: each revision posts only the difference."""
 
-    pk = models.CompositePrimaryKey("tenant_id", "date", "price_id", "token_class", "revision")
+    pk = models.CompositePrimaryKey(
+        "tenant_id", "date", "price_id", "token_class", "revision"
+    )
     tenant_id = models.BigIntegerField()
     date = models.DateField()
     price_id = models.BigIntegerField()
@@ -86,7 +89,9 @@ class DayPosting(models.Model):
     revision = models.PositiveIntegerField()
     quantity = models.BigIntegerField()
     charge_picos = PicosField()
-    transaction = models.ForeignKey(Transaction, models.PROTECT, related_name="day_postings")
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="day_postings"
+    )
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.date} r{self.revision}"

@@ -1,7 +1,7 @@
 """What a token costs: price books, their immutable published versions, linear prices.
 
-A price belongs to a served model by its public name. It holds one whole number of picos per
-token class; a served model without a price in force cannot be called.
+A price belongs to a served model by its public name. It holds one whole number of picos
+per token class; a served model without a price in force cannot be called.
 """
 
 from django.core.validators import MinValueValidator, RegexValidator
@@ -17,7 +17,8 @@ class PriceBook(models.Model):
     name = models.CharField(max_length=100, unique=True)
     currency = models.CharField(max_length=3, validators=[_currency])
     is_default = models.BooleanField(
-        default=False, help_text="Applies to tenants of this currency without a book of their own."
+        default=False,
+        help_text="Applies to tenants of this currency without a book of their own.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -64,7 +65,9 @@ class Price(models.Model):
     """One served model's linear price in a version, in picos per token."""
 
     version = models.ForeignKey(PriceBookVersion, models.PROTECT, related_name="prices")
-    model = models.CharField(max_length=128, help_text="The served model's public name.")
+    model = models.CharField(
+        max_length=128, help_text="The served model's public name."
+    )
     input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
     cached_input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
     output_picos = models.BigIntegerField(validators=[MinValueValidator(0)])

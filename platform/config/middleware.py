@@ -1,7 +1,8 @@
 """Which database role answers a request.
 
-Only operators can sign in to the admin and the finance pages, so these run as the operator role
-from the session on. Everything else starts as the app role, which sees no tenant until one is set.
+Only operators can sign in to the admin and the finance pages, so these run as the
+operator role from the session on. Everything else starts as the app role, which sees no
+tenant until one is set.
 """
 
 from collections.abc import Callable

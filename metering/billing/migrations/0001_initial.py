@@ -2,161 +2,370 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import kit.orm.fields
 from django.db import migrations, models
+
+import kit.orm.fields
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Seller',
+            name="Seller",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=200, unique=True)),
-                ('number_prefix', models.CharField(default='T-', max_length=12)),
-                ('last_number', models.BigIntegerField(default=0)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=200, unique=True)),
+                ("number_prefix", models.CharField(default="T-", max_length=12)),
+                ("last_number", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.CreateModel(
-            name='Invoice',
+            name="Invoice",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('public_id', models.UUIDField(editable=False, unique=True)),
-                ('provider', models.CharField(max_length=16)),
-                ('state', models.CharField(choices=[('draft', 'Draft'), ('open', 'Open'), ('paid', 'Paid'), ('void', 'Void'), ('uncollectible', 'Uncollectible')], default='draft', max_length=16)),
-                ('number', models.CharField(blank=True, max_length=40, null=True)),
-                ('currency', models.CharField(max_length=3)),
-                ('exact_picos', kit.orm.fields.PicosField()),
-                ('amount_minor', models.BigIntegerField()),
-                ('lines_sha256', models.CharField(max_length=64)),
-                ('provider_reference', models.CharField(blank=True, max_length=100)),
-                ('hosted_url', models.CharField(blank=True, max_length=500)),
-                ('problem', models.CharField(blank=True, help_text='Why the invoice is held as a draft.', max_length=500)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('issued_at', models.DateTimeField(null=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("public_id", models.UUIDField(editable=False, unique=True)),
+                ("provider", models.CharField(max_length=16)),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("draft", "Draft"),
+                            ("open", "Open"),
+                            ("paid", "Paid"),
+                            ("void", "Void"),
+                            ("uncollectible", "Uncollectible"),
+                        ],
+                        default="draft",
+                        max_length=16,
+                    ),
+                ),
+                ("number", models.CharField(blank=True, max_length=40, null=True)),
+                ("currency", models.CharField(max_length=3)),
+                ("exact_picos", kit.orm.fields.PicosField()),
+                ("amount_minor", models.BigIntegerField()),
+                ("lines_sha256", models.CharField(max_length=64)),
+                ("provider_reference", models.CharField(blank=True, max_length=100)),
+                ("hosted_url", models.CharField(blank=True, max_length=500)),
+                (
+                    "problem",
+                    models.CharField(
+                        blank=True,
+                        help_text="Why the invoice is held as a draft.",
+                        max_length=500,
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
+                ("issued_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.CreateModel(
-            name='InvoiceLine',
+            name="InvoiceLine",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('position', models.PositiveIntegerField()),
-                ('kind', models.CharField(choices=[('usage', 'Usage'), ('adjustment', 'Adjustment')], max_length=16)),
-                ('description', models.CharField(max_length=300)),
-                ('model', models.CharField(max_length=128)),
-                ('price_id', models.BigIntegerField()),
-                ('token_class', models.SmallIntegerField(choices=[(0, 'requests'), (1, 'input'), (2, 'cached_input'), (3, 'output'), (4, 'reasoning')])),
-                ('quantity', models.BigIntegerField()),
-                ('unit_picos', models.BigIntegerField()),
-                ('exact_picos', kit.orm.fields.PicosField()),
-                ('amount_minor', models.BigIntegerField()),
-                ('invoice', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='lines', to='billing.invoice')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("position", models.PositiveIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[("usage", "Usage"), ("adjustment", "Adjustment")],
+                        max_length=16,
+                    ),
+                ),
+                ("description", models.CharField(max_length=300)),
+                ("model", models.CharField(max_length=128)),
+                ("price_id", models.BigIntegerField()),
+                (
+                    "token_class",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "requests"),
+                            (1, "input"),
+                            (2, "cached_input"),
+                            (3, "output"),
+                            (4, "reasoning"),
+                        ]
+                    ),
+                ),
+                ("quantity", models.BigIntegerField()),
+                ("unit_picos", models.BigIntegerField()),
+                ("exact_picos", kit.orm.fields.PicosField()),
+                ("amount_minor", models.BigIntegerField()),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="lines",
+                        to="billing.invoice",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('invoice_id', 'position'),
+                "ordering": ("invoice_id", "position"),
             },
         ),
         migrations.CreateModel(
-            name='ClaimedPosting',
+            name="ClaimedPosting",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'date', 'price_id', 'token_class', 'revision', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('date', models.DateField()),
-                ('price_id', models.BigIntegerField()),
-                ('token_class', models.SmallIntegerField()),
-                ('revision', models.PositiveIntegerField()),
-                ('line', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='postings', to='billing.invoiceline')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "date",
+                        "price_id",
+                        "token_class",
+                        "revision",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("date", models.DateField()),
+                ("price_id", models.BigIntegerField()),
+                ("token_class", models.SmallIntegerField()),
+                ("revision", models.PositiveIntegerField()),
+                (
+                    "line",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="postings",
+                        to="billing.invoiceline",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='Period',
+            name="Period",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('first_date', models.DateField()),
-                ('end_date', models.DateField(help_text='The first date that is not in the period.')),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('state', models.CharField(choices=[('open', 'Open'), ('closed', 'Closed')], default='open', max_length=8)),
-                ('closed_at', models.DateTimeField(null=True)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("first_date", models.DateField()),
+                (
+                    "end_date",
+                    models.DateField(
+                        help_text="The first date that is not in the period."
+                    ),
+                ),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("closed", "Closed")],
+                        default="open",
+                        max_length=8,
+                    ),
+                ),
+                ("closed_at", models.DateTimeField(null=True)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-starts_at', 'tenant_id'),
+                "ordering": ("-starts_at", "tenant_id"),
             },
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='period',
-            field=models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, related_name='invoice', to='billing.period'),
+            model_name="invoice",
+            name="period",
+            field=models.OneToOneField(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="invoice",
+                to="billing.period",
+            ),
         ),
         migrations.CreateModel(
-            name='ProviderCustomer',
+            name="ProviderCustomer",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=16)),
-                ('reference', models.CharField(max_length=100)),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("provider", models.CharField(max_length=16)),
+                ("reference", models.CharField(max_length=100)),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='ProviderOperation',
+            name="ProviderOperation",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('provider', models.CharField(max_length=16)),
-                ('name', models.CharField(max_length=40)),
-                ('subject', models.CharField(max_length=100)),
-                ('attempt', models.PositiveIntegerField()),
-                ('state', models.CharField(choices=[('intent', 'Intent'), ('succeeded', 'Succeeded'), ('failed', 'Failed'), ('unknown', 'Unknown')], default='intent', max_length=12)),
-                ('reference', models.CharField(blank=True, max_length=100)),
-                ('error', models.CharField(blank=True, max_length=500)),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
-                ('finished_at', models.DateTimeField(null=True)),
-                ('invoice', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='operations', to='billing.invoice')),
-                ('tenant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='+', to='tenants.tenant')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("provider", models.CharField(max_length=16)),
+                ("name", models.CharField(max_length=40)),
+                ("subject", models.CharField(max_length=100)),
+                ("attempt", models.PositiveIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("intent", "Intent"),
+                            ("succeeded", "Succeeded"),
+                            ("failed", "Failed"),
+                            ("unknown", "Unknown"),
+                        ],
+                        default="intent",
+                        max_length=12,
+                    ),
+                ),
+                ("reference", models.CharField(blank=True, max_length=100)),
+                ("error", models.CharField(blank=True, max_length=500)),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
+                ("finished_at", models.DateTimeField(null=True)),
+                (
+                    "invoice",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="operations",
+                        to="billing.invoice",
+                    ),
+                ),
+                (
+                    "tenant",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to="tenants.tenant",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('-id',),
+                "ordering": ("-id",),
             },
         ),
         migrations.AddField(
-            model_name='invoice',
-            name='seller',
-            field=models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='invoices', to='billing.seller'),
+            model_name="invoice",
+            name="seller",
+            field=models.ForeignKey(
+                on_delete=django.db.models.deletion.PROTECT,
+                related_name="invoices",
+                to="billing.seller",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoiceline',
-            constraint=models.UniqueConstraint(fields=('invoice', 'position'), name='invoice_line_position_unique'),
+            model_name="invoiceline",
+            constraint=models.UniqueConstraint(
+                fields=("invoice", "position"), name="invoice_line_position_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.UniqueConstraint(fields=('tenant', 'first_date'), name='period_starts_once'),
+            model_name="period",
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "first_date"), name="period_starts_once"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='period',
-            constraint=models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='period_has_length'),
+            model_name="period",
+            constraint=models.CheckConstraint(
+                condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                name="period_has_length",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='providercustomer',
-            constraint=models.UniqueConstraint(fields=('tenant', 'provider'), name='provider_customer_one_per_tenant'),
+            model_name="providercustomer",
+            constraint=models.UniqueConstraint(
+                fields=("tenant", "provider"), name="provider_customer_one_per_tenant"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='provideroperation',
-            constraint=models.UniqueConstraint(fields=('provider', 'name', 'subject', 'attempt'), name='provider_operation_attempt_once'),
+            model_name="provideroperation",
+            constraint=models.UniqueConstraint(
+                fields=("provider", "name", "subject", "attempt"),
+                name="provider_operation_attempt_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='invoice',
-            constraint=models.UniqueConstraint(condition=models.Q(('number__isnull', False)), fields=('seller', 'number'), name='invoice_number_unique_in_seller'),
+            model_name="invoice",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("number__isnull", False)),
+                fields=("seller", "number"),
+                name="invoice_number_unique_in_seller",
+            ),
         ),
     ]

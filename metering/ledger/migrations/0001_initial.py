@@ -7,61 +7,165 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Account',
+            name="Account",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('accrued', 'accrued (used, not yet invoiced)'), ('receivable', 'Receivable'), ('revenue', 'Revenue'), ('rounding', 'Rounding'), ('cash', 'Cash')], max_length=24)),
-                ('currency', models.CharField(max_length=3)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("accrued", "accrued (used, not yet invoiced)"),
+                            ("receivable", "Receivable"),
+                            ("revenue", "Revenue"),
+                            ("rounding", "Rounding"),
+                            ("cash", "Cash"),
+                        ],
+                        max_length=24,
+                    ),
+                ),
+                ("currency", models.CharField(max_length=3)),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'kind', 'currency'), name='account_unique')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant_id", "kind", "currency"), name="account_unique"
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Transaction',
+            name="Transaction",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('kind', models.CharField(choices=[('usage', 'Usage'), ('invoice', 'Invoice'), ('payment', 'Payment')], max_length=16)),
-                ('source', models.CharField(max_length=200)),
-                ('occurred_at', models.DateTimeField()),
-                ('posted_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                (
+                    "kind",
+                    models.CharField(
+                        choices=[
+                            ("usage", "Usage"),
+                            ("invoice", "Invoice"),
+                            ("payment", "Payment"),
+                        ],
+                        max_length=16,
+                    ),
+                ),
+                ("source", models.CharField(max_length=200)),
+                ("occurred_at", models.DateTimeField()),
+                (
+                    "posted_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
             ],
             options={
-                'constraints': [models.UniqueConstraint(fields=('tenant_id', 'kind', 'source'), name='transaction_source_once')],
+                "constraints": [
+                    models.UniqueConstraint(
+                        fields=("tenant_id", "kind", "source"),
+                        name="transaction_source_once",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='Entry',
+            name="Entry",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('tenant_id', models.BigIntegerField()),
-                ('amount_picos', kit.orm.fields.PicosField()),
-                ('account', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='ledger.account')),
-                ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='entries', to='ledger.transaction')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("amount_picos", kit.orm.fields.PicosField()),
+                (
+                    "account",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="ledger.account",
+                    ),
+                ),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="entries",
+                        to="ledger.transaction",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='DayPosting',
+            name="DayPosting",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'date', 'price_id', 'token_class', 'revision', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('date', models.DateField()),
-                ('price_id', models.BigIntegerField()),
-                ('token_class', models.SmallIntegerField(choices=[(0, 'requests'), (1, 'input'), (2, 'cached_input'), (3, 'output'), (4, 'reasoning')])),
-                ('revision', models.PositiveIntegerField()),
-                ('quantity', models.BigIntegerField()),
-                ('charge_picos', kit.orm.fields.PicosField()),
-                ('transaction', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='day_postings', to='ledger.transaction')),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "date",
+                        "price_id",
+                        "token_class",
+                        "revision",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("date", models.DateField()),
+                ("price_id", models.BigIntegerField()),
+                (
+                    "token_class",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "requests"),
+                            (1, "input"),
+                            (2, "cached_input"),
+                            (3, "output"),
+                            (4, "reasoning"),
+                        ]
+                    ),
+                ),
+                ("revision", models.PositiveIntegerField()),
+                ("quantity", models.BigIntegerField()),
+                ("charge_picos", kit.orm.fields.PicosField()),
+                (
+                    "transaction",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="day_postings",
+                        to="ledger.transaction",
+                    ),
+                ),
             ],
         ),
     ]

@@ -4,8 +4,8 @@ from django.db import migrations
 
 from kit.orm.isolation import append_only, isolate
 
-# One statement carries all entries of a transaction, so the check runs once per statement:
-# a deferred check per row costs twenty times as much.
+# One statement carries all entries of a transaction, so the check runs once per
+# statement: a deferred check per row costs twenty times as much.
 _SUM_ZERO = """
 CREATE FUNCTION ledger_entries_balance() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE broken bigint;

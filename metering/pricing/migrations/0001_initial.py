@@ -7,76 +7,194 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('tenants', '0001_initial'),
+        ("tenants", "0001_initial"),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='PriceBook',
+            name="PriceBook",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('name', models.CharField(max_length=100, unique=True)),
-                ('currency', models.CharField(max_length=3, validators=[django.core.validators.RegexValidator('^[A-Z]{3}$', 'Use an ISO 4217 code such as USD.')])),
-                ('is_default', models.BooleanField(default=False, help_text='Applies to tenants of this currency without a book of their own.')),
-                ('created_at', models.DateTimeField(db_default=django.db.models.functions.datetime.Now(), editable=False)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("name", models.CharField(max_length=100, unique=True)),
+                (
+                    "currency",
+                    models.CharField(
+                        max_length=3,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "^[A-Z]{3}$", "Use an ISO 4217 code such as USD."
+                            )
+                        ],
+                    ),
+                ),
+                (
+                    "is_default",
+                    models.BooleanField(
+                        default=False,
+                        help_text="Applies to tenants of this currency without a book of their own.",
+                    ),
+                ),
+                (
+                    "created_at",
+                    models.DateTimeField(
+                        db_default=django.db.models.functions.datetime.Now(),
+                        editable=False,
+                    ),
+                ),
             ],
             options={
-                'ordering': ('name',),
-                'constraints': [models.UniqueConstraint(condition=models.Q(('is_default', True)), fields=('currency',), name='price_book_one_default_per_currency')],
+                "ordering": ("name",),
+                "constraints": [
+                    models.UniqueConstraint(
+                        condition=models.Q(("is_default", True)),
+                        fields=("currency",),
+                        name="price_book_one_default_per_currency",
+                    )
+                ],
             },
         ),
         migrations.CreateModel(
-            name='PriceBookAssignment',
+            name="PriceBookAssignment",
             fields=[
-                ('tenant', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, serialize=False, to='tenants.tenant')),
-                ('book', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='assignments', to='pricing.pricebook')),
+                (
+                    "tenant",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="tenants.tenant",
+                    ),
+                ),
+                (
+                    "book",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="assignments",
+                        to="pricing.pricebook",
+                    ),
+                ),
             ],
         ),
         migrations.CreateModel(
-            name='PriceBookVersion',
+            name="PriceBookVersion",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('number', models.PositiveIntegerField()),
-                ('effective_at', models.DateTimeField()),
-                ('published_at', models.DateTimeField(blank=True, editable=False, null=True)),
-                ('book', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='versions', to='pricing.pricebook')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("number", models.PositiveIntegerField()),
+                ("effective_at", models.DateTimeField()),
+                (
+                    "published_at",
+                    models.DateTimeField(blank=True, editable=False, null=True),
+                ),
+                (
+                    "book",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="versions",
+                        to="pricing.pricebook",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('book_id', '-number'),
+                "ordering": ("book_id", "-number"),
             },
         ),
         migrations.CreateModel(
-            name='Price',
+            name="Price",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('model', models.CharField(help_text="The served model's public name.", max_length=128)),
-                ('input_picos', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(0)])),
-                ('cached_input_picos', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(0)])),
-                ('output_picos', models.BigIntegerField(validators=[django.core.validators.MinValueValidator(0)])),
-                ('version', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='prices', to='pricing.pricebookversion')),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                (
+                    "model",
+                    models.CharField(
+                        help_text="The served model's public name.", max_length=128
+                    ),
+                ),
+                (
+                    "input_picos",
+                    models.BigIntegerField(
+                        validators=[django.core.validators.MinValueValidator(0)]
+                    ),
+                ),
+                (
+                    "cached_input_picos",
+                    models.BigIntegerField(
+                        validators=[django.core.validators.MinValueValidator(0)]
+                    ),
+                ),
+                (
+                    "output_picos",
+                    models.BigIntegerField(
+                        validators=[django.core.validators.MinValueValidator(0)]
+                    ),
+                ),
+                (
+                    "version",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="prices",
+                        to="pricing.pricebookversion",
+                    ),
+                ),
             ],
             options={
-                'ordering': ('version_id', 'model'),
+                "ordering": ("version_id", "model"),
             },
         ),
         migrations.AddConstraint(
-            model_name='pricebookversion',
-            constraint=models.UniqueConstraint(fields=('book', 'number'), name='price_book_version_number_unique'),
+            model_name="pricebookversion",
+            constraint=models.UniqueConstraint(
+                fields=("book", "number"), name="price_book_version_number_unique"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='pricebookversion',
-            constraint=models.UniqueConstraint(condition=models.Q(('published_at__isnull', False)), fields=('book', 'effective_at'), name='price_book_version_effective_once'),
+            model_name="pricebookversion",
+            constraint=models.UniqueConstraint(
+                condition=models.Q(("published_at__isnull", False)),
+                fields=("book", "effective_at"),
+                name="price_book_version_effective_once",
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.UniqueConstraint(fields=('version', 'model'), name='price_one_per_version_and_model'),
+            model_name="price",
+            constraint=models.UniqueConstraint(
+                fields=("version", "model"), name="price_one_per_version_and_model"
+            ),
         ),
         migrations.AddConstraint(
-            model_name='price',
-            constraint=models.CheckConstraint(condition=models.Q(('cached_input_picos__gte', 0), ('input_picos__gte', 0), ('output_picos__gte', 0)), name='price_not_negative'),
+            model_name="price",
+            constraint=models.CheckConstraint(
+                condition=models.Q(
+                    ("cached_input_picos__gte", 0),
+                    ("input_picos__gte", 0),
+                    ("output_picos__gte", 0),
+                ),
+                name="price_not_negative",
+            ),
         ),
     ]

@@ -6,112 +6,245 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
-    dependencies = [
-    ]
+    dependencies = []
 
     operations = [
         migrations.CreateModel(
-            name='Event',
+            name="Event",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'request_id', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('request_id', models.UUIDField()),
-                ('admitted_at', models.DateTimeField()),
-                ('tenant_id', models.BigIntegerField()),
-                ('project_id', models.BigIntegerField()),
-                ('api_key_id', models.BigIntegerField()),
-                ('price_id', models.BigIntegerField()),
-                ('replica_id', models.BigIntegerField()),
-                ('epoch_id', models.BigIntegerField()),
-                ('seq', models.BigIntegerField()),
-                ('charge_picos', models.BigIntegerField()),
-                ('first_token_us', models.BigIntegerField(null=True)),
-                ('duration_us', models.BigIntegerField()),
-                ('input_tokens', models.IntegerField()),
-                ('cached_input_tokens', models.IntegerField()),
-                ('output_tokens', models.IntegerField()),
-                ('reasoning_tokens', models.IntegerField()),
-                ('generated_tokens', models.IntegerField()),
-                ('kind', models.SmallIntegerField(choices=[(0, 'request'), (1, 'late'), (2, 'undelivered'), (3, 'retry'), (4, 'adjustment')])),
-                ('status', models.SmallIntegerField(choices=[(0, 'ok'), (1, 'client_gone'), (2, 'engine_error'), (3, 'engine_timeout'), (4, 'budget_exhausted'), (5, 'key_revoked'), (6, 'drained'), (7, 'undelivered')])),
-                ('counted_by', models.SmallIntegerField(choices=[(0, 'engine'), (1, 'tokenizer'), (2, 'none')])),
-                ('surface', models.SmallIntegerField(choices=[(1, 'chat_completions'), (2, 'completions')])),
-                ('streamed', models.BooleanField()),
-                ('corrects', models.UUIDField(null=True)),
-                ('committed_at', models.DateTimeField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "request_id",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("request_id", models.UUIDField()),
+                ("admitted_at", models.DateTimeField()),
+                ("tenant_id", models.BigIntegerField()),
+                ("project_id", models.BigIntegerField()),
+                ("api_key_id", models.BigIntegerField()),
+                ("price_id", models.BigIntegerField()),
+                ("replica_id", models.BigIntegerField()),
+                ("epoch_id", models.BigIntegerField()),
+                ("seq", models.BigIntegerField()),
+                ("charge_picos", models.BigIntegerField()),
+                ("first_token_us", models.BigIntegerField(null=True)),
+                ("duration_us", models.BigIntegerField()),
+                ("input_tokens", models.IntegerField()),
+                ("cached_input_tokens", models.IntegerField()),
+                ("output_tokens", models.IntegerField()),
+                ("reasoning_tokens", models.IntegerField()),
+                ("generated_tokens", models.IntegerField()),
+                (
+                    "kind",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "request"),
+                            (1, "late"),
+                            (2, "undelivered"),
+                            (3, "retry"),
+                            (4, "adjustment"),
+                        ]
+                    ),
+                ),
+                (
+                    "status",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "ok"),
+                            (1, "client_gone"),
+                            (2, "engine_error"),
+                            (3, "engine_timeout"),
+                            (4, "budget_exhausted"),
+                            (5, "key_revoked"),
+                            (6, "drained"),
+                            (7, "undelivered"),
+                        ]
+                    ),
+                ),
+                (
+                    "counted_by",
+                    models.SmallIntegerField(
+                        choices=[(0, "engine"), (1, "tokenizer"), (2, "none")]
+                    ),
+                ),
+                (
+                    "surface",
+                    models.SmallIntegerField(
+                        choices=[(1, "chat_completions"), (2, "completions")]
+                    ),
+                ),
+                ("streamed", models.BooleanField()),
+                ("corrects", models.UUIDField(null=True)),
+                ("committed_at", models.DateTimeField()),
             ],
             options={
-                'db_table': 'usage_event',
-                'managed': False,
+                "db_table": "usage_event",
+                "managed": False,
             },
         ),
         migrations.CreateModel(
-            name='Correction',
+            name="Correction",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'corrects', 'kind', 'source', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('corrects', models.UUIDField()),
-                ('kind', models.SmallIntegerField(choices=[(0, 'request'), (1, 'late'), (2, 'undelivered'), (3, 'retry'), (4, 'adjustment')])),
-                ('source', models.CharField(max_length=100)),
-                ('request_id', models.UUIDField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "corrects",
+                        "kind",
+                        "source",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("corrects", models.UUIDField()),
+                (
+                    "kind",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "request"),
+                            (1, "late"),
+                            (2, "undelivered"),
+                            (3, "retry"),
+                            (4, "adjustment"),
+                        ]
+                    ),
+                ),
+                ("source", models.CharField(max_length=100)),
+                ("request_id", models.UUIDField()),
             ],
         ),
         migrations.CreateModel(
-            name='DayRollup',
+            name="DayRollup",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'date', 'project_id', 'api_key_id', 'price_id', 'token_class', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('date', models.DateField()),
-                ('project_id', models.BigIntegerField()),
-                ('api_key_id', models.BigIntegerField()),
-                ('price_id', models.BigIntegerField()),
-                ('token_class', models.SmallIntegerField(choices=[(0, 'requests'), (1, 'input'), (2, 'cached_input'), (3, 'output'), (4, 'reasoning')])),
-                ('quantity', models.BigIntegerField()),
-                ('charge_picos', kit.orm.fields.PicosField()),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "date",
+                        "project_id",
+                        "api_key_id",
+                        "price_id",
+                        "token_class",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("date", models.DateField()),
+                ("project_id", models.BigIntegerField()),
+                ("api_key_id", models.BigIntegerField()),
+                ("price_id", models.BigIntegerField()),
+                (
+                    "token_class",
+                    models.SmallIntegerField(
+                        choices=[
+                            (0, "requests"),
+                            (1, "input"),
+                            (2, "cached_input"),
+                            (3, "output"),
+                            (4, "reasoning"),
+                        ]
+                    ),
+                ),
+                ("quantity", models.BigIntegerField()),
+                ("charge_picos", kit.orm.fields.PicosField()),
             ],
         ),
         migrations.CreateModel(
-            name='Epoch',
+            name="Epoch",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('gateway', models.CharField(max_length=200)),
-                ('epoch', models.BigIntegerField()),
-                ('state', models.CharField(choices=[('open', 'Open'), ('closed', 'Closed')], max_length=8)),
-                ('last_seq', models.BigIntegerField(default=0)),
-                ('admitted', models.BigIntegerField(default=0)),
-                ('settled', models.BigIntegerField(default=0)),
-                ('voided', models.BigIntegerField(default=0)),
-                ('started_at', models.DateTimeField()),
-                ('heartbeat_at', models.DateTimeField()),
-                ('open_since', models.DateTimeField(null=True)),
-                ('closed_at', models.DateTimeField(null=True)),
+                (
+                    "id",
+                    models.BigAutoField(
+                        auto_created=True,
+                        primary_key=True,
+                        serialize=False,
+                        verbose_name="ID",
+                    ),
+                ),
+                ("gateway", models.CharField(max_length=200)),
+                ("epoch", models.BigIntegerField()),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[("open", "Open"), ("closed", "Closed")], max_length=8
+                    ),
+                ),
+                ("last_seq", models.BigIntegerField(default=0)),
+                ("admitted", models.BigIntegerField(default=0)),
+                ("settled", models.BigIntegerField(default=0)),
+                ("voided", models.BigIntegerField(default=0)),
+                ("started_at", models.DateTimeField()),
+                ("heartbeat_at", models.DateTimeField()),
+                ("open_since", models.DateTimeField(null=True)),
+                ("closed_at", models.DateTimeField(null=True)),
             ],
         ),
         migrations.CreateModel(
-            name='BillingDay',
+            name="BillingDay",
             fields=[
-                ('pk', models.CompositePrimaryKey('tenant_id', 'date', blank=True, editable=False, primary_key=True, serialize=False)),
-                ('tenant_id', models.BigIntegerField()),
-                ('date', models.DateField()),
-                ('starts_at', models.DateTimeField()),
-                ('ends_at', models.DateTimeField()),
-                ('zone', models.CharField(max_length=64)),
+                (
+                    "pk",
+                    models.CompositePrimaryKey(
+                        "tenant_id",
+                        "date",
+                        blank=True,
+                        editable=False,
+                        primary_key=True,
+                        serialize=False,
+                    ),
+                ),
+                ("tenant_id", models.BigIntegerField()),
+                ("date", models.DateField()),
+                ("starts_at", models.DateTimeField()),
+                ("ends_at", models.DateTimeField()),
+                ("zone", models.CharField(max_length=64)),
             ],
             options={
-                'constraints': [models.CheckConstraint(condition=models.Q(('ends_at__gt', models.F('starts_at'))), name='billing_day_has_length'), models.UniqueConstraint(fields=('tenant_id', 'starts_at'), name='billing_day_starts_once')],
+                "constraints": [
+                    models.CheckConstraint(
+                        condition=models.Q(("ends_at__gt", models.F("starts_at"))),
+                        name="billing_day_has_length",
+                    ),
+                    models.UniqueConstraint(
+                        fields=("tenant_id", "starts_at"),
+                        name="billing_day_starts_once",
+                    ),
+                ],
             },
         ),
         migrations.CreateModel(
-            name='RollupMark',
+            name="RollupMark",
             fields=[
-                ('epoch', models.OneToOneField(on_delete=django.db.models.deletion.PROTECT, primary_key=True, serialize=False, to='usage.epoch')),
-                ('rolled_seq', models.BigIntegerField(default=0)),
+                (
+                    "epoch",
+                    models.OneToOneField(
+                        on_delete=django.db.models.deletion.PROTECT,
+                        primary_key=True,
+                        serialize=False,
+                        to="usage.epoch",
+                    ),
+                ),
+                ("rolled_seq", models.BigIntegerField(default=0)),
             ],
         ),
         migrations.AddConstraint(
-            model_name='epoch',
-            constraint=models.UniqueConstraint(fields=('gateway', 'epoch'), name='epoch_unique_in_gateway'),
+            model_name="epoch",
+            constraint=models.UniqueConstraint(
+                fields=("gateway", "epoch"), name="epoch_unique_in_gateway"
+            ),
         ),
     ]

@@ -1,7 +1,8 @@
 """The event table: partitioned by id, append-only, written by gateways.
 
-Partitions are calendar months of the id's instant. The operator role, which is not the owner,
-makes the coming ones through `usage_make_partition`; the default partition catches what has none.
+Partitions are calendar months of the id's instant. The operator role, which is not the
+owner, makes the coming ones through `usage_make_partition`; the default partition
+catches what has none.
 """
 
 from django.db import migrations
@@ -109,7 +110,9 @@ class Migration(migrations.Migration):
         isolate("usage_dayrollup"),
         open_to_gateway("usage_event", privileges=f"SELECT, INSERT ({_COLUMNS})"),
         open_to_gateway("usage_correction", privileges="SELECT, INSERT"),
-        grant("usage_epoch", to="tollgate_gateway", privileges="SELECT, INSERT, UPDATE"),
+        grant(
+            "usage_epoch", to="tollgate_gateway", privileges="SELECT, INSERT, UPDATE"
+        ),
         migrations.RunSQL(
             "GRANT USAGE ON SEQUENCE usage_epoch_id_seq TO tollgate_gateway",
             "REVOKE USAGE ON SEQUENCE usage_epoch_id_seq FROM tollgate_gateway",

@@ -64,7 +64,8 @@ USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "/static/"
 STATIC_ROOT = ROOT / "static"
-# Files are served from where the packages keep them: no collect step before a first start.
+# Files are served from where the packages keep them: no collect step before a first
+# start.
 WHITENOISE_USE_FINDERS = True
 
 DEBUG = _web.debug

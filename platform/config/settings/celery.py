@@ -13,7 +13,11 @@ CELERY_TIMEZONE = "UTC"
 CELERY_BROKER_CONNECTION_RETRY_ON_STARTUP = True
 CELERY_WORKER_HIJACK_ROOT_LOGGER = False
 CELERY_BEAT_SCHEDULE = {
-    "roll-up-usage": {"task": "usage.roll_up", "schedule": 2.0, "options": {"expires": 10}},
+    "roll-up-usage": {
+        "task": "usage.roll_up",
+        "schedule": 2.0,
+        "options": {"expires": 10},
+    },
     "write-calendar": {"task": "usage.write_calendar", "schedule": 3600.0},
     "close-silent-epochs": {"task": "usage.close_silent_epochs", "schedule": 30.0},
     "post-days": {"task": "ledger.post_days", "schedule": 600.0},

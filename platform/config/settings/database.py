@@ -31,9 +31,7 @@ def _alias(url: str, *, options: str = "") -> dict[str, Any]:
 
 
 # A long snapshot keeps dead rows of hot tables alive; nothing here needs one.
-_patience = (
-    f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000"
-)
+_patience = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000"
 
 DATABASES = {
     "default": _alias(_database.url_for("app"), options=_patience),

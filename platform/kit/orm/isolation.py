@@ -1,9 +1,9 @@
 """Migration operations that give roles their rights and keep tenants apart.
 
-Row-level security is enabled, not forced: the owner runs data migrations and must see every
-row, and no service logs in as owner. The app role sees the tenant named by the transaction's
-`tollgate.tenant`; without it, no row. Never grant on a partition: policies of the parent do
-not guard it.
+Row-level security is enabled, not forced: the owner runs data migrations and must see
+every row, and no service logs in as owner. The app role sees the tenant named by the
+transaction's `tollgate.tenant`; without it, no row. Never grant on a partition:
+policies of the parent do not guard it.
 """
 
 from django.db.migrations.operations import RunSQL
@@ -58,17 +58,13 @@ def open_to_gateway(table: str, *, privileges: str) -> RunSQL:
 def append_only(table: str) -> RunSQL:
     """Refuse UPDATE, DELETE and TRUNCATE on a table, by grant and by trigger."""
     return RunSQL(
-        sql=f"""
-            CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE plpgsql AS $$
-            BEGIN
-                RAISE EXCEPTION '{table} is append-only' USING ERRCODE = 'restrict_violation';
-            END $$;
-            CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}
-                FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only();
-            CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {table}
-                FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_append_only();
-            REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM tollgate_operator;
-        """,
+        sql=f""" CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE
+        plpgsql AS $$ BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE =
+        'restrict_violation'; END $$; CREATE TRIGGER append_only BEFORE UPDATE OR DELETE
+        ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only(); CREATE
+        TRIGGER append_only_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT
+        EXECUTE FUNCTION {table}_is_append_only(); REVOKE UPDATE, DELETE, TRUNCATE ON
+        {table} FROM tollgate_operator; """,
         reverse_sql=f"""
             DROP TRIGGER append_only_truncate ON {table};
             DROP TRIGGER append_only ON {table};

@@ -1,9 +1,9 @@
 """Which database role a piece of Django code runs as.
 
-There are two connections: `default` logs in as the *app* role, whose rows are limited by
-policy to one tenant, and `operator` sees every tenant. Code starts as *app* with no tenant set,
-which sees nothing; it becomes more only inside `as_tenant` or `as_operator`. Migrations use a
-third alias, `owner`, which no service holds.
+There are two connections: `default` logs in as the *app* role, whose rows are limited
+by policy to one tenant, and `operator` sees every tenant. Code starts as *app* with no
+tenant set, which sees nothing; it becomes more only inside `as_tenant` or
+`as_operator`. Migrations use a third alias, `owner`, which no service holds.
 """
 
 from collections.abc import Iterator
