@@ -8,12 +8,12 @@ keys and prompts are never handed to a logger at all.
 Failure: a value that cannot be rendered is shown by its type.
 """
 
+import json
 import logging
 import sys
 from collections.abc import Mapping, MutableMapping
 from typing import Any, Literal
 
-import orjson
 import structlog
 from structlog.types import Processor
 
@@ -21,6 +21,7 @@ Style = Literal["json", "console"]
 
 VALUE_CHARS_MAX = 500
 EXCEPTION_CHARS_MAX = 8000
+_OWN_HANDLERS = ("django", "uvicorn", "uvicorn.error", "uvicorn.access")
 _PLAIN = (int, float, bool, type(None))
 
 
@@ -54,14 +55,17 @@ def configure(style: Style = "json", level: str = "INFO") -> None:
             ],
         )
     )
+    for name in _OWN_HANDLERS:
+        library = logging.getLogger(name)
+        library.handlers.clear()
+        library.propagate = True
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(level)
 
 
 def configure_django(settings: Mapping[str, Any]) -> None:
-    """Do the same as Django's `LOGGING_CONFIG`, in place of Django's own handlers."""
-    logging.getLogger("django").handlers.clear()
+    """Do the same as Django's `LOGGING_CONFIG`, in place of its default handlers."""
     configure(style=settings["style"], level=settings["level"])
 
 
@@ -94,11 +98,11 @@ def _printable(text: str) -> str:
 
 
 def _json(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-    return orjson.dumps(event).decode()
+    return json.dumps(event, ensure_ascii=False)
 
 
 def _console(logger: object, method: str, event: MutableMapping[str, Any]) -> str:
-    """Render `warning heartbeat_lost reason=… logger=…`; the time is the reader's own."""
+    """Render `warning heartbeat_lost reason=…`; whoever reads it knows the time."""
     event.pop("at", None)
     words = [f"{event.pop('level', ''):<7}", str(event.pop("event", ""))]
     exception = event.pop("exception", None)
