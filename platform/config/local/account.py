@@ -8,7 +8,6 @@ write and everybody can enter.
 Failure: no `nobody`, or no place for it, ends with one line that says what to do.
 """
 
-import contextlib
 import hashlib
 import os
 import pwd
@@ -41,14 +40,13 @@ class Account:
         if self.uid is not None and self.gid is not None:
             os.chown(path, self.uid, self.gid)
 
-    def can_enter(self, folder: Path) -> bool:
-        """Tell whether this user can look into `folder`."""
+    def can_enter(self, path: Path) -> bool:
+        """Tell whether this user can pass through a folder, or run a program."""
         if self.uid is None:
-            return os.access(folder, os.R_OK | os.X_OK)
-        test = ["test", "-r", str(folder), "-a", "-x", str(folder)]
-        return (
-            subprocess.run(test, check=False, cwd="/", **self.popen()).returncode == 0
-        )
+            return os.access(path, os.X_OK)
+        test = ["test", "-x", str(path)]
+        done = subprocess.run(test, check=False, cwd="/", **self.popen())
+        return done.returncode == 0
 
 
 def service_account() -> Account:
@@ -65,22 +63,27 @@ def service_account() -> Account:
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def enterable_copy(folder: Path, account: Account) -> Path:
-    """Return `folder` where the account can read it, else a copy in an open place."""
-    if account.can_enter(folder):
+def runnable_copy(folder: Path, account: Account, *, program: str) -> Path:
+    """Return `folder` where the account can run its `program`, else an open copy."""
+    if account.can_enter(folder / program):
         return folder
     state = folder.stat()
-    name = hashlib.sha256(f"{folder}:{state.st_mtime_ns}".encode()).hexdigest()[:16]
-    copy = open_place() / "programs" / name
+    mark = hashlib.sha256(f"{folder}:{state.st_mtime_ns}".encode()).hexdigest()[:16]
+    copy = open_place() / "programs" / mark
     if not copy.exists():
         copy.parent.mkdir(mode=0o755, exist_ok=True)
+        copy.parent.chmod(0o755)
         fresh = Path(tempfile.mkdtemp(dir=copy.parent))
         shutil.copytree(folder, fresh, dirs_exist_ok=True, symlinks=True)
-        fresh.chmod(0o755)
-        # Another process may have been faster; its copy is as good.
-        with contextlib.suppress(OSError):
+        for path in (fresh, *fresh.rglob("*")):
+            if not path.is_symlink():
+                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
+        (fresh / program).parent.chmod(0o755)
+        for path in (fresh / program).parent.iterdir():
+            path.chmod(0o755)
+        try:
             fresh.rename(copy)
-        if fresh.exists():
+        except OSError:  # another process was faster; its copy is as good
             shutil.rmtree(fresh)
     return copy
 

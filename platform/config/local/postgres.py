@@ -19,7 +19,7 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.local.account import Account, enterable_copy, service_account
+from config.local.account import Account, runnable_copy, service_account
 from config.local.children import LOOPBACK, is_alive
 
 SUPERUSER = "postgres"
@@ -27,7 +27,7 @@ OWNER = "tollgate_owner"
 STOP_SECONDS_MAX = 10.0
 
 
-class PostgresError(Exception):
+class PostgresError(OSError):
     """The server cannot be set up or does not answer."""
 
 
@@ -110,7 +110,9 @@ def installed(data: Path) -> Postgres:
     account = service_account()
     root = Path(found.submodule_search_locations[0]) / "pginstall"
     return Postgres(
-        data=data, programs=enterable_copy(root, account) / "bin", account=account
+        data=data,
+        programs=runnable_copy(root, account, program="bin/postgres") / "bin",
+        account=account,
     )
 
 
