@@ -1,5 +1,6 @@
 """Clients that leave, clients that do not read, and a server that goes down."""
 
+import asyncio
 import contextlib
 import os
 import re
@@ -10,10 +11,18 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
+import httpx
 import pytest
 
-from inference.engines.simulator import delivered_tokens
+from inference.engines.simulator import (
+    Behaviour,
+    SimulatorSettings,
+    delivered_tokens,
+    serve,
+)
+from inference.engines.simulator.server import listen
 from tests.inference.engines.simulator.running import (
     RunningSimulator,
     events_of,
@@ -23,6 +32,7 @@ from tests.inference.engines.simulator.running import (
 )
 
 ROOT = Path(__file__).parents[4]
+STREAM = {"stream": True, "stream_options": {"include_usage": True}}
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -48,10 +58,17 @@ def reset(connection: socket.socket) -> None:
 def half_close(connection: socket.socket) -> None:
     """Say that nothing more will be sent, and read on: a goodbye all the same."""
     connection.shutdown(socket.SHUT_WR)
-    with contextlib.suppress(ConnectionResetError):
-        while connection.recv(65536):
-            pass
+    read_all(connection)
     connection.close()
+
+
+def read_all(connection: socket.socket) -> bytes:
+    """Read until the other side ends the connection, in whatever way."""
+    received = bytearray()
+    with contextlib.suppress(ConnectionResetError):
+        while data := connection.recv(65536):
+            received += data
+    return bytes(received)
 
 
 def read_until(connection: socket.socket, mark: bytes) -> bytes:
@@ -165,37 +182,72 @@ def simulator_process(*options: str) -> Iterator[tuple[subprocess.Popen[str], in
             process.kill()
 
 
-def test_a_signal_ends_streams_with_their_usage() -> None:
-    usage = {"include_usage": True}
+def events_after_a_signal(
+    process: subprocess.Popen[str], stream: socket.socket, *, mark: bytes
+) -> list[dict[str, Any]]:
+    """Signal once `mark` has come; return the events of the stream to its end."""
+    received = read_until(stream, mark)
+    process.send_signal(signal.SIGTERM)
+    while data := stream.recv(65536):
+        received += data
+    chunks = received.partition(b"\r\n\r\n")[2].split(b"\r\n")[1::2]
+    return events_of(b"".join(chunks).decode())
+
+
+@pytest.mark.parametrize("option", [[], ["--finish-with-text"]])
+def test_a_signal_ends_streams_with_their_usage(option: list[str]) -> None:
     with (
-        simulator_process("--inter-token-ms", "1") as (process, port),
+        simulator_process("--inter-token-ms", "1", *option) as (process, port),
         open_chat(port, max_tokens=30_000) as whole,
-        open_chat(
-            port, stream=True, max_tokens=30_000, stream_options=usage
-        ) as streamed,
+        open_chat(port, max_tokens=30_000, **STREAM) as stream,
     ):
-        received = read_until(streamed, b'" t5"')
-        process.send_signal(signal.SIGTERM)
-        while data := streamed.recv(65536):
-            received += data
+        *events, last = events_after_a_signal(process, stream, mark=b'" t5"')
         answer = read_until(whole, b'"metrics":null}')
         assert process.wait(20) == 0
-    chunks = received.partition(b"\r\n\r\n")[2].split(b"\r\n")[1::2]
-    *events, usage_event = events_of(b"".join(chunks).decode())
     assert events[-1]["choices"][0]["finish_reason"] == "abort"
-    tokens = delivered_tokens(text_of(events))
-    assert usage_event["usage"]["completion_tokens"] == tokens
+    assert last["usage"]["completion_tokens"] == delivered_tokens(text_of(events)) >= 5
     assert b'"finish_reason":"abort"' in answer
 
 
-def test_a_signal_does_not_wait_for_a_client_that_does_not_read() -> None:
+def test_a_signal_before_the_first_token_reports_the_prompt() -> None:
     with (
-        simulator_process() as (process, port),
-        open_chat(port, stream=True, max_tokens=30_000, n=10) as unread,
+        simulator_process("--first-token-ms", "3600000") as (process, port),
+        open_chat(port, **STREAM) as stream,
     ):
-        assert unread.recv(15) == b"HTTP/1.1 200 OK"
-        process.send_signal(signal.SIGTERM)
+        role, end, last = events_after_a_signal(process, stream, mark=b"\r\n\r\n")
         assert process.wait(20) == 0
+    assert role["choices"][0]["delta"]["role"] == "assistant"
+    assert end["choices"][0]["finish_reason"] == "abort"
+    assert (last["usage"]["prompt_tokens"], last["usage"]["completion_tokens"]) == (
+        10,
+        0,
+    )
+
+
+async def test_stopping_drops_a_client_that_does_not_read() -> None:
+    settings = SimulatorSettings(port=0, behaviour=Behaviour(model="m" * 10_000))
+    sock = listen(settings)
+    port = sock.getsockname()[1]
+    serving = asyncio.create_task(serve(settings, sock=sock))
+    fields = {**STREAM, "max_tokens": 2000}
+    made = {
+        "requests": 1,
+        "prompt_tokens": 10,
+        "generation_tokens": 2000,
+        "running": 0,
+        "aborted": 0,
+    }
+    with await asyncio.to_thread(open_chat, port, **fields) as unread:
+        async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:
+            # All is made, and lies unread: far more than the kernel buffers.
+            while (await client.get("/simulator/stats")).json() != made:
+                pass
+        serving.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await serving
+        # The loop runs on and could still deliver: the end must not come.
+        rest = await asyncio.to_thread(read_all, unread)
+    assert b"[DONE]" not in rest
 
 
 def test_a_taken_port_is_one_line() -> None:
