@@ -1,4 +1,4 @@
-"""What is served: models by public name, the replicas that run them, what was published.
+"""What is served: models by public name, replicas that run them, what was published.
 
 The gateways read only `Publication`. Every change of a published row writes its entry
 under the next version and announces it in the same transaction; see

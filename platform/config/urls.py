@@ -10,3 +10,6 @@ urlpatterns = [
     path("finance/", include("pages.finance.urls")),
     path("api/v1/", include("config.api")),
 ]
+
+handler404 = "config.error_pages.not_found"
+handler500 = "config.error_pages.server_error"

@@ -1,4 +1,4 @@
-"""Tenants, projects and API keys for tests, made by the services as the operator role."""
+"""Tenants, projects and API keys for tests, made by services as the operator role."""
 
 import itertools
 

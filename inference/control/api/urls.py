@@ -1,0 +1,11 @@
+"""Routes of served models and replicas under the management API."""
+
+from rest_framework.routers import SimpleRouter
+
+from inference.control.api.views import ModelViewSet, ReplicaViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("models", ModelViewSet, basename="model")
+router.register("replicas", ReplicaViewSet, basename="replica")
+
+urlpatterns = router.urls

@@ -1,0 +1,12 @@
+"""Routes of tenants, projects and API keys under the management API."""
+
+from rest_framework.routers import SimpleRouter
+
+from tenants.api.views import KeyViewSet, ProjectViewSet, TenantViewSet
+
+router = SimpleRouter(use_regex_path=False)
+router.register("tenants", TenantViewSet, basename="tenant")
+router.register("projects", ProjectViewSet, basename="project")
+router.register("keys", KeyViewSet, basename="key")
+
+urlpatterns = router.urls
