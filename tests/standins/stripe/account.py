@@ -1,0 +1,103 @@
+"""The stand-in's account: customers, and items that wait for an invoice.
+
+All of it lives in memory, in dicts of the shape that Stripe's API shows. The server
+calls one operation at a time, so nothing here locks.
+"""
+
+import itertools
+import string
+from typing import Any
+
+from tests.standins.stripe.clock import VirtualClock
+from tests.standins.stripe.errors import missing
+
+Json = dict[str, Any]
+
+
+class Account:
+    """What one Stripe account holds."""
+
+    def __init__(self, clock: VirtualClock, *, base_url: str = "") -> None:
+        self.clock = clock
+        self.base_url = base_url
+        self.customers: dict[str, Json] = {}
+        self.invoices: dict[str, Json] = {}
+        self.lines: dict[str, list[Json]] = {}
+        self.pending_items: dict[str, Json] = {}
+        self._serial = itertools.count(1)
+
+    def new_id(self, prefix: str) -> str:
+        """Return an id that no object had before."""
+        return f"{prefix}_standin{next(self._serial):08d}"
+
+    def now(self) -> int:
+        """Return the account's time in whole seconds."""
+        return int(self.clock.now())
+
+    def create_customer(self, params: Json) -> Json:
+        """Add a customer."""
+        customer = {
+            "id": self.new_id("cus"),
+            "object": "customer",
+            "balance": params.get("balance", 0),
+            "created": self.now(),
+            "currency": None,
+            "delinquent": False,
+            "description": params.get("description"),
+            "email": params.get("email"),
+            "invoice_prefix": params.get("invoice_prefix") or self._invoice_prefix(),
+            "livemode": False,
+            "metadata": merged({}, params.get("metadata")),
+            "name": params.get("name"),
+            "next_invoice_sequence": params.get("next_invoice_sequence", 1),
+        }
+        self.customers[customer["id"]] = customer
+        return customer
+
+    def customer(self, reference: str, *, param: str = "id") -> Json:
+        """Return a customer; 404 when there is none."""
+        if reference not in self.customers:
+            raise missing("customer", reference, param=param)
+        return self.customers[reference]
+
+    def list_customers(self, params: Json) -> list[Json]:
+        """Return the customers asked for, newest first."""
+        email = params.get("email")
+        rows = reversed(self.customers.values())
+        return [
+            row
+            for row in rows
+            if email in (None, row["email"]) and created_in(row, params.get("created"))
+        ]
+
+    def _invoice_prefix(self) -> str:
+        number, letters = len(self.customers) + 1, ""
+        for _ in range(8):
+            number, digit = divmod(number, 26)
+            letters = string.ascii_uppercase[digit] + letters
+        return letters
+
+
+def merged(old: dict[str, str], new: dict[str, str] | str | None) -> dict[str, str]:
+    """Return metadata after an update: an empty value unsets its key."""
+    if new == "":
+        return {}
+    if not isinstance(new, dict):
+        return dict(old)
+    return {key: value for key, value in {**old, **new}.items() if value != ""}
+
+
+def created_in(row: Json, wanted: Json | int | None) -> bool:
+    """Tell whether the object's creation is inside the range that a list asked for."""
+    if wanted is None:
+        return True
+    created = row["created"]
+    if isinstance(wanted, int):
+        return bool(created == wanted)
+    bounds = {
+        "gt": lambda bound: created > bound,
+        "gte": lambda bound: created >= bound,
+        "lt": lambda bound: created < bound,
+        "lte": lambda bound: created <= bound,
+    }
+    return all(bounds[name](bound) for name, bound in wanted.items())

@@ -1,0 +1,37 @@
+"""Decode Stripe's nested form encoding: `lines[0][metadata][id]=7` and its like."""
+
+import re
+from typing import Any
+from urllib.parse import parse_qsl
+
+from tests.standins.stripe.errors import invalid
+
+_NAME = re.compile(r"^[^\[\]]+((\[[^\[\]]*\])*)$")
+_PART = re.compile(r"\[([^\[\]]*)\]")
+
+
+def decode(form: str) -> dict[str, Any]:
+    """Return the form as nested dicts; arrays are still dicts keyed by index text."""
+    decoded: dict[str, Any] = {}
+    for name, value in parse_qsl(
+        form, keep_blank_values=True, strict_parsing=bool(form)
+    ):
+        match = _NAME.match(name)
+        if match is None:
+            raise invalid(f"Invalid parameter name: {name}", param=name)
+        head = name[: match.start(1)]
+        _place(decoded, [head, *_PART.findall(match.group(1))], value, name)
+    return decoded
+
+
+def _place(target: dict[str, Any], path: list[str], value: str, name: str) -> None:
+    *parents, last = path
+    for part in parents:
+        # `expand[]=a&expand[]=b` numbers itself.
+        target = target.setdefault(part or str(len(target)), {})
+        if not isinstance(target, dict):
+            raise invalid(f"Conflicting parameter: {name}", param=name)
+    last = last or str(len(target))
+    if last in target:
+        raise invalid(f"Repeated parameter: {name}", param=name)
+    target[last] = value
