@@ -91,6 +91,7 @@ class Exchange(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._head_done = False
         self._complete = True
+        self._keeps_alive = False
         self._dirty = False
         self._headless_body = False
         self._reading_paused = False
@@ -103,7 +104,7 @@ class Exchange(asyncio.Protocol):
         self.status = 0
         self.headers = []
         self._parser = httptools.HttpResponseParser(self)
-        self._head_done = self._complete = False
+        self._head_done = self._complete = self._keeps_alive = False
         self._headless_body = bodiless
         self.deadline = self._loop.time() + self._pool.timeouts.first_byte
         self._pool.running.add(self)
@@ -157,8 +158,7 @@ class Exchange(asyncio.Protocol):
             and not self._chunks
             and not self._dirty
             and self._error is None
-            and self._parser is not None
-            and self._parser.should_keep_alive()
+            and self._keeps_alive
             and self._transport is not None
             and not self._transport.is_closing()
         )
@@ -247,8 +247,9 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the answer."""
-        if self._head_done:
+        if self._head_done and self._parser is not None:
             self._complete = True
+            self._keeps_alive = self._parser.should_keep_alive()
 
     # Inside
     # -----------------------------------------------------------------------------

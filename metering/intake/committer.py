@@ -118,10 +118,9 @@ class Committer:
             self._wakeup.clear()
             started = loop.time()
             await self._commit_queue()
-            # Tiny batches burn the database: under load, leave a gap for more to come.
-            pause = started + self.gap_ms / 1000 - loop.time()
-            if pause > 0:
-                await asyncio.sleep(pause)
+            # Tiny batches burn the database: leave it as much time as it just worked,
+            # so that more can come; but not so much that it is felt.
+            await asyncio.sleep(min(loop.time() - started, self.gap_ms / 1000))
             if self._queue:
                 self._wakeup.set()
 

@@ -76,23 +76,35 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 # value.
 NO_TIME = -1
 NO_EVENT = UUID(int=0)
-_AS_IS = [
+_NAMES = ", ".join(name for name, _ in COLUMNS)
+_ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in COLUMNS)
+_AS_IS = ", ".join(
     name
     for name, _ in COLUMNS
     if name not in {"admitted_us", "first_token_us", "corrects"}
-]
+)
 
 # One statement: the fence, the events, the side table of corrections. A duplicate event
 # raises and takes the whole batch back; the caller then finds out which one it was.
-COMMIT_BATCH = f""" WITH fence AS ( UPDATE usage_epoch SET last_seq = %(last)s, settled
-= settled + %(settled)s, heartbeat_at = clock_timestamp() WHERE id = %(epoch_id)s AND
-state = 'open' AND last_seq = %(first)s - 1 RETURNING id ), batch AS ( SELECT fence.id
-AS epoch_id, event.* FROM fence, unnest({", ".join(f"%({name})b::{kind}[]" for name,
-kind in COLUMNS)}) AS event({", ".join(name for name, _ in COLUMNS)}) ), stored AS (
-INSERT INTO usage_event ( epoch_id, admitted_at, first_token_us, corrects, {",
-".join(_AS_IS)} ) SELECT epoch_id, 'epoch'::timestamptz + admitted_us * interval '1
-microsecond', nullif(first_token_us, {NO_TIME}), nullif(corrects, '{NO_EVENT}'),
-           {", ".join(_AS_IS)}
+COMMIT_BATCH = f"""
+WITH fence AS (
+    UPDATE usage_epoch
+    SET last_seq = %(last)s, settled = settled + %(settled)s,
+        heartbeat_at = clock_timestamp()
+    WHERE id = %(epoch_id)s AND state = 'open' AND last_seq = %(first)s - 1
+    RETURNING id
+), batch AS (
+    SELECT fence.id AS epoch_id, event.*
+    FROM fence, unnest({_ARRAYS}) AS event({_NAMES})
+), stored AS (
+    INSERT INTO usage_event (
+        epoch_id, admitted_at, first_token_us, corrects, {_AS_IS}
+    )
+    SELECT epoch_id,
+           'epoch'::timestamptz + admitted_us * interval '1 microsecond',
+           nullif(first_token_us, {NO_TIME}),
+           nullif(corrects, '{NO_EVENT}'),
+           {_AS_IS}
     FROM batch ORDER BY tenant_id, request_id
     RETURNING 1
 ), corrected AS (

@@ -97,7 +97,7 @@ class GatewaySettings(Settings):
         description="Silence of PostgreSQL after which new requests are refused and streams end.",
     )
     settle_gap_ms: int = Field(
-        5, ge=0, description="Least time between two group commits under load."
+        5, ge=0, description="Longest pause between two group commits."
     )
     engine_connect_ms: int = Field(
         2000, gt=0, description="Longest wait for a connection to an engine."

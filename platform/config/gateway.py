@@ -108,6 +108,8 @@ class GatewayProcess:
                 access_log=False,
                 log_config=None,
                 server_header=False,
+                # Forwarding headers are believed by nobody but `Passthrough`.
+                proxy_headers=False,
                 timeout_keep_alive=KEEP_ALIVE_S,
                 timeout_graceful_shutdown=gateway.drain_ms // 1000 + SHUTDOWN_GRACE_S,
             ),

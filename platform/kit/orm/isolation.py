@@ -58,13 +58,19 @@ def open_to_gateway(table: str, *, privileges: str) -> RunSQL:
 def append_only(table: str) -> RunSQL:
     """Refuse UPDATE, DELETE and TRUNCATE on a table, by grant and by trigger."""
     return RunSQL(
-        sql=f""" CREATE FUNCTION {table}_is_append_only() RETURNS trigger LANGUAGE
-        plpgsql AS $$ BEGIN RAISE EXCEPTION '{table} is append-only' USING ERRCODE =
-        'restrict_violation'; END $$; CREATE TRIGGER append_only BEFORE UPDATE OR DELETE
-        ON {table} FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only(); CREATE
-        TRIGGER append_only_truncate BEFORE TRUNCATE ON {table} FOR EACH STATEMENT
-        EXECUTE FUNCTION {table}_is_append_only(); REVOKE UPDATE, DELETE, TRUNCATE ON
-        {table} FROM tollgate_operator; """,
+        sql=f"""
+            CREATE FUNCTION {table}_is_append_only() RETURNS trigger
+            LANGUAGE plpgsql AS $$
+            BEGIN
+                RAISE EXCEPTION '{table} is append-only'
+                    USING ERRCODE = 'restrict_violation';
+            END $$;
+            CREATE TRIGGER append_only BEFORE UPDATE OR DELETE ON {table}
+                FOR EACH ROW EXECUTE FUNCTION {table}_is_append_only();
+            CREATE TRIGGER append_only_truncate BEFORE TRUNCATE ON {table}
+                FOR EACH STATEMENT EXECUTE FUNCTION {table}_is_append_only();
+            REVOKE UPDATE, DELETE, TRUNCATE ON {table} FROM tollgate_operator;
+        """,
         reverse_sql=f"""
             DROP TRIGGER append_only_truncate ON {table};
             DROP TRIGGER append_only ON {table};
