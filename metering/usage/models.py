@@ -1,7 +1,7 @@
-"""What was used: immutable usage events, the epochs that number them, and their rollups.
+"""What was used: immutable usage events, epochs that number them, their rollups.
 
-Gateways write events and epochs through the SQL of `metering.intake`; Django only reads them.
-Rollups advance along (epoch, seq), so their completeness can be proven.
+Gateways write events and epochs through the SQL of `metering.intake`; Django only reads
+them. Rollups advance along (epoch, seq), so their completeness can be proven.
 """
 
 from django.db import models
@@ -151,3 +151,14 @@ class RollupMark(models.Model):
 
     def __str__(self) -> str:
         return f"{self.epoch_id} up to {self.rolled_seq}"
+
+
+class ChangedDay(models.Model):
+    """A billing day whose rollup changed since the ledger last took it over."""
+
+    pk = models.CompositePrimaryKey("tenant_id", "date")
+    tenant_id = models.BigIntegerField()
+    date = models.DateField()
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.date}"

@@ -1,0 +1,113 @@
+"""Keep every tenant's billing days written ahead: an instant always has its day.
+
+Days are written once and never changed; only days of months that have not begun are
+taken back, when the tenant's zone changes. Failure: two writers wait for each other per
+tenant; a writer that dies leaves nothing half-written. Owns: the rows of `BillingDay`.
+"""
+
+import datetime as dt
+
+from django.db.models import Max, Min
+
+from kit.orm.atomic import atomic, cursor
+from metering.usage.models import BillingDay
+from metering.usage.zones import Day, days_after, days_until, first_day, month_of
+from tenants.models import Tenant
+
+HORIZON = dt.timedelta(days=62)
+
+_LAGGING = """
+    SELECT tenant.id
+    FROM tenants_tenant tenant
+    LEFT JOIN usage_billingday day ON day.tenant_id = tenant.id
+    GROUP BY tenant.id
+    HAVING max(day.ends_at) IS NULL
+        OR max(day.ends_at) <= %(through)s
+        OR bool_or(
+            day.zone <> tenant.zone AND day.starts_at > %(now)s AND day.date >= %(next)s
+        )
+    ORDER BY tenant.id
+"""
+
+
+def write_calendar(*, now: dt.datetime) -> int:
+    """Write the days of every tenant up to the horizon; return how many."""
+    through = now + HORIZON
+    with cursor() as session:
+        # A coarse net: which month runs is each tenant's own, looked at below.
+        after = month_of(now.date() - dt.timedelta(days=1))[1]
+        session.execute(_LAGGING, {"through": through, "now": now, "next": after})
+        lagging = [tenant_id for (tenant_id,) in session.fetchall()]
+    written = 0
+    for tenant in Tenant.objects.filter(pk__in=lagging).order_by("pk"):
+        with atomic():
+            _lock(tenant.pk)
+            _take_back(tenant, now)
+            written += _write(tenant, earliest=tenant.created_at, latest=through)
+    return written
+
+
+def cover(*, tenant: Tenant, earliest: dt.datetime, latest: dt.datetime) -> int:
+    """Make sure that both instants, and all between them, have their billing days."""
+    with atomic():
+        _lock(tenant.pk)
+        return _write(tenant, earliest=earliest, latest=latest)
+
+
+def begin_calendar(*, tenant: Tenant, now: dt.datetime) -> int:
+    """Write a new tenant's first days, from the day it was created on."""
+    return cover(tenant=tenant, earliest=tenant.created_at, latest=now + HORIZON)
+
+
+def _lock(tenant_id: int) -> None:
+    with cursor() as session:
+        session.execute(
+            "SELECT pg_advisory_xact_lock(hashtextextended('usage_calendar', %s))",
+            [tenant_id],
+        )
+
+
+def _take_back(tenant: Tenant, now: dt.datetime) -> None:
+    """Delete the days of coming months that have another zone than the tenant."""
+    days = BillingDay.objects.filter(tenant_id=tenant.pk)
+    today = days.filter(starts_at__lte=now).order_by("-starts_at").first()
+    if today is None:
+        return
+    coming = days.filter(date__gte=month_of(today.date)[1], starts_at__gt=now)
+    if coming.exclude(zone=tenant.zone).exists():
+        coming.delete()
+
+
+def _write(tenant: Tenant, *, earliest: dt.datetime, latest: dt.datetime) -> int:
+    missing: list[Day] = []
+    ends = BillingDay.objects.filter(tenant_id=tenant.pk).aggregate(
+        first=Min("date"), last=Max("date")
+    )
+    if ends["first"] is None:
+        first = last = first_day(earliest, tenant.zone)
+        missing.append(first)
+    else:
+        first = _day(BillingDay.objects.get(pk=(tenant.pk, ends["first"])))
+        last = _day(BillingDay.objects.get(pk=(tenant.pk, ends["last"])))
+    if earliest < first.starts_at:
+        missing += days_until(first, earliest)
+    if latest >= last.ends_at:
+        for day in days_after(last.date, last.ends_at, last.zone, tenant.zone):
+            missing.append(day)
+            if day.ends_at > latest:
+                break
+    BillingDay.objects.bulk_create(
+        BillingDay(
+            tenant_id=tenant.pk,
+            date=day.date,
+            starts_at=day.starts_at,
+            ends_at=day.ends_at,
+            zone=day.zone,
+        )
+        for day in missing
+    )
+    return len(missing)
+
+
+def _day(row: BillingDay) -> Day:
+    return Day(row.date, row.starts_at, row.ends_at, row.zone)

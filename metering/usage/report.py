@@ -1,0 +1,147 @@
+"""What may be asked about usage, and what is answered. Pure.
+
+An answer holds one row per combination of the dimensions asked for, always divided by
+currency: amounts of different currencies are never added. Failure: a question that
+makes no sense raises `InvalidRequest` and names the parameter.
+"""
+
+import datetime as dt
+import enum
+from dataclasses import dataclass, field
+
+from kit.errors import InvalidRequest
+from kit.money import decimal_from_picos
+
+RAW_DAYS_MAX = 31
+ROWS_MAX = 10_000
+_EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
+_LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
+
+
+class Dimension(enum.StrEnum):
+    """What an answer can be divided by."""
+
+    TENANT = "tenant"
+    PROJECT = "project"
+    KEY = "key"
+    MODEL = "model"
+    DAY = "day"
+
+
+@dataclass(frozen=True, slots=True)
+class UsageQuery:
+    """A question: half-open from `start` to `end`, divided and filtered.
+
+    Each bound is an instant, or a bare date: the billing day of the tenant asked about,
+    a UTC day where several tenants are. `project_id` or `api_key_id` imply their
+    tenant.
+    """
+
+    start: dt.datetime | dt.date
+    end: dt.datetime | dt.date
+    group_by: tuple[Dimension, ...] = ()
+    tenant_id: int | None = None
+    project_id: int | None = None
+    api_key_id: int | None = None
+    model: str | None = None
+
+    def __post_init__(self) -> None:
+        for name, bound in (("start", self.start), ("end", self.end)):
+            if isinstance(bound, dt.datetime):
+                if bound.tzinfo is None:
+                    raise InvalidRequest(
+                        f"'{name}' needs an offset, such as 2026-01-31T00:00:00Z.",
+                        param=name,
+                    )
+                if not _EARLIEST <= bound <= _LATEST:
+                    raise InvalidRequest(
+                        f"'{name}' lies outside 2000 to 2200.", param=name
+                    )
+            elif not _EARLIEST.date() <= bound <= _LATEST.date():
+                raise InvalidRequest(f"'{name}' lies outside 2000 to 2200.", param=name)
+        if len(set(self.group_by)) != len(self.group_by):
+            raise InvalidRequest("'group_by' names a key twice.", param="group_by")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Measures:
+    """Counts of one row or total.
+
+    `input_tokens` are the uncached ones: with `cached_input_tokens` they make the
+    prompt. `reasoning_tokens` lie inside `output_tokens`.
+    """
+
+    currency: str
+    requests: int = 0
+    input_tokens: int = 0
+    cached_input_tokens: int = 0
+    output_tokens: int = 0
+    reasoning_tokens: int = 0
+    charge_picos: int = 0
+
+    @property
+    def charge(self) -> str:
+        """Return the exact charge as a plain decimal, such as `1234.5`."""
+        return decimal_from_picos(self.charge_picos)
+
+    def plus(self, other: "Measures") -> "Measures":
+        """Return the sum of two counts in one currency."""
+        if self.currency != other.currency:
+            raise ValueError("amounts of different currencies are never added")
+        return Measures(
+            currency=self.currency,
+            requests=self.requests + other.requests,
+            input_tokens=self.input_tokens + other.input_tokens,
+            cached_input_tokens=self.cached_input_tokens + other.cached_input_tokens,
+            output_tokens=self.output_tokens + other.output_tokens,
+            reasoning_tokens=self.reasoning_tokens + other.reasoning_tokens,
+            charge_picos=self.charge_picos + other.charge_picos,
+        )
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Group:
+    """What a row is about; a dimension that was not asked for is None.
+
+    Tenants and projects are named by slug, keys by what may be shown of them.
+    """
+
+    day: dt.date | None = None
+    tenant_id: int | None = None
+    tenant: str | None = None
+    project_id: int | None = None
+    project: str | None = None
+    api_key_id: int | None = None
+    api_key: str | None = None
+    model: str | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class UsageRow(Measures):
+    """One row of an answer."""
+
+    group: Group = field(default_factory=Group)
+
+
+@dataclass(frozen=True, slots=True)
+class UsageReport:
+    """An answer: its rows in the order of their groups, and a total per currency.
+
+    Everything admitted before `complete_to` is in it. `start` and `end` are the
+    instants that the question's bounds came to.
+    """
+
+    rows: tuple[UsageRow, ...]
+    totals: tuple[Measures, ...]
+    start: dt.datetime
+    end: dt.datetime
+    complete_to: dt.datetime
+
+
+def totals_of(rows: tuple[UsageRow, ...]) -> tuple[Measures, ...]:
+    """Return the sum of the rows, one per currency, by currency."""
+    totals: dict[str, Measures] = {}
+    for row in rows:
+        empty = Measures(currency=row.currency)
+        totals[row.currency] = totals.get(row.currency, empty).plus(row)
+    return tuple(totals[currency] for currency in sorted(totals))

@@ -1,0 +1,112 @@
+"""The SQL of the rollup: prove a span of events, then add it to its billing days.
+
+`span` is the events of one epoch with `after < seq <= upto`. Token classes are numbered
+as in `kit.contracts.TokenClass`; only requests themselves count as requests,
+corrections do not.
+"""
+
+BEHIND = """
+    SELECT epoch.id, epoch.gateway, epoch.started_at
+    FROM usage_epoch epoch
+    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
+    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
+    ORDER BY epoch.id
+"""
+
+# How many events there are, and the first number that is not the one due, or whose
+# event has no price or another charge than its price makes. A number given twice shows
+# as the first.
+CHECK = """
+    WITH span AS (
+        SELECT event.seq, event.charge_picos,
+            %(after)s + row_number() OVER (ORDER BY event.seq) AS due,
+            event.input_tokens::numeric * price.input_picos
+            + event.cached_input_tokens::numeric * price.cached_input_picos
+            + event.output_tokens::numeric * price.output_picos AS rated
+        FROM usage_event event
+        LEFT JOIN pricing_price price ON price.id = event.price_id
+        WHERE event.epoch_id = %(epoch)s
+            AND event.seq > %(after)s AND event.seq <= %(upto)s
+    )
+    SELECT count(*), min(least(seq, due)) FILTER (
+        WHERE seq <> due OR rated IS DISTINCT FROM charge_picos
+    )
+    FROM span
+"""
+
+FAULT = """
+    SELECT event.seq, event.charge_picos,
+        event.input_tokens::numeric * price.input_picos
+        + event.cached_input_tokens::numeric * price.cached_input_picos
+        + event.output_tokens::numeric * price.output_picos
+    FROM usage_event event
+    LEFT JOIN pricing_price price ON price.id = event.price_id
+    WHERE event.epoch_id = %(epoch)s AND event.seq = %(seq)s
+"""
+
+NO_DAY = """
+    SELECT event.tenant_id, min(event.admitted_at), max(event.admitted_at)
+    FROM usage_event event
+    WHERE event.epoch_id = %(epoch)s
+        AND event.seq > %(after)s AND event.seq <= %(upto)s
+        AND NOT EXISTS (
+            SELECT FROM usage_billingday day
+            WHERE day.tenant_id = event.tenant_id
+                AND day.starts_at <= event.admitted_at
+                AND day.ends_at > event.admitted_at
+        )
+    GROUP BY event.tenant_id
+"""
+
+# Rows are written in the order of their keys: two rollers that touch the same days in
+# another order would deadlock. A changed day is updated even where it is listed
+# already, because that lock makes a posting of the same day wait for this batch.
+ADD = """
+    WITH span AS MATERIALIZED (
+        SELECT event.tenant_id, day.date, event.project_id, event.api_key_id,
+            event.price_id, event.kind, event.input_tokens, event.cached_input_tokens,
+            event.output_tokens, event.reasoning_tokens,
+            price.input_picos, price.cached_input_picos, price.output_picos
+        FROM usage_event event
+        JOIN usage_billingday day ON day.tenant_id = event.tenant_id
+            AND day.starts_at <= event.admitted_at AND day.ends_at > event.admitted_at
+        JOIN pricing_price price ON price.id = event.price_id
+        WHERE event.epoch_id = %(epoch)s
+            AND event.seq > %(after)s AND event.seq <= %(upto)s
+    ),
+    sums AS MATERIALIZED (
+        SELECT span.tenant_id, span.date, span.project_id, span.api_key_id,
+            span.price_id, class.token_class,
+            sum(class.quantity) AS quantity,
+            sum(class.quantity::numeric * class.unit_picos) AS charge_picos
+        FROM span
+        CROSS JOIN LATERAL (VALUES
+            (0, CASE WHEN span.kind = 0 THEN 1 ELSE 0 END, 0::bigint),
+            (1, span.input_tokens, span.input_picos),
+            (2, span.cached_input_tokens, span.cached_input_picos),
+            (3, span.output_tokens, span.output_picos),
+            (4, span.reasoning_tokens, 0::bigint)
+        ) AS class (token_class, quantity, unit_picos)
+        GROUP BY 1, 2, 3, 4, 5, 6
+        HAVING sum(class.quantity) <> 0
+    ),
+    changed AS (
+        INSERT INTO usage_changedday AS listed (tenant_id, date)
+        SELECT DISTINCT tenant_id, date FROM sums ORDER BY tenant_id, date
+        ON CONFLICT (tenant_id, date) DO UPDATE SET date = excluded.date
+    ),
+    rolled AS (
+        INSERT INTO usage_dayrollup AS rollup (
+            tenant_id, date, project_id, api_key_id, price_id, token_class,
+            quantity, charge_picos
+        )
+        SELECT tenant_id, date, project_id, api_key_id, price_id, token_class,
+            quantity, charge_picos
+        FROM sums
+        ORDER BY tenant_id, date, project_id, api_key_id, price_id, token_class
+        ON CONFLICT (tenant_id, date, project_id, api_key_id, price_id, token_class)
+        DO UPDATE SET quantity = rollup.quantity + excluded.quantity,
+            charge_picos = rollup.charge_picos + excluded.charge_picos
+    )
+    SELECT count(*) FROM span
+"""

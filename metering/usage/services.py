@@ -1,0 +1,22 @@
+"""Writes of usage: rollups, the billing calendar, partitions, epochs of lost gateways.
+
+Events themselves are written by gateways. Each function is an idempotent scan of the
+database that may be run at any time, by several at once, and killed anywhere; the
+modules behind say how each fails.
+"""
+
+from metering.usage.calendar import begin_calendar, cover, write_calendar
+from metering.usage.epochs import close_silent_epochs
+from metering.usage.partitions import make_partitions
+from metering.usage.rollup import Fault, RollUp, roll_up
+
+__all__ = [
+    "Fault",
+    "RollUp",
+    "begin_calendar",
+    "close_silent_epochs",
+    "cover",
+    "make_partitions",
+    "roll_up",
+    "write_calendar",
+]
