@@ -1,8 +1,8 @@
 """Rating: what tokens cost under one linear price, in whole picos.
 
-Pure integer arithmetic: nothing rounds, so order, batching and splitting of a request's tokens
-change no sum. The gateway rates each request with it, rollups and invoices are held against it.
-Failure: none. Owns: the formula, and nothing else.
+Pure integer arithmetic: nothing rounds, so order, batching and splitting of a request's
+tokens change no sum. The gateway rates each request with it, rollups and invoices are
+held against it. Failure: none. Owns: the formula, and nothing else.
 """
 
 from kit.contracts import LinearPrice, TokenClass, TokenCounts

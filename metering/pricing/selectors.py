@@ -1,6 +1,7 @@
 """Reads of prices: which book a tenant pays by, and which price is in force when.
 
-Failure: what is not there raises `NotFound` or `ModelNotPriced`; no price is ever made up.
+Failure: what is not there raises `NotFound` or `ModelNotPriced`; no price is ever made
+up.
 """
 
 import datetime as dt
@@ -54,8 +55,8 @@ def book_of(*, tenant: Tenant) -> PriceBook:
 def price_in_force(*, tenant: Tenant, model: str, at: dt.datetime) -> LinearPrice:
     """Return the price that the tenant pays for a served model at an instant.
 
-    Raises `NotFound` without a book and `ModelNotPriced` without a price in force: the model
-    cannot be called then.
+    Raises `NotFound` without a book and `ModelNotPriced` without a price in force: the
+    model cannot be called then.
     """
     version = (
         book_of(tenant=tenant)
@@ -63,7 +64,7 @@ def price_in_force(*, tenant: Tenant, model: str, at: dt.datetime) -> LinearPric
         .order_by("-effective_at")
         .first()
     )
-    price = version and version.prices.filter(model=model).first()
+    price = version.prices.filter(model=model).first() if version else None
     if price is None:
         raise ModelNotPriced(model)
     return linear(price)

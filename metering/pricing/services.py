@@ -1,8 +1,9 @@
 """Writes of prices: draft a version of a book, set its prices, publish it for good.
 
-What was published never changes: a new price is a new version. Gateways follow publication and
-assignment by NOTIFY inside the writing transaction, so that they never hear of prices that were
-rolled back. Failure: a refused change raises `Conflict` or `InvalidRequest` and writes nothing.
+What was published never changes: a new price is a new version. Gateways follow
+publication and assignment by NOTIFY inside the writing transaction, so that they never
+hear of prices that were rolled back. Failure: a refused change raises `Conflict` or
+`InvalidRequest` and writes nothing.
 """
 
 import datetime as dt
@@ -37,8 +38,8 @@ def create_price_book(
 ) -> PriceBook:
     """Create an empty price book.
 
-    Raises `InvalidRequest` for a malformed name or currency and `Conflict` when the name is
-    taken or the currency already has a default book.
+    Raises `InvalidRequest` for a malformed name or currency and `Conflict` when the
+    name is taken or the currency already has a default book.
     """
     if not name.strip() or len(name) > 100:
         raise InvalidRequest("Give a name of 1 to 100 characters.", param="name")
@@ -111,8 +112,8 @@ def set_price(
 ) -> Price:
     """Set what a served model costs in a draft, quoted per million tokens.
 
-    Raises `InvalidRequest` for a quote that is no plain decimal of at most six places and
-    `Conflict` once the version is published. Setting it again replaces it.
+    Raises `InvalidRequest` for a quote that is no plain decimal of at most six places
+    and `Conflict` once the version is published. Setting it again replaces it.
     """
     if not 1 <= len(model) <= MODEL_CHARS_MAX:
         raise InvalidRequest("Name the served model.", param="model")
@@ -142,9 +143,9 @@ def publish_version(
 ) -> PriceBookVersion:
     """Publish a draft, for good, and tell the gateways.
 
-    `drop` names the models that were listed before and shall have no price any more: leaving
-    one out by mistake would close it to every caller. Publishing twice changes nothing.
-    Raises `Conflict` or `InvalidRequest` saying what is missing.
+    `drop` names the models that were listed before and shall have no price any more:
+    leaving one out by mistake would close it to every caller. Publishing twice changes
+    nothing. Raises `Conflict` or `InvalidRequest` saying what is missing.
     """
     with atomic():
         _lock(version.book)
@@ -211,15 +212,14 @@ def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
         return
     if version.effective_at <= previous.effective_at:
         raise Conflict(
-            f"{version} begins at {version.effective_at:%Y-%m-%d %H:%M:%S %Z}, which is not "
-            f"after {previous} ({previous.effective_at:%Y-%m-%d %H:%M:%S %Z}).",
+            f"{version} begins at {_shown(version.effective_at)}, which is not after "
+            f"{previous} ({_shown(previous.effective_at)}).",
             param="effective_at",
         )
     if version.effective_at < now - PUBLISH_TOLERANCE:
         raise Conflict(
-            f"{version} would have begun at "
-            f"{version.effective_at:%Y-%m-%d %H:%M:%S %Z} already: requests since then are "
-            "rated. Let it begin now or later.",
+            f"{version} would have begun at {_shown(version.effective_at)} already: "
+            "requests since then are rated. Let it begin now or later.",
             param="effective_at",
         )
 
@@ -236,10 +236,14 @@ def _require_complete(
         )
     if missing := sorted(before - listed - drop):
         raise Conflict(
-            f"{version} lists no price for {', '.join(missing)}, which {previous} does. "
-            "Set one, or name the model to be dropped.",
+            f"{version} lists no price for {', '.join(missing)}, which {previous} "
+            "does. Set one, or name the model to be dropped.",
             param="drop",
         )
+
+
+def _shown(instant: dt.datetime) -> str:
+    return f"{instant.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
 
 
 def _lock(book: PriceBook) -> None:

@@ -4,13 +4,19 @@ from django.db import migrations
 
 from kit.orm.isolation import isolate
 
-_LINES = """ CREATE FUNCTION billing_issued_guard() RETURNS trigger LANGUAGE plpgsql AS
-$$ BEGIN PERFORM FROM billing_invoice WHERE id IN (OLD.invoice_id, NEW.invoice_id) AND
-number IS NOT NULL; IF FOUND THEN RAISE EXCEPTION 'lines of an issued invoice are
-immutable' USING ERRCODE = 'restrict_violation'; END IF; RETURN CASE TG_OP WHEN 'DELETE'
-THEN OLD ELSE NEW END; END $$; CREATE TRIGGER issued_is_immutable BEFORE INSERT OR
-UPDATE OR DELETE ON billing_invoiceline FOR EACH ROW EXECUTE FUNCTION
-billing_issued_guard();
+_LINES = """
+CREATE FUNCTION billing_issued_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    PERFORM FROM billing_invoice
+        WHERE id IN (OLD.invoice_id, NEW.invoice_id) AND number IS NOT NULL;
+    IF FOUND THEN
+        RAISE EXCEPTION 'lines of an issued invoice are immutable'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+CREATE TRIGGER issued_is_immutable BEFORE INSERT OR UPDATE OR DELETE ON billing_invoiceline
+    FOR EACH ROW EXECUTE FUNCTION billing_issued_guard();
 
 CREATE FUNCTION billing_number_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN

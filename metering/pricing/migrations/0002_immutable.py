@@ -4,12 +4,17 @@ from django.db import migrations
 
 from kit.orm.isolation import grant, isolate, open_to_gateway
 
-_IMMUTABLE = """ CREATE FUNCTION pricing_version_guard() RETURNS trigger LANGUAGE
-plpgsql AS $$ BEGIN IF OLD.published_at IS NOT NULL THEN RAISE EXCEPTION 'a published
-price book version is immutable' USING ERRCODE = 'restrict_violation'; END IF; RETURN
-CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END; END $$; CREATE TRIGGER
-published_is_immutable BEFORE UPDATE OR DELETE ON pricing_pricebookversion FOR EACH ROW
-EXECUTE FUNCTION pricing_version_guard();
+_IMMUTABLE = """
+CREATE FUNCTION pricing_version_guard() RETURNS trigger LANGUAGE plpgsql AS $$
+BEGIN
+    IF OLD.published_at IS NOT NULL THEN
+        RAISE EXCEPTION 'a published price book version is immutable'
+            USING ERRCODE = 'restrict_violation';
+    END IF;
+    RETURN CASE TG_OP WHEN 'DELETE' THEN OLD ELSE NEW END;
+END $$;
+CREATE TRIGGER published_is_immutable BEFORE UPDATE OR DELETE ON pricing_pricebookversion
+    FOR EACH ROW EXECUTE FUNCTION pricing_version_guard();
 
 CREATE FUNCTION pricing_price_guard() RETURNS trigger LANGUAGE plpgsql AS $$
 DECLARE touched bigint[];
