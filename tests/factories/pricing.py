@@ -1,0 +1,46 @@
+"""Price books and published prices for tests, made by services as the operator role."""
+
+import datetime as dt
+import itertools
+
+from kit.contracts import LinearPrice
+from kit.orm.roles import as_operator
+from metering.pricing import services
+from metering.pricing.models import PriceBook
+from metering.pricing.selectors import linear, prices
+
+LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+
+_numbers = itertools.count(1)
+
+
+def make_book(*, currency: str = "USD", is_default: bool = False) -> PriceBook:
+    """Create an empty price book."""
+    with as_operator():
+        return services.create_price_book(
+            name=f"book-{next(_numbers)}", currency=currency, is_default=is_default
+        )
+
+
+def make_price(
+    *,
+    model: str = "demo-model",
+    book: PriceBook | None = None,
+    currency: str = "USD",
+    per_million: tuple[str, str, str] = ("3", "0.3", "15"),
+    effective_at: dt.datetime = LONG_AGO,
+) -> LinearPrice:
+    """Publish a version that lists this one price (input, cached input, output)."""
+    uncached, cached, output = per_million
+    with as_operator():
+        book = book or make_book(currency=currency)
+        version = services.draft_version(book=book, effective_at=effective_at)
+        services.set_price(
+            version=version,
+            model=model,
+            input_per_million=uncached,
+            cached_input_per_million=cached,
+            output_per_million=output,
+        )
+        services.publish_version(version=version, now=effective_at)
+        return linear(prices(version=version).get())
