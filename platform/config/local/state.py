@@ -1,7 +1,8 @@
 """STATE_DIR: all that `make up` keeps between runs, and the lock on it.
 
-    secrets.env  made once        demo.env  what a client needs to know
-    ports.env    remembered       pids/ logs/ journal/ postgres/ valkey/
+    secrets.env  made once              demo.env  what a client needs to know
+    ports.env    remembered             pids/ logs/ journal/ postgres/ valkey/
+    product.env  what `manage.py` needs to run beside the product
 
 Whatever holds a secret is readable by this user alone. Failure: a second `make up` on
 the same folder ends with one line that names the first.
@@ -42,6 +43,11 @@ class State:
     def demo_env(self) -> Path:
         """Return the file of what a client needs: address, key, model, passwords."""
         return self.root / "demo.env"
+
+    @property
+    def product_env(self) -> Path:
+        """Return the file of the product's own settings."""
+        return self.root / "product.env"
 
     def log(self, name: str) -> Path:
         """Return the log file of a process."""

@@ -20,7 +20,7 @@ from config.local.postgres import PostgresError, make_database, make_owner
 from config.local.process import POLL_SECONDS, Process, Program, StartError
 from config.local.programs import DATABASE, Plan, manage, parts, plan, services
 from config.local.settings import UpSettings
-from config.local.state import State
+from config.local.state import State, write_env
 
 PORT_SECONDS_MAX = 3.0
 
@@ -36,6 +36,7 @@ class Supervisor:
     async def start(self) -> None:
         """Bring the product up; raises `StartError`."""
         await self._port_is_free()
+        write_env(self._plan.state.product_env, self._plan.product_env())
         await self._stage(parts(self._plan))
         if not self._plan.settings.database_url:
             await asyncio.to_thread(self._make_database)

@@ -54,7 +54,8 @@ class Command(BaseCommand):
 def variables() -> list[Variable]:
     """Return every variable once, in the order in which they are declared."""
     found: dict[str, Variable] = {}
-    for group in (*GROUPS, UpSettings):
+    groups: tuple[type[Settings], ...] = (*GROUPS, UpSettings)
+    for group in groups:
         for name, field in group.model_fields.items():
             found.setdefault(name, _variable(group, name, field))
     return list(found.values())

@@ -1,0 +1,1 @@
+"""The product from outside: real processes, real sockets, its public contract."""
