@@ -1,4 +1,4 @@
-"""What an engine must be told, per dialect: the Protocol that every engine file implements."""
+"""What an engine must be told: the Protocol that each engine's file implements."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

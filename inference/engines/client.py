@@ -1,5 +1,4 @@
-"""A lean HTTP/1.1 client for engines: keep-alive connections, one exchange at a time on
-each.
+"""A lean HTTP/1.1 client for engines, with one exchange at a time per connection.
 
 A connection goes back to the pool only when its answer has been read to the end and
 nothing is left over: returning it earlier is how answers reach the wrong tenant.
@@ -28,7 +27,7 @@ class EngineError(Exception):
 
 
 class EngineUnreachableError(EngineError):
-    """No connection could be made, or a kept one was gone: the request was not taken."""
+    """No connection could be made, or a kept one was gone: nothing was taken."""
 
 
 class EngineLostError(EngineError):
@@ -100,7 +99,7 @@ class Exchange(asyncio.Protocol):
     # What a caller does ------------------------------------------------------------
 
     def send(self, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
-        """Write a whole request; `bodiless` when its answer has no body whatever it says."""
+        """Write a request; `bodiless` when its answer has no body, whatever it says."""
         self.status = 0
         self.headers = []
         self._parser = httptools.HttpResponseParser(self)
@@ -136,7 +135,7 @@ class Exchange(asyncio.Protocol):
         return data
 
     async def read_all(self, *, bytes_max: int) -> bytes:
-        """Read the whole body; raises `EngineLostError` when it is larger than allowed."""
+        """Read the whole body; raises `EngineLostError` when it is too large."""
         parts: list[bytes] = []
         size = 0
         while data := await self.read():
@@ -151,7 +150,7 @@ class Exchange(asyncio.Protocol):
         self._fail(error)
 
     def close(self) -> None:
-        """Give the connection back if its answer was read to the end, cut it off if not."""
+        """Give the connection back if its answer was read to the end, else cut it."""
         self._pool.running.discard(self)
         usable = (
             self._complete
@@ -184,7 +183,7 @@ class Exchange(asyncio.Protocol):
         self._transport = transport  # type: ignore[assignment]
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Fail the exchange that was running, if any; an answer may end with its connection."""
+        """Fail the exchange that was running; an answer may end with its connection."""
         self._transport = None
         if self._complete:
             self._pool.forget(self)
@@ -282,7 +281,7 @@ class Exchange(asyncio.Protocol):
 
 
 class EnginePool:
-    """Keep-alive connections to any number of engines, and the watchdog over their exchanges."""
+    """Keep-alive connections to all engines, and the watchdog over their exchanges."""
 
     def __init__(self, *, timeouts: Timeouts) -> None:
         self.loop = asyncio.get_running_loop()
@@ -301,8 +300,7 @@ class EnginePool:
         headers: Mapping[str, str],
         body: bytes = b"",
     ) -> Exchange:
-        """Send a request and return its exchange, on a kept connection where there is
-        one.
+        """Send a request, on a kept connection where there is one.
 
         Raises `EngineUnreachableError` when no connection can be made.
         """

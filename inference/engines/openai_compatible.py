@@ -1,4 +1,4 @@
-"""Any server of the OpenAI API: final usage on request, nothing else taken for granted."""
+"""Any server of the OpenAI API: final usage on request, nothing else presumed."""
 
 from inference.engines.backend import EngineCall, openai_call
 from inference.openai.errors import from_engine

@@ -1,5 +1,4 @@
-"""One attempt after another until a replica takes the request, before the client saw a
-byte.
+"""One attempt after another, until a replica takes the request.
 
 Failure: a replica that cannot be reached or is overloaded is passed over; any other
 refusal is the caller's answer. When the client leaves, the engine's connection is cut,
@@ -57,8 +56,7 @@ class Attempts:
         output_tokens_max: int | None,
         downstream: Downstream,
     ) -> Attempt:
-        """Return the attempt that was taken; `settlement` is told of each replica
-        tried.
+        """Return the attempt that was taken; tell `settlement` of each replica tried.
 
         Raises the engine's refusal in our words, `EngineOverloaded` when no replica can
         take the request, and whatever interrupts it (`ClientGoneError`,
@@ -97,7 +95,7 @@ class Attempts:
         request_id: UUID,
         downstream: Downstream,
     ) -> Exchange:
-        """Send a call and read the status; a kept connection that was gone is replaced once."""
+        """Send a call and read the status; replace a kept connection that was gone."""
         origin = self._origins.get(replica.url)
         if origin is None:
             origin = self._origins[replica.url] = Origin.parse(replica.url)

@@ -1,5 +1,4 @@
-"""The client's side of a request: what has really left this process, and whether it is
-still there.
+"""The client's side of a request: what has left this process, and is it still there.
 
 A subclass of uvicorn's protocol with a write buffer of nothing: a write either is in
 the kernel when it returns, or pauses the protocol. The application gets a `Downstream`
@@ -9,7 +8,7 @@ delivered.
 
 import asyncio
 import socket
-from collections.abc import Callable
+from collections.abc import Callable, MutableMapping
 from typing import Any
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
@@ -37,8 +36,7 @@ class Downstream:
     @property
     def is_lost(self) -> bool:
         """Tell whether the client is gone."""
-        transport = self._connection.transport
-        return transport is None or transport.is_closing()
+        return self._connection.transport.is_closing()
 
     def on_lost(self, listener: Callable[[], None] | None) -> None:
         """Call the listener once when the client leaves; None takes it off again."""
@@ -47,7 +45,7 @@ class Downstream:
             listener()
 
     async def drained(self) -> None:
-        """Return once everything written is in the kernel; raise when the client is gone."""
+        """Return once all that was written is in the kernel; raise if it is lost."""
         flow = self._connection.flow
         if flow.write_paused:
             await flow.drain()
@@ -79,7 +77,7 @@ class ClientConnection(HttpToolsProtocol):
     _downstream: Downstream | None = None
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
-        """Hand every write to the kernel at once, and little ahead of what it has sent."""
+        """Hand every write to the kernel at once, little ahead of what it has sent."""
         super().connection_made(transport)
         transport.set_write_buffer_limits(high=0)
         sock: Any = transport.get_extra_info("socket")
@@ -91,7 +89,8 @@ class ClientConnection(HttpToolsProtocol):
         """Give the request's scope its view of the connection."""
         super().on_message_begin()
         self._downstream = Downstream(self)
-        self.scope["extensions"] = {EXTENSION: self._downstream}  # type: ignore[typeddict-item]
+        scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
+        scope["extensions"] = {EXTENSION: self._downstream}
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell whoever waits for the client."""

@@ -1,5 +1,4 @@
-"""The endpoints that generate: who asks, for what, at which price; then a replica, then
-the relay.
+"""The endpoints that generate: caller, request, price, replica, relay.
 
 The order is the promise: nothing is sent to an engine before the request is admitted,
 and what is admitted ends in exactly one settlement or is voided because no engine took
@@ -81,7 +80,7 @@ class Generation:
             if isinstance(error, ClientGoneError) and not request.stream:
                 # The engine had the whole prompt; how many tokens that were, it did not
                 # say.
-                settlement.end(EventStatus.CLIENT_GONE, Tally(), output_tokens=0)
+                settlement.end(EventStatus.CLIENT_GONE, Tally())
             else:
                 self.meter.void(settlement.admission)
             raise
@@ -106,14 +105,14 @@ class Generation:
         replicas = self.snapshot.replicas_by_model.get(model.name, ())
         if not replicas:
             raise EngineOverloaded(
-                f"No replica of the model '{model.name}' is in service. Try again later.",
+                f"No replica of '{model.name}' is in service. Try again later.",
                 headers={"retry-after": "5"},
             )
         return self.router.order(replicas)
 
 
 def _output_tokens_max(request: GenerationRequest, model: ModelEntry) -> int | None:
-    """Return the bound to send to the engine; raises when more was asked for than allowed."""
+    """Return the bound to send to the engine; raises when more was asked for."""
     asked, allowed = request.output_tokens_max, model.max_output_tokens
     if asked is not None and allowed is not None and asked > allowed:
         raise InvalidRequest(

@@ -49,7 +49,7 @@ class HttpRequest:
         self._send = send
 
     def header(self, name: bytes) -> str:
-        """Return a header's value, or nothing; raises `InvalidRequest` if it is sent twice."""
+        """Return a header's value, or nothing; raises if it was sent twice."""
         values = [value for key, value in self.scope["headers"] if key == name]
         if len(values) > 1:
             raise InvalidRequest(f"The header {name.decode()} was sent more than once.")
@@ -103,7 +103,7 @@ class HttpRequest:
         )
 
     async def fail(self, error: PlatformError) -> None:
-        """Answer with an error, or end a stream that has begun with one; no end mark follows."""
+        """Answer with an error, or end a begun stream with one; no end mark follows."""
         if self.is_started:
             await self.write(errors.event_of(error), last=True)
             return

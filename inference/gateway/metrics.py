@@ -38,7 +38,7 @@ class GatewayMetrics:
 
 
 class MetricsPage:
-    """Renders the metrics of the process, with gauges read at the moment of the scrape."""
+    """Renders the metrics of the process; gauges are read at the scrape."""
 
     def __init__(
         self,

@@ -1,4 +1,4 @@
-"""The list of models that a key may call: those that are served and have a price for it."""
+"""The models that a key may call: those that are served and priced for it."""
 
 from dataclasses import dataclass
 

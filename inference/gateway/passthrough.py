@@ -95,7 +95,7 @@ def _unavailable() -> ServiceUnavailable:
 
 
 def _up(http: HttpRequest) -> dict[str, str]:
-    """Return the headers for the web process; repeated ones are joined as HTTP allows."""
+    """Return the headers for the web process; repeated ones are joined."""
     headers: dict[str, str] = {}
     for name, value in http.scope["headers"]:
         if name in _HOP_BY_HOP or name.startswith(_FORWARDING) or b"_" in name:

@@ -39,32 +39,13 @@ async def relay_stream(
     http: HttpRequest, attempt: Attempt, settlement: Settlement, options: StreamOptions
 ) -> None:
     """Stream an answer; raises `PlatformError` only before the client's first byte."""
-    exchange = attempt.exchange
     translator = StreamTranslator(options)
-    handed_over = 0
     try:
-        splitter = EventSplitter()
-        while not (translator.tally.is_final or translator.is_done):
-            data = await exchange.read()
-            if not data:
-                break
-            out = translator.feed(splitter.feed(data))
-            if out:
-                if not http.is_started:
-                    await http.start_stream()
-                await http.write(out)
-                await http.downstream.drained()
-                handed_over = translator.tally.output_tokens
-                if handed_over:
-                    settlement.token_seen()
-            if translator.error is not None:
-                raise from_stream(translator.error)
-        if not translator.is_finished:
-            raise EngineLostError("the stream ended early")
+        await _pump(http, attempt, settlement, translator)
     except BaseException as error:
-        exchange.close()
+        attempt.exchange.close()
         status, reply = judge(error)
-        settlement.end(status, translator.tally, output_tokens=handed_over)
+        settlement.end(status, translator.tally)
         if not isinstance(error, Exception):
             raise
         if reply is not None and not http.is_started:
@@ -76,12 +57,37 @@ async def relay_stream(
     await _finish_exchange(attempt)
 
 
+async def _pump(
+    http: HttpRequest,
+    attempt: Attempt,
+    settlement: Settlement,
+    translator: StreamTranslator,
+) -> None:
+    """Carry the stream up to its last token; return once its usage is known."""
+    splitter = EventSplitter()
+    while not (translator.tally.is_final or translator.is_done):
+        data = await attempt.exchange.read()
+        if not data:
+            break
+        out = translator.feed(splitter.feed(data))
+        if out:
+            if not http.is_started:
+                await http.start_stream()
+            await http.write(out)
+            await http.downstream.drained()
+            settlement.handed_over(translator.tally.output_tokens)
+        if translator.error is not None:
+            raise from_stream(translator.error)
+    if not translator.is_finished:
+        raise EngineLostError("the stream ended early")
+
+
 async def _finish_stream(
     http: HttpRequest, settlement: Settlement, translator: StreamTranslator
 ) -> None:
     """Release what follows the last token once the usage is committed."""
-    tally = translator.tally
-    commit = settlement.end(EventStatus.OK, tally, output_tokens=tally.output_tokens)
+    settlement.handed_over(translator.tally.output_tokens)
+    commit = settlement.end(EventStatus.OK, translator.tally)
     if not http.is_started:
         await http.start_stream()
     try:
@@ -102,7 +108,7 @@ async def relay_answer(
     *,
     rename: tuple[str, str] | None,
 ) -> None:
-    """Send a whole answer once it is committed; raises `PlatformError` when there is none."""
+    """Send a whole answer once it is committed; raises if there is none."""
     exchange = attempt.exchange
     tally = Tally()
     try:
@@ -112,15 +118,15 @@ async def relay_answer(
     except BaseException as error:
         exchange.close()
         status, reply = judge(error)
-        settlement.end(status, tally, output_tokens=0)
+        settlement.end(status, tally)
         if not isinstance(error, Exception):
             raise
         if reply is not None:
             raise reply from error
         return
     exchange.close()
-    settlement.token_seen()
-    commit = settlement.end(EventStatus.OK, tally, output_tokens=tally.output_tokens)
+    settlement.handed_over(tally.output_tokens)
+    commit = settlement.end(EventStatus.OK, tally)
     try:
         await asyncio.shield(commit)
     except DatabaseAwayError:

@@ -1,5 +1,4 @@
-"""The one way out of every request: what is billed, under which status, and what the
-client hears.
+"""The one way out of every request: what is billed, and what the client hears.
 
 Billed are the prompt, once the engine took the request, and the output that was handed
 over. An engine's or a gateway's failure before the first output token bills nothing.
@@ -78,21 +77,21 @@ class Settlement:
     admission: Admission
     started_us: int
     replica_id: int = 0
+    output_tokens: int = 0
     first_token_us: int | None = None
     outcome: Outcome | None = None
 
-    def token_seen(self) -> None:
-        """Note when the first output token was handed over."""
-        if self.first_token_us is None:
+    def handed_over(self, output_tokens: int) -> None:
+        """Note how much output the client has, and when it got the first of it."""
+        self.output_tokens = output_tokens
+        if output_tokens and self.first_token_us is None:
             self.first_token_us = boot_us() - self.started_us
 
-    def end(
-        self, status: EventStatus, tally: Tally, *, output_tokens: int
-    ) -> asyncio.Future[None]:
+    def end(self, status: EventStatus, tally: Tally) -> asyncio.Future[None]:
         """Queue the usage event with the output that was handed over."""
-        counts = tally.counts(output_tokens=output_tokens)
+        counts = tally.counts(output_tokens=self.output_tokens)
         counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
-        if not tally.is_reported or (status in _OURS and output_tokens == 0):
+        if not tally.is_reported or (status in _OURS and self.output_tokens == 0):
             counts = TokenCounts()
         self.outcome = Outcome(
             status=status,

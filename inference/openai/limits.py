@@ -1,4 +1,4 @@
-"""What a request may look like: depth, number and kind of messages, prompts, integers."""
+"""What a request may look like: depth, messages, prompts, integers."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -39,7 +39,7 @@ def check_depth(body: bytes) -> None:
 def integer(
     payload: Mapping[str, Any], name: str, *, low: int, high: int = 2**31 - 1
 ) -> int | None:
-    """Return an optional integer field; raises `InvalidRequest` when it is out of range."""
+    """Return an optional integer field; raises when it is out of range."""
     value = payload.get(name)
     if value is None:
         return None
@@ -96,7 +96,8 @@ def prompts_of(prompt: Any) -> int:
         if len(prompt) <= PROMPTS_MAX and all(_is_prompt(item) for item in prompt):
             return len(prompt)
     raise InvalidRequest(
-        f"'prompt' must be text, a list of tokens, or a list of up to {PROMPTS_MAX} of these.",
+        "'prompt' must be text, a list of tokens, or a list of"
+        f" up to {PROMPTS_MAX} of these.",
         param="prompt",
     )
 

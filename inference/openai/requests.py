@@ -1,5 +1,4 @@
-"""Read a request body: parse once, allow known fields, check what the gateway relies
-on.
+"""Read a request body: parse once, allow known fields, check what we rely on.
 
 Fields are allowed by list. A field that steers the engine past its tenant is refused,
 one that means something only to OpenAI's own service is dropped, an unknown one is
@@ -81,7 +80,7 @@ CHOICES_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A checked request: what the gateway needs to know of it, and the body to forward."""
+    """A checked request: what we need to know of it, and the body to forward."""
 
     surface: Surface
     model: str
@@ -94,14 +93,14 @@ class GenerationRequest:
 
 
 def parse(surface: Surface, body: bytes) -> GenerationRequest:
-    """Read and check a body; raises `InvalidRequest` naming the field and the remedy."""
+    """Read and check a body; raises `InvalidRequest` with field and remedy."""
     payload = _object(body)
     for name in _DROPPED & payload.keys():
         del payload[name]
     if unknown := payload.keys() - _ALLOWED[surface]:
         name = min(unknown)
         raise InvalidRequest(
-            f"The parameter '{name[:100]}' is not supported here. Remove it from the request.",
+            f"The parameter '{name[:100]}' is not supported here. Remove it.",
             param=name[:100],
             code="unsupported_parameter",
         )

@@ -1,5 +1,4 @@
-"""What becomes of an engine's events on their way to the client: counted, cleaned,
-split.
+"""What becomes of an engine's events on their way: counted, cleaned, split.
 
 Running usage is always asked of the engine and hidden from clients that did not ask.
 What follows the last token (the finish, the usage, the end mark) is held until the
@@ -44,7 +43,7 @@ class StreamOptions:
 
 
 class StreamTranslator:
-    """Turns the engine's events of one stream into the client's bytes, and keeps the tally."""
+    """Turns one stream's events into the client's bytes, and keeps the tally."""
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
@@ -85,7 +84,7 @@ class StreamTranslator:
         return b"".join(out)
 
     def held(self) -> bytes:
-        """Return what follows the last token, to be sent once the usage is committed."""
+        """Return what follows the last token, to be sent after the commit."""
         return b"".join(self._held)
 
     def _feed_parsed(self, event: bytes, out: list[bytes]) -> None:
@@ -155,7 +154,7 @@ def _index(choice: Any) -> int:
 
 
 def _text_part(chunk: dict[str, Any]) -> dict[str, Any] | None:
-    """Take text out of a chunk that finishes; return it as a chunk of its own, or None."""
+    """Take text out of a finishing chunk; return it as its own chunk, or None."""
     carries = False
     text_choices = []
     for choice in chunk["choices"]:

@@ -1,4 +1,4 @@
-"""Which replica serves a request: a small Protocol, and the plainest policy behind it."""
+"""Which replica serves a request: a Protocol, and the plainest policy behind it."""
 
 from collections.abc import Sequence
 from itertools import count
@@ -11,7 +11,7 @@ class Router(Protocol):
     """Puts the replicas that may serve a request in the order in which to try them."""
 
     def order(self, replicas: Sequence[ReplicaEntry]) -> Sequence[ReplicaEntry]:
-        """Return the replicas, best first; later ones are for failover before the first byte."""
+        """Return the replicas, best first; the others are for failover."""
         ...
 
 

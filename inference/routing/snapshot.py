@@ -1,5 +1,4 @@
-"""What this process knows of keys, tenants, models and replicas: all that a request is
-decided on.
+"""What this process knows of keys, tenants, models and replicas.
 
 Followed from the table that the control side publishes into: at each announcement, and
 every second besides, only entries with a newer version are read. Versions are given out

@@ -21,7 +21,7 @@ class DatabaseClock:
         return self._offset_us is not None
 
     def set(self, database_us: int, *, sent_us: int, received_us: int) -> None:
-        """Take the database's instant, asked for and answered at these boot clock readings."""
+        """Take the database's instant, asked and answered at these boot clock times."""
         round_trip = received_us - sent_us
         self._offset_us = database_us + round_trip // 2 - received_us
 

@@ -1,5 +1,4 @@
-"""Self-clocking group commit: each commit starts when the one before ends and takes all
-that came.
+"""Self-clocking group commit: each takes all that came during the one before.
 
 Events are numbered 1, 2, 3 ... within the epoch; a batch keeps its numbers until its
 fate is known. Failure: a batch of unknown outcome is sent again unchanged after its old
@@ -9,6 +8,7 @@ queue, the epoch's numbers, the commit connection.
 """
 
 import asyncio
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
@@ -59,6 +59,7 @@ class Committer:
     _queue: list[Pending] = field(default_factory=list)
     _batch: list[Pending] = field(default_factory=list)
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
+    _all_committed: asyncio.Event = field(default_factory=asyncio.Event)
     _reopen: bool = False
     _connection: AsyncConnection | None = None
     _old_pid: int | None = None
@@ -72,11 +73,12 @@ class Committer:
         """Queue an event; the future is done once it is committed."""
         future = asyncio.get_running_loop().create_future()
         self._queue.append(Pending(event, future, boot_us()))
+        self._all_committed.clear()
         self._wakeup.set()
         return future
 
     def give_up_waiting(self) -> None:
-        """Tell all who wait that the commit takes too long; their events stay queued."""
+        """Tell all who wait that it takes too long; their events stay queued."""
         for pending in (*self._batch, *self._queue):
             if not pending.committed.done():
                 pending.committed.set_exception(DatabaseAwayError())
@@ -84,7 +86,7 @@ class Committer:
                 pending.committed.exception()
 
     def reopen_epoch(self) -> None:
-        """Open a new epoch before the next commit: the present one was closed from outside."""
+        """Open a new epoch before the next commit: this one was closed from outside."""
         self._reopen = True
         self._wakeup.set()
 
@@ -123,6 +125,14 @@ class Committer:
             await asyncio.sleep(min(loop.time() - started, self.gap_ms / 1000))
             if self._queue:
                 self._wakeup.set()
+            elif not self._batch:
+                self._all_committed.set()
+
+    async def flush(self, *, patience_s: float) -> None:
+        """Wait until nothing waits for its commit, or until patience ends."""
+        self._wakeup.set()
+        with contextlib.suppress(TimeoutError):
+            await asyncio.wait_for(self._all_committed.wait(), patience_s)
 
     async def close(self, *, admitted: int, voided: int) -> None:
         """Close the epoch: all that was admitted is settled or voided."""
@@ -196,7 +206,7 @@ class Committer:
                 pending.committed.set_result(None)
 
     def _isolate(self, error: psycopg.DatabaseError) -> None:
-        """Halve a batch that the database refuses, down to the one event that is at fault."""
+        """Halve a batch that the database refuses, down to the one event at fault."""
         if len(self._batch) > 1:
             half = len(self._batch) // 2
             self._queue = self._batch[half:] + self._queue

@@ -1,4 +1,4 @@
-"""A usage event on its way to the database: made once, priced once, then only numbered."""
+"""A usage event on its way to the database: made and priced once, then numbered."""
 
 import asyncio
 from dataclasses import dataclass

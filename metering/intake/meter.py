@@ -1,5 +1,4 @@
-"""The meter of one gateway process: admits at the database's instant and makes usage
-durable.
+"""The meter of one gateway process: admits requests and makes usage durable.
 
 Failure: while PostgreSQL does not answer, nothing new is admitted, and what ends
 meanwhile is kept in memory and committed when it is back. Owns: the epoch, the clock,
@@ -27,6 +26,8 @@ from metering.intake.liveness import Liveness
 from metering.intake.prices import PriceList
 
 HEARTBEAT_S = 0.25
+# How long a stopping process waits for a database that is away.
+FLUSH_PATIENCE_S = 30.0
 _HEARTBEAT = "heartbeat"
 
 log = structlog.get_logger("tollgate.intake")
@@ -114,7 +115,7 @@ class IntakeMeter:
         )
 
     async def start(self) -> None:
-        """Open the epoch, load prices, set the clock; then commit and beat until `stop`."""
+        """Open the epoch and set the clock; then commit and beat until `stop`."""
         self.liveness.on_away(self.committer.give_up_waiting)
         self.liveness.asked(_HEARTBEAT)
         await self.committer.open_epoch()
@@ -126,9 +127,8 @@ class IntakeMeter:
         ]
 
     async def stop(self) -> None:
-        """Commit what is queued and close the epoch; call when no request runs any more."""
-        while self.committer.waiting and not self.liveness.is_away:
-            await asyncio.sleep(0.01)
+        """Commit what is queued and close the epoch, once no request runs any more."""
+        await self.committer.flush(patience_s=FLUSH_PATIENCE_S)
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)

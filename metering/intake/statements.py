@@ -113,4 +113,4 @@ WITH fence AS (
     FROM batch WHERE corrects <> '{NO_EVENT}'
 )
 SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored)
-"""
+"""  # noqa: S608 (names of our own)

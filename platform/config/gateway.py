@@ -248,7 +248,7 @@ def listening_socket(host: str, port: int) -> socket.socket:
             f"tollgate: HOST and PORT: {host}:{port}: {error.strerror}"
         ) from None
     listener.listen(BACKLOG)
-    listener.setblocking(False)  # noqa: FBT003
+    listener.setblocking(False)
     return listener
 
 

@@ -1,5 +1,4 @@
-"""Where serving and metering meet: facts and Protocols that both sides know, and
-nothing else.
+"""Where serving and metering meet: facts and Protocols that both sides know.
 
 `inference` and `metering` never import each other. The gateway talks to a `Meter`; the
 composition root hands it the one from `metering.intake`. Everything here is pure and
@@ -21,7 +20,7 @@ class Surface(enum.IntEnum):
 
 
 class EventKind(enum.IntEnum):
-    """What a usage event records: a request, or a correction of one. Values are stored."""
+    """What a usage event records: a request or a correction. Values are stored."""
 
     REQUEST = 0
     LATE = 1
@@ -52,8 +51,7 @@ class CountedBy(enum.IntEnum):
 
 
 class TokenClass(enum.IntEnum):
-    """A kind of token with its own price, or a count kept beside them. Values are
-    stored.
+    """A kind of token with its own price, or a count kept beside them (stored).
 
     INPUT, CACHED_INPUT and OUTPUT partition a request's tokens and carry its charge.
     REQUESTS counts requests; REASONING is the part of OUTPUT spent thinking.
@@ -68,7 +66,7 @@ class TokenClass(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asked: the tenant that pays and in what currency, the project, the API key."""
+    """Who asked: the tenant that pays, in what currency, the project, the key."""
 
     tenant_id: int
     project_id: int
@@ -100,7 +98,7 @@ class TokenCounts:
 
 @dataclass(frozen=True, slots=True)
 class Admission:
-    """A request that may run: its id, its instant by the database's clock, and its price."""
+    """A request that may run: its id, its instant by the database, its price."""
 
     request_id: UUID
     admitted_at_us: int
@@ -128,7 +126,7 @@ class Outcome:
 
 
 class DatabaseAwayError(Exception):
-    """PostgreSQL did not confirm in time; what was queued is kept and committed later."""
+    """PostgreSQL did not confirm in time; what was queued is committed later."""
 
 
 class Meter(Protocol):

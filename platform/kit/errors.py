@@ -97,7 +97,7 @@ class ModelNotFound(PlatformError):
 
     def __init__(self, model: str) -> None:
         super().__init__(
-            f"The model '{model[:200]}' does not exist or you do not have access to it.",
+            f"The model '{model[:200]}' does not exist or you have no access to it.",
             param="model",
         )
 

@@ -1,5 +1,4 @@
-"""Request ids: UUIDv7 made by the gateway, whose leading bits are the instant of
-admission.
+"""Request ids: UUIDv7 of the gateway, whose leading bits are the admission's instant.
 
 The event table is partitioned on the id itself, so an instant becomes a range of ids
 here and nowhere else: a filter on `admitted_at` would not prune partitions.

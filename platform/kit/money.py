@@ -95,7 +95,7 @@ def decimal_from_picos(picos: int) -> str:
 
 
 def format_minor(minor: int, currency: str) -> str:
-    """Show minor units with thousands separators and the currency, e.g. `1,234.50 USD`."""
+    """Show minor units with separators and the currency, e.g. `1,234.50 USD`."""
     places = exponent(currency)
     sign = "-" if minor < 0 else ""
     whole, fraction = divmod(abs(minor), 10**places)

@@ -1,5 +1,4 @@
-"""Asynchronous connections of the data plane to PostgreSQL, and following what is
-announced.
+"""Connections of the data plane to PostgreSQL, and following what is announced.
 
 Failure: connecting is tried again for ever with a short backoff; a follower keeps what
 it last read and refreshes as soon as it is connected again.
@@ -58,8 +57,7 @@ async def connect(url: str, *, name: str, options: str = "") -> AsyncConnection:
 async def follow(
     url: str, *, name: str, channel: str, refresh: Refresh, poll_s: float
 ) -> None:
-    """Refresh now, at every announcement on the channel, and every `poll_s` all the
-    same.
+    """Refresh now, at every announcement on the channel, and every `poll_s`.
 
     A dropped connection loses announcements and a pooler passes none, hence the
     polling; the address must be a direct one. Runs until cancelled.

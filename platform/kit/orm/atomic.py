@@ -9,7 +9,7 @@ from kit.orm.roles import current_alias
 
 
 def atomic(*, durable: bool = False) -> AbstractContextManager[None]:
-    """Open a transaction as the current role; `atomic` of Django would take the app role."""
+    """Open a transaction as the current role; Django's own would take the app role."""
     return transaction.atomic(using=current_alias(), durable=durable)
 
 

@@ -41,7 +41,7 @@ def grant(table: str, *, to: str, privileges: str) -> RunSQL:
 
 
 def open_to_gateway(table: str, *, privileges: str) -> RunSQL:
-    """Let the gateway role see every row of an isolated table, with these privileges."""
+    """Let the gateway role see every row of an isolated table, with these rights."""
     return RunSQL(
         sql=f"""
             CREATE POLICY gateway_all ON {table} TO tollgate_gateway

@@ -49,16 +49,20 @@ def current_alias() -> str:
 
 
 class RoleRouter:
-    """Send every query to the connection of the role in force; migrate only as owner."""
+    """Send queries to the connection of the role in force; migrate only as owner."""
 
     def db_for_read(self, model: Any, **hints: Any) -> str:
+        """Read as the role in force."""
         return _alias.get()
 
     def db_for_write(self, model: Any, **hints: Any) -> str:
+        """Write as the role in force."""
         return _alias.get()
 
     def allow_relation(self, obj1: Any, obj2: Any, **hints: Any) -> bool:
+        """Allow any: both aliases are one database."""
         return True
 
     def allow_migrate(self, db: str, app_label: str, **hints: Any) -> bool:
+        """Allow the owner alone."""
         return db == OWNER
