@@ -6,7 +6,6 @@ parameter. Form text becomes the declared type on the way.
 
 from collections.abc import Mapping
 from decimal import Decimal, InvalidOperation
-from functools import cache
 from types import NoneType, UnionType
 from typing import Any, Literal, Union, get_args, get_origin
 
@@ -27,7 +26,6 @@ def checked(params: dict[str, Any], declared: type[Any]) -> dict[str, Any]:
     return _checked_dict(params, declared, path="")
 
 
-@cache
 def fields_of(declared: object) -> dict[str, Any]:
     """Return the parameters that a TypedDict of the SDK declares, with their types."""
     # The SDK leaves these names to type checkers.

@@ -1,0 +1,200 @@
+"""The outbox: a call to a billing provider is a committed row before it is made.
+
+A row's attempt number is part of the idempotency key that the provider sees. While a
+call's outcome is unknown (timeout, lost connection, a process that died) the same
+attempt is made again under the same key; a refusal is definite, and the next attempt
+has a new key. A caller has read back what the provider holds before it comes here, so
+that an effect which is there is never asked for twice, whatever became of its key.
+
+Failure: `CallRefused` and `OutcomeUnknown` say which of the two it was; `NotYet` asks
+to come back later. The row is up to date in every case. Owns: `ProviderOperation`.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TypeVar
+
+from django.db import OperationalError, connections
+from psycopg.errors import LockNotAvailable
+
+from kit.orm.atomic import atomic
+from kit.orm.roles import current_alias
+from metering.billing.models import Invoice, ProviderOperation
+
+# Providers forget a key a day after its first use; beyond this it protects nothing.
+KEY_LIFE = dt.timedelta(hours=23)
+RETRY_AFTER = dt.timedelta(minutes=1)
+RETRY_AFTER_MAX = dt.timedelta(hours=6)
+LOCK_WAIT_MS = 10_000
+_ERROR_CHARS_MAX = 500
+
+State = ProviderOperation.State
+T = TypeVar("T")
+
+
+class CallRefused(Exception):
+    """The provider answered that it did not do it, and will not under this key."""
+
+
+class OutcomeUnknown(Exception):
+    """No answer, or none that tells whether it was done."""
+
+
+class NotYet(Exception):
+    """The last attempt was refused a moment ago."""
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """What is asked of a provider, and of which thing of ours or theirs."""
+
+    provider: str
+    name: str
+    subject: str
+    tenant_id: int
+    invoice: Invoice | None = None
+
+
+def perform(
+    call: Call,
+    *,
+    send: Callable[[str], T],
+    record: Callable[[T], str],
+    now: dt.datetime,
+) -> T:
+    """Make the call once more and return its answer.
+
+    `send` gets the idempotency key. `record` writes what the answer means for us in the
+    transaction that marks the attempt as succeeded, and returns the provider's
+    reference. Raises `NotYet`, `CallRefused` or `OutcomeUnknown`. Must run outside a
+    transaction.
+    """
+    attempt = _intend(call, now=now)
+    try:
+        answer = send(attempt.idempotency_key)
+    except CallRefused as refusal:
+        _finish(attempt, State.FAILED, error=str(refusal), now=now)
+        raise
+    except OutcomeUnknown as doubt:
+        _finish(attempt, State.UNKNOWN, error=str(doubt), now=now)
+        raise
+    with atomic(durable=True):
+        _finish(attempt, State.SUCCEEDED, reference=record(answer), now=now)
+    return answer
+
+
+def succeeded(call: Call) -> bool:
+    """Tell whether the call's last attempt is known to have succeeded."""
+    last = _last(call)
+    return last is not None and last.state == State.SUCCEEDED
+
+
+def attempted(call: Call) -> bool:
+    """Tell whether the call was ever about to be made."""
+    return _last(call) is not None
+
+
+def adopt(call: Call, *, reference: str, now: dt.datetime) -> None:
+    """Mark the last attempt as succeeded, whatever was answered: it was read back."""
+    last = _last(call)
+    if last is not None and last.state != State.SUCCEEDED:
+        _finish(last, State.SUCCEEDED, reference=reference, now=now)
+
+
+@contextmanager
+def sole_driver(*, provider: str, tenant_id: int) -> Iterator[bool]:
+    """Let one process at a time talk to a provider about a tenant.
+
+    Yields False when another one still does after a wait. The lock lives in a
+    transaction of a connection of its own, so that the outbox can commit under it, a
+    pooler does not matter, and a process that is killed holds nothing back. Should that
+    connection fail, two drivers are still kept apart by their common idempotency keys.
+    """
+    connection = connections.create_connection(current_alias())
+    try:
+        connection.set_autocommit(False)
+        with connection.cursor() as cursor:
+            # The calls in between take as long as they take.
+            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
+            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
+            alone = _locked(cursor.execute, f"billing:{provider}:{tenant_id}")
+        yield alone
+    finally:
+        connection.close()
+
+
+def _locked(execute: Callable[[str, list[str]], object], name: str) -> bool:
+    try:
+        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
+    except OperationalError as error:
+        if isinstance(error.__cause__, LockNotAvailable):
+            return False
+        raise
+    return True
+
+
+def _intend(call: Call, *, now: dt.datetime) -> ProviderOperation:
+    """Commit the attempt to be made: the last one while it is in doubt, else a new one.
+
+    A row still at its intent belongs to a process that died: only one driver gets here.
+    """
+    with atomic(durable=True):
+        last = _last(call)
+        if last is None:
+            return _new(call, attempt=1, now=now)
+        age = now - last.created_at
+        if last.state in {State.INTENT, State.UNKNOWN}:
+            if dt.timedelta(0) <= age < KEY_LIFE:
+                return last
+            _finish(
+                last, State.FAILED, error="Its key expired without an answer.", now=now
+            )
+        elif last.state == State.FAILED:
+            _wait_out(last, now=now)
+        return _new(call, attempt=last.attempt + 1, now=now)
+
+
+def _wait_out(refused: ProviderOperation, *, now: dt.datetime) -> None:
+    patience = min(RETRY_AFTER * 2 ** min(refused.attempt - 1, 10), RETRY_AFTER_MAX)
+    since = now - (refused.finished_at or refused.created_at)
+    if dt.timedelta(0) <= since < patience:
+        raise NotYet(f"{refused} was refused {since} ago")
+
+
+def _last(call: Call) -> ProviderOperation | None:
+    return (
+        ProviderOperation.objects.filter(
+            provider=call.provider, name=call.name, subject=call.subject
+        )
+        .order_by("-attempt")
+        .first()
+    )
+
+
+def _new(call: Call, *, attempt: int, now: dt.datetime) -> ProviderOperation:
+    return ProviderOperation.objects.create(
+        tenant_id=call.tenant_id,
+        invoice=call.invoice,
+        provider=call.provider,
+        name=call.name,
+        subject=call.subject,
+        attempt=attempt,
+        created_at=now,
+    )
+
+
+def _finish(
+    attempt: ProviderOperation,
+    state: ProviderOperation.State,
+    *,
+    now: dt.datetime,
+    reference: str = "",
+    error: str = "",
+) -> None:
+    attempt.state = state
+    attempt.reference = reference
+    attempt.error = error[:_ERROR_CHARS_MAX]
+    attempt.finished_at = now
+    attempt.save(update_fields=["state", "reference", "error", "finished_at"])

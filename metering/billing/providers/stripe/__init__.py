@@ -1,0 +1,1 @@
+"""Invoices through Stripe: the only package that knows its SDK."""

@@ -1,0 +1,118 @@
+"""Turn an invoice of ours into what Stripe is asked for: pure, the same at every try.
+
+Every line goes out as one integer amount, so Stripe has nothing to multiply or round;
+quantity and price are words in its description. Lines beyond what Stripe takes are
+folded: the smallest become one line, and the detail stays on our invoice.
+"""
+
+import datetime as dt
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from kit.money import quote_per_million
+from metering.billing.models import Invoice, InvoiceLine
+from tenants.models import Tenant
+
+# Stripe takes 250 items on an invoice; this keeps clear of the edge.
+LINES_MAX = 240
+LINES_PER_CALL = 100
+OTHER = "other"
+_DESCRIPTION_CHARS_MAX = 500
+_MICROSECOND = dt.timedelta(microseconds=1)
+_UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+TENANT_MARK = "tollgate_tenant"
+INVOICE_MARK = "tollgate_invoice"
+SHA_MARK = "tollgate_lines_sha256"
+PERIOD_MARK = "tollgate_period"
+LINE_MARK = "tollgate_line"
+
+
+@dataclass(frozen=True, slots=True)
+class DraftLine:
+    """A line to be pinned to a draft; `mark` names it on our invoice."""
+
+    mark: str
+    amount_minor: int
+    description: str
+
+    def params(self) -> dict[str, object]:
+        """Return the line as Stripe takes it."""
+        return {
+            "amount": self.amount_minor,
+            "description": self.description[:_DESCRIPTION_CHARS_MAX],
+            "discountable": False,
+            "metadata": {LINE_MARK: self.mark},
+        }
+
+
+def tenant_mark(tenant: Tenant) -> str:
+    """Return what names the tenant in a Stripe account that others use too.
+
+    A row number alone would be taken again by the next empty database that uses the
+    account.
+    """
+    return f"{tenant.pk}-{(tenant.created_at - _UNIX_EPOCH) // _MICROSECOND}"
+
+
+def customer_params(tenant: Tenant) -> dict[str, object]:
+    """Return the tenant as a customer."""
+    params: dict[str, object] = {
+        "name": tenant.name,
+        "metadata": {TENANT_MARK: tenant_mark(tenant), "tollgate_slug": tenant.slug},
+    }
+    if tenant.billing_email:
+        params["email"] = tenant.billing_email
+    return params
+
+
+def draft_params(
+    invoice: Invoice, *, customer: str, days_until_due: int
+) -> dict[str, object]:
+    """Return the invoice as a draft that stays one until we finalise it."""
+    period = invoice.period
+    return {
+        "customer": customer,
+        "currency": invoice.currency.lower(),
+        "auto_advance": False,
+        "collection_method": "send_invoice",
+        "days_until_due": days_until_due,
+        "pending_invoice_items_behavior": "exclude",
+        "metadata": {
+            INVOICE_MARK: str(invoice.public_id),
+            SHA_MARK: invoice.lines_sha256,
+            PERIOD_MARK: f"{period.first_date}/{period.end_date}",
+        },
+    }
+
+
+def draft_lines(
+    invoice: Invoice, lines: Sequence[InvoiceLine]
+) -> tuple[DraftLine, ...]:
+    """Return the lines for Stripe, at most `LINES_MAX`, in the invoice's order."""
+    if len(lines) <= LINES_MAX:
+        return tuple(_line(invoice, line) for line in lines)
+    by_size = sorted(lines, key=lambda line: (-abs(line.amount_minor), line.position))
+    kept = sorted(by_size[: LINES_MAX - 1], key=lambda line: line.position)
+    folded = by_size[LINES_MAX - 1 :]
+    other = DraftLine(
+        mark=OTHER,
+        amount_minor=sum(line.amount_minor for line in folded),
+        description=f"{len(folded)} further lines, listed on the detailed invoice",
+    )
+    return (*(_line(invoice, line) for line in kept), other)
+
+
+def batches(lines: Sequence[DraftLine]) -> list[tuple[DraftLine, ...]]:
+    """Return the lines in portions that one call takes."""
+    starts = range(0, len(lines), LINES_PER_CALL)
+    return [tuple(lines[start : start + LINES_PER_CALL]) for start in starts]
+
+
+def _line(invoice: Invoice, line: InvoiceLine) -> DraftLine:
+    price = f"{quote_per_million(line.unit_picos)} {invoice.currency} per million"
+    return DraftLine(
+        mark=str(line.position),
+        amount_minor=line.amount_minor,
+        description=f"{line.description}: {line.quantity:,} at {price}",
+    )

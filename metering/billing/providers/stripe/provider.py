@@ -1,0 +1,74 @@
+"""Take an invoice through Stripe: draft, lines, read back, compare, number, finalise.
+
+Each step looks at what Stripe holds before it asks for anything, so that a run that was
+cut off anywhere is taken up by the next one. Only a draft that equals our invoice to
+the minor unit gets a number, and the number is ours.
+
+Failure: a difference or a refusal leaves the draft, says so in `Invoice.problem`, and
+is looked at afresh by the next run. No answer leaves a step in doubt, and the next run
+settles it.
+"""
+
+import datetime as dt
+
+import structlog
+from django.conf import settings
+
+from metering.billing import operations, services
+from metering.billing.models import Invoice
+from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown
+from metering.billing.providers import base
+from metering.billing.providers.stripe.client import StripeAccount
+from metering.billing.providers.stripe.comparison import Differs
+from metering.billing.providers.stripe.steps import Steps
+
+log = structlog.get_logger(__name__)
+
+
+class StripeProvider:
+    """Sends invoices through one Stripe account."""
+
+    name = "stripe"
+
+    def __init__(self, account: StripeAccount | None = None) -> None:
+        self._account = account or StripeAccount(
+            api_key=settings.STRIPE_API_KEY,
+            api_base=settings.STRIPE_API_BASE,
+            timeout_ms=settings.STRIPE_TIMEOUT_MS,
+        )
+
+    def advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
+        """Take the invoice as far as Stripe lets it go now."""
+        with operations.sole_driver(
+            provider=self.name, tenant_id=invoice.tenant_id
+        ) as alone:
+            invoice.refresh_from_db()
+            if not alone or base.finished(invoice):
+                return
+            problem = base.refusal(invoice)
+            if problem:
+                base.hold(invoice, problem)
+                return
+            try:
+                self._advance(invoice, now=now)
+            except Differs as difference:
+                base.hold(invoice, f"Stripe does not hold this invoice: {difference}.")
+            except CallRefused as refusal:
+                base.hold(invoice, f"Stripe refused: {refusal}")
+            except (OutcomeUnknown, NotYet) as delay:
+                log.info("invoice_waits", invoice=invoice.pk, why=str(delay))
+            else:
+                base.hold(invoice, "")
+
+    def _advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
+        steps = Steps(self._account, invoice, now=now)
+        customer = steps.customer()
+        remote = steps.draft(customer)
+        if remote.status == "draft":
+            remote = steps.verified(remote, customer)
+            if invoice.number is None:
+                services.issue_invoice(invoice=invoice, now=now)
+                invoice.refresh_from_db()
+            steps.set_number(remote)
+            remote = steps.finalised(remote)
+        steps.finish(remote)

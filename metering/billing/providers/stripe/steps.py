@@ -1,0 +1,192 @@
+"""The steps of an invoice's way through Stripe, each safe to repeat.
+
+A step reads back, adopts what is there, and only then makes a call of its own through
+the outbox. Owns: `ProviderCustomer`, and an invoice's reference and page.
+"""
+
+import datetime as dt
+
+from django.conf import settings
+
+from kit.orm.atomic import atomic
+from metering.billing import operations
+from metering.billing.models import Invoice, ProviderCustomer
+from metering.billing.operations import Call
+from metering.billing.providers import base
+from metering.billing.providers.stripe import comparison, mapping
+from metering.billing.providers.stripe.client import RemoteInvoice, StripeAccount
+from metering.billing.providers.stripe.comparison import Differs
+from metering.billing.providers.stripe.mapping import DraftLine
+
+PROVIDER = "stripe"
+
+
+class Steps:
+    """One run for one invoice."""
+
+    def __init__(
+        self, account: StripeAccount, invoice: Invoice, *, now: dt.datetime
+    ) -> None:
+        self._account = account
+        self._invoice = invoice
+        self._now = now
+
+    def customer(self) -> str:
+        """Return the tenant's customer; there are never two of them."""
+        tenant = self._invoice.tenant
+        kept = ProviderCustomer.objects.filter(tenant=tenant, provider=PROVIDER).first()
+        if kept is not None:
+            return kept.reference
+        mark = mapping.tenant_mark(tenant)
+        call = Call(PROVIDER, "customer", mark, tenant.pk)
+        # The list of customers is long: it is read only when one may be ours already.
+        if operations.attempted(call):
+            found = self._account.find_customer((mapping.TENANT_MARK, mark))
+            if found is not None:
+                with atomic():
+                    self._adopt(call, self._keep_customer(found))
+                return found
+        params = mapping.customer_params(tenant)
+        return operations.perform(
+            call,
+            send=lambda key: self._account.create_customer(params, key=key),
+            record=self._keep_customer,
+            now=self._now,
+        )
+
+    def draft(self, customer: str) -> RemoteInvoice:
+        """Return Stripe's side of the invoice: known, found, or drafted now."""
+        reference = self._invoice.provider_reference
+        known = self._account.invoice(reference) if reference else None
+        if known is not None:
+            return known
+        # Deleting a draft at Stripe is how people ask for a new one.
+        call = self._call("draft", str(self._invoice.public_id))
+        found = self._own_invoices(customer)
+        if len(found) > 1:
+            raise Differs(f"it has {len(found)} invoices for this one")
+        if found:
+            with atomic():
+                self._adopt(call, self._keep_reference(found[0]))
+            return found[0]
+        params = mapping.draft_params(
+            self._invoice,
+            customer=customer,
+            days_until_due=settings.INVOICE_DAYS_UNTIL_DUE,
+        )
+        return operations.perform(
+            call,
+            send=lambda key: self._account.create_invoice(params, key=key),
+            record=self._keep_reference,
+            now=self._now,
+        )
+
+    def verified(self, remote: RemoteInvoice, customer: str) -> RemoteInvoice:
+        """Pin our lines to the draft and read all of it back.
+
+        Raises `Differs` unless it equals our invoice, line by line.
+        """
+        invoice = self._invoice
+        _demand(comparison.header_difference(invoice, remote, customer=customer))
+        expected = mapping.draft_lines(invoice, list(invoice.lines.all()))
+        self._pin(remote.reference, expected)
+        lines = self._account.lines(remote.reference)
+        _demand(comparison.lines_difference(expected, lines, currency=invoice.currency))
+        seen = self._account.invoice(remote.reference)
+        if seen is None:
+            raise Differs("its draft was deleted")
+        _demand(comparison.total_difference(invoice, seen))
+        return seen
+
+    def set_number(self, remote: RemoteInvoice) -> None:
+        """Give the draft the number that the invoice has with us."""
+        number = self._invoice.number or ""
+        reference = remote.reference
+        call = self._call("number", reference)
+        if remote.number == number:
+            self._adopt(call, reference)
+            return
+        operations.perform(
+            call,
+            send=lambda key: self._account.set_number(reference, number, key=key),
+            record=lambda _: reference,
+            now=self._now,
+        )
+
+    def finalised(self, remote: RemoteInvoice) -> RemoteInvoice:
+        """Freeze the draft and open it to its payer."""
+        return operations.perform(
+            self._call("finalise", remote.reference),
+            send=lambda key: self._account.finalise(remote.reference, key=key),
+            record=lambda answer: answer.reference,
+            now=self._now,
+        )
+
+    def finish(self, remote: RemoteInvoice) -> None:
+        """Keep the page of the finalised invoice; with it the work is done.
+
+        Raises `Differs` when Stripe opened something that is not our invoice.
+        """
+        if self._invoice.number is None:
+            raise Differs(f"it is {remote.status} there and was never issued here")
+        if remote.number != self._invoice.number:
+            raise Differs(f"it is {remote.status} there as {remote.number}")
+        _demand(comparison.total_difference(self._invoice, remote))
+        with atomic():
+            base.remember_page(self._invoice, remote.hosted_url)
+            self._adopt(self._call("finalise", remote.reference), remote.reference)
+
+    def _pin(self, reference: str, expected: tuple[DraftLine, ...]) -> None:
+        present = {
+            line.metadata.get(mapping.LINE_MARK)
+            for line in self._account.lines(reference)
+        }
+        for index, batch in enumerate(mapping.batches(expected)):
+            call = self._call("lines", f"{reference}/{index}")
+            missing = [line.params() for line in batch if line.mark not in present]
+            if not missing:
+                self._adopt(call, reference)
+            # Lines that went missing after they had arrived are a difference, not a
+            # gap.
+            elif not operations.succeeded(call):
+                self._send_lines(call, reference, missing)
+
+    def _send_lines(
+        self, call: Call, reference: str, lines: list[dict[str, object]]
+    ) -> None:
+        operations.perform(
+            call,
+            send=lambda key: self._account.add_lines(reference, lines, key=key),
+            record=lambda _: reference,
+            now=self._now,
+        )
+
+    def _own_invoices(self, customer: str) -> list[RemoteInvoice]:
+        mark = str(self._invoice.public_id)
+        return [
+            remote
+            for remote in self._account.invoices_of(customer)
+            if remote.metadata.get(mapping.INVOICE_MARK) == mark
+        ]
+
+    def _call(self, name: str, subject: str) -> Call:
+        invoice = self._invoice
+        return Call(PROVIDER, name, subject, invoice.tenant_id, invoice)
+
+    def _adopt(self, call: Call, reference: str) -> None:
+        operations.adopt(call, reference=reference, now=self._now)
+
+    def _keep_customer(self, reference: str) -> str:
+        ProviderCustomer.objects.create(
+            tenant=self._invoice.tenant, provider=PROVIDER, reference=reference
+        )
+        return reference
+
+    def _keep_reference(self, remote: RemoteInvoice) -> str:
+        base.remember_reference(self._invoice, remote.reference)
+        return remote.reference
+
+
+def _demand(difference: str) -> None:
+    if difference:
+        raise Differs(difference)
