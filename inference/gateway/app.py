@@ -106,7 +106,7 @@ class Gateway:
         except PlatformError as error:
             await http.fail(error)
         except ClientGoneError:
-            return
+            await http.gone()
         except DrainedError:
             await http.fail(
                 ServiceUnavailable(

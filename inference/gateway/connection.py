@@ -65,6 +65,10 @@ class Downstream:
         await self._connection.flow.drain()
         return not transport.is_closing()
 
+    def abort(self) -> None:
+        """Drop the connection: nobody reads what it still holds."""
+        self._connection.transport.abort()
+
     def lost(self) -> None:
         """Pass on that the connection is lost."""
         if self._listener is not None:

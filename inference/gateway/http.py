@@ -102,6 +102,12 @@ class HttpRequest:
             {"type": "http.response.body", "body": data, "more_body": not last}
         )
 
+    async def gone(self) -> None:
+        """Drop a connection whose client has left, and return once that is done."""
+        self.downstream.abort()
+        while (await self._receive())["type"] != "http.disconnect":
+            pass
+
     async def fail(self, error: PlatformError) -> None:
         """Answer with an error, or end a begun stream with one; no end mark follows."""
         if self.is_started:

@@ -48,10 +48,11 @@ async def relay_stream(
         settlement.end(status, translator.tally)
         if not isinstance(error, Exception):
             raise
-        if reply is not None and not http.is_started:
+        if reply is None:
+            raise
+        if not http.is_started:
             raise reply from error
-        if reply is not None:
-            await http.fail(reply)
+        await http.fail(reply)
         return
     await _finish_stream(http, settlement, translator)
     await _finish_exchange(attempt)
@@ -121,9 +122,9 @@ async def relay_answer(
         settlement.end(status, tally)
         if not isinstance(error, Exception):
             raise
-        if reply is not None:
-            raise reply from error
-        return
+        if reply is None:
+            raise
+        raise reply from error
     exchange.close()
     settlement.handed_over(tally.output_tokens)
     commit = settlement.end(EventStatus.OK, tally)
