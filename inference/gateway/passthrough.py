@@ -31,6 +31,8 @@ _HOP_BY_HOP = frozenset(
         b"upgrade",
     }
 )
+# The length holds downwards; what this process writes itself is not repeated.
+_NOT_DOWN = (_HOP_BY_HOP - {b"content-length"}) | {b"date", b"server", b"x-request-id"}
 _FORWARDING = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 
 
@@ -111,9 +113,4 @@ def _up(http: HttpRequest) -> dict[str, str]:
 
 
 def _down(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    kept = [
-        (name, value)
-        for name, value in headers
-        if name not in _HOP_BY_HOP - {b"content-length"} and name != b"x-request-id"
-    ]
-    return [item for item in kept if item[0] != b"server"]
+    return [(name, value) for name, value in headers if name not in _NOT_DOWN]
