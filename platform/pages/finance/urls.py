@@ -1,6 +1,10 @@
 """Addresses of the finance pages."""
 
-from django.urls import URLPattern
+from django.urls import path
+
+from pages.finance import views
 
 app_name = "finance"
-urlpatterns: list[URLPattern] = []
+urlpatterns = [
+    path("", views.overview, name="overview"),
+]

@@ -1,0 +1,158 @@
+"""What goes in and out of the price book endpoints. Nothing is decided here.
+
+Prices travel as quotes per million tokens, in text: a JSON number may pass through a
+float, and no float holds money.
+"""
+
+from typing import Any
+
+from drf_spectacular.types import OpenApiTypes
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kit.drf.serializers import Filters, Input
+from kit.money import quote_per_million
+from metering.pricing.models import PriceBookVersion
+from tenants.api.serializers import TenantReference
+from tenants.models import Tenant
+
+_QUOTE_HELP = "Per million tokens, a decimal of at most six places, as text."
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class QuoteInput(serializers.CharField):
+    """A price as text; a JSON number is refused, for it may have been rounded."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(max_length=30, help_text=_QUOTE_HELP, **kwargs)
+
+    def to_internal_value(self, data: Any) -> str:
+        """Return the text as it is; the service judges it."""
+        if not isinstance(data, str):
+            message = f'Give the price as text, such as "{data}".'
+            raise serializers.ValidationError(message, code="invalid")
+        return str(super().to_internal_value(data))
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class QuoteOutput(serializers.Field[int, Any, str, Any]):
+    """Whole picos per token, shown as a price per million tokens."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, help_text=_QUOTE_HELP, **kwargs)
+
+    def to_representation(self, value: int) -> str:
+        """Return the quote."""
+        return quote_per_million(value)
+
+
+class PriceBookFilters(Filters):
+    """What the list of price books may be narrowed by."""
+
+    currency = serializers.CharField(required=False, max_length=3)
+
+
+class PriceBookInput(Input):
+    """A new price book."""
+
+    name = serializers.CharField(max_length=100)
+    currency = serializers.CharField(max_length=3, help_text="ISO 4217, such as USD.")
+    is_default = serializers.BooleanField(
+        default=False,
+        help_text="Applies to tenants of this currency without a book of their own.",
+    )
+
+
+class PriceBookOutput(serializers.Serializer[Any]):
+    """A price book."""
+
+    id = serializers.IntegerField()
+    name = serializers.CharField()
+    currency = serializers.CharField()
+    is_default = serializers.BooleanField()
+    created_at = serializers.DateTimeField()
+
+
+class AssignmentInput(Input):
+    """The tenant that shall pay by a book."""
+
+    tenant = TenantReference(queryset=Tenant.objects.all())
+
+
+class AssignmentOutput(serializers.Serializer[Any]):
+    """Which book a tenant pays by."""
+
+    tenant = serializers.IntegerField(source="tenant_id")
+    price_book = serializers.IntegerField(source="book_id")
+
+
+class PriceInput(Input):
+    """What one served model costs."""
+
+    model = serializers.CharField(max_length=128, help_text="Its public name.")
+    input_per_million = QuoteInput()
+    cached_input_per_million = QuoteInput()
+    output_per_million = QuoteInput()
+
+
+class PriceOutput(serializers.Serializer[Any]):
+    """What one served model costs; `id` is what usage events name."""
+
+    id = serializers.IntegerField()
+    model = serializers.CharField()
+    input_per_million = QuoteOutput(source="input_picos")
+    cached_input_per_million = QuoteOutput(source="cached_input_picos")
+    output_per_million = QuoteOutput(source="output_picos")
+
+
+class PricesInput(Input):
+    """All prices of a draft: a model that is not listed has none any more."""
+
+    prices = PriceInput(many=True, allow_empty=True)
+
+
+class VersionInput(Input):
+    """A new draft of a book."""
+
+    effective_at = serializers.DateTimeField(
+        help_text="When it begins, once published."
+    )
+    copy_from = serializers.IntegerField(
+        required=False,
+        allow_null=True,
+        default=None,
+        min_value=1,
+        help_text="Number of the version whose prices the draft starts with.",
+    )
+
+
+class VersionChanges(Input):
+    """What may change of a draft besides its prices."""
+
+    effective_at = serializers.DateTimeField()
+
+
+class PublishInput(Input):
+    """How to publish a draft."""
+
+    drop = serializers.ListField(
+        child=serializers.CharField(max_length=128),
+        default=list,
+        help_text="Models listed before that shall have no price any more.",
+    )
+
+
+class VersionOutput(serializers.Serializer[Any]):
+    """A version of a book, with its prices."""
+
+    id = serializers.IntegerField()
+    number = serializers.IntegerField()
+    state = serializers.SerializerMethodField()
+    effective_at = serializers.DateTimeField()
+    published_at = serializers.DateTimeField(allow_null=True)
+    prices = PriceOutput(many=True)
+
+    @extend_schema_field({"type": "string", "enum": ["draft", "published"]})
+    def get_state(self, version: PriceBookVersion) -> str:
+        """Return whether the version may still change."""
+        return "published" if version.published_at else "draft"

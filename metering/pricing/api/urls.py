@@ -1,0 +1,24 @@
+"""Addresses of price books, their versions and prices."""
+
+from django.urls import path
+
+from metering.pricing.api.views import PriceBookViewSet, VersionViewSet
+
+_VERSIONS = "price-books/<int:book_id>/versions/"
+_VERSION = _VERSIONS + "<int:number>/"
+
+urlpatterns = [
+    path("price-books/", PriceBookViewSet.as_view({"get": "list", "post": "create"})),
+    path("price-books/<int:book_id>/", PriceBookViewSet.as_view({"get": "retrieve"})),
+    path(
+        "price-books/<int:book_id>/assign/",
+        PriceBookViewSet.as_view({"post": "assign"}),
+    ),
+    path(_VERSIONS, VersionViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        _VERSION,
+        VersionViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+    ),
+    path(_VERSION + "prices/", VersionViewSet.as_view({"put": "set_prices"})),
+    path(_VERSION + "publish/", VersionViewSet.as_view({"post": "publish"})),
+]

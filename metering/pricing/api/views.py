@@ -1,0 +1,141 @@
+"""Price books over HTTP: create one, draft a version, set its prices, publish it.
+
+Failure: the services decide. A published version answers every change with 409.
+"""
+
+from django.db.models import QuerySet
+from django.utils import timezone
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kit.drf.views import OperatorViewSet
+from kit.errors import InvalidRequest, NotFound
+from kit.orm.atomic import atomic
+from metering.pricing import selectors, services
+from metering.pricing.api import serializers as wire
+from metering.pricing.models import PriceBook, PriceBookVersion
+
+
+class PriceBookViewSet(OperatorViewSet):
+    """Price books."""
+
+    noun = "price_book"
+
+    @extend_schema(
+        parameters=[wire.PriceBookFilters], responses=wire.PriceBookOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List price books, the latest first."""
+        wanted = self.parse_query(wire.PriceBookFilters)
+        return self.page(selectors.price_books().filter(**wanted), wire.PriceBookOutput)
+
+    @extend_schema(request=wire.PriceBookInput, responses={201: wire.PriceBookOutput})
+    def create(self, request: Request) -> Response:
+        """Create an empty price book."""
+        book = services.create_price_book(**self.parse(wire.PriceBookInput))
+        return Response(wire.PriceBookOutput(book).data, status.HTTP_201_CREATED)
+
+    @extend_schema(responses=wire.PriceBookOutput)
+    def retrieve(self, request: Request, book_id: int) -> Response:
+        """Show a price book."""
+        return Response(wire.PriceBookOutput(_book(book_id)).data)
+
+    @extend_schema(request=wire.AssignmentInput, responses=wire.AssignmentOutput)
+    def assign(self, request: Request, book_id: int) -> Response:
+        """Let a tenant pay by this book from now on."""
+        assignment = services.assign_book(
+            book=_book(book_id), **self.parse(wire.AssignmentInput)
+        )
+        return Response(wire.AssignmentOutput(assignment).data)
+
+
+class VersionViewSet(OperatorViewSet):
+    """Versions of one price book."""
+
+    noun = "price_book_version"
+
+    @extend_schema(responses=wire.VersionOutput(many=True))
+    def list(self, request: Request, book_id: int) -> Response:
+        """List the versions of a book with their prices, the newest first."""
+        return self.page(_versions(book_id), wire.VersionOutput)
+
+    @extend_schema(request=wire.VersionInput, responses={201: wire.VersionOutput})
+    def create(self, request: Request, book_id: int) -> Response:
+        """Draft the next version of a book."""
+        book = _book(book_id)
+        wanted = self.parse(wire.VersionInput)
+        version = services.draft_version(
+            book=book,
+            effective_at=wanted["effective_at"],
+            copy_from=_source(book_id, wanted["copy_from"]),
+        )
+        return Response(wire.VersionOutput(version).data, status.HTTP_201_CREATED)
+
+    @extend_schema(responses=wire.VersionOutput)
+    def retrieve(self, request: Request, book_id: int, number: int) -> Response:
+        """Show a version with its prices."""
+        return Response(wire.VersionOutput(_version(book_id, number)).data)
+
+    @extend_schema(request=wire.VersionChanges, responses=wire.VersionOutput)
+    def partial_update(self, request: Request, book_id: int, number: int) -> Response:
+        """Let a draft begin at another instant."""
+        version = _version(book_id, number)
+        services.reschedule_version(version=version, **self.parse(wire.VersionChanges))
+        return Response(wire.VersionOutput(_version(book_id, number)).data)
+
+    @extend_schema(
+        operation_id="set_prices",
+        request=wire.PricesInput,
+        responses=wire.VersionOutput,
+    )
+    def set_prices(self, request: Request, book_id: int, number: int) -> Response:
+        """Set all prices of a draft, all or none."""
+        version = _version(book_id, number)
+        wanted = self.parse(wire.PricesInput)["prices"]
+        listed = [price["model"] for price in wanted]
+        if len(set(listed)) != len(listed):
+            raise InvalidRequest("A model is listed twice.", param="prices")
+        with atomic():
+            for model in {price.model for price in version.prices.all()} - set(listed):
+                services.remove_price(version=version, model=model)
+            for price in wanted:
+                services.set_price(version=version, **price)
+        return Response(wire.VersionOutput(_version(book_id, number)).data)
+
+    @extend_schema(request=wire.PublishInput, responses=wire.VersionOutput)
+    def publish(self, request: Request, book_id: int, number: int) -> Response:
+        """Publish a draft, for good."""
+        version = _version(book_id, number)
+        services.publish_version(
+            version=version, now=timezone.now(), **self.parse(wire.PublishInput)
+        )
+        return Response(wire.VersionOutput(_version(book_id, number)).data)
+
+
+def _book(book_id: int) -> PriceBook:
+    book = selectors.price_books().filter(pk=book_id).first()
+    if book is None:
+        raise NotFound(f"There is no price book {book_id}.")
+    return book
+
+
+def _versions(book_id: int) -> QuerySet[PriceBookVersion]:
+    return selectors.versions(book=_book(book_id))
+
+
+def _version(book_id: int, number: int) -> PriceBookVersion:
+    version = _versions(book_id).filter(number=number).first()
+    if version is None:
+        raise NotFound(f"Price book {book_id} has no version {number}.")
+    return version
+
+
+def _source(book_id: int, number: int | None) -> PriceBookVersion | None:
+    if number is None:
+        return None
+    try:
+        return _version(book_id, number)
+    except NotFound as missing:
+        raise InvalidRequest(missing.message, param="copy_from") from None

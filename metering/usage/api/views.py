@@ -1,0 +1,130 @@
+"""Usage over HTTP: parse the question, ask the selector, render the answer.
+
+The finance page asks the same selector, so both show the same numbers. Failure: what
+makes no sense is a 400 that names the parameter.
+"""
+
+import datetime as dt
+from typing import Any
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kit.drf.views import OperatorView
+from kit.errors import InvalidRequest, NotFound
+from metering.usage import selectors
+from metering.usage.api import serializers as wire
+from metering.usage.report import Measures
+from metering.usage.selectors import Dimension, UsageQuery, UsageReport, UsageRow
+from tenants.models import Tenant
+from tenants.selectors import tenant as tenant_by_id
+from tenants.selectors import tenant_by_slug
+
+_COUNTS = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+# What a row says of each dimension: our word for it, and the field of the row's group.
+_KEYS = {
+    Dimension.DAY: (("day", "day"),),
+    Dimension.TENANT: (("tenant", "tenant"), ("tenant_id", "tenant_id")),
+    Dimension.PROJECT: (("project", "project"), ("project_id", "project_id")),
+    Dimension.KEY: (("key", "api_key"), ("key_id", "api_key_id")),
+    Dimension.MODEL: (("model", "model"),),
+}
+
+
+class UsageView(OperatorView):
+    """What was used and what it costs."""
+
+    @extend_schema(
+        operation_id="read_usage",
+        parameters=[wire.UsageFilters],
+        responses=wire.UsageOutput,
+    )
+    def get(self, request: Request) -> Response:
+        """Report usage between two instants, by model, project, key, day or tenant."""
+        now = selectors.database_now()
+        query = _query(self.parse_query(wire.UsageFilters), now)
+        report = selectors.usage(query, now=now)
+        # What is counted now is not what is counted in a minute.
+        headers = {"Cache-Control": "no-store"}
+        return Response(_answer(report, query), headers=headers)
+
+
+def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
+    tenant = _tenant(asked["tenant"]) if "tenant" in asked else None
+    if "start" not in asked or "end" not in asked:
+        first, end = selectors.billing_month(now=now, tenant=tenant)
+        asked = {"start": first, "end": end, **asked}
+    return UsageQuery(
+        start=asked["start"],
+        end=asked["end"],
+        group_by=asked["group_by"],
+        tenant_id=tenant.pk if tenant else None,
+        project_id=asked.get("project"),
+        api_key_id=asked.get("key"),
+        model=asked.get("model"),
+    )
+
+
+def _tenant(named: str) -> Tenant:
+    """Find a tenant by slug, or else by id: a slug of digits is still a slug."""
+    try:
+        return tenant_by_slug(named)
+    except NotFound as missing:
+        if named.isascii() and named.isdigit() and len(named) < 19:
+            try:
+                return tenant_by_id(int(named))
+            except NotFound:
+                pass
+        raise InvalidRequest(missing.message, param="tenant") from None
+
+
+def _answer(report: UsageReport, query: UsageQuery) -> dict[str, Any]:
+    totals = [_measures(total) for total in report.totals]
+    return {
+        "data": [_row(row, query.group_by) for row in report.rows],
+        "total": totals[0] if len(totals) == 1 else _without_money(totals),
+        "totals": totals,
+        "start": _instant(report.start),
+        "end": _instant(report.end),
+        "complete_to": _instant(report.complete_to),
+    }
+
+
+def _row(row: UsageRow, group_by: tuple[Dimension, ...]) -> dict[str, Any]:
+    keys = {
+        shown: getattr(row.group, field)
+        for dimension in group_by
+        for shown, field in _KEYS[dimension]
+    }
+    return {**keys, **_measures(row)}
+
+
+def _measures(row: Measures) -> dict[str, Any]:
+    return {
+        **{name: getattr(row, name) for name in _COUNTS},
+        "charge_picos": str(row.charge_picos),
+        "charge": row.charge,
+        "currency": row.currency,
+    }
+
+
+def _without_money(totals: list[dict[str, Any]]) -> dict[str, Any]:
+    """Sum the counts: of no currency the charge is zero, of several there is none."""
+    nothing = not totals
+    return {
+        **{name: sum(total[name] for total in totals) for name in _COUNTS},
+        "charge_picos": "0" if nothing else None,
+        "charge": "0.00" if nothing else None,
+        "currency": None,
+    }
+
+
+def _instant(instant: dt.datetime) -> str:
+    return instant.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")

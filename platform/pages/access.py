@@ -1,0 +1,77 @@
+"""Who may see a page, and what the page may load: decided in one place for every page.
+
+Failure: nobody signed in is sent to the sign-in page; whoever lacks a right is told so
+with 403; what is not there is 404. Every answer forbids scripts, foreign content,
+framing and caching, the refusals too.
+"""
+
+from collections.abc import Callable
+from functools import wraps
+from typing import Any
+
+from django.contrib.auth.views import redirect_to_login
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.urls import reverse
+
+from kit.errors import NotFound
+
+Page = Callable[..., HttpResponse]
+
+POLICY = "; ".join(
+    (
+        "default-src 'none'",
+        "style-src 'self'",
+        "img-src 'self'",
+        "font-src 'self'",
+        "form-action 'self'",
+        "base-uri 'none'",
+        "frame-ancestors 'none'",
+    )
+)
+
+
+def staff_page(*permissions: str) -> Callable[[Page], Page]:
+    """Let only staff with these permissions see a page, and guard what it loads."""
+
+    def guard(page: Page) -> Page:
+        @wraps(page)
+        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+            response = _admit(request, permissions) or _call(
+                page, request, *args, **kwargs
+            )
+            response["Content-Security-Policy"] = POLICY
+            # Figures change by the second, and they are not the browser's to keep.
+            response["Cache-Control"] = "no-store"
+            return response
+
+        return answer
+
+    return guard
+
+
+def _admit(request: HttpRequest, permissions: tuple[str, ...]) -> HttpResponse | None:
+    """Return the refusal, or None for somebody who may see the page."""
+    if not request.user.is_authenticated:
+        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+    if not request.user.is_staff or not request.user.has_perms(permissions):
+        message = (
+            "Your account may not see this page. Ask an operator for the permissions "
+            f"{' and '.join(permissions)}."
+        )
+        return _refusal(request, 403, "Not yours to see", message)
+    return None
+
+
+def _call(page: Page, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+    try:
+        return page(request, *args, **kwargs)
+    except NotFound as missing:
+        return _refusal(request, 404, "Nothing here", missing.message)
+
+
+def _refusal(
+    request: HttpRequest, status: int, title: str, message: str
+) -> HttpResponse:
+    context = {"title": title, "message": message}
+    return render(request, "pages/refusal.html", context, status=status)
