@@ -8,6 +8,7 @@ which stops it.
 import os
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import partial
 from uuid import UUID
 
 from inference.engines.backend import EngineCall, InferenceBackend
@@ -109,7 +110,7 @@ class Attempts:
             )
             was_kept = exchange.is_reused
             self._live.add(request_id, exchange.interrupt)
-            downstream.on_lost(lambda: exchange.interrupt(ClientGoneError()))  # noqa: B023
+            downstream.on_lost(partial(exchange.interrupt, ClientGoneError()))
             try:
                 await exchange.head()
             except EngineUnreachableError:

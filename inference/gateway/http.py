@@ -28,6 +28,7 @@ class HttpRequest:
         "_receive",
         "_send",
         "downstream",
+        "is_event_stream",
         "is_started",
         "method",
         "path",
@@ -44,6 +45,7 @@ class HttpRequest:
         # Replaced by the id of the admission, once there is one.
         self.request_id = str(uuid.uuid4())
         self.is_started = False
+        self.is_event_stream = False
         self.status = 0
         self._receive = receive
         self._send = send
@@ -94,6 +96,7 @@ class HttpRequest:
 
     async def start_stream(self) -> None:
         """Start an answer of server-sent events."""
+        self.is_event_stream = True
         await self.start(200, _STREAM_HEADERS)
 
     async def write(self, data: bytes, *, last: bool = False) -> None:
@@ -109,9 +112,16 @@ class HttpRequest:
             pass
 
     async def fail(self, error: PlatformError) -> None:
-        """Answer with an error, or end a begun stream with one; no end mark follows."""
-        if self.is_started:
+        """Answer with an error, or end what has begun so that it cannot pass for whole.
+
+        A stream ends with the error as its last event, and no end mark; any other answer
+        is cut off.
+        """
+        if self.is_event_stream:
             await self.write(errors.event_of(error), last=True)
+            return
+        if self.is_started:
+            await self.gone()
             return
         extra = [
             (name.encode(), value.encode()) for name, value in error.headers.items()

@@ -6,11 +6,13 @@ come down as they are.
 """
 
 from collections.abc import Sequence
+from functools import partial
 
 from inference.engines.client import (
     EngineError,
     EnginePool,
     EngineUnreachableError,
+    Exchange,
     Origin,
 )
 from inference.gateway.connection import ClientGoneError
@@ -39,8 +41,16 @@ _FORWARDING = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 class Passthrough:
     """Forwards requests to the web process."""
 
-    def __init__(self, *, pool: EnginePool, web_url: str, body_bytes_max: int) -> None:
+    def __init__(
+        self,
+        *,
+        pool: EnginePool,
+        web_url: str,
+        body_bytes_max: int,
+        trusted_proxies: frozenset[str],
+    ) -> None:
         self._pool = pool
+        self._trusted_proxies = trusted_proxies
         self._origin = Origin.parse(web_url) if web_url else None
         self._body_bytes_max = body_bytes_max
 
@@ -49,67 +59,73 @@ class Passthrough:
         if self._origin is None:
             raise NotFound("There is nothing at this address.")
         body = await http.body(bytes_max=self._body_bytes_max)
+        try:
+            exchange = await self._answered(self._origin, http, body)
+        except EngineUnreachableError:
+            raise ServiceUnavailable(
+                "The web process is not reachable. Try again shortly.",
+                headers={"retry-after": "2"},
+            ) from None
+        except EngineError as error:
+            raise EngineFailed("The web process failed to answer.") from error
+        try:
+            await http.start(exchange.status, _down(exchange.headers))
+            while data := await exchange.read():
+                await http.write(data)
+                await http.downstream.drained()
+            await http.write(b"", last=True)
+        except EngineError as error:
+            raise EngineFailed("The web process failed while answering.") from error
+        finally:
+            http.downstream.on_lost(None)
+            exchange.close()
+
+    async def _answered(
+        self, origin: Origin, http: HttpRequest, body: bytes
+    ) -> Exchange:
+        """Send the request and read the status; replace a kept connection once."""
         target = http.scope["raw_path"].decode("latin-1")
         if query := http.scope["query_string"]:
             target += "?" + query.decode("latin-1")
-        for _ in range(2):
-            exchange = await self._send(http, target, body)
-            was_kept = exchange.is_reused
-            http.downstream.on_lost(lambda: exchange.interrupt(ClientGoneError()))  # noqa: B023
-            try:
-                status = await exchange.head()
-                await http.start(status, _down(exchange.headers))
-                while data := await exchange.read():
-                    await http.write(data)
-                    await http.downstream.drained()
-                await http.write(b"", last=True)
-            except EngineUnreachableError:
-                if was_kept and not http.is_started:
-                    continue
-                raise _unavailable() from None
-            except EngineError as error:
-                raise EngineFailed("The web process failed to answer.") from error
-            finally:
-                http.downstream.on_lost(None)
-                exchange.close()
-            return
-
-    async def _send(self, http: HttpRequest, target: str, body: bytes):  # type: ignore[no-untyped-def]
-        if self._origin is None:
-            raise NotFound("There is nothing at this address.")
-        try:
-            return await self._pool.request(
-                self._origin,
+        while True:
+            exchange = await self._pool.request(
+                origin,
                 method=http.method,
                 path=target,
-                headers=_up(http),
+                headers=self._up(http),
                 body=body,
             )
-        except EngineUnreachableError:
-            raise _unavailable() from None
+            was_kept = exchange.is_reused
+            http.downstream.on_lost(partial(exchange.interrupt, ClientGoneError()))
+            try:
+                await exchange.head()
+            except BaseException as error:
+                exchange.close()
+                if was_kept and isinstance(error, EngineUnreachableError):
+                    continue
+                raise
+            return exchange
 
-
-def _unavailable() -> ServiceUnavailable:
-    return ServiceUnavailable(
-        "The web process is not reachable. Try again shortly.",
-        headers={"retry-after": "2"},
-    )
-
-
-def _up(http: HttpRequest) -> dict[str, str]:
-    """Return the headers for the web process; repeated ones are joined."""
-    headers: dict[str, str] = {}
-    for name, value in http.scope["headers"]:
-        if name in _HOP_BY_HOP or name.startswith(_FORWARDING) or b"_" in name:
-            continue
-        key, text = name.decode("latin-1"), value.decode("latin-1")
-        joiner = "; " if name == b"cookie" else ", "
-        headers[key] = f"{headers[key]}{joiner}{text}" if key in headers else text
-    client = http.scope.get("client")
-    headers["x-forwarded-for"] = client[0] if client else "unknown"
-    headers["x-forwarded-proto"] = http.scope["scheme"]
-    headers["x-request-id"] = http.request_id
-    return headers
+    def _up(self, http: HttpRequest) -> dict[str, str]:
+        """Return the headers for the web process; repeated ones are joined."""
+        headers: dict[str, str] = {}
+        for name, value in http.scope["headers"]:
+            if name in _HOP_BY_HOP or name.startswith(_FORWARDING) or b"_" in name:
+                continue
+            key, text = name.decode("latin-1"), value.decode("latin-1")
+            joiner = "; " if name == b"cookie" else ", "
+            headers[key] = f"{headers[key]}{joiner}{text}" if key in headers else text
+        client = http.scope.get("client")
+        peer = client[0] if client else "unknown"
+        chain, scheme = peer, http.scope["scheme"]
+        if peer in self._trusted_proxies:
+            before = http.header(b"x-forwarded-for")
+            chain = f"{before}, {peer}" if before else peer
+            scheme = http.header(b"x-forwarded-proto") or scheme
+        headers["x-forwarded-for"] = chain
+        headers["x-forwarded-proto"] = scheme
+        headers["x-request-id"] = http.request_id
+        return headers
 
 
 def _down(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:

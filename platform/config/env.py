@@ -90,6 +90,11 @@ class GatewaySettings(Settings):
         "",
         description="Where Django answers, e.g. http://127.0.0.1:8001; the gateway passes on what is not its own. Empty: nothing is passed on.",
     )
+    trusted_proxies: str = Field(
+        "",
+        description="Addresses of proxies in front, comma separated, whose"
+        " X-Forwarded-For and X-Forwarded-Proto are believed.",
+    )
     body_bytes_max: int = Field(20_971_520, gt=0, description="Largest request body.")
     database_away_ms: int = Field(
         2000,

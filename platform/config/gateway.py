@@ -187,6 +187,11 @@ class GatewayProcess:
                 pool=self.pool,
                 web_url=self._settings.web_url,
                 body_bytes_max=self._settings.body_bytes_max,
+                trusted_proxies=frozenset(
+                    part.strip()
+                    for part in self._settings.trusted_proxies.split(",")
+                    if part.strip()
+                ),
             ),
             metrics=self.metrics,
         )
