@@ -112,9 +112,9 @@ class HttpRequest:
             pass
 
     async def fail(self, error: PlatformError) -> None:
-        """Answer with an error, or end what has begun so that it cannot pass for whole.
+        """Answer with an error, or end what has begun so that it cannot seem whole.
 
-        A stream ends with the error as its last event, and no end mark; any other answer
+        A stream ends with the error as its last event and no end mark; any other answer
         is cut off.
         """
         if self.is_event_stream:
