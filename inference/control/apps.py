@@ -8,6 +8,7 @@ class ControlConfig(AppConfig):
 
     name = "inference.control"
     label = "control"
+    verbose_name = "Serving"
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:

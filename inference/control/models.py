@@ -53,6 +53,14 @@ class ServedModel(models.Model):
     def __str__(self) -> str:
         return self.name
 
+    def clean(self) -> None:
+        """Refuse an answer that the context cannot hold."""
+        longest = self.max_output_tokens
+        # A form whose context was refused comes here with none.
+        if longest is not None and longest > (self.context_tokens or longest):
+            message = f"The context holds {self.context_tokens} tokens: give no more."
+            raise ValidationError({"max_output_tokens": message})
+
 
 class Replica(models.Model):
     """One running engine process that serves a model."""

@@ -8,7 +8,6 @@ of it.
 from typing import TypedDict, Unpack
 
 from inference.control.models import Replica, ServedModel
-from kit.errors import InvalidRequest
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 
@@ -47,7 +46,6 @@ def create_model(
         max_output_tokens=max_output_tokens,
         description=description,
     )
-    _check_lengths(model)
     create(model)
     return model
 
@@ -60,7 +58,6 @@ def update_model(*, model: ServedModel, **changes: Unpack[ModelChanges]) -> Serv
     with atomic():
         row = ServedModel.objects.select_for_update().get(pk=model.pk)
         change(row, changes)
-        _check_lengths(row)
     return row
 
 
@@ -120,16 +117,6 @@ def drain_replica(*, replica: Replica) -> Replica:
 def disable_replica(*, replica: Replica) -> Replica:
     """Take a replica out of the snapshot. Idempotent."""
     return _set_replica_state(replica, Replica.State.DISABLED)
-
-
-def _check_lengths(model: ServedModel) -> None:
-    longest = model.max_output_tokens
-    if longest is not None and longest > model.context_tokens:
-        raise InvalidRequest(
-            f"max_output_tokens is {longest}, but the context holds"
-            f" {model.context_tokens} tokens: give less, or null for no limit.",
-            param="max_output_tokens",
-        )
 
 
 def _set_enabled(model: ServedModel, *, enabled: bool) -> ServedModel:

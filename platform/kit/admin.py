@@ -92,6 +92,26 @@ class ServiceAdmin(ModelAdmin):  # type: ignore[misc]
         return _go_to(request, reverse(name, args=(object_id,)))
 
 
+class ReadOnlyAdmin(ModelAdmin):  # type: ignore[misc]
+    """Pages of rows that only the product itself writes."""
+
+    list_filter_submit = True
+    list_fullwidth = True
+    compressed_fields = True
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: people do not write these."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: people do not write these."""
+        return False
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: nothing with history is deleted."""
+        return False
+
+
 class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     """Rows that belong to the page's row, to be read and followed."""
 

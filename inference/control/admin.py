@@ -1,0 +1,171 @@
+"""Operators' pages of served models and replicas."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest, HttpResponse
+
+from inference.control import services
+from inference.control.models import Replica, ServedModel
+from kit.admin import ReadOnlyInline, ServiceAdmin, confirmed_action, state_label
+
+# The front page of the admin says how the installation stands.
+admin.site.index_template = "control/front_page.html"
+admin.site.index_title = "Overview"
+
+
+class _ReplicaInline(ReadOnlyInline):
+    model = Replica
+    fields = ("name", "url", "dialect", "state")
+    readonly_fields = fields
+
+
+@admin.register(ServedModel)
+class ServedModelAdmin(ServiceAdmin):
+    """Served models: create, change, enable, disable."""
+
+    list_display = (
+        "name",
+        "status",
+        "context_tokens",
+        "max_output_tokens",
+        "created_at",
+    )
+    list_filter = ("enabled",)
+    search_fields = ("name", "description")
+    fields = (
+        "name",
+        "description",
+        ("context_tokens", "max_output_tokens"),
+        ("enabled", "created_at"),
+    )
+    readonly_fields = ("enabled", "created_at")
+    fixed_fields = ("name",)
+    inlines = (_ReplicaInline,)
+    actions_detail = ("enable", "disable")
+
+    @state_label(ordering="enabled", enabled="success", disabled="danger")
+    def status(self, row: ServedModel) -> str:
+        """Show the state as a label."""
+        return "enabled" if row.enabled else "disabled"
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> ServedModel:
+        """Create the served model."""
+        return services.create_model(**values)
+
+    def update(self, row: ServedModel, changes: Mapping[str, Any]) -> ServedModel:
+        """Change the served model."""
+        return services.update_model(model=row, **changes)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Show the replicas once there is a model."""
+        return self.inlines if obj else ()
+
+    @confirmed_action(
+        label="Enable",
+        explanation="Callers see the model and may call it, once it has a price.",
+        icon="play_arrow",
+    )
+    def enable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Enable the model."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.enable_model(model=row),
+            done="Enabled.",
+        )
+
+    @confirmed_action(
+        label="Disable",
+        explanation="New calls are told that there is no such model.",
+        icon="pause",
+        is_danger=True,
+    )
+    def disable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Disable the model."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.disable_model(model=row),
+            done="Disabled.",
+        )
+
+
+@admin.register(Replica)
+class ReplicaAdmin(ServiceAdmin):
+    """Replicas: add, change, drain, disable, activate."""
+
+    list_display = ("name", "model", "status", "url", "dialect", "created_at")
+    list_filter = ("state", "dialect")
+    list_select_related = ("model",)
+    search_fields = ("name", "url", "model__name")
+    autocomplete_fields = ("model",)
+    fields = (
+        ("model", "name"),
+        ("url", "dialect"),
+        ("upstream_model", "credential"),
+        ("state", "created_at"),
+    )
+    readonly_fields = ("state", "created_at")
+    fixed_fields = ("model", "name")
+    actions_detail = ("activate", "drain", "disable")
+    actions_row = ("activate", "drain", "disable")
+
+    @state_label(
+        ordering="state", active="success", draining="warning", disabled="danger"
+    )
+    def status(self, row: Replica) -> str:
+        """Show the state as a label."""
+        return row.state
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> Replica:
+        """Add the replica."""
+        return services.add_replica(**values)
+
+    def update(self, row: Replica, changes: Mapping[str, Any]) -> Replica:
+        """Change how the replica is reached."""
+        return services.update_replica(replica=row, **changes)
+
+    @confirmed_action(
+        label="Activate",
+        explanation="Requests are sent to this replica again.",
+        icon="play_arrow",
+    )
+    def activate(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Activate the replica."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.activate_replica(replica=row),
+            done="Activated.",
+        )
+
+    @confirmed_action(
+        label="Drain",
+        explanation="No new request is sent to it; its running ones end as they will.",
+        icon="hourglass_bottom",
+    )
+    def drain(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Drain the replica."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.drain_replica(replica=row),
+            done="Draining.",
+        )
+
+    @confirmed_action(
+        label="Disable",
+        explanation="It leaves the gateways' sight. Drain it first to lose nothing.",
+        icon="block",
+        is_danger=True,
+    )
+    def disable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Disable the replica."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.disable_replica(replica=row),
+            done="Disabled.",
+        )

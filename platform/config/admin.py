@@ -1,0 +1,31 @@
+"""Operators' accounts in the admin's own look."""
+
+from typing import Any
+
+from django.contrib import admin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group, User
+from django.http import HttpRequest
+from unfold.admin import ModelAdmin
+from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+admin.site.unregister(User)
+admin.site.unregister(Group)
+
+
+@admin.register(User)
+class OperatorAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
+    """Accounts: deactivated rather than deleted, for the log names them."""
+
+    form = UserChangeForm
+    add_form = UserCreationForm
+    change_password_form = AdminPasswordChangeForm
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: what an operator did keeps its name."""
+        return False
+
+
+@admin.register(Group)
+class OperatorGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
+    """Groups of operators with the same permissions."""

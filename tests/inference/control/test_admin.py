@@ -1,0 +1,121 @@
+"""The admin's pages of models and replicas load, act, and delete nothing."""
+
+import pytest
+from django.test import Client
+
+from inference.control.models import Publication, Replica, ServedModel
+from tests.admin import (
+    action,
+    confirm,
+    ignore_no_static_folder,
+    page,
+    signed_in,
+    submit,
+    words,
+)
+from tests.factories.control import make_model, make_replica
+
+pytestmark = ignore_no_static_folder
+
+MODEL, REPLICA = "control_servedmodel", "control_replica"
+
+
+@pytest.fixture
+def admin(operator_db: None) -> Client:
+    """Provide an operator's session."""
+    return signed_in()
+
+
+def make(model: str) -> int:
+    """Create a row of the named model and return its id."""
+    return make_model().pk if model == MODEL else make_replica().pk
+
+
+@pytest.mark.parametrize("model", [MODEL, REPLICA])
+def test_pages_load_and_search(admin: Client, model: str) -> None:
+    row = make(model)
+    for address in (
+        page(model, "changelist"),
+        page(model, "changelist") + "?q=engine",
+        page(model, "add"),
+        page(model, "change", row),
+        page(model, "history", row),
+    ):
+        assert admin.get(address).status_code == 200, address
+    assert admin.post(page(model, "delete", row), {"post": "yes"}).status_code == 403
+
+
+def test_a_model_is_created_changed_and_published(admin: Client) -> None:
+    form = {"name": "demo", "context_tokens": "8192", "max_output_tokens": ""}
+    assert admin.post(page(MODEL, "add"), form).status_code == 302
+    row = ServedModel.objects.get(name="demo")
+    form = {"name": "other", "context_tokens": "4096", "max_output_tokens": "100"}
+    assert submit(admin, page(MODEL, "change", row.pk), form).status_code == 302
+    row.refresh_from_db()
+    assert row.name == "demo"
+    entry = Publication.objects.get(kind=Publication.Kind.MODEL, key="demo")
+    assert entry.body is not None
+    assert entry.body["context_tokens"] == 4096
+    assert entry.body["max_output_tokens"] == 100
+
+
+def test_an_answer_longer_than_the_context_is_said_on_the_form(admin: Client) -> None:
+    form = {"name": "demo", "context_tokens": "100", "max_output_tokens": "200"}
+    response = admin.post(page(MODEL, "add"), form)
+    assert response.status_code == 200
+    assert "holds 100 tokens" in words(response.content)
+    broken = {"name": "demo", "context_tokens": "", "max_output_tokens": "200"}
+    assert admin.post(page(MODEL, "add"), broken).status_code == 200
+
+
+def test_a_replica_is_added_and_changed(admin: Client) -> None:
+    model = make_model()
+    form = {
+        "model": model.pk,
+        "name": "engine-1",
+        "url": "http://10.0.0.5:8000",
+        "dialect": "vllm",
+    }
+    assert admin.post(page(REPLICA, "add"), form).status_code == 302
+    row = Replica.objects.get(name="engine-1")
+    changed = {"url": "http://10.0.0.6:8000", "dialect": "openai"}
+    assert submit(admin, page(REPLICA, "change", row.pk), changed).status_code == 302
+    row.refresh_from_db()
+    assert (row.url, row.dialect) == ("http://10.0.0.6:8000", "openai")
+
+
+@pytest.mark.parametrize(
+    ("name", "state"),
+    [("drain", "draining"), ("disable", "disabled"), ("activate", "active")],
+)
+def test_replica_actions_act_when_confirmed(
+    admin: Client, name: str, state: str
+) -> None:
+    replica = make_replica()
+    start = "disabled" if name == "activate" else "active"
+    if name == "activate":
+        confirm(admin, action(REPLICA, "disable", replica.pk))
+    admin.get(action(REPLICA, name, replica.pk))
+    replica.refresh_from_db()
+    assert replica.state == start
+    assert confirm(admin, action(REPLICA, name, replica.pk)).status_code == 302
+    replica.refresh_from_db()
+    assert replica.state == state
+
+
+def test_a_model_is_disabled_and_enabled(admin: Client) -> None:
+    model = make_model()
+    confirm(admin, action(MODEL, "disable", model.pk))
+    model.refresh_from_db()
+    assert not model.enabled
+    confirm(admin, action(MODEL, "enable", model.pk))
+    model.refresh_from_db()
+    assert model.enabled
+
+
+def test_the_front_page_counts_and_says_what_is_unserved(admin: Client) -> None:
+    make_replica(model=make_model(name="served"))
+    make_model(name="lonely")
+    text = words(admin.get("/admin/").content)
+    assert "Active replicas 1 Models offered 2" in text
+    assert "no active replica serves lonely ." in text
