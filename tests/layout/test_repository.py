@@ -1,0 +1,64 @@
+"""What a fresh clone relies on: lock files with hashes, targets with a line of help."""
+
+import re
+import subprocess
+import tomllib
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
+TARGETS = {"help", "up", "test", "check", "test-engines", "lock", "fmt"}
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_every_locked_package_has_its_hashes(lock: Path) -> None:
+    lines = [line for line in lock.read_text().splitlines() if "#" not in line]
+    packages = [
+        block for block in "\n".join(lines).split("\n") if re.match(r"\S+==", block)
+    ]
+    assert packages
+    assert [line for line in packages if not line.endswith("\\")] == []
+    assert lock.read_text().count("--hash=sha256:") >= len(packages)
+
+
+@pytest.mark.parametrize("lock", LOCKS, ids=lambda path: path.name)
+def test_a_lock_names_no_address(lock: Path) -> None:
+    """Where packages come from is the business of the machine that installs them."""
+    assert not re.search(r"://|--(extra-)?index-url|--find-links", lock.read_text())
+
+
+def test_what_runs_and_what_tests_agree_on_versions() -> None:
+    """Both are installed into one environment, one after the other."""
+    local, dev = (_pins(ROOT / "requirements" / f"{name}.txt") for name in LOCKED)
+    assert local.items() <= dev.items()
+
+
+LOCKED = ("local", "dev")
+
+
+def _pins(lock: Path) -> dict[str, str]:
+    return dict(re.findall(r"^(\S+)==(\S+)", lock.read_text(), re.MULTILINE))
+
+
+def test_every_target_has_a_line_of_help() -> None:
+    shown = subprocess.run(
+        ["make", "help"], cwd=ROOT, capture_output=True, text=True, check=True
+    ).stdout
+    listed = dict(re.findall(r"^([a-z-]+) +(\S.*)$", shown, re.MULTILINE))
+    declared = re.search(r"^\.PHONY: (.*)$", (ROOT / "Makefile").read_text(), re.M)
+    assert declared is not None
+    assert set(listed) == set(declared[1].split()) >= TARGETS
+
+
+def test_the_build_finds_every_package() -> None:
+    """A package that the wheel forgets is found only by whoever installs it."""
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]["hatch"]
+    packed = set(build["build"]["targets"]["wheel"]["packages"])
+    here = {
+        str(init.parent.relative_to(ROOT))
+        for pattern in ("*/__init__.py", "platform/*/__init__.py")
+        for init in ROOT.glob(pattern)
+    }
+    assert packed == here - {"tests"}
