@@ -1,0 +1,222 @@
+"""The main job: an API key, streamed answers, metered exactly, on a Stripe invoice.
+
+Three hundred mixed calls of the openai SDK go through the product that `make up` runs.
+What the SDK saw, the events, the usage API, the finance page, the invoice and Stripe's
+copy of it must be one, to the token and to the pico.
+"""
+
+import datetime as dt
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import httpx
+import psycopg
+import pytest
+from openai import OpenAI
+
+from kit.money import format_picos, minor_from_picos
+from tests.engines.mixed_calls import Outcome, Usage, mixed_calls, perform_all
+from tests.journeys.product import Product, running_product
+from tests.standins.stripe.server import StripeStandIn
+
+pytestmark = [pytest.mark.xdist_group("main job"), pytest.mark.timeout(300)]
+
+CALLS = 300
+TENANT = "acme"
+
+
+@dataclass(frozen=True)
+class Run:
+    """The product, Stripe's stand-in, and what the callers saw."""
+
+    product: Product
+    stripe: StripeStandIn
+    outcomes: list[Outcome]
+
+    def usage_api(self, **query: str) -> dict[str, Any]:
+        """Ask the usage API about the tenant."""
+        answer = httpx.get(
+            f"{self.product.url}/api/v1/usage/",
+            params={"tenant": TENANT, **query},
+            headers={"authorization": f"Bearer {self.product.operator_token}"},
+            trust_env=False,
+        )
+        assert answer.status_code == httpx.codes.OK, answer.text
+        document: dict[str, Any] = answer.json()
+        return document
+
+    def rows(self, sql: str) -> list[tuple[Any, ...]]:
+        """Ask the product's database."""
+        with psycopg.connect(self.product.env["DATABASE_URL"]) as connection:
+            return connection.execute(sql).fetchall()
+
+    def events(self) -> list[tuple[Any, ...]]:
+        """Return requests, prompt tokens, output tokens and charge of all events."""
+        return self.rows(
+            "SELECT count(*), sum(input_tokens + cached_input_tokens)::bigint,"
+            " sum(output_tokens)::bigint, sum(charge_picos)::bigint"
+            " FROM usage_event JOIN tenants_tenant tenant ON tenant.id = tenant_id"
+            f" WHERE tenant.slug = '{TENANT}'"
+        )
+
+
+@pytest.fixture(scope="module")
+def run() -> Iterator[Run]:
+    """Make a tenant and a key, and make the calls."""
+    with StripeStandIn() as stripe:
+        settings = {
+            "BILLING_PROVIDER": "stripe",
+            "STRIPE_API_KEY": "rk_test_" + "0" * 32,
+            "STRIPE_API_BASE": stripe.url,
+        }
+        with running_product(env=settings) as product:
+            product.manage("create_tenant", "--slug", TENANT, "--name", "Acme, Inc.")
+            issued = product.manage(
+                "issue_key", "--tenant", TENANT, "--name", "journey", "--json"
+            )
+            with OpenAI(
+                base_url=product.base_url,
+                api_key=json.loads(issued)["key"],
+                max_retries=0,
+            ) as client:
+                outcomes = perform_all(
+                    client, model=product.model, calls=mixed_calls(CALLS)
+                )
+            yield Run(product, stripe, outcomes)
+
+
+@pytest.fixture(scope="module")
+def invoice(run: Run) -> dict[str, Any]:
+    """Close this month as of a day in the next but one, and return its document."""
+    today = dt.datetime.now(dt.UTC)
+    later = (today.replace(day=1) + dt.timedelta(days=64)).replace(day=1)
+    closed = run.product.manage(
+        "close_period",
+        "--tenant",
+        TENANT,
+        "--period",
+        f"{today:%Y-%m}",
+        "--now",
+        f"{later:%Y-%m-%dT%H:%M:%SZ}",
+        "--json",
+    )
+    document: dict[str, Any] = json.loads(closed)["periods"][-1]["invoice"]
+    return document
+
+
+def test_events_are_what_the_sdk_saw(run: Run) -> None:
+    """Every call is one event; where the SDK shows usage, the sums agree exactly."""
+    [(requests, prompt, output, charge)] = run.events()
+    assert requests == CALLS
+    assert charge > 0
+    seen = sum((o.usage for o in run.outcomes if o.usage), start=Usage())
+    unseen = [o.call for o in run.outcomes if o.usage is None]
+    # A stream that did not ask sees no usage; the simulator gives what is asked for.
+    hidden = sum(call.max_tokens * call.shape.choices for call in unseen)
+    assert output == seen.output_tokens + hidden
+    assert prompt > seen.prompt_tokens
+
+
+def test_every_event_is_numbered_without_a_gap(run: Run) -> None:
+    """Events of an epoch are 1 to last_seq, and what was admitted is settled."""
+    for last, count, low, high in run.rows(
+        "SELECT epoch.last_seq, count(*), min(seq), max(seq) FROM usage_event"
+        " JOIN usage_epoch epoch ON epoch.id = epoch_id GROUP BY epoch.id"
+    ):
+        assert (count, low, high) == (last, 1, last)
+
+
+def test_the_usage_api_says_the_same(run: Run) -> None:
+    """Total and rows by model and day equal the sums of the events."""
+    [(requests, prompt, output, charge)] = run.events()
+    report = run.usage_api(group_by="model,day")
+    total = report["total"]
+    assert total["requests"] == requests
+    assert total["input_tokens"] + total["cached_input_tokens"] == prompt
+    assert total["output_tokens"] == output
+    assert int(total["charge_picos"]) == charge
+    assert sum(int(row["charge_picos"]) for row in report["data"]) == charge
+
+
+def test_the_finance_page_says_the_same(run: Run) -> None:
+    """The page of a signed-in operator shows the same requests and exact spend."""
+    [(requests, _, output, charge)] = run.events()
+    page = _finance_page(run.product)
+    assert f"{requests:,}" in page
+    assert f"{output:,}" in page
+    assert format_picos(charge) in page
+
+
+def test_the_invoice_is_the_events(run: Run, invoice: dict[str, Any]) -> None:
+    """The lines' exact amounts sum to the events' charges, to the pico."""
+    [(_, _, _, charge)] = run.events()
+    lines = invoice["lines"]
+    assert sum(int(line["exact_picos"]) for line in lines) == charge
+    for line in lines:
+        exact = int(line["exact_picos"])
+        assert line["amount_minor"] == minor_from_picos(exact, invoice["currency"])
+    assert invoice["amount_minor"] == sum(line["amount_minor"] for line in lines)
+
+
+def test_stripe_has_the_same_invoice(run: Run, invoice: dict[str, Any]) -> None:
+    """Stripe's one invoice is final, under our number, equal line by line."""
+    [theirs] = run.stripe.invoices()
+    assert theirs["number"] == invoice["number"]
+    assert theirs["status"] in {"open", "paid"}
+    assert theirs["total"] == invoice["amount_minor"]
+    amounts = sorted(line["amount"] for line in theirs["lines"]["data"])
+    assert amounts == sorted(line["amount_minor"] for line in invoice["lines"])
+
+
+def test_the_books_balance(run: Run, invoice: dict[str, Any]) -> None:
+    """What was accrued is on the receivable, and all entries sum to zero."""
+    balances = dict(
+        run.rows(
+            "SELECT account.kind, sum(entry.amount_picos)::bigint"
+            " FROM ledger_entry entry"
+            " JOIN ledger_account account ON account.id = entry.account_id GROUP BY 1"
+        )
+    )
+    assert sum(balances.values()) == 0
+    assert balances["accrued"] == 0
+    assert balances["receivable"] == invoice["amount_minor"] * 10**10
+
+
+def test_closing_again_changes_nothing(run: Run, invoice: dict[str, Any]) -> None:
+    """A second close makes no second invoice, here or at Stripe."""
+    today = dt.datetime.now(dt.UTC)
+    later = (today.replace(day=1) + dt.timedelta(days=64)).replace(day=1)
+    run.product.manage(
+        "close_period",
+        "--tenant",
+        TENANT,
+        "--period",
+        f"{today:%Y-%m}",
+        "--now",
+        f"{later:%Y-%m-%dT%H:%M:%SZ}",
+    )
+    assert run.rows("SELECT number FROM billing_invoice") == [(invoice["number"],)]
+    assert len(run.stripe.invoices()) == 1
+
+
+def _finance_page(product: Product) -> str:
+    """Sign in as the operator, as a browser does, and return the finance page."""
+    with httpx.Client(
+        base_url=product.url, follow_redirects=True, trust_env=False
+    ) as browser:
+        browser.get("/admin/login/")
+        answer = browser.post(
+            "/admin/login/?next=/finance/",
+            data={
+                "username": product.admin_user,
+                "password": product.admin_password,
+                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
+            },
+            headers={"referer": f"{product.url}/admin/login/"},
+        )
+        assert answer.url.path == "/finance/", answer.text[:500]
+        answer = browser.get("/finance/", params={"tenant": TENANT})
+    assert answer.status_code == httpx.codes.OK
+    return answer.text
