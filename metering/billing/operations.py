@@ -193,8 +193,12 @@ def _finish(
     reference: str = "",
     error: str = "",
 ) -> None:
-    attempt.state = state
-    attempt.reference = reference
-    attempt.error = error[:_ERROR_CHARS_MAX]
-    attempt.finished_at = now
-    attempt.save(update_fields=["state", "reference", "error", "finished_at"])
+    # A success is final: a second driver that was told to wait has nothing to add.
+    ProviderOperation.objects.filter(pk=attempt.pk).exclude(
+        state=State.SUCCEEDED
+    ).update(
+        state=state,
+        reference=reference,
+        error=error[:_ERROR_CHARS_MAX],
+        finished_at=now,
+    )

@@ -177,8 +177,10 @@ class Steps:
         operations.adopt(call, reference=reference, now=self._now)
 
     def _keep_customer(self, reference: str) -> str:
-        ProviderCustomer.objects.create(
-            tenant=self._invoice.tenant, provider=PROVIDER, reference=reference
+        ProviderCustomer.objects.get_or_create(
+            tenant=self._invoice.tenant,
+            provider=PROVIDER,
+            defaults={"reference": reference},
         )
         return reference
 
