@@ -1,8 +1,8 @@
 """One attempt after another, until a replica takes the request.
 
-Failure: a replica that cannot be reached or is overloaded is passed over; any other
-refusal is the caller's answer. When the client leaves, the engine's connection is cut,
-which stops it.
+Failure: a replica that cannot be reached, is overloaded or breaks off before its answer
+began is passed over; any other refusal is the caller's answer. When the client leaves,
+the engine's connection is cut, which stops it.
 """
 
 import os
@@ -12,11 +12,13 @@ from functools import partial
 from uuid import UUID
 
 from inference.engines.backend import EngineCall, InferenceBackend
-from inference.engines.client import (
+from inference.engines.client import EnginePool
+from inference.engines.exchange import Exchange
+from inference.engines.origin import (
+    EngineError,
     EngineLostError,
-    EnginePool,
+    EngineSilentError,
     EngineUnreachableError,
-    Exchange,
     Origin,
 )
 from inference.engines.registry import BACKENDS
@@ -25,9 +27,11 @@ from inference.gateway.live import LiveRequests
 from inference.gateway.settle import Settlement
 from inference.openai.requests import GenerationRequest
 from inference.routing.snapshot import ReplicaEntry
-from kit.errors import EngineOverloaded, PlatformError
+from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformError
 
 ERROR_BYTES_MAX = 64 * 1024
+# A request that breaks engines must not be carried to every replica.
+LOST_MAX = 2
 _RETRY = {"retry-after": "1"}
 
 
@@ -68,6 +72,7 @@ class Attempts:
             headers=_RETRY,
         )
         request_id = settlement.admission.request_id
+        lost = 0
         for number, replica in enumerate(replicas):
             settlement.replica_id = replica.id
             backend = BACKENDS[replica.dialect]
@@ -81,6 +86,14 @@ class Attempts:
             try:
                 exchange = await self._exchange(call, replica, request_id, downstream)
             except EngineUnreachableError:
+                continue
+            except EngineSilentError:
+                raise EngineTimeout("The engine did not answer in time.") from None
+            except EngineLostError:
+                refusal = EngineFailed("The engine failed to answer. Try again.")
+                lost += 1
+                if lost == LOST_MAX:
+                    break
                 continue
             if exchange.status == 200:
                 return Attempt(exchange, replica, backend)
@@ -109,8 +122,9 @@ class Attempts:
                 body=call.body,
             )
             was_kept = exchange.is_reused
-            self._live.add(request_id, exchange.interrupt)
-            downstream.on_lost(partial(exchange.interrupt, ClientGoneError()))
+            interrupt = exchange.interrupter()
+            self._live.add(request_id, interrupt)
+            downstream.on_lost(partial(interrupt, ClientGoneError()))
             try:
                 await exchange.head()
             except EngineUnreachableError:
@@ -127,7 +141,7 @@ class Attempts:
 async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:
     try:
         body = await exchange.read_all(bytes_max=ERROR_BYTES_MAX)
-    except EngineLostError:
+    except EngineError:
         body = b""
     finally:
         exchange.close()

@@ -7,16 +7,22 @@ delivered.
 """
 
 import asyncio
+import contextlib
 import socket
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import (
+    HttpToolsProtocol,
+    RequestResponseCycle,
+)
 
 EXTENSION = "tollgate.downstream"
 # How much the kernel takes before it has sent: the backpressure that a slow reader
 # gives.
 NOTSENT_LOWAT_BYTES = 16 * 1024
+# How long a client may take nothing of what is ready for it.
+STALL_S_MAX = 60.0
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
 
@@ -27,11 +33,13 @@ class ClientGoneError(Exception):
 class Downstream:
     """Flow control and presence of one request's client."""
 
-    __slots__ = ("_connection", "_listener")
+    __slots__ = ("_connection", "_listener", "cycle")
 
     def __init__(self, connection: "ClientConnection") -> None:
         self._connection = connection
         self._listener: Callable[[], None] | None = None
+        # Of this request alone: a client may send the next one before the answer.
+        self.cycle: RequestResponseCycle | None = None
 
     @property
     def is_lost(self) -> bool:
@@ -41,29 +49,45 @@ class Downstream:
     def on_lost(self, listener: Callable[[], None] | None) -> None:
         """Call the listener once when the client leaves; None takes it off again."""
         self._listener = listener
-        if listener is not None and self.is_lost:
+        if listener is None:
+            return
+        if self.is_lost:
             listener()
+            return
+        # uvicorn stops reading behind a large body, and would not see the client leave.
+        self._connection.flow.resume_reading()
 
     async def drained(self) -> None:
-        """Return once all that was written is in the kernel; raise if it is lost."""
+        """Return once all that was written is in the kernel; raise if it is lost.
+
+        A client that takes nothing for too long is dropped, so that it holds neither
+        memory nor the engine for ever.
+        """
         flow = self._connection.flow
         if flow.write_paused:
-            await flow.drain()
+            try:
+                async with asyncio.timeout(self._connection.stall_s_max):
+                    await flow.drain()
+            except TimeoutError:
+                self.abort()
         if self.is_lost:
             raise ClientGoneError
 
     async def begun(self, last_bytes: int) -> bool:
-        """Tell whether the kernel took the first byte of an answer's last write.
-
-        An answer may end with the connection, so a closing one is not a lost one here.
-        """
-        if not self._connection.cycle.response_complete:
+        """Tell whether the kernel took the first byte of an answer's last write."""
+        if self.cycle is None or not self.cycle.response_complete:
             return False
         transport = self._connection.transport
-        if transport.get_write_buffer_size() < last_bytes:
+        if transport.get_write_buffer_size() >= last_bytes:
+            with contextlib.suppress(ClientGoneError):
+                await self.drained()
+        if transport.get_write_buffer_size():
             return True
-        await self._connection.flow.drain()
-        return not transport.is_closing()
+        # Nothing is left: all of it was taken, or the write failed and was dropped.
+        if self.cycle.keep_alive:
+            return not transport.is_closing()
+        # The answer ends with its connection, and only that end tells which it was.
+        return await asyncio.shield(self._connection.ended) is None
 
     def abort(self) -> None:
         """Drop the connection: nobody reads what it still holds."""
@@ -71,6 +95,9 @@ class Downstream:
 
     def lost(self) -> None:
         """Pass on that the connection is lost."""
+        if self.cycle is not None and not self.cycle.response_complete:
+            self.cycle.disconnected = True
+            self.cycle.message_event.set()
         if self._listener is not None:
             self._listener()
 
@@ -78,26 +105,37 @@ class Downstream:
 class ClientConnection(HttpToolsProtocol):
     """One client connection of the gateway."""
 
-    _downstream: Downstream | None = None
+    stall_s_max = STALL_S_MAX
+    ended: asyncio.Future[Exception | None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Hand every write to the kernel at once, little ahead of what it has sent."""
         super().connection_made(transport)
+        self.ended = self.loop.create_future()
+        self._unanswered: list[Downstream] = []
         transport.set_write_buffer_limits(high=0)
         sock: Any = transport.get_extra_info("socket")
         if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
-    def on_message_begin(self) -> None:
+    def on_headers_complete(self) -> None:
         """Give the request's scope its view of the connection."""
-        super().on_message_begin()
-        self._downstream = Downstream(self)
+        downstream = Downstream(self)
         scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
-        scope["extensions"] = {EXTENSION: self._downstream}
+        scope["extensions"] = {EXTENSION: downstream}
+        super().on_headers_complete()
+        downstream.cycle = self.cycle
+        self._unanswered = [
+            earlier
+            for earlier in self._unanswered
+            if earlier.cycle is not None and not earlier.cycle.response_complete
+        ]
+        self._unanswered.append(downstream)
 
     def connection_lost(self, exc: Exception | None) -> None:
-        """Tell whoever waits for the client."""
+        """Tell every request whose answer is not complete."""
         super().connection_lost(exc)
-        if self._downstream is not None:
-            self._downstream.lost()
+        self.ended.set_result(exc)
+        for downstream in self._unanswered:
+            downstream.lost()

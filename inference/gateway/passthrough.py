@@ -5,16 +5,11 @@ because no other way leads to it. Bodies go up whole, within the gateway's limit
 come down as they are.
 """
 
-from collections.abc import Sequence
 from functools import partial
 
-from inference.engines.client import (
-    EngineError,
-    EnginePool,
-    EngineUnreachableError,
-    Exchange,
-    Origin,
-)
+from inference.engines.client import EnginePool
+from inference.engines.exchange import Exchange
+from inference.engines.origin import EngineError, EngineUnreachableError, Origin
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.http import HttpRequest
 from kit.errors import EngineFailed, NotFound, ServiceUnavailable
@@ -35,6 +30,10 @@ _HOP_BY_HOP = frozenset(
 )
 # The length holds downwards; what this process writes itself is not repeated.
 _NOT_DOWN = (_HOP_BY_HOP - {b"content-length"}) | {b"date", b"server", b"x-request-id"}
+# Only these may be sent again when a kept connection turns out to be gone.
+_SAFE = frozenset({"GET", "HEAD", "OPTIONS"})
+# Their length tells of another answer's body.
+_BODILESS = frozenset({204, 304})
 _FORWARDING = (b"x-forwarded-", b"forwarded", b"x-real-ip")
 
 
@@ -69,7 +68,7 @@ class Passthrough:
         except EngineError as error:
             raise EngineFailed("The web process failed to answer.") from error
         try:
-            await http.start(exchange.status, _down(exchange.headers))
+            await http.start(exchange.status, _down(exchange))
             while data := await exchange.read():
                 await http.write(data)
                 await http.downstream.drained()
@@ -94,9 +93,11 @@ class Passthrough:
                 path=target,
                 headers=self._up(http),
                 body=body,
+                fresh=http.method not in _SAFE,
             )
             was_kept = exchange.is_reused
-            http.downstream.on_lost(partial(exchange.interrupt, ClientGoneError()))
+            interrupt = exchange.interrupter()
+            http.downstream.on_lost(partial(interrupt, ClientGoneError()))
             try:
                 await exchange.head()
             except BaseException as error:
@@ -128,5 +129,8 @@ class Passthrough:
         return headers
 
 
-def _down(headers: Sequence[tuple[bytes, bytes]]) -> list[tuple[bytes, bytes]]:
-    return [(name, value) for name, value in headers if name not in _NOT_DOWN]
+def _down(exchange: Exchange) -> list[tuple[bytes, bytes]]:
+    dropped = _NOT_DOWN
+    if exchange.status in _BODILESS:
+        dropped |= {b"content-length"}
+    return [(name, value) for name, value in exchange.headers if name not in dropped]

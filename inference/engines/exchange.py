@@ -1,0 +1,277 @@
+"""One connection to an engine, and the one exchange that runs on it at a time.
+
+Failure: everything that goes wrong is an `EngineError`; an exchange that is not read to
+its end is cut off, which makes the engine stop. Nothing that follows an answer on its
+connection is ever taken for a part of it, or of the next one.
+"""
+
+import asyncio
+from collections.abc import Callable
+from typing import Protocol
+
+import httptools
+
+from inference.engines.origin import (
+    EngineLostError,
+    EngineSilentError,
+    EngineUnreachableError,
+    Origin,
+    Timeouts,
+)
+
+BUFFER_BYTES_MAX = 256 * 1024
+HEAD_BYTES_MAX = 64 * 1024
+
+Interrupt = Callable[[BaseException], None]
+
+
+class Keeper(Protocol):
+    """Who owns the connections: the pool."""
+
+    loop: asyncio.AbstractEventLoop
+    timeouts: Timeouts
+    running: set["Exchange"]
+
+    def give_back(self, exchange: "Exchange") -> None:
+        """Keep a connection whose answer has been read to the end."""
+        ...
+
+    def forget(self, exchange: "Exchange") -> None:
+        """Drop a kept connection that the engine closed."""
+        ...
+
+
+class Exchange(asyncio.Protocol):
+    """One connection to an engine and the exchange that runs on it.
+
+    Use: `send`, then `head`, then `read` until it returns nothing, then `close`.
+    """
+
+    def __init__(self, keeper: Keeper, origin: Origin) -> None:
+        self._keeper = keeper
+        self._loop = keeper.loop
+        self.origin = origin
+        self.is_reused = False
+        self.idle_since = 0.0
+        self.deadline = 0.0
+        self.status = 0
+        self.headers: list[tuple[bytes, bytes]] = []
+        self._number = 0
+        self._transport: asyncio.Transport | None = None
+        self._parser: httptools.HttpResponseParser | None = None
+        self._chunks: list[bytes] = []
+        self._buffered = 0
+        self._head_bytes = 0
+        self._waiter: asyncio.Future[None] | None = None
+        self._head_done = False
+        self._complete = True
+        self._dirty = False
+        self._bodiless = False
+        self._reading_paused = False
+        self._error: BaseException | None = None
+
+    # What a caller does ------------------------------------------------------------
+
+    def send(self, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
+        """Write a request; `bodiless` when its answer has no body, whatever it says."""
+        self._number += 1
+        self.status = 0
+        self.headers = []
+        self._parser = httptools.HttpResponseParser(self)
+        self._head_done = self._complete = False
+        self._head_bytes = 0
+        self._bodiless = bodiless
+        self.deadline = self._loop.time() + self._keeper.timeouts.first_byte
+        self._keeper.running.add(self)
+        if self._transport is None or self._transport.is_closing():
+            self._fail(EngineUnreachableError("the connection was closed"))
+            return
+        self._transport.write(head + body if len(body) < 65536 else head)
+        if len(body) >= 65536:
+            self._transport.write(body)
+
+    async def head(self) -> int:
+        """Wait for the status line and the headers; return the status."""
+        while not self._head_done:
+            await self._wait()
+        return self.status
+
+    async def read(self) -> bytes:
+        """Return what has come of the body since the last call; nothing at its end."""
+        while not self._chunks:
+            if self._complete:
+                return b""
+            # The engine's patience is used up only while somebody waits for it, not
+            # while a slow client takes what has come already.
+            self.deadline = self._loop.time() + self._keeper.timeouts.idle
+            await self._wait()
+        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
+        self._chunks.clear()
+        self._buffered = 0
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return data
+
+    async def read_all(self, *, bytes_max: int) -> bytes:
+        """Read the whole body; raises `EngineLostError` when it is too large."""
+        parts: list[bytes] = []
+        size = 0
+        while data := await self.read():
+            parts.append(data)
+            size += len(data)
+            if size > bytes_max:
+                raise EngineLostError("the engine's answer is too large")
+        return b"".join(parts)
+
+    def interrupter(self) -> Interrupt:
+        """Return what makes the reader of this exchange raise.
+
+        It may be called at any time: once this exchange is closed it does nothing, for
+        the connection may serve somebody else by then.
+        """
+        number = self._number
+
+        def interrupt(error: BaseException) -> None:
+            if self._number == number:
+                self._fail(error)
+
+        return interrupt
+
+    def interrupt_if_late(self, now: float) -> None:
+        """Make a reader raise that has waited past the deadline."""
+        if self._waiter is not None and self.deadline < now:
+            self._fail(EngineSilentError("no answer in time"))
+
+    def close(self) -> None:
+        """Give the connection back if its answer was read to the end, else cut it."""
+        self._number += 1
+        self._keeper.running.discard(self)
+        usable = (
+            self._complete
+            and not self._chunks
+            and not self._dirty
+            and self._error is None
+            and self._parser is not None
+            and self._parser.should_keep_alive()
+            and self.is_open
+        )
+        if usable:
+            self._keeper.give_back(self)
+        else:
+            self.discard()
+
+    def discard(self) -> None:
+        """Close the connection for good."""
+        if self._transport is not None:
+            self._transport.abort()
+
+    @property
+    def is_open(self) -> bool:
+        """Tell whether the connection can carry another exchange."""
+        return self._transport is not None and not self._transport.is_closing()
+
+    # What the event loop does -------------------------------------------------------
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Keep the transport."""
+        self._transport = transport  # type: ignore[assignment]
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        """Fail the exchange that was running; an answer may end with its connection."""
+        self._transport = None
+        if self._complete:
+            self._keeper.forget(self)
+            return
+        if self._head_done and exc is None and not self._is_framed():
+            self._complete = self._dirty = True
+            self._wake()
+            return
+        untouched = self.is_reused and self.status == 0 and not self._head_bytes
+        kind = EngineUnreachableError if untouched else EngineLostError
+        self._fail(kind("the engine closed the connection"))
+
+    def data_received(self, data: bytes) -> None:
+        """Feed the parser and wake the reader once."""
+        if self._complete or self._parser is None:
+            self._dirty = True
+            self.discard()
+            return
+        try:
+            self._parser.feed_data(data)
+        except (httptools.HttpParserError, httptools.HttpParserUpgrade) as error:
+            self._fail(EngineLostError(f"not HTTP: {type(error).__name__}"))
+            return
+        if not self._head_done:
+            self._head_bytes += len(data)
+            if self._head_bytes > HEAD_BYTES_MAX:
+                self._fail(EngineLostError("the head of the answer is too large"))
+        if self._buffered > BUFFER_BYTES_MAX and not self._reading_paused:
+            self._reading_paused = True
+            if self._transport is not None:
+                self._transport.pause_reading()
+        self._wake()
+
+    # What the parser does -------------------------------------------------------------
+
+    def on_message_begin(self) -> None:
+        """Notice a second answer to one request; no part of it is used."""
+        if self._complete:
+            self._dirty = True
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Collect a header."""
+        if not self._head_done:
+            self.headers.append((name.lower(), value))
+
+    def on_headers_complete(self) -> None:
+        """Take the status; an interim answer is skipped."""
+        if self._parser is None or self._head_done:
+            return
+        status = self._parser.get_status_code()
+        if status < 200:
+            self.headers = []
+            return
+        self.status = status
+        self._head_done = True
+        if self._bodiless:
+            self._complete = self._dirty = True
+
+    def on_body(self, body: bytes) -> None:
+        """Collect a part of the body."""
+        if not self._complete:
+            self._chunks.append(body)
+            self._buffered += len(body)
+
+    def on_message_complete(self) -> None:
+        """Note the end of the answer."""
+        if self._head_done:
+            self._complete = True
+
+    # Inside -------------------------------------------------------------------------
+
+    async def _wait(self) -> None:
+        if self._error is not None:
+            raise self._error
+        self._waiter = self._loop.create_future()
+        try:
+            await self._waiter
+        finally:
+            self._waiter = None
+        if self._error is not None:
+            raise self._error
+
+    def _wake(self) -> None:
+        if self._waiter is not None and not self._waiter.done():
+            self._waiter.set_result(None)
+
+    def _fail(self, error: BaseException) -> None:
+        if self._error is None:
+            self._error = error
+            self._wake()
+
+    def _is_framed(self) -> bool:
+        return any(
+            name in {b"content-length", b"transfer-encoding"}
+            for name, _ in self.headers
+        )

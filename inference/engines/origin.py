@@ -1,0 +1,75 @@
+"""Where an engine listens, how patient we are with it, and what can go wrong.
+
+Every failure is an `EngineError`. Unreachable: nothing was taken, so another replica
+may be tried. Lost: it broke off, or answered what is no answer. Silent: it said nothing
+for too long.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from urllib.parse import urlsplit
+
+
+class EngineError(Exception):
+    """Something between us and an engine failed."""
+
+
+class EngineUnreachableError(EngineError):
+    """No connection could be made, or a kept one was gone: nothing was taken."""
+
+
+class EngineLostError(EngineError):
+    """The connection broke after the request was sent."""
+
+
+class EngineSilentError(EngineError):
+    """The engine said nothing for longer than its deadline."""
+
+
+@dataclass(frozen=True, slots=True)
+class Timeouts:
+    """The patience with an engine, in seconds."""
+
+    connect: float
+    first_byte: float
+    idle: float
+
+
+@dataclass(frozen=True, slots=True)
+class Origin:
+    """Where an engine listens: scheme, host, port, and the path before its API."""
+
+    host: str
+    port: int
+    tls: bool
+    prefix: str
+
+    @classmethod
+    def parse(cls, url: str) -> "Origin":
+        """Read a base URL; a trailing `/v1` is the API's own and is taken off."""
+        parts = urlsplit(url)
+        tls = parts.scheme == "https"
+        prefix = parts.path.rstrip("/").removesuffix("/v1")
+        return cls(
+            parts.hostname or "", parts.port or (443 if tls else 80), tls, prefix
+        )
+
+    @property
+    def authority(self) -> str:
+        """Return the value of the `host` header."""
+        host = f"[{self.host}]" if ":" in self.host else self.host
+        return f"{host}:{self.port}"
+
+
+def request_head(
+    origin: Origin, *, method: str, path: str, headers: Mapping[str, str], length: int
+) -> bytes:
+    """Write the head of a request; header values are ours and hold no line breaks."""
+    lines = [f"{method} {origin.prefix}{path} HTTP/1.1"]
+    if "host" not in headers:
+        lines.append(f"host: {origin.authority}")
+    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    if length or method in {"POST", "PUT", "PATCH"}:
+        lines.append(f"content-length: {length}")
+    text = "\r\n".join(lines) + "\r\n\r\n"
+    return text.encode("latin-1")
