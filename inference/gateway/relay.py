@@ -7,11 +7,12 @@ is billed as output.
 """
 
 import asyncio
+import re
 
 import orjson
 import structlog
 
-from inference.engines.client import EngineError, EngineLostError
+from inference.engines.origin import EngineError, EngineLostError
 from inference.gateway.attempt import Attempt
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.http import HttpRequest
@@ -160,8 +161,10 @@ def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:
     """Put the public name of the model in place of the engine's own."""
     if rename is None:
         return body
-    engine, public = (b'"model":' + orjson.dumps(name) for name in rename)
-    return body.replace(engine, public, 1)
+    engine, public = (orjson.dumps(name) for name in rename)
+    # Within a text its quotes would be escaped, so this is never the model's own word.
+    pattern = rb'"model"(\s*:\s*)' + re.escape(engine)
+    return re.sub(pattern, lambda at: b'"model"' + at[1] + public, body, count=1)
 
 
 async def _finish_exchange(attempt: Attempt) -> None:

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 
 import structlog
 
-from inference.engines.client import EngineError, EngineSilentError
+from inference.engines.origin import EngineError, EngineSilentError
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.live import DrainedError
 from inference.gateway.metrics import GatewayMetrics
@@ -31,9 +31,8 @@ from kit.errors import EngineFailed, EngineTimeout, PlatformError, ServiceUnavai
 
 log = structlog.get_logger("tollgate.gateway")
 
-_OURS = frozenset(
-    {EventStatus.ENGINE_ERROR, EventStatus.ENGINE_TIMEOUT, EventStatus.DRAINED}
-)
+_ENGINES = frozenset({EventStatus.ENGINE_ERROR, EventStatus.ENGINE_TIMEOUT})
+_OURS = _ENGINES | {EventStatus.DRAINED}
 
 
 def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
@@ -103,7 +102,7 @@ class Settlement:
             duration_us=boot_us() - self.started_us,
         )
         self.metrics.add_settled(status, counted_by, counts)
-        if status in _OURS:
+        if status in _ENGINES:
             self.metrics.engine_failures += 1
         return self.meter.settle(self.admission, self.outcome)
 

@@ -1,38 +1,39 @@
 """What a request may look like: depth, messages, prompts, integers."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
 from kit.errors import InvalidRequest
 
 DEPTH_MAX = 64
+VALUES_MAX = 32_768
 MESSAGES_MAX = 2048
 PROMPTS_MAX = 32
 _ROLES = frozenset({"assistant", "developer", "function", "system", "tool", "user"})
 _TEXT_PARTS = frozenset({"refusal", "text"})
-_OPEN, _CLOSE, _QUOTE, _BACKSLASH = b"[{", b"]}", ord('"'), ord("\\")
+_OPEN = b"[{"
+_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
+# Possessive, and content with a string that never ends: linear on any input.
+_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
 
 
 def check_depth(body: bytes) -> None:
-    """Refuse a body that nests deeper than `DEPTH_MAX`, before it is parsed."""
+    """Refuse a body that nests too deep or too much, before it is parsed."""
     if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
         return
-    depth, in_string, escaped = 0, False, False
-    for byte in body:
-        if in_string:
-            if escaped:
-                escaped = False
-            elif byte == _BACKSLASH:
-                escaped = True
-            elif byte == _QUOTE:
-                in_string = False
-        elif byte == _QUOTE:
-            in_string = True
-        elif byte in _OPEN:
+    # Brackets within strings are text. What is left is walked byte by byte while the
+    # event loop waits, so that their number is bounded too.
+    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
+    if len(brackets) > 2 * VALUES_MAX:
+        raise InvalidRequest(f"The body holds over {VALUES_MAX:,} lists and objects.")
+    depth = 0
+    for byte in brackets:
+        if byte in _OPEN:
             depth += 1
             if depth > DEPTH_MAX:
                 raise InvalidRequest(f"The body nests deeper than {DEPTH_MAX} levels.")
-        elif byte in _CLOSE:
+        else:
             depth -= 1
 
 
@@ -63,7 +64,7 @@ def check_messages(messages: Any) -> None:
         param = f"messages[{position}]"
         if not isinstance(message, dict):
             raise InvalidRequest(f"'{param}' must be an object.", param=param)
-        if message.get("role") not in _ROLES:
+        if not _is_one_of(message.get("role"), _ROLES):
             raise InvalidRequest(
                 f"'{param}.role' must be one of {', '.join(sorted(_ROLES))}.",
                 param=f"{param}.role",
@@ -78,12 +79,17 @@ def _check_content(content: Any, param: str) -> None:
         raise InvalidRequest(f"'{param}' must be text or a list of parts.", param=param)
     for part in content:
         kind = part.get("type") if isinstance(part, dict) else None
-        if kind not in _TEXT_PARTS:
+        if not _is_one_of(kind, _TEXT_PARTS):
             raise InvalidRequest(
                 f"'{param}' may hold parts of type 'text' only.",
                 param=param,
                 code="unsupported_content",
             )
+
+
+def _is_one_of(value: Any, names: frozenset[str]) -> bool:
+    # A list or an object cannot be looked up in a set.
+    return isinstance(value, str) and value in names
 
 
 def prompts_of(prompt: Any) -> int:

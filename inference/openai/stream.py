@@ -97,10 +97,7 @@ class StreamTranslator:
             raise StreamFormatError("an event without choices")
         usage = chunk.get("usage")
         if not choices:
-            if isinstance(usage, dict):
-                self.tally.final(usage)
-            if usage is None or self._options.include_usage:
-                self._hold(chunk)
+            self._feed_choiceless(chunk, usage, out)
             return
         indexes = [_index(choice) for choice in choices]
         if isinstance(usage, dict):
@@ -116,6 +113,19 @@ class StreamTranslator:
         if not self._held and (text := _text_part(chunk)) is not None:
             self._write(out, orjson.dumps(text))
         self._hold(chunk)
+
+    def _feed_choiceless(
+        self, chunk: Mapping[str, Any], usage: Any, out: list[bytes]
+    ) -> None:
+        """Take in the final usage, or whatever else an engine says beside choices."""
+        if isinstance(usage, dict):
+            self.tally.final(usage)
+            if self._options.include_usage:
+                self._hold(chunk)
+        elif self.is_finished:
+            self._hold(chunk)
+        else:
+            self._write(out, orjson.dumps(chunk))
 
     def _count(self, indexes: list[int], usage: Mapping[str, Any]) -> None:
         prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")

@@ -54,12 +54,15 @@ class Tally:
 
     def running(self, choice: int, prompt_tokens: int, output_tokens: int) -> None:
         """Take in the running usage of one choice."""
+        if prompt_tokens < 0 or output_tokens < 0:
+            raise UsageError("a negative number of tokens cannot be")
         if prompt_tokens > self._prompt:
             self._prompt = _checked(prompt_tokens)
         before = self._by_choice.get(choice, 0)
         if output_tokens > before:
-            self._by_choice[choice] = _checked(output_tokens)
-            self._output += output_tokens - before
+            # The sum is bounded too: it is what the event stores.
+            self._output = _checked(self._output + output_tokens - before)
+            self._by_choice[choice] = output_tokens
 
     def at_least(self, prompt_tokens: int, output_tokens: int) -> None:
         """Take in a running total over all choices."""

@@ -83,9 +83,12 @@ class Snapshot:
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read and apply what was published since the last time."""
         cursor = await connection.execute(_NEWER, {"seen": self.version})
-        for kind, key, version, body in await cursor.fetchall():
+        rows = await cursor.fetchall()
+        for kind, key, _, body in rows:
             self.apply(kind, key, body)
-            self.version = version
+        if rows:
+            # Several entries may carry one version: it is seen once all of them are in.
+            self.version = rows[-1][2]
         self.is_loaded = True
 
     def apply(self, kind: str, key: str, body: Mapping[str, Any] | None) -> None:
