@@ -8,13 +8,15 @@ drained, commits what is left and closes its epoch.
 import asyncio
 import socket
 from collections.abc import Mapping
+from types import FrameType
 
 import structlog
 import uvicorn
 import uvloop
 
 from config.env import DatabaseSettings, GatewaySettings, SecretSettings, load
-from inference.engines.client import EnginePool, Timeouts
+from inference.engines.client import EnginePool
+from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
@@ -54,6 +56,15 @@ class GatewayServer(uvicorn.Server):
     def is_draining(self) -> bool:
         """Tell whether the server has been asked to stop."""
         return bool(self.should_exit)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Take a signal for a wish to stop, and for nothing else.
+
+        uvicorn would raise it again once it has served, which would end the process
+        before the last events are committed.
+        """
+        super().handle_exit(sig, frame)
+        self._captured_signals.clear()
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting; give running requests their time, then end them."""
@@ -104,6 +115,7 @@ class GatewayProcess:
             uvicorn.Config(
                 self._application(),
                 http=ClientConnection,
+                ws="none",
                 lifespan="off",
                 access_log=False,
                 log_config=None,
