@@ -136,6 +136,17 @@ OTHER_ZONES = """
     )
 """
 
+CHANGED = """
+    SELECT changed.tenant_id, array_agg(changed.date ORDER BY changed.date)
+    FROM usage_changedday changed
+    JOIN usage_billingday day
+        ON day.tenant_id = changed.tenant_id AND day.date = changed.date
+    WHERE day.ends_at <= %(ended_by)s
+        AND (%(tenant)s::bigint IS NULL OR changed.tenant_id = %(tenant)s)
+    GROUP BY changed.tenant_id
+    ORDER BY changed.tenant_id
+"""
+
 # A day's rollup as it must be, counted from nothing but events between its stored
 # instants.
 RECOUNT = """

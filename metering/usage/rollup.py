@@ -12,6 +12,7 @@ from the mark. Owns: day rollups, marks, and the list of changed days for the le
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import structlog
@@ -19,7 +20,17 @@ import structlog
 from kit.errors import NotFound
 from kit.orm.atomic import atomic, cursor
 from metering.usage.calendar import cover
-from metering.usage.rollup_sql import ADD, BEHIND, CHECK, FAULT, NO_DAY
+from metering.usage.epochs import complete_to
+from metering.usage.rollup_sql import (
+    ADD,
+    BEHIND,
+    CHECK,
+    FAULT,
+    FRONTIER,
+    NO_DAY,
+    SHORT_OF,
+    TAKE_CHANGED,
+)
 from tenants.models import Tenant
 
 BATCH_EVENTS = 10_000
@@ -75,6 +86,36 @@ def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
                 Fault(epoch_id, gateway, started_at, batch.faulty_seq, reason)
             )
     return RollUp(events, tuple(faults))
+
+
+def roll_up_proven(*, now: dt.datetime) -> dt.datetime:
+    """Roll up, and return the instant before which rollups are proven complete.
+
+    What is admitted is committed before `complete_to`; what is committed is rolled up
+    unless an epoch stopped or is in another roller's hand, and such an epoch holds
+    nothing that was admitted before it started.
+    """
+    proven = complete_to(now=now)
+    with cursor() as session:
+        session.execute(FRONTIER)
+        frontier = session.fetchall()
+    roll_up()
+    with cursor() as session:
+        ids, last = [row[0] for row in frontier], [row[1] for row in frontier]
+        session.execute(SHORT_OF, {"ids": ids, "last": last})
+        held_back: dt.datetime | None = session.fetchone()[0]
+    return proven if held_back is None else min(proven, held_back)
+
+
+def take_changed_days(*, tenant_id: int, dates: Collection[dt.date]) -> list[dt.date]:
+    """Take days off the list of changed ones, in the transaction that uses them.
+
+    A rollup that is just changing such a day is waited for; one that comes later waits
+    for the caller's transaction and lists the day again.
+    """
+    with cursor() as session:
+        session.execute(TAKE_CHANGED, {"tenant": tenant_id, "dates": list(dates)})
+        return sorted(date for (date,) in session.fetchall())
 
 
 def _take_batch(epoch_id: int, batch_events: int) -> _Batch:

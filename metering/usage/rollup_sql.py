@@ -13,6 +13,31 @@ BEHIND = """
     ORDER BY epoch.id
 """
 
+FRONTIER = """
+    SELECT epoch.id, epoch.last_seq
+    FROM usage_epoch epoch
+    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
+    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
+"""
+
+# The start of the first epoch whose rollup has not come as far as it was asked to.
+SHORT_OF = """
+    SELECT min(epoch.started_at)
+    FROM unnest(%(ids)s::bigint[], %(last)s::bigint[]) AS asked (id, last_seq)
+    JOIN usage_epoch epoch ON epoch.id = asked.id
+    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
+    WHERE coalesce(mark.rolled_seq, 0) < asked.last_seq
+"""
+
+TAKE_CHANGED = """
+    DELETE FROM usage_changedday WHERE (tenant_id, date) IN (
+        SELECT tenant_id, date FROM usage_changedday
+        WHERE tenant_id = %(tenant)s AND date = ANY(%(dates)s::date[])
+        ORDER BY date FOR UPDATE
+    )
+    RETURNING date
+"""
+
 # How many events there are, and the first number that is not the one due, or whose
 # event has no price or another charge than its price makes. A number given twice shows
 # as the first.

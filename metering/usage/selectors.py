@@ -21,7 +21,7 @@ from metering.usage.report import (
     UsageRow,
     totals_of,
 )
-from metering.usage.report_sql import OTHER_ZONES, RECOUNT, USAGE
+from metering.usage.report_sql import CHANGED, OTHER_ZONES, RECOUNT, USAGE
 from metering.usage.zones import day_start, month_of
 from tenants.models import ApiKey, Project, Tenant
 
@@ -32,6 +32,7 @@ __all__ = [
     "UsageRow",
     "billing_day",
     "billing_month",
+    "changed_days",
     "complete_to",
     "database_now",
     "epochs",
@@ -105,6 +106,15 @@ def billing_day(*, tenant: Tenant, at: dt.datetime) -> BillingDay:
     if found is None:
         raise NotFound(f"Tenant '{tenant.slug}' has no billing day at {at:%Y-%m-%d}.")
     return found
+
+
+def changed_days(
+    *, ended_by: dt.datetime, tenant_id: int | None = None
+) -> dict[int, list[dt.date]]:
+    """Return, per tenant, the ended days whose rollups the ledger has to take over."""
+    with cursor() as session:
+        session.execute(CHANGED, {"ended_by": ended_by, "tenant": tenant_id})
+        return {tenant: list(dates) for tenant, dates in session.fetchall()}
 
 
 def epochs() -> list[Epoch]:

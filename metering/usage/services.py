@@ -8,7 +8,13 @@ modules behind say how each fails.
 from metering.usage.calendar import begin_calendar, cover, write_calendar
 from metering.usage.epochs import close_silent_epochs
 from metering.usage.partitions import make_partitions
-from metering.usage.rollup import Fault, RollUp, roll_up
+from metering.usage.rollup import (
+    Fault,
+    RollUp,
+    roll_up,
+    roll_up_proven,
+    take_changed_days,
+)
 
 __all__ = [
     "Fault",
@@ -18,5 +24,7 @@ __all__ = [
     "cover",
     "make_partitions",
     "roll_up",
+    "roll_up_proven",
+    "take_changed_days",
     "write_calendar",
 ]
