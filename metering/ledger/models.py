@@ -1,5 +1,4 @@
-"""Double entry: accounts, transactions whose entries sum to zero, and what was posted
-per day.
+"""Double entry: accounts, transactions that sum to zero, what was posted per day.
 
 Entries are append-only. A positive amount debits the account, a negative one credits
 it. Balances are projections of the entries.
@@ -75,7 +74,7 @@ class Entry(models.Model):
 
 
 class DayPosting(models.Model):
-    """What of a rolled-up day is in the ledger: each revision posts only the difference."""
+    """What of a rolled-up day is in the ledger: a revision posts the difference."""
 
     pk = models.CompositePrimaryKey(
         "tenant_id", "date", "price_id", "token_class", "revision"

@@ -1,0 +1,14 @@
+"""Celery tasks of the ledger: scans that a lost or doubled message cannot hurt."""
+
+from celery import shared_task
+
+from kit.orm.roles import as_operator
+from metering.ledger import services
+from metering.usage.selectors import database_now
+
+
+@shared_task(name="ledger.post_days")
+def post_days() -> None:
+    """Take ended billing days over into the ledger."""
+    with as_operator():
+        services.post_days(now=database_now())
