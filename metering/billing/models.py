@@ -1,5 +1,4 @@
-"""Who owes whom: billing periods, invoices and their lines, and calls to a billing
-provider.
+"""Who owes whom: billing periods, invoices, and calls to a billing provider.
 
 An invoice line holds the exact sum and what is charged for it. A provider operation is
 written before its call, so that a crash in between is seen and never charged twice.
@@ -70,7 +69,8 @@ class Invoice(models.Model):
     seller = models.ForeignKey(Seller, models.PROTECT, related_name="invoices")
     provider = models.CharField(max_length=16)
     state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
-    number = models.CharField(max_length=40, null=True, blank=True)
+    # A draft has no number; null, because only numbers must be unique.
+    number = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001
     currency = models.CharField(max_length=3)
     exact_picos = PicosField()
     amount_minor = models.BigIntegerField()
@@ -198,10 +198,10 @@ class ProviderOperation(models.Model):
             ),
         )
 
+    def __str__(self) -> str:
+        return self.idempotency_key
+
     @property
     def idempotency_key(self) -> str:
         """Return the key that the provider sees for this attempt."""
         return f"{self.name}:{self.subject}:{self.attempt}"
-
-    def __str__(self) -> str:
-        return self.idempotency_key

@@ -1,0 +1,107 @@
+"""Issue invoices: give a draft its number, and post what its tenant owes.
+
+Numbers are gapless per seller: one is taken from the seller's locked counter in the
+very transaction that makes the draft an invoice, so a rollback gives it back. The
+receivable is what is charged; what rounding added or took away goes to the rounding
+account.
+
+Failure: issuing again returns the invoice as it is. Which moment is the right one is
+the provider's business, which drives each draft as far as it can go; one that fails
+holds up no other. Owns: invoice numbers and the ledger's invoice transactions.
+"""
+
+import datetime as dt
+
+import structlog
+from django.db.models import Q, QuerySet
+
+from kit.errors import Conflict
+from kit.money import picos_from_minor
+from kit.orm.atomic import atomic
+from metering.billing.models import Invoice, Seller
+from metering.billing.providers.registry import provider_for
+from metering.ledger.models import Account, Transaction
+from metering.ledger.services import Amount, Posting, post
+
+log = structlog.get_logger(__name__)
+
+State = Invoice.State
+
+
+def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
+    """Give a draft its number, open and post it; an issued invoice stays as it is.
+
+    Raises `Conflict` for a negative total, which takes a credit note, and for an
+    invoice that is neither draft nor issued.
+    """
+    with atomic():
+        locked = Invoice.objects.select_for_update().get(pk=invoice.pk)
+        if locked.number is not None:
+            return locked
+        if locked.state != State.DRAFT:
+            raise Conflict(
+                f"Invoice {locked.public_id} is {locked.state}, not a draft."
+            )
+        if locked.amount_minor < 0:
+            raise Conflict("The total is negative: it takes a credit note.")
+        locked.number = _next_number(locked.seller_id, now)
+        locked.state = State.OPEN
+        locked.issued_at = now
+        locked.save(update_fields=["number", "state", "issued_at"])
+        post(postings=[_posting(locked, now)])
+        return locked
+
+
+def advance_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
+    """Let the invoice's provider take it as far as it can go now; return how it is."""
+    provider_for(invoice).advance(invoice, now=now)
+    return Invoice.objects.get(pk=invoice.pk)
+
+
+def advance_invoices(*, now: dt.datetime) -> int:
+    """Advance every invoice whose provider is not done; return how many are now.
+
+    Must run outside a transaction: providers commit what they are about to do.
+    """
+    finished = 0
+    for invoice in unfinished().order_by("pk"):
+        try:
+            after = advance_invoice(invoice=invoice, now=now)
+        except Exception:
+            # A bug met by one invoice: the others are still issued.
+            log.exception("invoice_not_advanced", invoice=str(invoice.public_id))
+            continue
+        finished += after.number is not None and after.hosted_url != ""
+    return finished
+
+
+def unfinished() -> QuerySet[Invoice]:
+    """Return the invoices that lack their number or the page that their payer sees."""
+    return Invoice.objects.filter(state__in=(State.DRAFT, State.OPEN)).filter(
+        Q(number=None) | Q(hosted_url="")
+    )
+
+
+def _next_number(seller_id: int, now: dt.datetime) -> str:
+    seller = Seller.objects.select_for_update().get(pk=seller_id)
+    seller.last_number += 1
+    seller.save(update_fields=["last_number"])
+    year = now.astimezone(dt.UTC).year
+    return f"{seller.number_prefix}{year}-{seller.last_number:06d}"
+
+
+def _posting(invoice: Invoice, now: dt.datetime) -> Posting:
+    charged = picos_from_minor(invoice.amount_minor, invoice.currency)
+    exact = invoice.exact_picos
+    return Posting(
+        tenant_id=invoice.tenant_id,
+        kind=Transaction.Kind.INVOICE,
+        source=str(invoice.public_id),
+        currency=invoice.currency,
+        occurred_at=now,
+        amounts=(
+            Amount(Account.Kind.RECEIVABLE, charged),
+            Amount(Account.Kind.ACCRUED, -exact),
+            Amount(Account.Kind.ROUNDING, exact - charged),
+        ),
+    )

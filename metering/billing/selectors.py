@@ -1,0 +1,149 @@
+"""Reads of billing: invoices, periods, and an invoice as people read it.
+
+Failure: an unknown invoice raises `NotFound`.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from uuid import UUID
+
+from django.conf import settings
+from django.db.models import QuerySet
+
+from kit.contracts import TokenClass
+from kit.errors import NotFound
+from kit.money import (
+    format_minor,
+    format_picos,
+    picos_from_minor,
+    quote_per_million,
+)
+from metering.billing.lines import CLASS_NAMES, Lines, make_lines
+from metering.billing.models import Invoice, InvoiceLine, Period
+from metering.billing.postings import claimed_by
+from metering.usage.zones import ONE_DAY, date_at
+from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class DocumentLine:
+    """One line as it is printed: amounts are text, exact or in the minor unit."""
+
+    position: int
+    kind: str
+    description: str
+    model: str
+    token_class: str
+    quantity: int
+    price_per_million: str
+    exact: str
+    charged: str
+    rounding: str
+
+
+@dataclass(frozen=True, slots=True)
+class Document:
+    """Everything that an invoice says; a draft has no number and no dates yet."""
+
+    number: str | None
+    state: str
+    problem: str
+    seller: str
+    tenant: Tenant
+    currency: str
+    first_date: dt.date
+    last_date: dt.date
+    issued_date: dt.date | None
+    due_date: dt.date | None
+    lines: tuple[DocumentLine, ...]
+    exact: str
+    charged: str
+    rounding: str
+    lines_sha256: str
+
+
+def invoices(
+    *, tenant: Tenant | None = None, state: str | None = None
+) -> QuerySet[Invoice]:
+    """Return invoices, the latest first, with tenant and period at hand."""
+    found = Invoice.objects.select_related("tenant", "period", "seller")
+    if tenant is not None:
+        found = found.filter(tenant=tenant)
+    if state is not None:
+        found = found.filter(state=state)
+    return found.order_by("-id")
+
+
+def invoice_by_public_id(public_id: UUID) -> Invoice:
+    """Return one invoice; raises `NotFound`."""
+    found = invoices().filter(public_id=public_id).first()
+    if found is None:
+        raise NotFound(f"There is no invoice {public_id}.")
+    return found
+
+
+def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:
+    """Return an invoice's lines in order."""
+    return invoice.lines.order_by("position")
+
+
+def periods(*, tenant: Tenant | None = None) -> QuerySet[Period]:
+    """Return periods, the latest first."""
+    found = Period.objects.select_related("tenant")
+    if tenant is not None:
+        found = found.filter(tenant=tenant)
+    return found.order_by("-first_date", "tenant_id")
+
+
+def rebuilt_lines(invoice: Invoice) -> Lines:
+    """Make an invoice's lines again from what it claimed: the hash must be the same."""
+    return make_lines(
+        claimed_by(invoice=invoice),
+        currency=invoice.currency,
+        first_date=invoice.period.first_date,
+    )
+
+
+def document(invoice: Invoice) -> Document:
+    """Return an invoice as it is printed."""
+    issued_date = None
+    if invoice.issued_at is not None:
+        issued_date = date_at(invoice.issued_at, invoice.tenant.zone)
+    return Document(
+        number=invoice.number,
+        state=invoice.state,
+        problem=invoice.problem,
+        seller=invoice.seller.name,
+        tenant=invoice.tenant,
+        currency=invoice.currency,
+        first_date=invoice.period.first_date,
+        last_date=invoice.period.end_date - ONE_DAY,
+        issued_date=issued_date,
+        due_date=issued_date
+        and issued_date + settings.INVOICE_DAYS_UNTIL_DUE * ONE_DAY,
+        lines=tuple(_printed(line, invoice.currency) for line in lines_of(invoice)),
+        exact=format_picos(invoice.exact_picos),
+        charged=format_minor(invoice.amount_minor, invoice.currency),
+        rounding=_rounding(invoice.amount_minor, invoice.exact_picos, invoice.currency),
+        lines_sha256=invoice.lines_sha256,
+    )
+
+
+def _printed(line: InvoiceLine, currency: str) -> DocumentLine:
+    return DocumentLine(
+        position=line.position,
+        kind=line.kind,
+        description=line.description,
+        model=line.model,
+        token_class=CLASS_NAMES[TokenClass(line.token_class)],
+        quantity=line.quantity,
+        price_per_million=quote_per_million(line.unit_picos),
+        exact=format_picos(line.exact_picos),
+        charged=format_minor(line.amount_minor, currency),
+        rounding=_rounding(line.amount_minor, line.exact_picos, currency),
+    )
+
+
+def _rounding(amount_minor: int, exact_picos: int, currency: str) -> str:
+    """Return what rounding added to the exact amount, or took from it."""
+    return format_picos(picos_from_minor(amount_minor, currency) - exact_picos)

@@ -1,0 +1,26 @@
+"""Writes of billing: close periods into drafts, issue them, advance them.
+
+The modules behind say how each fails: `closing` and `issuing`.
+"""
+
+from metering.billing.closing import (
+    Closed,
+    close_due_periods,
+    close_period,
+    close_periods_through,
+)
+from metering.billing.issuing import (
+    advance_invoice,
+    advance_invoices,
+    issue_invoice,
+)
+
+__all__ = [
+    "Closed",
+    "advance_invoice",
+    "advance_invoices",
+    "close_due_periods",
+    "close_period",
+    "close_periods_through",
+    "issue_invoice",
+]
