@@ -21,16 +21,15 @@ _NO_DATABASE = "postgresql://tollgate_owner@127.0.0.1:1/no_fixture_was_asked_for
 
 def pytest_configure() -> None:
     """Set the environment that Django's settings read, whatever the shell has."""
-    secret = secrets.token_urlsafe(48)
     for name in [name for name in os.environ if name.startswith("DATABASE_")]:
         del os.environ[name]
     os.environ.update(
         DATABASE_URL=_NO_DATABASE,
         DJANGO_SETTINGS_MODULE="config.settings",
-        KEY_PEPPER=secret,
-        OPERATOR_TOKEN=secret,
+        KEY_PEPPER=secrets.token_urlsafe(48),
+        OPERATOR_TOKEN=secrets.token_urlsafe(48),
         REDIS_URL="",
-        SECRET_KEY=secret,
+        SECRET_KEY=secrets.token_urlsafe(48),
         SECURE_COOKIES="false",
     )
     import django  # noqa: PLC0415

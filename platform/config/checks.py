@@ -1,0 +1,73 @@
+"""System checks: settings that are each right and together are not.
+
+The first runs before every command of manage.py and stops it; the others are for
+`check --deploy`, which is for installations that others can reach.
+"""
+
+from typing import Any
+from urllib.parse import urlsplit
+
+from django.conf import settings
+from django.core import checks
+from django.core.checks import CheckMessage, Error, Tags, register
+from django.http.request import validate_host
+
+
+@register(Tags.security)
+def roles_are_apart(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a role that logs in as another: policies hold per user."""
+    users = {alias: each["USER"] for alias, each in settings.DATABASES.items()}
+    if len(set(users.values())) == len(users):
+        return []
+    listed = ", ".join(f"{alias}: {user}" for alias, user in sorted(users.items()))
+    return [
+        Error(
+            f"Two database roles log in as the same user ({listed}).",
+            hint="Give DATABASE_APP_URL and DATABASE_OPERATOR_URL users of their own, "
+            "or leave both out.",
+            id="tollgate.E001",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def secrets_are_apart(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse one secret in two places: whoever learns one would hold the other."""
+    secrets = (
+        settings.SECRET_KEY,
+        settings.KEY_PEPPER.decode(),
+        settings.OPERATOR_TOKEN,
+    )
+    if len(set(secrets)) == len(secrets):
+        return []
+    return [
+        Error(
+            "SECRET_KEY, KEY_PEPPER and OPERATOR_TOKEN must differ.",
+            hint="Make each of its own: openssl rand -base64 48",
+            id="tollgate.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def people_can_sign_in(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Warn of an address at which nobody could sign in."""
+    address = urlsplit(settings.PUBLIC_URL)
+    found: list[CheckMessage] = []
+    if not validate_host(address.hostname or "", settings.ALLOWED_HOSTS):
+        found.append(
+            checks.Warning(
+                f"The host of PUBLIC_URL ({address.hostname}) is not answered.",
+                hint="Add it to ALLOWED_HOSTS.",
+                id="tollgate.W001",
+            )
+        )
+    if settings.SESSION_COOKIE_SECURE and address.scheme != "https":
+        found.append(
+            checks.Warning(
+                "Cookies are sent over https only, and PUBLIC_URL is not https.",
+                hint="Put TLS in front and name its address in PUBLIC_URL.",
+                id="tollgate.W002",
+            )
+        )
+    return found
