@@ -30,6 +30,12 @@ class SchemaGenerator(ManagementSchemaGenerator):
 urlpatterns = [
     path("", include("tenants.api.urls")),
     path("", include("inference.control.api.urls")),
+    path("", include("metering.pricing.api.urls")),
+    path("", include("metering.usage.api.urls")),
+    path("", include("metering.billing.api.urls")),
+    path("", include("metering.pricing.api.urls")),
+    path("", include("metering.usage.api.urls")),
+    path("", include("metering.billing.api.urls")),
     path(
         "schema/",
         SpectacularAPIView.as_view(

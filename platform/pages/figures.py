@@ -6,16 +6,10 @@ of places, so that points align and a column visibly adds up. Nothing here round
 `kit.money`.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from kit.money import (
-    decimal_from_picos,
-    exponent,
-    format_minor,
-    format_picos,
-    minor_from_picos,
-)
+from kit.money import exponent, format_minor, format_picos, minor_from_picos
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,26 +39,19 @@ def count(number: int) -> str:
 def places_of(amounts: Iterable[tuple[int, str]]) -> int:
     """Return how many decimals the finest of these (picos, currency) needs."""
     return max(
-        (max(exponent(currency), len(_decimals(picos))) for picos, currency in amounts),
-        default=0,
+        (_places(format_picos(picos), name) for picos, name in amounts), default=0
     )
 
 
-def amount(picos: int, currency: str, *, places: int | None = None) -> Amount:
+def amount(picos: int, currency: str, *, places: int = 0) -> Amount:
     """Show an exact amount, with at least `places` decimals."""
-    minor_places = exponent(currency)
-    decimals = _decimals(picos).ljust(places or minor_places, "0")
-    decimals = decimals.ljust(minor_places, "0")
-    plain, fine = decimals[:minor_places], decimals[minor_places:]
-    whole = format_picos(picos).partition(".")[0]
-    if minor_places == 0 and fine:
-        fine = f".{fine}"
-    return Amount(
-        value=decimal_from_picos(picos),
-        plain=f"{whole}.{plain}" if plain else whole,
-        fine=fine,
-        currency=currency,
-    )
+    return _split(format_picos(picos), currency, places)
+
+
+def aligned(texts: Sequence[str], currency: str) -> list[Amount]:
+    """Show the amounts of a column, given as exact texts such as `1,234.5`."""
+    places = max((_places(text, currency) for text in texts), default=0)
+    return [_split(text, currency, places) for text in texts]
 
 
 def rounded(picos: int, currency: str) -> RoundedAmount:
@@ -79,5 +66,20 @@ def rounded(picos: int, currency: str) -> RoundedAmount:
     return RoundedAmount(shown=shown, exact=exact, is_rounded=bool(exact.fine))
 
 
-def _decimals(picos: int) -> str:
-    return format_picos(picos).partition(".")[2].rstrip("0")
+def _split(text: str, currency: str, places: int) -> Amount:
+    whole, _, decimals = text.partition(".")
+    minor_places = exponent(currency)
+    padded = decimals.rstrip("0").ljust(max(places, minor_places), "0")
+    plain, fine = padded[:minor_places], padded[minor_places:]
+    if fine and not plain:
+        fine = f".{fine}"
+    return Amount(
+        value=text.replace(",", ""),
+        plain=f"{whole}.{plain}" if plain else whole,
+        fine=fine,
+        currency=currency,
+    )
+
+
+def _places(text: str, currency: str) -> int:
+    return max(len(text.partition(".")[2].rstrip("0")), exponent(currency))

@@ -12,14 +12,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kit.drf.views import OperatorView
-from kit.errors import InvalidRequest, NotFound
 from metering.usage import selectors
 from metering.usage.api import serializers as wire
 from metering.usage.report import Measures
 from metering.usage.selectors import Dimension, UsageQuery, UsageReport, UsageRow
-from tenants.models import Tenant
-from tenants.selectors import tenant as tenant_by_id
-from tenants.selectors import tenant_by_slug
 
 _COUNTS = (
     "requests",
@@ -57,7 +53,7 @@ class UsageView(OperatorView):
 
 
 def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
-    tenant = _tenant(asked["tenant"]) if "tenant" in asked else None
+    tenant = asked.get("tenant")
     if "start" not in asked or "end" not in asked:
         first, end = selectors.billing_month(now=now, tenant=tenant)
         asked = {"start": first, "end": end, **asked}
@@ -70,19 +66,6 @@ def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
         api_key_id=asked.get("key"),
         model=asked.get("model"),
     )
-
-
-def _tenant(named: str) -> Tenant:
-    """Find a tenant by slug, or else by id: a slug of digits is still a slug."""
-    try:
-        return tenant_by_slug(named)
-    except NotFound as missing:
-        if named.isascii() and named.isdigit() and len(named) < 19:
-            try:
-                return tenant_by_id(int(named))
-            except NotFound:
-                pass
-        raise InvalidRequest(missing.message, param="tenant") from None
 
 
 def _answer(report: UsageReport, query: UsageQuery) -> dict[str, Any]:

@@ -7,4 +7,5 @@ from pages.finance import views
 app_name = "finance"
 urlpatterns = [
     path("", views.overview, name="overview"),
+    path("invoices/<uuid:public_id>/", views.invoice, name="invoice"),
 ]

@@ -6,16 +6,20 @@ filter that makes no sense is 400 with the reason beside the field.
 
 import datetime as dt
 from dataclasses import replace
+from uuid import UUID
 
+from django.conf import settings
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
 from kit.orm.snapshot import snapshot
+from metering.billing.selectors import invoice_by_public_id
 from metering.usage.selectors import billing_day, database_now
 from pages.access import staff_page
 from pages.finance.chart import Chart, charts
 from pages.finance.choice import Choice, ChoiceForm, quick_ranges
+from pages.finance.invoice import printed, recent
 from pages.finance.report import Findings, findings
 
 SEE_USAGE = "usage.view_dayrollup"
@@ -45,6 +49,7 @@ def overview(request: HttpRequest) -> HttpResponse:
             "quick_ranges": quick_ranges(choice, today=today),
             "found": found,
             "charts": _charts(choice, found, today),
+            "invoices": recent(tenant=choice.tenant),
             "everything": replace(choice, tenant=None, model=None).address(
                 choice.first, choice.last
             ),
@@ -52,6 +57,20 @@ def overview(request: HttpRequest) -> HttpResponse:
             "lags": now - found.complete_to > FRESH,
         }
     return render(request, "pages/finance/overview.html", context)
+
+
+@require_safe
+@staff_page(SEE_INVOICES)
+def invoice(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show one invoice, ready to be printed."""
+    with snapshot():
+        found = invoice_by_public_id(public_id)
+        context = {
+            "invoice": found,
+            "printed": printed(found),
+            "days_until_due": settings.INVOICE_DAYS_UNTIL_DUE,
+        }
+    return render(request, "pages/finance/invoice.html", context)
 
 
 def _today(choice: Choice, now: dt.datetime) -> dt.date:

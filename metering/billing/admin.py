@@ -1,0 +1,193 @@
+"""Operators' pages of billing: periods, invoices, and calls to providers; read only.
+
+An invoice is written by the close of its period and by its provider. What holds one as
+a draft is said on its page; what a provider answered, in its operations.
+"""
+
+import datetime as dt
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html
+from django.utils.timesince import timesince
+
+from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
+from kit.money import format_minor, format_picos, quote_per_million
+from metering.billing.models import (
+    Invoice,
+    InvoiceLine,
+    Period,
+    ProviderCustomer,
+    ProviderOperation,
+    Seller,
+)
+
+
+class _LineInline(ReadOnlyInline):
+    model = InvoiceLine
+    fields = ("description", "quantity", "price", "exact", "amount")
+    readonly_fields = fields
+    show_change_link = False
+    tab = False
+    per_page = 100
+
+    @admin.display(description="price per million")
+    def price(self, row: InvoiceLine) -> str:
+        """Show the quote."""
+        return quote_per_million(row.unit_picos)
+
+    @admin.display(description="exact amount")
+    def exact(self, row: InvoiceLine) -> str:
+        """Show the sum before rounding."""
+        return format_picos(row.exact_picos)
+
+    @admin.display(description="charged")
+    def amount(self, row: InvoiceLine) -> str:
+        """Show what is charged."""
+        return format_minor(row.amount_minor, row.invoice.currency)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[InvoiceLine]:
+        """Read lines with their invoice, which knows the currency."""
+        rows: QuerySet[InvoiceLine] = super().get_queryset(request)
+        return rows.select_related("invoice")
+
+
+class _OperationInline(ReadOnlyInline):
+    model = ProviderOperation
+    fields = ("name", "attempt", "state", "reference", "error", "created_at")
+    readonly_fields = fields
+
+
+@admin.register(Invoice)
+class InvoiceAdmin(ReadOnlyAdmin):
+    """Invoices with their lines."""
+
+    list_display = (
+        "__str__",
+        "tenant",
+        "status",
+        "period_dates",
+        "amount",
+        "provider",
+        "problem",
+    )
+    list_filter = ("state", "currency", "provider")
+    search_fields = ("number", "tenant__slug", "provider_reference")
+    list_select_related = ("tenant", "period")
+    fields = (
+        ("number", "state"),
+        ("tenant", "period"),
+        ("amount", "exact"),
+        "problem",
+        ("seller", "provider"),
+        ("provider_reference", "page"),
+        ("created_at", "issued_at"),
+        ("public_id", "lines_sha256"),
+    )
+    readonly_fields = ("amount", "exact", "page", "created_at", "public_id")
+    inlines = (_LineInline, _OperationInline)
+
+    @state_label(
+        ordering="state",
+        draft="warning",
+        open="info",
+        paid="success",
+        void="danger",
+        uncollectible="danger",
+    )
+    def status(self, row: Invoice) -> str:
+        """Show the state as a label."""
+        return row.state
+
+    @admin.display(description="period", ordering="period__first_date")
+    def period_dates(self, row: Invoice) -> str:
+        """Show the dates of the period, both in it."""
+        last = row.period.end_date - dt.timedelta(days=1)
+        return f"{row.period.first_date} to {last}"
+
+    @admin.display(description="charged", ordering="amount_minor")
+    def amount(self, row: Invoice) -> str:
+        """Show what is charged."""
+        return format_minor(row.amount_minor, row.currency)
+
+    @admin.display(description="exact amount")
+    def exact(self, row: Invoice) -> str:
+        """Show the sum before rounding."""
+        return f"{format_picos(row.exact_picos)} {row.currency}"
+
+    @admin.display(description="as printed")
+    def page(self, row: Invoice) -> str:
+        """Link to the printable invoice."""
+        address = reverse("finance:invoice", args=(row.public_id,))
+        return format_html('<a class="underline" href="{}">Open</a>', address)
+
+
+@admin.register(Period)
+class PeriodAdmin(ReadOnlyAdmin):
+    """Billing periods."""
+
+    list_display = ("tenant", "first_date", "end_date", "status", "closed_at")
+    list_filter = ("state",)
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__slug",)
+    date_hierarchy = "first_date"
+
+    @state_label(ordering="state", open="info", closed="success")
+    def status(self, row: Period) -> str:
+        """Show the state as a label."""
+        return row.state
+
+
+@admin.register(ProviderOperation)
+class ProviderOperationAdmin(ReadOnlyAdmin):
+    """Calls to billing providers, and what became of each."""
+
+    list_display = (
+        "name",
+        "status",
+        "age",
+        "provider",
+        "tenant",
+        "invoice",
+        "attempt",
+        "error",
+    )
+    list_filter = ("state", "provider", "name")
+    list_select_related = ("tenant", "invoice")
+    search_fields = ("subject", "reference", "tenant__slug")
+
+    @state_label(
+        ordering="state",
+        intent="warning",
+        succeeded="success",
+        failed="danger",
+        unknown="danger",
+    )
+    def status(self, row: ProviderOperation) -> str:
+        """Show the state as a label."""
+        return row.state
+
+    @admin.display(description="age", ordering="created_at")
+    def age(self, row: ProviderOperation) -> str:
+        """Show how long ago the call was decided on."""
+        return timesince(row.created_at, timezone.now())
+
+
+@admin.register(Seller)
+class SellerAdmin(ReadOnlyAdmin):
+    """Who issues invoices, and how far its numbers have come."""
+
+    list_display = ("name", "number_prefix", "last_number")
+
+
+@admin.register(ProviderCustomer)
+class ProviderCustomerAdmin(ReadOnlyAdmin):
+    """Which customer of a provider's account is which tenant."""
+
+    list_display = ("tenant", "provider", "reference")
+    list_filter = ("provider",)
+    list_select_related = ("tenant",)
+    search_fields = ("tenant__slug", "reference")

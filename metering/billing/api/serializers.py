@@ -1,0 +1,95 @@
+"""What the management API shows of invoices.
+
+Exact amounts are text, in picos and as decimals; what is charged is a whole number of
+the currency's minor unit, as the payer is asked for it.
+"""
+
+from typing import Any
+
+from drf_spectacular.utils import extend_schema_field
+from rest_framework import serializers
+
+from kit.contracts import TokenClass
+from kit.drf.serializers import Filters
+from kit.money import decimal_from_picos, quote_per_million
+from metering.billing.models import Invoice, InvoiceLine
+from metering.usage.api.fields import TenantField
+
+
+class InvoiceFilters(Filters):
+    """What invoices may be narrowed by."""
+
+    tenant = TenantField(required=False, help_text="A tenant's slug or id.")
+    state = serializers.ChoiceField(choices=Invoice.State.choices, required=False)
+
+
+class ExactOutput(serializers.Serializer[Any]):
+    """An amount twice: exactly, and as it is charged."""
+
+    exact_picos = serializers.CharField(
+        help_text="Exact, in 10^-12 of the currency's unit."
+    )
+    exact = serializers.SerializerMethodField(
+        help_text="The exact amount as a decimal."
+    )
+    amount_minor = serializers.IntegerField(
+        help_text="What is charged, in the currency's minor unit."
+    )
+
+    def get_exact(self, row: Invoice | InvoiceLine) -> str:
+        """Return the exact amount as a plain decimal."""
+        return decimal_from_picos(row.exact_picos)
+
+
+class LineOutput(ExactOutput):
+    """The use of one price and token class."""
+
+    position = serializers.IntegerField()
+    kind = serializers.ChoiceField(choices=InvoiceLine.Kind.choices)
+    description = serializers.CharField()
+    model = serializers.CharField()
+    token_class = serializers.SerializerMethodField()
+    quantity = serializers.IntegerField(help_text="Tokens.")
+    price_id = serializers.IntegerField()
+    price_per_million = serializers.SerializerMethodField()
+
+    def get_token_class(self, line: InvoiceLine) -> str:
+        """Return the class as usage names it."""
+        return TokenClass(line.token_class).name.lower()
+
+    def get_price_per_million(self, line: InvoiceLine) -> str:
+        """Return the price as it is quoted."""
+        return quote_per_million(line.unit_picos)
+
+
+class InvoiceOutput(ExactOutput):
+    """What a tenant owes for a period. It has a number once it is issued."""
+
+    id = serializers.IntegerField()
+    public_id = serializers.UUIDField()
+    tenant = serializers.IntegerField(source="tenant_id")
+    number = serializers.CharField(allow_null=True)
+    state = serializers.ChoiceField(choices=Invoice.State.choices)
+    problem = serializers.CharField(help_text="Why it is held as a draft, if it is.")
+    first_date = serializers.DateField(source="period.first_date")
+    end_date = serializers.DateField(
+        source="period.end_date", help_text="The first date not in it."
+    )
+    currency = serializers.CharField()
+    lines_sha256 = serializers.CharField()
+    provider = serializers.CharField()
+    provider_reference = serializers.CharField()
+    hosted_url = serializers.CharField(help_text="Where the payer sees it.")
+    created_at = serializers.DateTimeField()
+    issued_at = serializers.DateTimeField(allow_null=True)
+
+
+class InvoiceDetailOutput(InvoiceOutput):
+    """An invoice with its lines."""
+
+    lines = serializers.SerializerMethodField()
+
+    @extend_schema_field(LineOutput(many=True))
+    def get_lines(self, invoice: Invoice) -> Any:
+        """Return the lines that the view was handed, in order."""
+        return LineOutput(self.context["lines"], many=True).data

@@ -1,0 +1,33 @@
+"""Invoices over HTTP, to be read: parse, ask the selector, render."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kit.drf.views import OperatorViewSet
+from kit.errors import NotFound
+from metering.billing import selectors
+from metering.billing.api import serializers as wire
+
+
+class InvoiceViewSet(OperatorViewSet):
+    """What tenants owe."""
+
+    noun = "invoice"
+
+    @extend_schema(
+        parameters=[wire.InvoiceFilters], responses=wire.InvoiceOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List invoices, newest first."""
+        rows = selectors.invoices(**self.parse_query(wire.InvoiceFilters))
+        return self.page(rows, wire.InvoiceOutput)
+
+    @extend_schema(responses=wire.InvoiceDetailOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Show an invoice with its lines."""
+        invoice = selectors.invoices().filter(pk=pk).first()
+        if invoice is None:
+            raise NotFound(f"There is no invoice {pk}.")
+        context = {"lines": selectors.lines_of(invoice)}
+        return Response(wire.InvoiceDetailOutput(invoice, context=context).data)

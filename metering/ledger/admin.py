@@ -1,0 +1,121 @@
+"""Operators' pages of the books: accounts, transactions and entries, to be read only.
+
+Nothing is ever corrected here: a correction is a posting of its own.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import OuterRef, QuerySet, Subquery
+from django.http import HttpRequest
+from django.utils import timezone
+
+from kit.admin import ReadOnlyAdmin, ReadOnlyInline
+from kit.money import format_picos
+from metering.ledger import selectors
+from metering.ledger.models import Account, Entry, Transaction
+from tenants.models import Tenant
+
+
+class _OfTenant(ReadOnlyAdmin):
+    """Rows of the ledger name their tenant by id only: nothing may lock them to it."""
+
+    @admin.display(description="tenant", ordering="tenant_slug")
+    def tenant(self, row: Any) -> str:
+        """Show the tenant's slug."""
+        return str(row.tenant_slug)
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[Any]:
+        """Read the slug along with each row."""
+        rows: QuerySet[Any] = super().get_queryset(request)
+        owner = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("slug")
+        named: QuerySet[Any] = rows.annotate(tenant_slug=Subquery(owner))
+        return named
+
+
+class _EntryInline(ReadOnlyInline):
+    model = Entry
+    fields = ("account", "debit", "credit")
+    readonly_fields = fields
+    show_change_link = False
+    tab = False
+
+    @admin.display(description="debit")
+    def debit(self, row: Entry) -> str:
+        """Show what was debited."""
+        return debit(row)
+
+    @admin.display(description="credit")
+    def credit(self, row: Entry) -> str:
+        """Show what was credited."""
+        return credit(row)
+
+
+@admin.register(Account)
+class AccountAdmin(_OfTenant):
+    """Accounts and what stands on them."""
+
+    list_display = ("tenant", "kind", "currency")
+    list_filter = ("kind", "currency")
+    search_fields = ("tenant_id",)
+    fields = (("tenant", "kind"), ("currency", "balance"))
+    readonly_fields = ("tenant", "balance")
+    ordering = ("tenant_id", "currency", "kind")
+
+    @admin.display(description="balance, debits positive")
+    def balance(self, row: Account) -> str:
+        """Show the exact sum of the account's entries."""
+        standing = selectors.balances(tenant_id=row.tenant_id, at=timezone.now())
+        found = standing.get((Account.Kind(row.kind), row.currency))
+        return f"{format_picos(found.picos if found else 0)} {row.currency}"
+
+
+@admin.register(Transaction)
+class TransactionAdmin(_OfTenant):
+    """Postings with their entries."""
+
+    list_display = ("tenant", "kind", "source", "occurred_at", "posted_at")
+    list_filter = ("kind",)
+    search_fields = ("source",)
+    fields = (("tenant", "kind"), "source", ("occurred_at", "posted_at"))
+    readonly_fields = ("tenant", "posted_at")
+    ordering = ("-id",)
+    inlines = (_EntryInline,)
+
+
+@admin.register(Entry)
+class EntryAdmin(_OfTenant):
+    """Every debit and credit."""
+
+    list_display = ("tenant", "account_kind", "transaction", "debit", "credit")
+    list_select_related = ("account", "transaction")
+    list_filter = ("account__kind", "account__currency")
+    search_fields = ("transaction__source",)
+    fields = (("tenant", "account"), "transaction", ("debit", "credit"))
+    readonly_fields = ("tenant", "debit", "credit")
+    ordering = ("-id",)
+
+    @admin.display(description="account", ordering="account__kind")
+    def account_kind(self, row: Entry) -> str:
+        """Show the account's kind and currency."""
+        return f"{row.account.kind} {row.account.currency}"
+
+    @admin.display(description="debit")
+    def debit(self, row: Entry) -> str:
+        """Show what was debited."""
+        return debit(row)
+
+    @admin.display(description="credit")
+    def credit(self, row: Entry) -> str:
+        """Show what was credited."""
+        return credit(row)
+
+
+def debit(row: Entry) -> str:
+    """Return the exact amount of a debit, or nothing."""
+    return format_picos(row.amount_picos) if row.amount_picos > 0 else ""
+
+
+def credit(row: Entry) -> str:
+    """Return the exact amount of a credit, or nothing."""
+    return format_picos(-row.amount_picos) if row.amount_picos < 0 else ""

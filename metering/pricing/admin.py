@@ -1,0 +1,263 @@
+"""Operators' pages of price books: draft a version, quote its prices, publish it.
+
+Prices are read and written as quotes per million tokens. A published version is only
+shown: its page has no field to change and no button.
+"""
+
+from collections.abc import Mapping
+from typing import Any
+
+from django.contrib import admin
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import reverse
+from django.utils import timezone
+from unfold.admin import TabularInline
+from unfold.decorators import action
+
+from kit.admin import (
+    ReadOnlyInline,
+    ServiceAdmin,
+    confirmed_action,
+    state_label,
+)
+from kit.money import quote_per_million
+from metering.pricing import selectors, services
+from metering.pricing.forms import QUOTED, PriceForm, PublishForm, left_out
+from metering.pricing.models import (
+    Price,
+    PriceBook,
+    PriceBookAssignment,
+    PriceBookVersion,
+)
+
+
+class _DraftPrices(TabularInline):  # type: ignore[misc]
+    """The prices of a draft."""
+
+    model = Price
+    form = PriceForm
+    fields = ("model", *QUOTED)
+    extra = 1
+    verbose_name_plural = "prices per million tokens"
+
+    def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Allow whoever may change the version."""
+        return request.user.has_perm("pricing.change_pricebookversion")
+
+    has_change_permission = has_add_permission
+    has_delete_permission = has_add_permission
+
+
+class _PublishedPrices(ReadOnlyInline):
+    """The prices of a published version."""
+
+    model = Price
+    fields = ("model", *QUOTED)
+    readonly_fields = fields
+    show_change_link = False
+    tab = False
+    verbose_name_plural = "prices per million tokens"
+
+    @admin.display(description="input per million")
+    def input_per_million(self, row: Price) -> str:
+        """Show the quote."""
+        return quote_per_million(row.input_picos)
+
+    @admin.display(description="cached input per million")
+    def cached_input_per_million(self, row: Price) -> str:
+        """Show the quote."""
+        return quote_per_million(row.cached_input_picos)
+
+    @admin.display(description="output per million")
+    def output_per_million(self, row: Price) -> str:
+        """Show the quote."""
+        return quote_per_million(row.output_picos)
+
+
+class _VersionInline(ReadOnlyInline):
+    model = PriceBookVersion
+    fields = ("number", "effective_at", "published_at")
+    readonly_fields = fields
+    tab = False
+
+
+@admin.register(PriceBook)
+class PriceBookAdmin(ServiceAdmin):
+    """Price books: create one, see its versions, draft the next."""
+
+    list_display = ("name", "currency", "is_default", "created_at")
+    list_filter = ("currency",)
+    search_fields = ("name",)
+    fields = ("name", "currency", "is_default")
+    fixed_fields = fields
+    inlines = (_VersionInline,)
+    actions_detail = ("draft",)
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> PriceBook:
+        """Create an empty book."""
+        return services.create_price_book(**values)
+
+    def update(self, row: PriceBook, changes: Mapping[str, Any]) -> PriceBook:
+        """Leave the book as it is: prices change by version."""
+        return row
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Show the versions once there is a book."""
+        return self.inlines if obj else ()
+
+    @action(description="Draft a version", permissions=["change"], icon="edit_note")  # type: ignore[untyped-decorator]
+    def draft(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form of a new version of this book."""
+        form = reverse("admin:pricing_pricebookversion_add")
+        return HttpResponseRedirect(f"{form}?book={object_id}")
+
+
+@admin.register(PriceBookVersion)
+class PriceBookVersionAdmin(ServiceAdmin):
+    """Versions of price books: quote prices in a draft, publish it for good."""
+
+    list_display = ("__str__", "status", "effective_at", "published_at")
+    list_filter = (
+        "book",
+        ("published_at", admin.EmptyFieldListFilter),
+    )
+    list_select_related = ("book",)
+    search_fields = ("book__name", "prices__model")
+    readonly_fields = ("number", "published_at")
+    fixed_fields = ("book",)
+    actions_detail = ("publish",)
+
+    @state_label(draft="warning", published="success")
+    def status(self, row: PriceBookVersion) -> str:
+        """Show the state as a label."""
+        return "draft" if row.published_at is None else "published"
+
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBookVersion]:
+        """Read versions with their books, which name them."""
+        rows: QuerySet[PriceBookVersion] = super().get_queryset(request)
+        return rows.select_related("book")
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask a new draft for its book and its beginning."""
+        if obj is None:
+            return ("book", "effective_at")
+        return (("book", "number"), ("effective_at", "published_at"))
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Show prices to be changed in a draft, to be read when published."""
+        if obj is None:
+            return ()
+        return (_PublishedPrices,) if obj.published_at else (_DraftPrices,)
+
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Propose that a version begins now."""
+        return {
+            "effective_at": timezone.now().replace(microsecond=0),
+            **super().get_changeform_initial_data(request),
+        }
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse to change what is published."""
+        # Actions ask with an id in the object's place; their service refuses by itself.
+        if isinstance(obj, PriceBookVersion) and obj.published_at is not None:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Offer publication of drafts only."""
+        row = self.get_object(request, str(object_id))
+        if row is None or row.published_at is not None:
+            return []
+        return super().get_actions_detail(request, object_id)
+
+    def create(
+        self, values: Mapping[str, Any], request: HttpRequest
+    ) -> PriceBookVersion:
+        """Draft a version, with the prices that the last published one has."""
+        return services.draft_version(
+            copy_from=selectors.last_published(book=values["book"]), **values
+        )
+
+    def update(
+        self, row: PriceBookVersion, changes: Mapping[str, Any]
+    ) -> PriceBookVersion:
+        """Let the draft begin at another instant."""
+        if not changes:
+            return row
+        return services.reschedule_version(version=row, **changes)
+
+    def save_formset(
+        self, request: HttpRequest, form: Any, formset: Any, change: bool
+    ) -> None:
+        """Write the prices of a draft by their services, and tell the log which."""
+        version = form.instance
+        formset.new_objects, formset.changed_objects = [], []
+        formset.deleted_objects = []
+        gone = set(formset.deleted_forms)
+        for row in formset.forms:
+            if row.has_changed() and row not in gone:
+                self._set_price(version, row, formset)
+        for row in gone:
+            if row.instance.pk:
+                services.remove_price(version=version, model=row.initial["model"])
+                formset.deleted_objects.append(row.instance)
+
+    def _set_price(
+        self, version: PriceBookVersion, row: PriceForm, formset: Any
+    ) -> None:
+        model, before = row.cleaned_data["model"], row.initial.get("model")
+        if before and before != model:
+            services.remove_price(version=version, model=before)
+        price = services.set_price(version=version, model=model, **row.quotes())
+        if before:
+            formset.changed_objects.append((price, row.changed_data))
+        else:
+            formset.new_objects.append(price)
+
+    @confirmed_action(
+        label="Publish",
+        explanation="The version and its prices can never be changed after this; "
+        "gateways follow at once.",
+        icon="publish",
+        is_danger=True,
+        form=PublishForm,
+    )
+    def publish(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Publish the draft."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.publish_version(
+                version=row,
+                now=timezone.now(),
+                drop=left_out(row) if form.cleaned_data["drop"] else (),
+            ),
+            done="Published.",
+        )
+
+
+@admin.register(PriceBookAssignment)
+class PriceBookAssignmentAdmin(ServiceAdmin):
+    """Which tenants pay by a book of their own."""
+
+    list_display = ("tenant", "book")
+    list_select_related = ("tenant", "book")
+    search_fields = ("tenant__slug", "book__name")
+    autocomplete_fields = ("tenant", "book")
+    fields = ("tenant", "book")
+    fixed_fields = ("tenant",)
+
+    def create(
+        self, values: Mapping[str, Any], request: HttpRequest
+    ) -> PriceBookAssignment:
+        """Let the tenant pay by the book."""
+        return services.assign_book(**values)
+
+    def update(
+        self, row: PriceBookAssignment, changes: Mapping[str, Any]
+    ) -> PriceBookAssignment:
+        """Let the tenant pay by another book."""
+        if not changes:
+            return row
+        return services.assign_book(tenant=row.tenant, **changes)

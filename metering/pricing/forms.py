@@ -1,0 +1,89 @@
+"""Forms of the price book pages: prices as quotes, and what publication will do.
+
+Failure: a quote that is no price is refused beside its field.
+"""
+
+from typing import Any
+
+from django import forms
+from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
+
+from kit.admin import Confirmation
+from kit.money import PriceFormatError, picos_per_token, quote_per_million
+from metering.pricing import selectors
+from metering.pricing.models import Price, PriceBookVersion
+
+QUOTED = {
+    "input_per_million": "input_picos",
+    "cached_input_per_million": "cached_input_picos",
+    "output_per_million": "output_picos",
+}
+
+
+class QuoteField(forms.CharField):
+    """A price per million tokens, checked where it is typed."""
+
+    widget = UnfoldAdminTextInputWidget
+
+    def clean(self, value: Any) -> str:
+        """Return the text; refuse what is no price of at most six decimals."""
+        text = str(super().clean(value)).strip()
+        try:
+            picos_per_token(text)
+        except PriceFormatError as error:
+            raise forms.ValidationError(f"{error}.") from None
+        return text
+
+
+class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A price of a draft, as quotes."""
+
+    input_per_million = QuoteField(label="Input per million")
+    cached_input_per_million = QuoteField(label="Cached input per million")
+    output_per_million = QuoteField(label="Output per million")
+
+    class Meta:
+        model = Price
+        fields = ("model",)
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk:
+            for quote, picos in QUOTED.items():
+                self.initial[quote] = quote_per_million(getattr(self.instance, picos))
+
+    def quotes(self) -> dict[str, str]:
+        """Return what was typed, as the service takes it."""
+        return {quote: self.cleaned_data[quote] for quote in QUOTED}
+
+
+class PublishForm(Confirmation):
+    """Says what publication begins and what it closes."""
+
+    drop = forms.BooleanField(
+        required=False,
+        label="Close the models that are left out",
+        widget=UnfoldBooleanWidget,
+    )
+
+    def consequence(self, object_id: str) -> str:
+        """Count the prices, and name the models that would have none any more."""
+        version = PriceBookVersion.objects.get(pk=object_id)
+        closed = ", ".join(left_out(version)) or "none"
+        return (
+            f"Prices: {version.prices.count()}, from "
+            f"{version.effective_at:%Y-%m-%d %H:%M} UTC on. Models left out: {closed}."
+        )
+
+
+def left_out(version: PriceBookVersion) -> list[str]:
+    """Return the models that the version before lists and this one does not."""
+    before = selectors.last_published(book=version.book)
+    if before is None:
+        return []
+    listed = {price.model for price in selectors.prices(version=version)}
+    return [
+        price.model
+        for price in selectors.prices(version=before)
+        if price.model not in listed
+    ]
