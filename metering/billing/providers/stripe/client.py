@@ -6,6 +6,7 @@ loads the SDK.
 """
 
 import functools
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import ParamSpec, TypeVar, cast
@@ -20,8 +21,12 @@ API_VERSION = "2026-10-28.endive"
 # rest.
 NETWORK_RETRIES_MAX = 2
 PAGE_ROWS = 100
+_CLIENT_ERRORS = 400
 _CONFLICT = 409
 _SERVER_ERRORS = 500
+
+# The SDK logs two lines a call; what a call did is in the outbox.
+logging.getLogger("stripe").setLevel(logging.WARNING)
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -69,6 +74,9 @@ def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
     text = error.user_message or type(error).__name__
     replayed = (error.headers or {}).get("idempotent-replayed") == "true"
     if isinstance(error, stripe.APIConnectionError) or status is None:
+        return OutcomeUnknown(text)
+    # It said yes in words that cannot be read.
+    if status < _CLIENT_ERRORS:
         return OutcomeUnknown(text)
     # A request under this key is still running.
     if status == _CONFLICT:
