@@ -1,0 +1,150 @@
+"""Models and replicas over HTTP: what goes in, what comes out, what is refused."""
+
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from tests.factories.control import make_model, make_replica
+
+pytestmark = pytest.mark.filterwarnings("ignore:No directory at")
+
+JSON = "application/json"
+API = "/api/v1/"
+URL = "http://10.0.0.5:8000"
+
+
+def post(client: Client, path: str, body: dict[str, Any] | None = None) -> Any:
+    """Send a JSON body."""
+    return client.post(API + path, body or {}, content_type=JSON)
+
+
+def patch(client: Client, path: str, body: dict[str, Any]) -> Any:
+    """Send a JSON change."""
+    return client.patch(API + path, body, content_type=JSON)
+
+
+def test_a_model_is_created_read_changed_disabled_and_enabled(
+    operator: Client,
+) -> None:
+    created = post(operator, "models/", {"name": "org/demo", "context_tokens": 8192})
+    assert created.status_code == 201
+    model = created.json()
+    assert model == {
+        "id": model["id"],
+        "name": "org/demo",
+        "description": "",
+        "context_tokens": 8192,
+        "max_output_tokens": None,
+        "enabled": True,
+        "created_at": model["created_at"],
+    }
+    one = f"models/{model['id']}/"
+    assert operator.get(API + one).json() == model
+    assert patch(operator, one, {"max_output_tokens": 100}).json() == {
+        **model,
+        "max_output_tokens": 100,
+    }
+    assert patch(operator, one, {"max_output_tokens": None}).json() == model
+    assert post(operator, one + "disable/").json()["enabled"] is False
+    assert operator.get(API + "models/?enabled=true").json()["data"] == []
+    assert post(operator, one + "enable/").json() == model
+
+
+@pytest.mark.parametrize(
+    ("body", "param"),
+    [
+        ({"context_tokens": 1}, "name"),
+        ({"name": "a b", "context_tokens": 1}, "name"),
+        ({"name": "demo", "context_tokens": 0}, "context_tokens"),
+        ({"name": "demo", "context_tokens": 2**31}, "context_tokens"),
+        ({"name": "demo", "context_tokens": "many"}, "context_tokens"),
+        (
+            {"name": "demo", "context_tokens": 10, "max_output_tokens": 11},
+            "max_output_tokens",
+        ),
+    ],
+)
+def test_a_wrong_model_is_400_and_names_the_field(
+    operator: Client, body: dict[str, Any], param: str
+) -> None:
+    response = post(operator, "models/", body)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+def test_a_context_is_not_cut_below_the_longest_answer(operator: Client) -> None:
+    model = make_model(context_tokens=100, max_output_tokens=50)
+    response = patch(operator, f"models/{model.pk}/", {"context_tokens": 40})
+    assert response.status_code == 400
+    model.refresh_from_db()
+    assert model.context_tokens == 100
+
+
+def test_taken_names_are_409(operator: Client) -> None:
+    replica = make_replica(model=make_model(name="demo"), name="engine-1")
+    model = post(operator, "models/", {"name": "demo", "context_tokens": 1})
+    body = {"model": "demo", "name": replica.name, "url": URL}
+    assert model.status_code == post(operator, "replicas/", body).status_code == 409
+
+
+def test_a_replica_is_added_changed_drained_disabled_and_activated(
+    operator: Client,
+) -> None:
+    make_model(name="demo")
+    body = {"model": "demo", "name": "engine-1", "url": URL}
+    created = post(operator, "replicas/", body)
+    assert created.status_code == 201
+    replica = created.json()
+    assert replica == {
+        **body,
+        "id": replica["id"],
+        "dialect": "vllm",
+        "upstream_model": "",
+        "credential": "",
+        "state": "active",
+        "created_at": replica["created_at"],
+    }
+    one = f"replicas/{replica['id']}/"
+    assert operator.get(API + one).json() == replica
+    changes = {"dialect": "openai", "credential": "ENGINE_KEY_1"}
+    assert patch(operator, one, changes).json() == {**replica, **changes}
+    for act, state in (
+        ("drain", "draining"),
+        ("disable", "disabled"),
+        ("activate", "active"),
+    ):
+        assert post(operator, f"{one}{act}/").json()["state"] == state
+
+
+@pytest.mark.parametrize(
+    ("change", "param"),
+    [
+        ({"url": "10.0.0.5:8000"}, "url"),
+        ({"url": "file:///etc/passwd"}, "url"),
+        ({"url": "http://user:pw@10.0.0.5"}, "url"),
+        ({"url": "http://10.0.0.5/?x=1"}, "url"),
+        ({"dialect": "morse"}, "dialect"),
+        ({"credential": "PATH"}, "credential"),
+        ({"credential": "sk-live-1234"}, "credential"),
+        ({"model": "nothing"}, "model"),
+        ({"name": ""}, "name"),
+    ],
+)
+def test_a_wrong_replica_is_400_and_names_the_field(
+    operator: Client, change: dict[str, Any], param: str
+) -> None:
+    make_model(name="demo")
+    body = {"model": "demo", "name": "engine-1", "url": URL, **change}
+    response = post(operator, "replicas/", body)
+    assert response.status_code == 400
+    assert response.json()["error"]["param"] == param
+
+
+def test_replicas_are_narrowed_by_model_and_state(operator: Client) -> None:
+    one, other = make_replica(), make_replica()
+    post(operator, f"replicas/{other.pk}/drain/")
+    by_model = operator.get(f"{API}replicas/?model={one.model.name}").json()["data"]
+    by_state = operator.get(f"{API}replicas/?state=draining").json()["data"]
+    assert [row["id"] for row in by_model] == [one.pk]
+    assert [row["id"] for row in by_state] == [other.pk]
