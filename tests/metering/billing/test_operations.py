@@ -59,8 +59,11 @@ def test_the_intent_is_committed_before_the_call(fresh_database: object) -> None
 def test_a_call_inside_a_transaction_is_a_bug(fresh_database: object) -> None:
     with as_operator():
         call = _call()
+        sent: list[str] = []
+
         with pytest.raises(RuntimeError, match="durable"), atomic():
-            _perform(call)
+            operations.perform(call, send=sent.append, record=str, now=NOW)
+        assert sent == []
         assert not ProviderOperation.objects.exists()
 
 

@@ -3,6 +3,7 @@
 from typing import Any
 
 import pytest
+from django.test import override_settings
 
 from metering.billing.models import (
     Invoice,
@@ -10,6 +11,7 @@ from metering.billing.models import (
     ProviderOperation,
     Seller,
 )
+from metering.billing.providers import provider_for, registry
 from metering.billing.providers.base import finished
 from metering.billing.providers.stripe.mapping import INVOICE_MARK, LINE_MARK
 from metering.billing.providers.stripe.provider import StripeProvider
@@ -250,3 +252,17 @@ def test_an_invoice_of_another_tenant_is_not_held_up(
     other = make_draft(100, provider="stripe")
     stripe_provider.advance(other, now=NOW)
     assert (other.number or "").endswith("000001")
+
+
+def test_settings_lead_to_an_account(operator_db: None, standin: StripeStandIn) -> None:
+    registry._provider.cache_clear()
+    try:
+        with override_settings(
+            STRIPE_API_KEY="sk_test_any", STRIPE_API_BASE=standin.url
+        ):
+            invoice = make_draft(100, provider="stripe")
+            provider_for(invoice).advance(invoice, now=NOW)
+    finally:
+        registry._provider.cache_clear()
+    assert finished(invoice)
+    assert _only_invoice(standin)["number"] == invoice.number
