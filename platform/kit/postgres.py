@@ -1,7 +1,9 @@
 """Connections of the data plane to PostgreSQL, and following what is announced.
 
 Failure: connecting is tried again for ever with a short backoff; a follower keeps what
-it last read and refreshes as soon as it is connected again.
+it last read and refreshes as soon as it is connected again. Whatever breaks a refresh
+is logged and tried again: a follower that ended unnoticed would serve old news for
+ever.
 """
 
 import asyncio
@@ -12,6 +14,8 @@ import structlog
 from psycopg import AsyncConnection, sql
 from psycopg.types.numeric import Int8BinaryDumper
 
+# A refresh that failed by itself is not helped by haste.
+FAILED_PAUSE_S = 1.0
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5)
 # A peer that vanished without a word is noticed by the kernel, not by a timer of ours.
 _PATIENCE = "&".join(
@@ -74,5 +78,8 @@ async def follow(
                     pass
         except psycopg.OperationalError as error:
             log.warning("follower_lost", name=name, reason=type(error).__name__)
+        except Exception:
+            log.exception("follower_failed", name=name)
+            await asyncio.sleep(FAILED_PAUSE_S)
         finally:
             await connection.close()
