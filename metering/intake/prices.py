@@ -17,6 +17,7 @@ CHANNEL = "tollgate_prices"
 # Announcements bring news at once; this is for one that got lost.
 POLL_S = 30.0
 
+_ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 _VERSIONS = """
 SELECT version.id, book.id, book.currency, book.is_default,
        (extract(epoch FROM version.effective_at) * 1000000)::bigint
@@ -71,8 +72,9 @@ class PriceList:
         return book.prices[position].get(model) if position >= 0 else None
 
     async def reload(self, connection: AsyncConnection) -> None:
-        """Read all published prices and swap them in at once."""
-        async with connection.cursor() as cursor:
+        """Read all published prices, as of one moment, and swap them in at once."""
+        async with connection.transaction(), connection.cursor() as cursor:
+            await cursor.execute(_ONE_MOMENT)
             versions = await (await cursor.execute(_VERSIONS)).fetchall()
             prices = await (await cursor.execute(_PRICES)).fetchall()
             assignments = await (await cursor.execute(_ASSIGNMENTS)).fetchall()
