@@ -2,10 +2,14 @@
 
 A heartbeat brings the database's instant; half its round trip and the boot clock since
 then are added. The host's wall clock is never asked, and the clock never runs backwards
-in a process.
+in a process. Failure: an answer that took long may be wrong by half of that, so it
+moves a clock that is set only as far as it disproves it. Owns: the distance between the
+two clocks.
 """
 
 from kit.clock import boot_us
+
+ROUND_TRIP_TRUSTED_US = 100_000
 
 
 class DatabaseClock:
@@ -22,8 +26,12 @@ class DatabaseClock:
 
     def set(self, database_us: int, *, sent_us: int, received_us: int) -> None:
         """Take the database's instant, asked and answered at these boot clock times."""
-        round_trip = received_us - sent_us
-        self._offset_us = database_us + round_trip // 2 - received_us
+        # The instant was read between sending and receiving; nothing else is known.
+        least_us, most_us = database_us - received_us, database_us - sent_us
+        if self._offset_us is None or most_us - least_us <= ROUND_TRIP_TRUSTED_US:
+            self._offset_us = (least_us + most_us) // 2
+        else:
+            self._offset_us = min(max(self._offset_us, least_us), most_us)
 
     def now_us(self) -> int:
         """Return the database's present instant."""
