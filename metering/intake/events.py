@@ -1,6 +1,7 @@
 """A usage event on its way to the database: made and priced once, then numbered."""
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -81,7 +82,7 @@ def sort_key(pending: Pending) -> tuple[int, UUID]:
     return pending.event.admission.caller.tenant_id, pending.event.request_id
 
 
-def parameters(batch: list[Pending], *, first: int) -> dict[str, list[Any]]:
+def parameters(batch: Sequence[Pending], *, first: int) -> dict[str, list[Any]]:
     """Turn a batch into one array per column, numbered from `first` on."""
     rows = [_row(item.event, seq) for seq, item in enumerate(batch, first)]
     columns = zip(*rows, strict=True)

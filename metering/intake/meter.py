@@ -7,6 +7,7 @@ the price list, the set of open admissions. Called by the gateway through
 """
 
 import asyncio
+from dataclasses import replace
 from uuid import UUID
 
 import psycopg
@@ -21,6 +22,7 @@ from kit.postgres import connect
 from metering.intake import statements
 from metering.intake.clock import DatabaseClock
 from metering.intake.committer import Committer
+from metering.intake.epoch import Epoch, EpochCounts
 from metering.intake.events import request_event, undelivered_event
 from metering.intake.liveness import Liveness
 from metering.intake.prices import PriceList
@@ -43,11 +45,11 @@ class IntakeMeter:
         self._gateway = gateway
         self.liveness = liveness
         self.committer = Committer(
-            url=url,
-            gateway=gateway,
+            epoch=Epoch(url=url, gateway=gateway),
             liveness=liveness,
             gap_ms=gap_ms,
-            on_epoch=self._count_afresh,
+            leave=self._counts_to_leave,
+            enter=self._count_afresh,
         )
         self.prices = PriceList()
         self.clock = DatabaseClock()
@@ -56,6 +58,7 @@ class IntakeMeter:
         self._open: dict[UUID, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: AsyncConnection | None = None
+        self._first_beat = asyncio.Event()
 
     @property
     def open_requests(self) -> int:
@@ -119,12 +122,12 @@ class IntakeMeter:
         self.liveness.on_away(self.committer.give_up_waiting)
         self.liveness.asked(_HEARTBEAT)
         await self.committer.open_epoch()
-        await self._beat()
         self._tasks = [
             asyncio.create_task(self.committer.run(), name="committer"),
             asyncio.create_task(self._beat_forever(), name="heartbeat"),
             asyncio.create_task(self._watch(), name="liveness"),
         ]
+        await self._first_beat.wait()
 
     async def stop(self) -> None:
         """Commit what is queued and close the epoch, once no request runs any more."""
@@ -134,30 +137,62 @@ class IntakeMeter:
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.committer.waiting:
             log.error("events_not_committed", count=self.committer.waiting)
-            return
-        await self.committer.close(admitted=self.admitted, voided=self.voided)
-        if self._heart is not None:
-            await self._heart.close()
+        elif self.committer.epoch.id:
+            await self.committer.close(self._counts())
+        await self._stop_heart()
+
+    def _counts(self) -> EpochCounts:
+        """Count for the present epoch; see `EpochCounts`."""
+        if not self.clock.is_set:
+            return EpochCounts(self.admitted, self.voided, None)
+        # Insertion order is admission order: the first is the oldest.
+        oldest_us = min(
+            next(iter(self._open.values()), self.clock.now_us()),
+            self.committer.oldest_us or self.clock.now_us(),
+        )
+        return EpochCounts(self.admitted, self.voided, oldest_us)
+
+    def _counts_to_leave(self) -> EpochCounts:
+        """Count for an epoch that ends: what is not settled goes on in the next."""
+        counts = self._counts()
+        return replace(counts, admitted=counts.admitted - self._unsettled)
 
     def _count_afresh(self) -> None:
-        """Carry into a new epoch what is still open, so that its counts balance too."""
-        self.admitted = len(self._open) + self.committer.waiting
+        """Begin a new epoch with what is not settled, so that its counts balance."""
+        self.admitted = self._unsettled
         self.voided = 0
 
+    @property
+    def _unsettled(self) -> int:
+        return len(self._open) + self.committer.unsettled
+
     async def _watch(self) -> None:
+        """Judge the silence, but never by the clock of a process that slept itself."""
+        loop = asyncio.get_running_loop()
+        pause = HEARTBEAT_S / 2
         while True:
-            await asyncio.sleep(HEARTBEAT_S / 2)
+            began = loop.time()
+            await asyncio.sleep(pause)
+            if loop.time() - began > 2 * pause:
+                # Held up, this process may have answers that it has not read yet.
+                await asyncio.sleep(pause)
             self.liveness.check()
 
     async def _beat_forever(self) -> None:
         while True:
-            await asyncio.sleep(HEARTBEAT_S)
             try:
                 await self._beat()
             except psycopg.OperationalError as error:
                 log.warning("heartbeat_lost", reason=type(error).__name__)
-                if self._heart is not None:
-                    await self._heart.close()
+                await self._stop_heart()
+            except Exception:
+                log.exception("heartbeat_failed")
+                await self._stop_heart()
+            await asyncio.sleep(HEARTBEAT_S)
+
+    async def _stop_heart(self) -> None:
+        if self._heart is not None:
+            await self._heart.close()
 
     async def _beat(self) -> None:
         """Tell the database that this process lives, and read its clock."""
@@ -168,22 +203,24 @@ class IntakeMeter:
                 name=f"{self._gateway} heartbeat",
                 options="-c synchronous_commit=off",
             )
+        epoch_id, counts = self.committer.epoch.id, self._counts()
         sent_us = boot_us()
         cursor = await self._heart.execute(
             statements.HEARTBEAT,
             {
-                "epoch_id": self.committer.epoch_id,
-                "admitted": self.admitted,
-                "voided": self.voided,
-                # Insertion order is admission order: the first is the oldest.
-                "open_since_us": next(iter(self._open.values()), None),
+                "epoch_id": epoch_id,
+                "admitted": counts.admitted,
+                "voided": counts.voided,
+                "open_since_us": counts.open_since_us,
             },
         )
         row = await cursor.fetchone()
         if row is None:
             # Closed from outside: by another process of this name, or after a long
-            # silence.
-            self.committer.reopen_epoch()
+            # silence. If a new epoch was opened meanwhile, the next beat is for it.
+            if epoch_id == self.committer.epoch.id:
+                self.committer.reopen_epoch()
             return
         self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())
         self.liveness.answered(_HEARTBEAT)
+        self._first_beat.set()

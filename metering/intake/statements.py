@@ -1,38 +1,51 @@
 """The SQL of the meter, tested against the migrated schema.
 
-The epoch row is the only fence: every statement here changes it or requires it to be
-open. A batch takes effect only where `last_seq` stands just before its first number, so
-a batch of unknown outcome may be sent again unchanged.
+The epoch row is the only fence: what is written requires it to be open. A batch takes
+effect only where `last_seq` stands just before its first number, so a batch of unknown
+outcome may be sent again unchanged.
 """
 
 from uuid import UUID
 
+# The epoch left behind ends with the counts of what it settled itself: the rest goes on
+# in the new one, and its completeness with it.
 OPEN_EPOCH = """
 WITH fenced AS (
-    UPDATE usage_epoch SET state = 'closed', closed_at = clock_timestamp()
-    WHERE gateway = %(gateway)s AND state = 'open'
+    UPDATE usage_epoch
+    SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
+        admitted = CASE id WHEN %(previous)s THEN %(admitted)s ELSE admitted END,
+        voided = CASE id WHEN %(previous)s THEN %(voided)s ELSE voided END,
+        open_since = CASE id WHEN %(previous)s THEN NULL ELSE open_since END
+    WHERE gateway = %(gateway)s AND (state = 'open' OR id = %(previous)s)
 )
 INSERT INTO usage_epoch (
-    gateway, epoch, state, last_seq, admitted, settled, voided, started_at, heartbeat_at
+    gateway, epoch, state, last_seq, admitted, settled, voided,
+    started_at, heartbeat_at, open_since
 )
 SELECT %(gateway)s, coalesce(max(epoch), 0) + 1, 'open', 0, 0, 0, 0,
-       clock_timestamp(), clock_timestamp()
+       clock_timestamp(), clock_timestamp(),
+       coalesce(to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp())
 FROM usage_epoch WHERE gateway = %(gateway)s
 RETURNING id
 """
 
+# Also for an epoch that was closed from outside: only its process knows its counts.
 CLOSE_EPOCH = """
 UPDATE usage_epoch
-SET state = 'closed', closed_at = clock_timestamp(), heartbeat_at = clock_timestamp(),
+SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
     admitted = %(admitted)s, voided = %(voided)s, open_since = NULL
-WHERE id = %(epoch_id)s AND state = 'open'
+WHERE id = %(epoch_id)s
 """
 
 # Returns the database's clock, or nothing when the epoch was closed from outside.
+# All that was admitted before `open_since` is committed; it is never left empty, since
+# a commit moves `heartbeat_at` on without knowing what was admitted meanwhile.
 HEARTBEAT = """
 UPDATE usage_epoch
 SET heartbeat_at = clock_timestamp(), admitted = %(admitted)s, voided = %(voided)s,
-    open_since = to_timestamp(%(open_since_us)s::bigint / 1000000.0)
+    open_since = coalesce(
+        to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp()
+    )
 WHERE id = %(epoch_id)s AND state = 'open'
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
@@ -46,7 +59,11 @@ WHERE (tenant_id, request_id) IN (
 )
 """
 
-TERMINATE = "SELECT pg_terminate_backend(%(pid)s, 1000)"
+# By name too: after a restart of the server the number may be somebody else's.
+TERMINATE = """
+SELECT pg_terminate_backend(pid, 1000) FROM pg_stat_activity
+WHERE pid = %(pid)s AND application_name = left(%(name)s, 63)
+"""
 
 COLUMNS: tuple[tuple[str, str], ...] = (
     ("tenant_id", "bigint"),

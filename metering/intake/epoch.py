@@ -1,0 +1,144 @@
+"""The present epoch of a gateway process: its row, its numbers, its one connection.
+
+The row is the fence: whatever is written takes effect only while it is open and stands
+just before the batch's first number, so a batch of unknown outcome may be sent again
+unchanged. Failure: `psycopg.Error` as it came, after which the caller drops the
+connection; `EpochClosedError` once somebody else closed the epoch. Owns: the epoch's
+id, the last number, the commit connection.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+from psycopg import AsyncConnection
+
+from kit.postgres import connect
+from metering.intake import statements
+from metering.intake.events import Pending, parameters
+
+log = structlog.get_logger("tollgate.intake")
+
+
+class EpochClosedError(Exception):
+    """Somebody closed this process's epoch; a new one must be opened."""
+
+
+@dataclass(frozen=True, slots=True)
+class EpochCounts:
+    """What only the process knows of its epoch.
+
+    `open_since_us` is the instant before which nothing that was admitted is still
+    uncommitted; None before the clock is set, when nothing can have been admitted.
+    """
+
+    admitted: int
+    voided: int
+    open_since_us: int | None
+
+
+class Epoch:
+    """Opens, numbers and closes the epochs of one gateway, one after the other."""
+
+    def __init__(self, *, url: str, gateway: str) -> None:
+        self._url = url
+        self._gateway = gateway
+        self.id = 0
+        self.last_seq = 0
+        self._connection: AsyncConnection | None = None
+        self._old_pid: int | None = None
+
+    async def open(self, *, left: EpochCounts) -> None:
+        """Take this gateway's next epoch, fence off those before, leave the last one.
+
+        `left` is what the one before ends with: all that goes on in the new one taken
+        off.
+        """
+        connection = await self._connected()
+        cursor = await connection.execute(
+            statements.OPEN_EPOCH,
+            {
+                "gateway": self._gateway,
+                "previous": self.id,
+                "admitted": left.admitted,
+                "voided": left.voided,
+                "open_since_us": left.open_since_us,
+            },
+        )
+        row = await cursor.fetchone()
+        if row is None:
+            raise RuntimeError("the database opened no epoch")
+        self.id, self.last_seq = row[0], 0
+
+    async def commit(self, batch: Sequence[Pending]) -> None:
+        """Commit the batch under the next numbers, or find that it already is."""
+        connection = await self._connected()
+        first, last = self.last_seq + 1, self.last_seq + len(batch)
+        values: dict[str, object] = dict(parameters(batch, first=first))
+        values.update(
+            epoch_id=self.id,
+            first=first,
+            last=last,
+            settled=sum(item.event.settles for item in batch),
+        )
+        async with connection.cursor(binary=True) as cursor:
+            await cursor.execute(statements.COMMIT_BATCH, values, prepare=True)
+            row = await cursor.fetchone()
+            if row is not None and row[0] == 1:
+                self.last_seq = last
+                return
+            await cursor.execute(statements.EPOCH_STATE, {"epoch_id": self.id})
+            epoch = await cursor.fetchone()
+        # Nobody else numbers this epoch: who stands at our last number was us, in a try
+        # whose answer got lost, even if the epoch was closed since.
+        if epoch is not None and epoch[1] >= last:
+            self.last_seq = last
+            return
+        if epoch is not None and epoch[0] == "open":
+            # An older state of the database came back: a failover lost what it had
+            # confirmed.
+            log.error("epoch_went_back", epoch_id=self.id, last_seq=epoch[1])
+        raise EpochClosedError
+
+    async def known(self, batch: Sequence[Pending]) -> set[UUID]:
+        """Return the ids of those events that the table has already."""
+        connection = await self._connected()
+        cursor = await connection.execute(
+            statements.KNOWN_EVENTS,
+            {
+                "tenant_ids": [item.event.admission.caller.tenant_id for item in batch],
+                "request_ids": [item.event.request_id for item in batch],
+            },
+        )
+        return {row[0] for row in await cursor.fetchall()}
+
+    async def close(self, counts: EpochCounts) -> None:
+        """Close the epoch with its counts, also if somebody did so before."""
+        connection = await self._connected()
+        await connection.execute(
+            statements.CLOSE_EPOCH,
+            {
+                "epoch_id": self.id,
+                "admitted": counts.admitted,
+                "voided": counts.voided,
+            },
+        )
+
+    async def drop_connection(self) -> None:
+        """Close the connection; the next statement gets a new one."""
+        if self._connection is not None:
+            await self._connection.close()
+
+    async def _connected(self) -> AsyncConnection:
+        if self._connection is None or self._connection.closed:
+            name = f"{self._gateway} commit"
+            self._connection = await connect(self._url, name=name)
+            new_pid = self._connection.info.backend_pid
+            if self._old_pid not in {None, new_pid}:
+                # The lost backend may still be committing: wait until it is gone.
+                await self._connection.execute(
+                    statements.TERMINATE, {"pid": self._old_pid, "name": name}
+                )
+            self._old_pid = new_pid
+        return self._connection
