@@ -144,10 +144,7 @@ class TcpProxy:
         except OSError:
             writer.transport.abort()
             return
-        pair = _Pair(
-            {Direction.TO_CLIENT: writer, Direction.TO_SERVER: upstream[1]},
-            keeps_server=False,
-        )
+        pair = _Pair({Direction.TO_CLIENT: writer, Direction.TO_SERVER: upstream[1]})
         self._pairs.add(pair)
         for source, direction in (
             (reader, Direction.TO_SERVER),
@@ -183,8 +180,6 @@ class TcpProxy:
         if is_cut:
             self.cuts += 1
             pair.keeps_server = self._keeps_server
-            # Delivers what was written, unlike an abort.
-            target.close()
             self._break(pair)
         return is_cut
 

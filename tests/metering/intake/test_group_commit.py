@@ -1,0 +1,153 @@
+"""Group commit: numbered without a gap, in order, at once, and done when it is true."""
+
+import asyncio
+import random
+
+from metering.intake.committer import BATCH_EVENTS_MAX
+from tests.databases import Database
+from tests.eventually import eventually
+from tests.metering.intake.metered import (
+    COUNTS,
+    GATEWAY,
+    Witness,
+    committer,
+    event,
+    held,
+    running,
+)
+
+LOCK_EPOCHS = "SELECT FROM usage_epoch FOR UPDATE"
+COMMIT_NAME = f"{GATEWAY} commit"
+
+
+async def test_numbers_run_from_one_without_a_gap(url: str, witness: Witness) -> None:
+    async with running(committer(url)) as made:
+        commits = []
+        for burst in (1, 7, 30, 2, 60):
+            commits += [made.add(event()) for _ in range(burst)]
+            await commits[-1]
+        await asyncio.gather(*commits)
+
+    assert [row["seq"] for row in witness.events()] == list(range(1, 101))
+    (epoch,) = witness.epochs()
+    assert (epoch["last_seq"], epoch["settled"], epoch["state"]) == (100, 100, "open")
+
+
+async def test_event_is_stored_as_it_was(url: str, witness: Witness) -> None:
+    sent = event()
+    async with running(committer(url)) as made:
+        await made.add(sent)
+
+    (row,) = witness.rows(
+        "SELECT *, (extract(epoch FROM admitted_at) * 1000000)::bigint AS us"
+        " FROM usage_event"
+    )
+    assert row["request_id"] == sent.request_id
+    assert row["us"] == sent.admission.admitted_at_us
+    assert (row["tenant_id"], row["project_id"], row["api_key_id"]) == (1, 2, 3)
+    assert (row["price_id"], row["replica_id"]) == (4, 5)
+    assert row["charge_picos"] == 100 * 3_000_000 + 20 * 300_000 + 50 * 15_000_000
+    assert (row["input_tokens"], row["cached_input_tokens"]) == (100, 20)
+    assert (row["output_tokens"], row["generated_tokens"]) == (50, 50)
+    assert (row["first_token_us"], row["duration_us"]) == (1_000, 2_000)
+    assert (row["kind"], row["corrects"], row["streamed"]) == (0, None, True)
+
+
+async def test_batch_is_numbered_in_the_order_of_its_key(
+    url: str, witness: Witness
+) -> None:
+    tenants = list(range(1, 9)) * 5
+    random.Random(7).shuffle(tenants)
+    made = committer(url)
+    sent = [event(tenant_id=tenant) for tenant in tenants]
+    waiting = [made.add(one) for one in sent]
+    async with running(made):
+        await asyncio.gather(*waiting)
+
+    assert made.stats.commits == 1
+    by_key = sorted((one.admission.caller.tenant_id, one.request_id) for one in sent)
+    assert witness.ids() == [request_id for _, request_id in by_key]
+    assert witness.ids() != [one.request_id for one in sent]
+
+
+async def test_done_means_visible_to_everybody(url: str, witness: Witness) -> None:
+    stored: list[int] = []
+    async with running(committer(url)) as made:
+        for _ in range(20):
+            done = made.add(event())
+            done.add_done_callback(lambda _: stored.append(len(witness.ids())))
+            await done
+
+    assert stored == list(range(1, 21))
+
+
+async def test_commits_at_once_when_idle(url: str) -> None:
+    loop = asyncio.get_running_loop()
+    async with running(committer(url, gap_ms=60_000)) as made:
+        await made.add(event())
+        began = loop.time()
+        await eventually(made._all_committed.is_set)
+        await made.add(event())
+
+    assert loop.time() - began < 5
+
+
+async def test_one_commit_takes_all_that_came_meanwhile(
+    url: str, witness: Witness, fresh_database: Database
+) -> None:
+    async with running(committer(url)) as made:
+        with held(fresh_database, LOCK_EPOCHS):
+            first = made.add(event())
+            await eventually(lambda: witness.is_blocked(COMMIT_NAME))
+            rest = [made.add(event()) for _ in range(50)]
+        await asyncio.gather(first, *rest)
+
+    assert made.stats.commits == 2
+    assert made.stats.events == 51
+
+
+async def test_gap_follows_a_long_commit(
+    url: str, witness: Witness, fresh_database: Database
+) -> None:
+    """Under load a commit leaves the database as long a pause, up to the gap."""
+    loop = asyncio.get_running_loop()
+    async with running(committer(url, gap_ms=250)) as made:
+        with held(fresh_database, LOCK_EPOCHS):
+            first = made.add(event())
+            began = loop.time()
+            await eventually(lambda: witness.is_blocked(COMMIT_NAME))
+            await eventually(lambda: loop.time() - began > 0.3)
+        await first
+        began = loop.time()
+        await made.add(event())
+
+    assert loop.time() - began > 0.2
+
+
+async def test_batch_has_a_limit(url: str, witness: Witness) -> None:
+    made = committer(url)
+    waiting = [made.add(event()) for _ in range(BATCH_EVENTS_MAX + 1)]
+    async with running(made):
+        await asyncio.gather(*waiting)
+
+    assert made.stats.commits == 2
+    assert witness.epochs()[0]["last_seq"] == BATCH_EVENTS_MAX + 1
+    witness.require_whole()
+
+
+async def test_flush_waits_for_all_and_for_nothing(url: str, witness: Witness) -> None:
+    async with running(committer(url)) as made:
+        await made.flush(patience_s=0)
+        for _ in range(10):
+            made.add(event())
+        await made.flush(patience_s=10)
+        assert made.waiting == 0
+        assert len(witness.ids()) == 10
+
+
+async def test_flush_ends_with_its_patience(url: str, fresh_database: Database) -> None:
+    async with running(committer(url)) as made:
+        with held(fresh_database, LOCK_EPOCHS):
+            made.add(event(counts=COUNTS))
+            await made.flush(patience_s=0.05)
+            assert made.waiting == 1
