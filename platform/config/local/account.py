@@ -8,13 +8,12 @@ write and everybody can enter.
 Failure: no `nobody`, or no place for it, ends with one line that says what to do.
 """
 
-import hashlib
 import os
 import pwd
 import shutil
 import subprocess
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -63,29 +62,38 @@ def service_account() -> Account:
     return Account(uid=entry.pw_uid, gid=entry.pw_gid)
 
 
-def runnable_copy(folder: Path, account: Account, *, program: str) -> Path:
-    """Return `folder` where the account can run its `program`, else an open copy."""
-    if account.can_enter(folder / program):
-        return folder
-    state = folder.stat()
-    mark = hashlib.sha256(f"{folder}:{state.st_mtime_ns}".encode()).hexdigest()[:16]
-    copy = open_place() / "programs" / mark
+def runnable(
+    folders: Sequence[Path], account: Account, *, program: str, name: str
+) -> Path:
+    """Return `program` where the account can run it: here, or in an open copy.
+
+    `program` is relative to the folders' parent, in which they find each other. `name`
+    says which version this is: a copy of it serves all checkouts.
+    """
+    home = folders[0].parent
+    if account.can_enter(home / program):
+        return home / program
+    copy = open_place() / "programs" / name
     if not copy.exists():
         copy.parent.mkdir(mode=0o755, exist_ok=True)
         copy.parent.chmod(0o755)
         fresh = Path(tempfile.mkdtemp(dir=copy.parent))
-        shutil.copytree(folder, fresh, dirs_exist_ok=True, symlinks=True)
-        for path in (fresh, *fresh.rglob("*")):
-            if not path.is_symlink():
-                path.chmod(path.stat().st_mode | (0o555 if path.is_dir() else 0o444))
-        (fresh / program).parent.chmod(0o755)
-        for path in (fresh / program).parent.iterdir():
-            path.chmod(0o755)
+        for folder in folders:
+            shutil.copytree(folder, fresh / folder.name, symlinks=True)
+        _open_to_all(fresh)
         try:
             fresh.rename(copy)
         except OSError:  # another process was faster; its copy is as good
             shutil.rmtree(fresh)
-    return copy
+    return copy / program
+
+
+def _open_to_all(folder: Path) -> None:
+    """Let everybody read what is below, and run what its owner may run."""
+    for path in (folder, *folder.rglob("*")):
+        if not path.is_symlink():
+            mode = path.stat().st_mode
+            path.chmod(mode | (0o555 if mode & 0o100 else 0o444))
 
 
 def open_place() -> Path:

