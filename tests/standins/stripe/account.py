@@ -5,6 +5,7 @@ calls one operation at a time, so nothing here locks.
 """
 
 import itertools
+import secrets
 import string
 from typing import Any
 
@@ -25,10 +26,11 @@ class Account:
         self.lines: dict[str, list[Json]] = {}
         self.pending_items: dict[str, Json] = {}
         self._serial = itertools.count(1)
+        self._mark = secrets.token_hex(4)
 
     def new_id(self, prefix: str) -> str:
-        """Return an id that no object had before."""
-        return f"{prefix}_standin{next(self._serial):08d}"
+        """Return an id that no object had before, also not of an earlier stand-in."""
+        return f"{prefix}_{self._mark}{next(self._serial):06d}"
 
     def now(self) -> int:
         """Return the account's time in whole seconds."""
