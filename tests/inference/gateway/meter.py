@@ -1,0 +1,138 @@
+"""A meter in memory for tests of the relay: it notes everything and commits on demand.
+
+It lives on the gateway's loop; a test reads its lists, and changes it by `hold`,
+`release` and `go_away`.
+"""
+
+import asyncio
+import itertools
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from kit.contracts import (
+    Admission,
+    Caller,
+    DatabaseAwayError,
+    LinearPrice,
+    Outcome,
+    Surface,
+)
+from kit.errors import ModelNotPriced, ServiceUnavailable
+from kit.ids import uuid7
+
+NOW_US = 1_790_000_000_000_000
+
+
+@dataclass(frozen=True, slots=True)
+class Undelivered:
+    """A correction that the relay asked for."""
+
+    outcome: Outcome
+    prompt_too: bool
+
+
+@dataclass(slots=True)
+class RecordingMeter:
+    """Implements `kit.contracts.Meter` without a database."""
+
+    loop: asyncio.AbstractEventLoop
+    admissions: list[Admission] = field(default_factory=list)
+    voided: list[Admission] = field(default_factory=list)
+    settled: list[tuple[Admission, Outcome]] = field(default_factory=list)
+    corrections: list[Undelivered] = field(default_factory=list)
+    unpriced: set[str] = field(default_factory=set)
+    is_away: bool = False
+    _open: set[UUID] = field(default_factory=set)
+    _holds: bool = False
+    _waiting: list[asyncio.Future[None]] = field(default_factory=list)
+    _numbers: "itertools.count[int]" = field(default_factory=itertools.count)
+
+    @property
+    def open_requests(self) -> int:
+        """Return how many admissions are neither settled nor voided."""
+        return len(self._open)
+
+    @property
+    def outcomes(self) -> list[Outcome]:
+        """Return how the settled requests ended."""
+        return [outcome for _, outcome in self.settled]
+
+    def price(self, caller: Caller, model: str) -> LinearPrice | None:
+        """Return a price for every model that is not `unpriced`."""
+        if model in self.unpriced:
+            return None
+        return LinearPrice(1, model, caller.currency, 3, 1, 15)
+
+    def admit(
+        self, caller: Caller, *, model: str, surface: Surface, streamed: bool
+    ) -> Admission:
+        """Admit, unless the database is said to be away."""
+        if self.is_away:
+            raise ServiceUnavailable("Away.", headers={"retry-after": "1"})
+        price = self.price(caller, model)
+        if price is None:
+            raise ModelNotPriced(model)
+        now_us = NOW_US + next(self._numbers)
+        admission = Admission(
+            uuid7(now_us // 1000), now_us, caller, price, surface, streamed
+        )
+        self._open.add(admission.request_id)
+        self.admissions.append(admission)
+        return admission
+
+    def void(self, admission: Admission) -> None:
+        """Note a void; a second end of one request is an error."""
+        self._open.remove(admission.request_id)
+        self.voided.append(admission)
+
+    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
+        """Note an outcome; a second end of one request is an error."""
+        self._open.remove(admission.request_id)
+        self.settled.append((admission, outcome))
+        future: asyncio.Future[None] = self.loop.create_future()
+        if self._holds:
+            self._waiting.append(future)
+        elif self.is_away:
+            self._fail(future)
+        else:
+            future.set_result(None)
+        return future
+
+    def undelivered(
+        self, admission: Admission, outcome: Outcome, *, prompt_too: bool
+    ) -> asyncio.Future[None]:
+        """Note a correction."""
+        assert (admission, outcome) in self.settled
+        self.corrections.append(Undelivered(outcome, prompt_too))
+        future: asyncio.Future[None] = self.loop.create_future()
+        future.set_result(None)
+        return future
+
+    # What tests call, from their own thread -------------------------------------------
+
+    def hold(self) -> None:
+        """Let commits wait from now on."""
+        self._holds = True
+
+    def release(self) -> None:
+        """Commit what waits, and everything from now on."""
+        self._holds = False
+        self.loop.call_soon_threadsafe(self._release)
+
+    def give_up(self) -> None:
+        """Fail what waits: the database does not answer. Later commits succeed."""
+        self._holds = False
+        self.loop.call_soon_threadsafe(self._release, True)
+
+    def _release(self, failing: bool = False) -> None:  # noqa: FBT001, FBT002
+        waiting, self._waiting = self._waiting, []
+        for future in waiting:
+            if failing:
+                self._fail(future)
+            elif not future.done():
+                future.set_result(None)
+
+    def _fail(self, future: asyncio.Future[None]) -> None:
+        if not future.done():
+            future.set_exception(DatabaseAwayError())
+            future.exception()

@@ -1,0 +1,264 @@
+"""A gateway on a free port, in a thread with a loop of its own; its meter is recorded.
+
+The data plane is put together as `config.gateway` does it, under the same server and
+protocol, with a `RecordingMeter` in the database's place. Owns: the thread, which ends
+with the context.
+"""
+
+import asyncio
+import itertools
+import socket
+import threading
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any, TypeVar
+
+import httpx
+import uvicorn
+import uvloop
+from openai import OpenAI
+
+from config.gateway import GatewayServer
+from inference.engines.client import EnginePool
+from inference.engines.origin import Timeouts
+from inference.gateway.app import Gateway, Probes
+from inference.gateway.attempt import Attempts
+from inference.gateway.authentication import Authenticator
+from inference.gateway.connection import ClientConnection
+from inference.gateway.generation import Generation
+from inference.gateway.http import Receive, Scope, Send
+from inference.gateway.live import LiveRequests
+from inference.gateway.metrics import GatewayMetrics, MetricsPage
+from inference.gateway.models import ModelList
+from inference.gateway.passthrough import Passthrough
+from inference.routing.router import RoundRobin
+from inference.routing.snapshot import Snapshot
+from kit import api_keys
+from tests.inference.gateway.meter import NOW_US, RecordingMeter
+from tests.inference.gateway.polling import PATIENCE_S
+
+PEPPER = b"pepper of the tests"
+BODY_BYTES_MAX = 4 * 1024 * 1024
+BACKLOG = 1024
+
+T = TypeVar("T")
+App = Callable[[Scope, Receive, Send], Any]
+_numbers = itertools.count(1)
+
+
+@dataclass(frozen=True, slots=True)
+class GatewayOptions:
+    """What tests vary about a gateway."""
+
+    loop: str = "uvloop"
+    timeouts: Timeouts = Timeouts(connect=2.0, first_byte=30.0, idle=30.0)
+    web_url: str = ""
+    trusted_proxies: frozenset[str] = frozenset()
+    stall_s_max: float = 60.0
+    drain_s: float = 5.0
+    # Put around the application, to act at a moment that only the inside knows.
+    around: Callable[[App], App] | None = None
+
+
+@dataclass(slots=True)
+class RunningGateway:
+    """Where it listens, what is inside, and the calls that tests make most."""
+
+    loop: asyncio.AbstractEventLoop
+    port: int
+    meter: RecordingMeter
+    snapshot: Snapshot
+    metrics: GatewayMetrics
+    live: LiveRequests
+    pool: EnginePool
+    server: GatewayServer
+    readiness: dict[str, bool]
+    key: str = ""
+    client: httpx.Client = field(init=False)
+
+    def open(self) -> None:
+        """Let in a first tenant, from outside of the gateway's own thread."""
+        self.key = self.issue_key(tenant_id=1)
+        self.client = httpx.Client(
+            base_url=self.url,
+            headers={"authorization": f"Bearer {self.key}"},
+            timeout=PATIENCE_S,
+        )
+
+    @property
+    def url(self) -> str:
+        """Return the address without a path."""
+        return f"http://127.0.0.1:{self.port}"
+
+    def run(self, call: Callable[[], T]) -> T:
+        """Run a call on the gateway's loop and return what it returns."""
+
+        async def on_loop() -> T:
+            return call()
+
+        running = asyncio.run_coroutine_threadsafe(on_loop(), self.loop)
+        return running.result(PATIENCE_S)
+
+    def publish(self, kind: str, key: str, body: dict[str, Any] | None) -> None:
+        """Apply an entry as if it had been published."""
+        self.run(lambda: self.snapshot.apply(kind, key, body))
+
+    def issue_key(
+        self,
+        *,
+        tenant_id: int,
+        active: bool = True,
+        expires_at: int | None = None,
+        with_tenant: bool = True,
+    ) -> str:
+        """Publish a new key, and its tenant."""
+        key = api_keys.generate()
+        if with_tenant:
+            tenant = {"slug": f"t{tenant_id}", "active": active, "currency": "USD"}
+            self.publish("tenant", str(tenant_id), tenant)
+        body = {
+            "api_key_id": next(_numbers),
+            "project_id": tenant_id,
+            "tenant_id": tenant_id,
+            "expires_at": expires_at,
+        }
+        self.publish("api_key", api_keys.digest(key, PEPPER), body)
+        return key
+
+    def serve(
+        self,
+        *urls: str,
+        dialect: str = "vllm",
+        upstream_model: str = "",
+        max_output_tokens: int | None = None,
+    ) -> str:
+        """Publish a new model, served by replicas at these addresses; return its name."""
+        name = f"model-{next(_numbers)}"
+        body = {
+            "context_tokens": 32_768,
+            "max_output_tokens": max_output_tokens,
+            "created": 1,
+        }
+        self.publish("model", name, body)
+        for url in urls:
+            number = next(_numbers)
+            replica = {
+                "model": name,
+                "name": f"replica-{number}",
+                "url": url,
+                "dialect": dialect,
+                "upstream_model": upstream_model or name,
+                "credential": "",
+                "state": "active",
+            }
+            self.publish("replica", str(number), replica)
+        return name
+
+    def openai(self, key: str | None = None) -> OpenAI:
+        """Return the real SDK, without retries."""
+        return OpenAI(
+            base_url=f"{self.url}/v1",
+            api_key=self.key if key is None else key,
+            max_retries=0,
+            timeout=PATIENCE_S,
+        )
+
+    def reset(self) -> None:
+        """Forget what the meter noted; nothing may be open any more."""
+        meter = self.meter
+        meter.release()
+        meter.is_away = False
+        meter.unpriced.clear()
+        for notes in (meter.admissions, meter.voided, meter.settled, meter.corrections):
+            notes.clear()  # type: ignore[attr-defined]
+
+
+@contextmanager
+def running_gateway(**options: Any) -> Iterator[RunningGateway]:
+    """Run a gateway with these `GatewayOptions` until the block ends."""
+    chosen = GatewayOptions(**options)
+    loop = uvloop.new_event_loop() if chosen.loop == "uvloop" else _selector_loop()
+    thread = threading.Thread(target=_run, args=(loop,), daemon=True)
+    thread.start()
+    listener = socket.create_server(("127.0.0.1", 0), backlog=BACKLOG)
+    listener.setblocking(False)
+    composed = asyncio.run_coroutine_threadsafe(_compose(chosen, listener), loop)
+    gateway = composed.result(PATIENCE_S)
+    serving = asyncio.run_coroutine_threadsafe(
+        gateway.server.serve(sockets=[listener]), loop
+    )
+    try:
+        gateway.open()
+        yield gateway
+    finally:
+        gateway.client.close()
+        gateway.server.should_exit = True
+        serving.result(PATIENCE_S)
+        asyncio.run_coroutine_threadsafe(gateway.pool.close(), loop).result(PATIENCE_S)
+        loop.call_soon_threadsafe(loop.stop)
+        thread.join(PATIENCE_S)
+        loop.close()
+
+
+async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningGateway:
+    meter = RecordingMeter(asyncio.get_running_loop())
+    snapshot, metrics, live = Snapshot(), GatewayMetrics(), LiveRequests()
+    pool = EnginePool(timeouts=options.timeouts)
+    readiness = {"database": True}
+    authenticator = Authenticator(
+        snapshot=snapshot,
+        pepper=PEPPER,
+        now_us=lambda: NOW_US,
+        has_started=lambda: readiness["database"],
+    )
+    app: App = Gateway(
+        generation=Generation(
+            authenticator=authenticator,
+            snapshot=snapshot,
+            router=RoundRobin(),
+            meter=meter,
+            attempts=Attempts(pool=pool, live=live),
+            live=live,
+            metrics=metrics,
+            body_bytes_max=BODY_BYTES_MAX,
+        ),
+        models=ModelList(authenticator, snapshot, meter),
+        probes=Probes(lambda: readiness, MetricsPage(metrics, gauges={}, counters={})),
+        passthrough=Passthrough(
+            pool=pool,
+            web_url=options.web_url,
+            body_bytes_max=BODY_BYTES_MAX,
+            trusted_proxies=options.trusted_proxies,
+        ),
+        metrics=metrics,
+    )
+    protocol = type(
+        "Connection", (ClientConnection,), {"stall_s_max": options.stall_s_max}
+    )
+    config = uvicorn.Config(
+        options.around(app) if options.around else app,
+        http=protocol,
+        ws="none",
+        lifespan="off",
+        access_log=False,
+        log_config=None,
+        server_header=False,
+        proxy_headers=False,
+        timeout_graceful_shutdown=int(options.drain_s) + 5,
+    )
+    server = GatewayServer(config, live=live, drain_s=options.drain_s)
+    port = listener.getsockname()[1]
+    loop = asyncio.get_running_loop()
+    return RunningGateway(
+        loop, port, meter, snapshot, metrics, live, pool, server, readiness
+    )
+
+
+def _selector_loop() -> asyncio.AbstractEventLoop:
+    return asyncio.SelectorEventLoop()
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    asyncio.set_event_loop(loop)
+    loop.run_forever()
