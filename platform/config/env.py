@@ -210,6 +210,11 @@ GROUPS: tuple[type[Settings], ...] = (
 S = TypeVar("S", bound=Settings)
 
 
+def names() -> tuple[str, ...]:
+    """Return the names of all settings, as they stand in the environment."""
+    return tuple(name.upper() for group in GROUPS for name in group.model_fields)
+
+
 def load(group: type[S]) -> S:
     """Read one group from the environment; exit with one clear line when it is wrong."""
     try:

