@@ -63,6 +63,8 @@ class TenantField(serializers.Field[Tenant, str, str, Any]):
 
     def to_internal_value(self, data: str) -> Tenant:
         """Return the tenant."""
+        # PostgreSQL has no text with a NUL in it, and says so as an error.
+        data = data.replace("\0", "\N{REPLACEMENT CHARACTER}")
         try:
             return tenant_by_slug(data)
         except NotFound as missing:

@@ -60,7 +60,7 @@ def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
     return UsageQuery(
         start=asked["start"],
         end=asked["end"],
-        group_by=asked["group_by"],
+        group_by=asked.get("group_by", ()),
         tenant_id=tenant.pk if tenant else None,
         project_id=asked.get("project"),
         api_key_id=asked.get("key"),

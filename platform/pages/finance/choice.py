@@ -102,7 +102,12 @@ class ChoiceForm(forms.Form):
 
 def _completed(asked: QueryDict, now: dt.datetime) -> dict[str, str]:
     """Return the parameters, with the running month where no day is given."""
-    values = {name: str(asked[name]) for name in asked if asked[name]}
+    # PostgreSQL has no text with a NUL in it, and says so as an error.
+    values = {
+        name: str(asked[name]).replace("\0", "\N{REPLACEMENT CHARACTER}")
+        for name in asked
+        if asked[name]
+    }
     owner = tenants(slug=values["tenant"]).first() if "tenant" in values else None
     month, end = billing_month(now=now, tenant=owner)
     values.setdefault("from", month.isoformat())
