@@ -12,7 +12,7 @@ from the mark. Owns: day rollups, marks, and the list of changed days for the le
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 
 import structlog
@@ -26,7 +26,8 @@ from metering.usage.rollup_sql import (
     BEHIND,
     CHECK,
     FAULT,
-    FRONTIER,
+    LOCK_OR_SKIP,
+    LOCK_WAITING,
     NO_DAY,
     SHORT_OF,
     TAKE_CHANGED,
@@ -34,6 +35,9 @@ from metering.usage.rollup_sql import (
 from tenants.models import Tenant
 
 BATCH_EVENTS = 10_000
+# A process that loses its epoch takes its running and its waiting requests along into
+# the next one. They run for an hour at most and wait as long as the database is away.
+CARRIED_OVER_MAX = dt.timedelta(days=1)
 
 log = structlog.get_logger(__name__)
 
@@ -44,7 +48,6 @@ class Fault:
 
     epoch_id: int
     gateway: str
-    started_at: dt.datetime
     seq: int
     reason: str
 
@@ -58,53 +61,46 @@ class RollUp:
 
 
 @dataclass(frozen=True, slots=True)
+class _Behind:
+    """An epoch with committed events above its mark, and how many it had by then."""
+
+    epoch_id: int
+    gateway: str
+    last_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
     events: int
     faulty_seq: int | None = None
 
 
 def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
-    """Take over all events committed by now, in batches; resumable anywhere."""
-    events = 0
-    faults: list[Fault] = []
-    with cursor() as session:
-        session.execute(BEHIND)
-        behind = session.fetchall()
-    for epoch_id, gateway, started_at in behind:
-        while (batch := _take_batch(epoch_id, batch_events)).events:
-            events += batch.events
-        if batch.faulty_seq is not None:
-            reason = _why(epoch_id, batch.faulty_seq)
-            log.error(
-                "rollup_stopped",
-                epoch_id=epoch_id,
-                gateway=gateway,
-                seq=batch.faulty_seq,
-                reason=reason,
-            )
-            faults.append(
-                Fault(epoch_id, gateway, started_at, batch.faulty_seq, reason)
-            )
-    return RollUp(events, tuple(faults))
+    """Take over all events committed by now, in batches; resumable anywhere.
+
+    An epoch that another roller has in hand is left to it.
+    """
+    return _roll_up(_behind(), batch_events, wait=False)
 
 
 def roll_up_proven(*, now: dt.datetime) -> dt.datetime:
     """Roll up, and return the instant before which rollups are proven complete.
 
-    What is admitted is committed before `complete_to`; what is committed is rolled up
-    unless an epoch stopped or is in another roller's hand, and such an epoch holds
-    nothing that was admitted before it started.
+    What was admitted before `complete_to` is committed, and what is committed is rolled
+    up: here another roller is waited for. Only an epoch that had to stop holds this
+    back, to an instant before which nothing in it can have been admitted.
     """
     proven = complete_to(now=now)
+    behind = _behind()
+    _roll_up(behind, BATCH_EVENTS, wait=True)
     with cursor() as session:
-        session.execute(FRONTIER)
-        frontier = session.fetchall()
-    roll_up()
-    with cursor() as session:
-        ids, last = [row[0] for row in frontier], [row[1] for row in frontier]
-        session.execute(SHORT_OF, {"ids": ids, "last": last})
-        held_back: dt.datetime | None = session.fetchone()[0]
-    return proven if held_back is None else min(proven, held_back)
+        targets = {
+            "ids": [each.epoch_id for each in behind],
+            "last": [each.last_seq for each in behind],
+        }
+        session.execute(SHORT_OF, targets)
+        stopped: dt.datetime | None = session.fetchone()[0]
+    return proven if stopped is None else min(proven, stopped - CARRIED_OVER_MAX)
 
 
 def take_changed_days(*, tenant_id: int, dates: Collection[dt.date]) -> list[dt.date]:
@@ -118,27 +114,44 @@ def take_changed_days(*, tenant_id: int, dates: Collection[dt.date]) -> list[dt.
         return sorted(date for (date,) in session.fetchall())
 
 
-def _take_batch(epoch_id: int, batch_events: int) -> _Batch:
+def _behind() -> list[_Behind]:
+    with cursor() as session:
+        session.execute(BEHIND)
+        return [_Behind(*row) for row in session.fetchall()]
+
+
+def _roll_up(behind: Sequence[_Behind], batch_events: int, *, wait: bool) -> RollUp:
+    """Bring each epoch to where it stood when it was looked at, and no further.
+
+    Going on to what is committed meanwhile would never end under load.
+    """
+    events = 0
+    faults: list[Fault] = []
+    for epoch in behind:
+        while (batch := _take_batch(epoch, batch_events, wait=wait)).events:
+            events += batch.events
+        if batch.faulty_seq is not None:
+            faults.append(_fault(epoch, batch.faulty_seq))
+    return RollUp(events, tuple(faults))
+
+
+def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
     """Take the provable events of the next batch; none when there are none left."""
     with atomic(), cursor() as session:
         session.execute(
             "INSERT INTO usage_rollupmark (epoch_id, rolled_seq) VALUES (%s, 0)"
             " ON CONFLICT DO NOTHING",
-            [epoch_id],
+            [epoch.epoch_id],
         )
-        session.execute(
-            "SELECT rolled_seq FROM usage_rollupmark WHERE epoch_id = %s"
-            " FOR UPDATE SKIP LOCKED",
-            [epoch_id],
-        )
+        session.execute(LOCK_WAITING if wait else LOCK_OR_SKIP, [epoch.epoch_id])
         mark = session.fetchone()
         if mark is None:
-            return _Batch(0)  # another roller has this epoch in hand
+            return _Batch(0)
         after = mark[0]
-        session.execute("SELECT last_seq FROM usage_epoch WHERE id = %s", [epoch_id])
-        upto = min(session.fetchone()[0], after + batch_events)
-        # Read in a later statement than `last_seq`, so everything up to it is visible.
-        span = {"epoch": epoch_id, "after": after, "upto": upto}
+        upto = min(epoch.last_seq, after + batch_events)
+        if upto <= after:
+            return _Batch(0)
+        span = {"epoch": epoch.epoch_id, "after": after, "upto": upto}
         session.execute(CHECK, span)
         count, broken = session.fetchone()
         faulty_seq = broken if broken is not None else after + count + 1
@@ -178,16 +191,25 @@ def _cover_events(span: dict[str, int]) -> None:
         cover(tenant=tenant, earliest=earliest, latest=latest)
 
 
-def _why(epoch_id: int, seq: int) -> str:
+def _fault(epoch: _Behind, seq: int) -> Fault:
+    """Find out why an epoch cannot go on, and say so."""
     with cursor() as session:
-        session.execute(FAULT, {"epoch": epoch_id, "seq": seq})
+        session.execute(FAULT, {"epoch": epoch.epoch_id, "seq": seq})
         found = session.fetchall()
     match found:
         case []:
-            return "the number is missing"
+            reason = "the number is missing"
         case [(_, _, None)]:
-            return "its price does not exist"
+            reason = "its price does not exist"
         case [(_, charge, rated)]:
-            return f"it was charged {charge} picos and rates to {rated}"
+            reason = f"it was charged {charge} picos and rates to {rated}"
         case _:
-            return f"the number was given {len(found)} times"
+            reason = f"the number was given {len(found)} times"
+    log.error(
+        "rollup_stopped",
+        epoch_id=epoch.epoch_id,
+        gateway=epoch.gateway,
+        seq=seq,
+        reason=reason,
+    )
+    return Fault(epoch.epoch_id, epoch.gateway, seq, reason)

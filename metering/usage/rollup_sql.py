@@ -6,21 +6,21 @@ corrections do not.
 """
 
 BEHIND = """
-    SELECT epoch.id, epoch.gateway, epoch.started_at
+    SELECT epoch.id, epoch.gateway, epoch.last_seq
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
     WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
     ORDER BY epoch.id
 """
 
-FRONTIER = """
-    SELECT epoch.id, epoch.last_seq
-    FROM usage_epoch epoch
-    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
-    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
+LOCK_OR_SKIP = """
+    SELECT rolled_seq FROM usage_rollupmark WHERE epoch_id = %s FOR UPDATE SKIP LOCKED
+"""
+LOCK_WAITING = """
+    SELECT rolled_seq FROM usage_rollupmark WHERE epoch_id = %s FOR UPDATE
 """
 
-# The start of the first epoch whose rollup has not come as far as it was asked to.
+# The start of the first epoch whose rollup is short of its target.
 SHORT_OF = """
     SELECT min(epoch.started_at)
     FROM unnest(%(ids)s::bigint[], %(last)s::bigint[]) AS asked (id, last_seq)

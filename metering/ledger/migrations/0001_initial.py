@@ -2,8 +2,9 @@
 
 import django.db.models.deletion
 import django.db.models.functions.datetime
-import kit.orm.fields
 from django.db import migrations, models
+
+import kit.orm.fields
 
 
 class Migration(migrations.Migration):

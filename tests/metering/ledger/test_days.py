@@ -13,6 +13,7 @@ from metering.ledger.models import Account, DayPosting
 from metering.ledger.selectors import balances
 from metering.ledger.services import DAY_GRACE, post_days
 from metering.usage.models import ChangedDay, Epoch
+from metering.usage.rollup import CARRIED_OVER_MAX
 from metering.usage.services import roll_up
 from tests.factories.pricing import make_price
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
@@ -105,18 +106,19 @@ def test_open_request_of_the_day_holds_it_back(use: Use) -> None:
 
 def test_gap_holds_back_only_what_its_epoch_may_belong_to(use: Use) -> None:
     commit(make_epoch(started_at=NOON, state="closed"), use)
-    holed = make_epoch(started_at=MIDNIGHT, state="closed")
-    commit(holed, replace(use, admitted_at=MIDNIGHT), skip=1)
-    late = DUE + dt.timedelta(days=1)
+    later = MIDNIGHT + CARRIED_OVER_MAX
+    holed = make_epoch(started_at=later, state="closed")
+    commit(holed, replace(use, admitted_at=later), skip=1)
+    now = later + 3 * CARRIED_OVER_MAX
 
-    result = post_days(now=late)
+    result = post_days(now=now)
 
     assert (result.postings, result.proven_to) == (3, MIDNIGHT)
     # The missing number arrives.
     Epoch.objects.filter(pk=holed.pk).update(last_seq=0)
     commit(holed, replace(use, admitted_at=MIDNIGHT))
     Epoch.objects.filter(pk=holed.pk).update(last_seq=2)
-    assert post_days(now=late).postings == 3
+    assert post_days(now=now).postings == 6
 
 
 def test_one_tenant_can_be_posted_alone(use: Use) -> None:
