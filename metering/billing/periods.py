@@ -13,7 +13,7 @@ from kit.errors import NotFound
 from kit.orm.atomic import cursor
 from metering.ledger.services import DAY_GRACE
 from metering.usage.models import BillingDay
-from metering.usage.zones import month_of
+from metering.usage.zones import ONE_DAY, month_of
 from tenants.models import Tenant
 
 # Periods are closed in order, so those still due lie after the last closed one.
@@ -63,16 +63,16 @@ def span_of(*, tenant: Tenant, date: dt.date) -> Span:
 
 def last_ended(*, tenant: Tenant, now: dt.datetime) -> Span:
     """Return the latest period that has ended; raises `NotFound` without one."""
-    ended = BillingDay.objects.filter(tenant_id=tenant.pk, ends_at__lte=now)
-    running = BillingDay.objects.filter(tenant_id=tenant.pk, ends_at__gt=now)
-    last = ended.order_by("-date").first()
-    following = running.order_by("date").first()
-    if last is None or following is None:
-        raise NotFound(f"No billing period of tenant '{tenant.slug}' has ended yet.")
-    if month_of(last.date) != month_of(following.date):
-        return span_of(tenant=tenant, date=last.date)
-    before = month_of(last.date)[0] - dt.timedelta(days=1)
-    return span_of(tenant=tenant, date=before)
+    today = (
+        BillingDay.objects.filter(tenant_id=tenant.pk, ends_at__gt=now)
+        .order_by("date")
+        .first()
+    )
+    if today is not None:
+        before = month_of(today.date)[0] - ONE_DAY
+        if BillingDay.objects.filter(tenant_id=tenant.pk, date__lte=before).exists():
+            return span_of(tenant=tenant, date=before)
+    raise NotFound(f"No billing period of tenant '{tenant.slug}' has ended yet.")
 
 
 def due(*, now: dt.datetime, tenant: Tenant | None = None) -> list[tuple[int, dt.date]]:
