@@ -18,7 +18,7 @@ from metering.billing.providers.stripe.provider import StripeProvider
 from tests.factories.tenants import make_tenant
 from tests.metering.billing.providers.contract import ProviderContract
 from tests.metering.billing.providers.scene import MINUTE, NOW, make_draft
-from tests.standins.stripe import StripeStandIn
+from tests.standins.stripe import StripeStandIn, items
 
 
 class TestStripe(ProviderContract):
@@ -219,6 +219,24 @@ def test_a_draft_that_was_lost_sight_of_is_adopted(
     stripe_provider.advance(invoice, now=NOW + MINUTE)
     assert finished(invoice)
     assert len(_only_invoice(standin)["lines"]) == 2
+
+
+def test_lines_that_are_there_already_are_not_sent_again(
+    operator_db: None, standin: StripeStandIn, stripe_provider: StripeProvider
+) -> None:
+    invoice = make_draft(100, 200, provider="stripe")
+    standin.plan("drop_before", method="GET", path="/v1/invoices/*/lines")
+    stripe_provider.advance(invoice, now=NOW)
+    there = {"amount": 200, "metadata": {LINE_MARK: "2"}}
+    items.add_lines(
+        standin.engine.account, invoice.provider_reference, {"lines": [there]}
+    )
+    stripe_provider.advance(invoice, now=NOW + MINUTE)
+    assert finished(invoice)
+    assert sorted(line["amount"] for line in _only_invoice(standin)["lines"]) == [
+        100,
+        200,
+    ]
 
 
 def test_what_stripe_opened_by_itself_is_not_ours(
