@@ -65,6 +65,7 @@ class Exchange(asyncio.Protocol):
         self._waiter: asyncio.Future[None] | None = None
         self._head_done = False
         self._complete = True
+        self._keeps_alive = False
         self._dirty = False
         self._bodiless = False
         self._reading_paused = False
@@ -78,7 +79,7 @@ class Exchange(asyncio.Protocol):
         self.status = 0
         self.headers = []
         self._parser = httptools.HttpResponseParser(self)
-        self._head_done = self._complete = False
+        self._head_done = self._complete = self._keeps_alive = False
         self._head_bytes = 0
         self._bodiless = bodiless
         self.deadline = self._loop.time() + self._keeper.timeouts.first_byte
@@ -152,8 +153,7 @@ class Exchange(asyncio.Protocol):
             and not self._chunks
             and not self._dirty
             and self._error is None
-            and self._parser is not None
-            and self._parser.should_keep_alive()
+            and self._keeps_alive
             and self.is_open
         )
         if usable:
@@ -245,8 +245,10 @@ class Exchange(asyncio.Protocol):
 
     def on_message_complete(self) -> None:
         """Note the end of the answer."""
-        if self._head_done:
+        if self._head_done and self._parser is not None:
             self._complete = True
+            # The parser knows this now and no later.
+            self._keeps_alive = self._parser.should_keep_alive()
 
     # Inside -------------------------------------------------------------------------
 

@@ -21,6 +21,8 @@ EXTENSION = "tollgate.downstream"
 # How much the kernel takes before it has sent: the backpressure that a slow reader
 # gives.
 NOTSENT_LOWAT_BYTES = 16 * 1024
+# Requests that a client may send ahead of its answers while we listen on.
+PIPELINED_MAX = 16
 # How long a client may take nothing of what is ready for it.
 STALL_S_MAX = 60.0
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
@@ -126,6 +128,9 @@ class ClientConnection(HttpToolsProtocol):
         scope["extensions"] = {EXTENSION: downstream}
         super().on_headers_complete()
         downstream.cycle = self.cycle
+        if 0 < len(self.pipeline) <= PIPELINED_MAX:
+            # uvicorn stops reading behind a request in line, and would not see the end.
+            self.flow.resume_reading()
         self._unanswered = [
             earlier
             for earlier in self._unanswered

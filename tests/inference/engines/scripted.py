@@ -122,7 +122,7 @@ def scripted_engine(script: Script) -> Iterator[ScriptedEngine]:
             script(side)
         except OSError:
             pass  # The gateway left, or the test is over.
-        except BaseException as failure:  # noqa: BLE001
+        except BaseException as failure:
             failures.append(failure)
         finally:
             with contextlib.suppress(OSError):

@@ -20,11 +20,11 @@ def whole(
     """Return a whole HTTP answer."""
     data = body if isinstance(body, bytes) else orjson.dumps(body)
     connection = b"connection: close\r\n" if close else b""
-    return (
-        b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\n%bcontent-length: %d\r\n\r\n"
-        % (status, connection, len(data))
-        + data
+    head = b"HTTP/1.1 %d X\r\ncontent-type: application/json\r\n%b" % (
+        status,
+        connection,
     )
+    return head + b"content-length: %d\r\n\r\n" % len(data) + data
 
 
 def chunk(data: bytes) -> bytes:

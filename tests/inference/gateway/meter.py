@@ -124,7 +124,7 @@ class RecordingMeter:
         self._holds = False
         self.loop.call_soon_threadsafe(self._release, True)
 
-    def _release(self, failing: bool = False) -> None:  # noqa: FBT001, FBT002
+    def _release(self, failing: bool = False) -> None:
         waiting, self._waiting = self._waiting, []
         for future in waiting:
             if failing:

@@ -41,6 +41,7 @@ from tests.inference.gateway.polling import PATIENCE_S
 PEPPER = b"pepper of the tests"
 BODY_BYTES_MAX = 4 * 1024 * 1024
 BACKLOG = 1024
+PATIENT = Timeouts(connect=2.0, first_byte=30.0, idle=30.0)
 
 T = TypeVar("T")
 App = Callable[[Scope, Receive, Send], Any]
@@ -52,7 +53,7 @@ class GatewayOptions:
     """What tests vary about a gateway."""
 
     loop: str = "uvloop"
-    timeouts: Timeouts = Timeouts(connect=2.0, first_byte=30.0, idle=30.0)
+    timeouts: Timeouts = PATIENT
     web_url: str = ""
     trusted_proxies: frozenset[str] = frozenset()
     stall_s_max: float = 60.0
@@ -133,7 +134,7 @@ class RunningGateway:
         upstream_model: str = "",
         max_output_tokens: int | None = None,
     ) -> str:
-        """Publish a new model, served by replicas at these addresses; return its name."""
+        """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
         body = {
             "context_tokens": 32_768,
