@@ -69,6 +69,9 @@ class Entry(models.Model):
     account = models.ForeignKey(Account, models.PROTECT, related_name="entries")
     amount_picos = PicosField()
 
+    class Meta:
+        verbose_name_plural = "entries"
+
     def __str__(self) -> str:
         return f"{self.amount_picos} on {self.account_id}"
 

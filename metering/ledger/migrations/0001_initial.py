@@ -123,6 +123,7 @@ class Migration(migrations.Migration):
                     ),
                 ),
             ],
+            options={"verbose_name_plural": "entries"},
         ),
         migrations.CreateModel(
             name="DayPosting",

@@ -1,10 +1,99 @@
-"""The look of the admin."""
+"""The look of the admin, and the order of its navigation."""
+
+from typing import Any
+
+from django.urls import reverse_lazy
+
+
+def _group(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
+    """Make a group of the sidebar from titles, icons and the names of addresses."""
+    return {
+        "title": title,
+        "separator": True,
+        "items": [
+            {"title": label, "icon": icon, "link": reverse_lazy(address)}
+            for label, icon, address in items
+        ],
+    }
+
 
 UNFOLD = {
     "SITE_TITLE": "Tollgate",
     "SITE_HEADER": "Tollgate",
     "SITE_SUBHEADER": "Operators",
     "SITE_SYMBOL": "toll",
+    "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    # The blue of the finance pages, from the lightest to the darkest.
+    "COLORS": {
+        "primary": {
+            "50": "240 245 250",
+            "100": "221 232 243",
+            "200": "187 208 229",
+            "300": "145 179 211",
+            "400": "97 144 188",
+            "500": "52 108 160",
+            "600": "18 65 109",
+            "700": "15 55 93",
+            "800": "13 46 77",
+            "900": "11 38 64",
+            "950": "7 24 41",
+        }
+    },
+    "SIDEBAR": {
+        "show_search": False,
+        "navigation": [
+            _group(
+                "",
+                ("Overview", "monitoring", "admin:index"),
+                ("Finance", "payments", "finance:overview"),
+            ),
+            _group(
+                "Tenants",
+                ("Tenants", "apartment", "admin:tenants_tenant_changelist"),
+                ("Projects", "folder", "admin:tenants_project_changelist"),
+                ("API keys", "key", "admin:tenants_apikey_changelist"),
+            ),
+            _group(
+                "Serving",
+                ("Models", "smart_toy", "admin:control_servedmodel_changelist"),
+                ("Replicas", "dns", "admin:control_replica_changelist"),
+                ("Gateway epochs", "sensors", "admin:usage_epoch_changelist"),
+            ),
+            _group(
+                "Prices",
+                ("Price books", "menu_book", "admin:pricing_pricebook_changelist"),
+                ("Versions", "history", "admin:pricing_pricebookversion_changelist"),
+                ("Assignments", "link", "admin:pricing_pricebookassignment_changelist"),
+            ),
+            _group(
+                "Billing",
+                ("Invoices", "receipt_long", "admin:billing_invoice_changelist"),
+                ("Periods", "date_range", "admin:billing_period_changelist"),
+                (
+                    "Provider operations",
+                    "sync",
+                    "admin:billing_provideroperation_changelist",
+                ),
+                (
+                    "Provider customers",
+                    "badge",
+                    "admin:billing_providercustomer_changelist",
+                ),
+                ("Sellers", "storefront", "admin:billing_seller_changelist"),
+            ),
+            _group(
+                "Ledger",
+                ("Accounts", "account_balance", "admin:ledger_account_changelist"),
+                ("Transactions", "swap_horiz", "admin:ledger_transaction_changelist"),
+                ("Entries", "list_alt", "admin:ledger_entry_changelist"),
+            ),
+            _group(
+                "Access",
+                ("Users", "person", "admin:auth_user_changelist"),
+                ("Groups", "group", "admin:auth_group_changelist"),
+            ),
+        ],
+    },
 }
