@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check test-engines lock fmt
+.PHONY: help up test check test-engines bench lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -29,6 +29,9 @@ test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
 
 test-engines: $(INSTALLED)-dev ## Run the journeys against real engines (ENGINE_URL= or a vLLM built once)
 	@exec $(BIN)/python -m pytest -m engines $(ARGS)
+
+bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"
+	@exec $(BIN)/python -m tests.bench $(ARGS)
 
 check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migrations, deployment
 	$(BIN)/ruff format --check --quiet

@@ -1,0 +1,1 @@
+"""How much of a gateway is felt: `make bench` measures it beside its peers."""
