@@ -257,11 +257,10 @@ class Exchange(asyncio.Protocol):
             raise self._error
         self._waiter = self._loop.create_future()
         try:
+            # An error that came behind something good is raised by the next wait.
             await self._waiter
         finally:
             self._waiter = None
-        if self._error is not None:
-            raise self._error
 
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():

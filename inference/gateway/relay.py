@@ -18,7 +18,6 @@ from inference.gateway.connection import ClientGoneError
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import DrainedError
 from inference.gateway.settle import Settlement, judge
-from inference.openai.errors import from_stream
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import (
     DONE,
@@ -78,8 +77,8 @@ async def _pump(
             await http.write(out)
             await http.downstream.drained()
             settlement.handed_over(translator.tally.output_tokens)
-        if translator.error is not None:
-            raise from_stream(translator.error)
+        if translator.failure is not None:
+            raise translator.failure
     if not translator.is_finished:
         raise EngineLostError("the stream ended early")
 

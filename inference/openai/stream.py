@@ -13,7 +13,9 @@ from typing import Any
 
 import orjson
 
-from inference.openai.usage import Tally
+from inference.openai.errors import from_stream
+from inference.openai.usage import Tally, UsageError
+from kit.errors import PlatformError
 
 DONE = b"[DONE]"
 
@@ -55,7 +57,8 @@ class StreamTranslator:
             self._rename = (b'"model":' + engine, b'"model":' + public)
         self.tally = Tally()
         self.is_done = False
-        self.error: Mapping[str, Any] | None = None
+        # What ends the stream, to be raised once what came before it is sent.
+        self.failure: Exception | None = None
 
     @property
     def is_finished(self) -> bool:
@@ -65,33 +68,36 @@ class StreamTranslator:
     def feed(self, events: list[bytes]) -> bytes:
         """Take in events and return what may be sent to the client now."""
         out: list[bytes] = []
-        for event in events:
-            plain = _PLAIN.search(event) if self._options.choices == 1 else None
-            if plain is not None and _FINISH not in event and not self._held:
-                self.tally.running(0, int(plain[1]), int(plain[2]))
-                if not self._options.continuous_usage:
-                    event = event[: plain.start()] + b"}"  # noqa: PLW2901
-                self._write(out, event)
-            elif event == DONE:
-                self.is_done = True
-                self._held.append(b"data: [DONE]\n\n")
-            elif event.startswith(b":"):
-                (self._held if self._held else out).append(event + b"\n\n")
-            else:
-                self._feed_parsed(event, out)
-                if self.error is not None:
-                    break
+        try:
+            for event in events:
+                self._feed(event, out)
+        except (PlatformError, StreamFormatError, UsageError) as failure:
+            self.failure = failure
         return b"".join(out)
 
     def held(self) -> bytes:
         """Return what follows the last token, to be sent after the commit."""
         return b"".join(self._held)
 
+    def _feed(self, event: bytes, out: list[bytes]) -> None:
+        plain = _PLAIN.search(event) if self._options.choices == 1 else None
+        if plain is not None and _FINISH not in event and not self._held:
+            self.tally.running(0, int(plain[1]), int(plain[2]))
+            if not self._options.continuous_usage:
+                event = event[: plain.start()] + b"}"
+            self._write(out, event)
+        elif event == DONE:
+            self.is_done = True
+            self._held.append(b"data: [DONE]\n\n")
+        elif event.startswith(b":"):
+            (self._held if self._held else out).append(event + b"\n\n")
+        else:
+            self._feed_parsed(event, out)
+
     def _feed_parsed(self, event: bytes, out: list[bytes]) -> None:
         chunk = _parsed(event)
         if (error := chunk.get("error")) is not None:
-            self.error = error if isinstance(error, dict) else {"message": str(error)}
-            return
+            raise from_stream(error if isinstance(error, dict) else {})
         choices = chunk.get("choices")
         if not isinstance(choices, list):
             raise StreamFormatError("an event without choices")

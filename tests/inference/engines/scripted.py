@@ -87,6 +87,16 @@ class EngineSide:
             pass
         self._engine.left.set()
 
+    def has_been_left(self, *, within_s: float) -> bool:
+        """Wait for the other side to go, and tell whether it has."""
+        self.sock.settimeout(within_s)
+        try:
+            return not self._receive()
+        except TimeoutError:
+            return False
+        finally:
+            self.sock.settimeout(PATIENCE_S)
+
     def _receive(self) -> bool:
         try:
             data = self.sock.recv(65536)
