@@ -31,12 +31,11 @@ class _Pair:
     """One client's connection and the one behind it."""
 
     writers: dict[Direction, asyncio.StreamWriter]
-    keeps_server: bool = False
 
     def close(self) -> None:
-        for direction, writer in self.writers.items():
-            if direction is Direction.TO_CLIENT or not self.keeps_server:
-                writer.transport.abort()
+        """Break both sides."""
+        for writer in self.writers.values():
+            writer.transport.abort()
 
 
 @dataclass(slots=True)
@@ -53,9 +52,8 @@ class TcpProxy:
     _left: dict[Direction, int | None] = field(
         default_factory=lambda: dict.fromkeys(Direction, None)
     )
-    _keeps_server: bool = False
     _pairs: set[_Pair] = field(default_factory=set)
-    _orphans: list[asyncio.StreamWriter] = field(default_factory=list)
+    _orphans: list[_Pair] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _moving: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
@@ -82,8 +80,8 @@ class TcpProxy:
         if self._server is not None:
             self._server.close()
         self.drop()
-        for writer in self._orphans:
-            writer.transport.abort()
+        for pair in self._orphans:
+            pair.close()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -107,6 +105,13 @@ class TcpProxy:
         for pair in list(self._pairs):
             self._break(pair)
 
+    def lose_clients(self) -> None:
+        """Break every connection without a word to the server, which goes on."""
+        for pair in list(self._pairs):
+            self._pairs.discard(pair)
+            self._orphans.append(pair)
+            pair.writers[Direction.TO_CLIENT].transport.abort()
+
     def refuse(self) -> None:
         """Break every new connection at once, until `accept`."""
         self.is_refusing = True
@@ -123,15 +128,9 @@ class TcpProxy:
         """Pass on what was held, and what comes."""
         self._moving.set()
 
-    def cut_after(
-        self, left: int, direction: Direction, *, keeps_server: bool = False
-    ) -> None:
-        """Break the connection that passes its next `left` bytes this way.
-
-        With `keeps_server` the server does not learn of it: its side stays open.
-        """
+    def cut_after(self, left: int, direction: Direction) -> None:
+        """Pass `left` more bytes this way, and break the connection that has more."""
         self._left[direction] = left
-        self._keeps_server = keeps_server
 
     async def _serve(
         self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
@@ -179,12 +178,10 @@ class TcpProxy:
         self._left[direction] = None if is_cut else left - len(data)
         if is_cut:
             self.cuts += 1
-            pair.keeps_server = self._keeps_server
             self._break(pair)
         return is_cut
 
     def _break(self, pair: _Pair) -> None:
-        self._pairs.discard(pair)
-        if pair.keeps_server:
-            self._orphans.append(pair.writers[Direction.TO_SERVER])
-        pair.close()
+        if pair in self._pairs:
+            self._pairs.discard(pair)
+            pair.close()

@@ -1,24 +1,50 @@
-"""A witness on the test's database, a proxy in front of it, and meters that run."""
+"""A database that is empty before each test, a witness, a proxy in front of it."""
 
 from collections.abc import AsyncIterator, Iterator
+from urllib.parse import urlsplit, urlunsplit
 
+import psycopg
 import pytest
 
-from tests.databases import Database
+from tests.databases import Database, cloned
 from tests.metering.intake.metered import Witness
 from tests.standins.tcp_proxy import TcpProxy
 
+# Not even the owner may empty what is append-only, unless triggers are off.
+_EMPTY = """
+SET session_replication_role = replica;
+TRUNCATE usage_event, usage_correction, usage_epoch RESTART IDENTITY CASCADE
+"""
+
+
+@pytest.fixture(scope="module")
+def module_database(
+    postgres_server: str, django_db_blocker: object
+) -> Iterator[Database]:
+    """Provide a committed database to the tests of one module."""
+    with django_db_blocker.unblock(), cloned(postgres_server) as made:  # type: ignore[attr-defined]
+        yield made
+
 
 @pytest.fixture
-def url(fresh_database: Database) -> str:
+def database(module_database: Database) -> Database:
+    """Provide a database without epochs and events."""
+    address = urlsplit(module_database.server)._replace(path=f"/{module_database.name}")
+    with psycopg.connect(urlunsplit(address), autocommit=True) as connection:
+        connection.execute(_EMPTY)
+    return module_database
+
+
+@pytest.fixture
+def url(database: Database) -> str:
     """Provide the gateway role's address of the test's database."""
-    return fresh_database.url_for("gateway")
+    return database.url_for("gateway")
 
 
 @pytest.fixture
-def witness(fresh_database: Database) -> Iterator[Witness]:
+def witness(database: Database) -> Iterator[Witness]:
     """Provide an onlooker's connection."""
-    made = Witness(fresh_database)
+    made = Witness(database)
     yield made
     made.close()
 

@@ -76,13 +76,13 @@ async def test_heartbeat_brings_the_counts_while_requests_run(
 
 
 async def test_epoch_closed_from_outside_is_followed_by_another(
-    url: str, witness: Witness, fresh_database: Database
+    url: str, witness: Witness, database: Database
 ) -> None:
     async with started(meter(url)) as made:
         before = [admit(made) for _ in range(6)]
         await made.settle(before[0], OUTCOME)
         made.void(before[1])
-        close_from_outside(fresh_database)
+        close_from_outside(database)
         await eventually(lambda: len(witness.epochs()) == 2)
         await eventually(lambda: witness.epochs()[1]["admitted"] == 4)
         assert witness.epochs()[1]["open_since"] == instant(before[2].admitted_at_us)
@@ -97,17 +97,17 @@ async def test_epoch_closed_from_outside_is_followed_by_another(
 
 
 async def test_events_that_wait_go_on_in_the_new_epoch(
-    url: str, witness: Witness, fresh_database: Database
+    url: str, witness: Witness, database: Database
 ) -> None:
     """Neither a waiting event nor a correction upsets the new epoch's counts."""
     async with started(meter(url)) as made:
-        with held(fresh_database, "LOCK TABLE usage_event IN SHARE MODE"):
+        with held(database, "LOCK TABLE usage_event IN SHARE MODE"):
             first, second, third = admit(made), admit(made), admit(made)
             commits = [made.settle(first, OUTCOME)]
             await eventually(lambda: witness.is_blocked(COMMIT_NAME))
             commits.append(made.settle(second, OUTCOME))
             commits.append(made.undelivered(first, OUTCOME, prompt_too=False))
-            close_from_outside(fresh_database)
+            close_from_outside(database)
         await asyncio.gather(*commits)
         made.settle(third, OUTCOME)
 
@@ -116,11 +116,11 @@ async def test_events_that_wait_go_on_in_the_new_epoch(
 
 
 async def test_complete_to_never_passes_what_is_not_committed(
-    url: str, witness: Witness, fresh_database: Database
+    url: str, witness: Witness, database: Database
 ) -> None:
     """An event that waits for its commit counts as open, and so does a new request."""
     async with started(meter(url)) as made:
-        with held(fresh_database, "LOCK TABLE usage_event IN SHARE MODE"):
+        with held(database, "LOCK TABLE usage_event IN SHARE MODE"):
             waiting = admit(made)
             made.settle(waiting, OUTCOME)
             await eventually(lambda: witness.is_blocked(COMMIT_NAME))

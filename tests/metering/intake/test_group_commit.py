@@ -93,10 +93,10 @@ async def test_commits_at_once_when_idle(url: str) -> None:
 
 
 async def test_one_commit_takes_all_that_came_meanwhile(
-    url: str, witness: Witness, fresh_database: Database
+    url: str, witness: Witness, database: Database
 ) -> None:
     async with running(committer(url)) as made:
-        with held(fresh_database, LOCK_EPOCHS):
+        with held(database, LOCK_EPOCHS):
             first = made.add(event())
             await eventually(lambda: witness.is_blocked(COMMIT_NAME))
             rest = [made.add(event()) for _ in range(50)]
@@ -107,12 +107,12 @@ async def test_one_commit_takes_all_that_came_meanwhile(
 
 
 async def test_gap_follows_a_long_commit(
-    url: str, witness: Witness, fresh_database: Database
+    url: str, witness: Witness, database: Database
 ) -> None:
     """Under load a commit leaves the database as long a pause, up to the gap."""
     loop = asyncio.get_running_loop()
     async with running(committer(url, gap_ms=250)) as made:
-        with held(fresh_database, LOCK_EPOCHS):
+        with held(database, LOCK_EPOCHS):
             first = made.add(event())
             began = loop.time()
             await eventually(lambda: witness.is_blocked(COMMIT_NAME))
@@ -145,9 +145,9 @@ async def test_flush_waits_for_all_and_for_nothing(url: str, witness: Witness) -
         assert len(witness.ids()) == 10
 
 
-async def test_flush_ends_with_its_patience(url: str, fresh_database: Database) -> None:
+async def test_flush_ends_with_its_patience(url: str, database: Database) -> None:
     async with running(committer(url)) as made:
-        with held(fresh_database, LOCK_EPOCHS):
+        with held(database, LOCK_EPOCHS):
             made.add(event(counts=COUNTS))
             await made.flush(patience_s=0.05)
             assert made.waiting == 1
