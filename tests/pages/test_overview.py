@@ -1,0 +1,252 @@
+"""The finance page shows the numbers of the API, exactly, and says of what they are."""
+
+import datetime as dt
+from dataclasses import replace
+from typing import Any
+
+import pytest
+from django.conf import settings
+from django.test import Client
+
+from kit.contracts import TokenCounts
+from metering.billing.services import issue_invoice
+from metering.usage.selectors import database_now
+from metering.usage.services import cover, roll_up
+from tenants.models import Tenant
+from tests.admin import ignore_no_static_folder
+from tests.factories.billing import CLOSED, make_draft
+from tests.factories.pricing import make_price
+from tests.factories.tenants import make_tenant
+from tests.factories.usage import commit, make_epoch, make_use
+from tests.pages.reading import Rows, tables, text
+
+pytestmark = ignore_no_static_folder
+
+NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
+DAY = dt.timedelta(days=1)
+RANGE = {"from": "2026-11-09", "to": "2026-11-12"}
+SAME_RANGE = {"start": "2026-11-09", "end": "2026-11-13"}
+COUNTS = TokenCounts(
+    input_tokens=1_234_567,
+    cached_input_tokens=89,
+    output_tokens=4321,
+    reasoning_tokens=21,
+)
+
+
+def used(
+    tenant: Tenant, *, model: str = "demo-model", days: int = 1, rolled: bool = True
+) -> None:
+    """Commit a request of the tenant on each of some days."""
+    cover(tenant=tenant, earliest=NOON - DAY, latest=NOON + 9 * DAY)
+    price = make_price(currency=tenant.currency, model=model)
+    use = replace(make_use(price=price, admitted_at=NOON, tenant=tenant), counts=COUNTS)
+    epoch = make_epoch(started_at=NOON, heartbeat_at=database_now())
+    for day in range(days):
+        commit(epoch, replace(use, admitted_at=NOON + day * DAY))
+    if rolled:
+        roll_up()
+
+
+def shown(finance: Client, **query: str) -> bytes:
+    """Return the page."""
+    response = finance.get("/finance/", {**RANGE, **query})
+    assert response.status_code == 200
+    return response.content
+
+
+def answered(**query: object) -> Any:
+    """Return what the API says of the same range."""
+    token = {"Authorization": f"Bearer {settings.OPERATOR_TOKEN}"}
+    return Client().get("/api/v1/usage/", {**SAME_RANGE, **query}, headers=token).json()
+
+
+def figures(rows: Rows) -> list[tuple[str, ...]]:
+    """Return what rows of the page say, in the words of the API."""
+    return sorted(
+        (name, spend.rstrip("0"), currency, *counts)
+        for name, spend, currency, *counts in rows
+    )
+
+
+def expected(answer: Any, key: str) -> list[tuple[str, ...]]:
+    """Return what the page must say of the API's rows."""
+    return sorted((label(row[key], key), *measured(row)) for row in answer["data"])
+
+
+def label(value: str, key: str) -> str:
+    """Return how the page names a group."""
+    if key != "day":
+        return value
+    return f"{dt.date.fromisoformat(value):%a %-d %b %Y}"
+
+
+def measured(row: Any) -> tuple[str, ...]:
+    """Return a row's figures as the page writes them."""
+    names = ("requests", "input_tokens", "cached_input_tokens", "output_tokens")
+    return (
+        row["charge"].rstrip("0"),
+        row["currency"],
+        *(f"{row[name]:,}" for name in names),
+    )
+
+
+@pytest.mark.parametrize("rolled", [True, False])
+@pytest.mark.parametrize(
+    ("heading", "key"),
+    [("By model", "model"), ("By tenant", "tenant"), ("By day", "day")],
+)
+def test_tables_and_totals_are_those_of_the_api(
+    finance: Client, heading: str, key: str, rolled: bool
+) -> None:
+    acme, kiosk = make_tenant(), make_tenant(currency="EUR")
+    used(acme, model="one", days=3, rolled=rolled)
+    used(acme, model="two", rolled=rolled)
+    used(kiosk, model="one", days=2, rolled=rolled)
+
+    rows = tables(shown(finance))[heading][1:]
+    answer = answered(group_by=key)
+
+    totals = [row for row in rows if row[0].startswith("Total")]
+    assert figures(rows[: -len(totals)]) == expected(answer, key)
+    assert figures(totals) == sorted(
+        (f"Total {total['currency']}", *measured(total)) for total in answer["totals"]
+    )
+    assert [total[0] for total in totals] == ["Total EUR", "Total USD"]
+
+
+def test_what_costs_most_stands_first_and_the_latest_day(finance: Client) -> None:
+    acme = make_tenant()
+    used(acme, model="a-little")
+    used(acme, model="most", days=3)
+
+    found = tables(shown(finance))
+
+    assert [row[0] for row in found["By model"][1:3]] == ["most", "a-little"]
+    assert [row[0] for row in found["By day"][1:4]] == [
+        "Thu 12 Nov 2026",
+        "Wed 11 Nov 2026",
+        "Tue 10 Nov 2026",
+    ]
+
+
+def test_tiles_show_rounded_spend_and_what_it_exactly_is(finance: Client) -> None:
+    used(make_tenant())
+
+    words = text(shown(finance))
+
+    assert "Spend 3.77 USD exactly 3.76 85427" in words
+    assert "Input tokens 1,234,567" in words
+    assert "Output tokens 4,321 21 of them reasoning" in words
+
+
+def test_filters_narrow_and_stand_in_the_address(finance: Client) -> None:
+    acme, other = make_tenant(name="Acme Ltd"), make_tenant()
+    used(acme, model="one")
+    used(acme, model="two")
+    used(other, model="one")
+
+    page = shown(finance, tenant=acme.slug, model="one")
+
+    found = tables(page)
+    assert [row[0] for row in found["By tenant"][1:]] == [acme.slug, "Total USD"]
+    assert [row[0] for row in found["By model"][1:]] == ["one", "Total USD"]
+    assert "Acme Ltd, billing days in UTC · one" in text(page)
+    assert f"tenant={acme.slug}&amp;model=one" in page.decode()
+
+
+def test_both_days_of_the_range_are_in_it(finance: Client) -> None:
+    used(make_tenant(), days=3)
+
+    page = shown(finance, **{"from": "2026-11-11", "to": "2026-11-12"})
+
+    days = [row[0] for row in tables(page)["By day"][1:]]
+    assert days == ["Thu 12 Nov 2026", "Wed 11 Nov 2026", "Total USD"]
+
+
+def test_the_scope_and_freshness_are_said(finance: Client) -> None:
+    used(make_tenant())
+
+    words = text(shown(finance))
+
+    assert "9 November 2026 to 12 November 2026" in words
+    assert "all tenants, days of UTC · excluding tax" in words
+    assert f"UTC, {database_now():%-d %B %Y}" in words.partition("Complete to")[2]
+
+
+def test_without_a_range_it_is_the_running_month(finance: Client) -> None:
+    page = finance.get("/finance/").content.decode()
+
+    month = database_now().date().replace(day=1)
+    assert f'name="from" value="{month}"' in page
+    assert "so far" in page
+
+
+def test_no_usage_says_why_and_what_to_do(finance: Client) -> None:
+    words = text(shown(finance))
+
+    assert "No usage in this range" in words
+    assert "issue an API key" in words
+    assert "None yet. A month closes by itself" in words
+    assert not tables(shown(finance))
+
+
+def test_filters_that_match_nothing_offer_to_drop_them(finance: Client) -> None:
+    tenant = make_tenant()
+
+    words = text(shown(finance, tenant=tenant.slug))
+
+    assert "Nothing matches these filters" in words
+    assert "issue an API key" not in words
+
+
+@pytest.mark.parametrize(
+    ("query", "reason"),
+    [
+        ({"from": "2026-11-12", "to": "2026-11-11"}, "ends before it begins"),
+        ({"from": "eleventh"}, "Enter a valid date"),
+        ({"from": "1969-01-01"}, "Choose a day of 2000 to 2199"),
+        ({"tenant": "nobody"}, "There is no such tenant"),
+        ({"tenant": "a\0b"}, "There is no such tenant"),
+        ({"model": "nothing"}, "No such model"),
+    ],
+)
+def test_a_filter_that_makes_no_sense_is_400_beside_its_field(
+    finance: Client, query: dict[str, str], reason: str
+) -> None:
+    response = finance.get("/finance/", {**RANGE, **query})
+
+    assert response.status_code == 400
+    assert reason in text(response.content)
+    assert not tables(response.content)
+
+
+def test_days_that_cannot_be_told_leave_the_other_tables(finance: Client) -> None:
+    used(make_tenant(zone="Asia/Kolkata"))
+
+    page = shown(finance, **{"from": "2026-09-01"})
+
+    assert "some tenants keep other ones" in text(page)
+    assert set(tables(page)) == {"By model", "By tenant"}
+
+
+def test_invoices_are_listed_with_number_state_and_amount(finance: Client) -> None:
+    draft, issued = make_draft(), make_draft(counts=COUNTS)
+    issue_invoice(invoice=issued, now=CLOSED)
+    issued.refresh_from_db()
+
+    page = shown(finance)
+    rows = tables(page)["Recent invoices"][1:]
+
+    assert rows == [
+        [
+            str(issued.number),
+            "open",
+            "3.76 USD",
+            issued.tenant.slug,
+            "1 Sep to 30 Sep 2026",
+            "2 Oct 2026",
+        ],
+        ["not issued", "draft", "0.00 USD", draft.tenant.slug, *rows[1][4:]],
+    ]
+    assert f"/finance/invoices/{issued.public_id}/" in page.decode()
