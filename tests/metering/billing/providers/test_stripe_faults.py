@@ -114,6 +114,19 @@ def test_a_key_that_expired_in_doubt_is_not_trusted(
     assert_one_and_equal(standin, invoice)
 
 
+@pytest.mark.parametrize("call", WRITES)
+def test_what_is_there_is_not_asked_for_again(
+    operator_db: None,
+    standin: StripeStandIn,
+    stripe_provider: StripeProvider,
+    call: str,
+) -> None:
+    invoice = make_draft(*AMOUNTS, provider="stripe")
+    standin.plan("commit_then_drop", **WRITES[call])
+    run_until_finished(stripe_provider, invoice)
+    assert len(standin.journal()) == len(WRITES)
+
+
 def test_the_same_attempt_is_made_again_while_in_doubt(
     operator_db: None, standin: StripeStandIn, stripe_provider: StripeProvider
 ) -> None:
