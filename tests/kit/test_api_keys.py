@@ -11,7 +11,8 @@ from kit import api_keys
 
 _ALPHABET = string.digits + string.ascii_uppercase + string.ascii_lowercase
 KEYS = st.integers(0, 2**32).map(lambda _: api_keys.generate())
-PEPPERS = st.binary(min_size=32, max_size=64)
+# HMAC pads its key with zeros: only peppers of one length are sure to differ.
+PEPPERS = st.binary(min_size=32, max_size=32)
 
 
 @given(KEYS)

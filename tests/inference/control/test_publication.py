@@ -29,6 +29,7 @@ from kit.orm.atomic import atomic
 from kit.orm.roles import OPERATOR, as_operator
 from tenants import services as tenants
 from tenants.models import ApiKey, Project, Tenant
+from tests.concurrency import as_another_operator, wait_until_blocked
 from tests.factories.control import make_model, make_replica
 from tests.factories.tenants import make_key, make_project, make_tenant
 
@@ -259,10 +260,26 @@ class TestTransactions:
                 with pytest.raises(psycopg.errors.InsufficientPrivilege):
                     gateway.execute(statement)
 
+    def test_a_second_publication_waits_and_comes_above_the_first(self) -> None:
+        """Had both one version, a reader of the first would miss the second."""
+        with ThreadPoolExecutor(1) as pool, as_operator():
+            with atomic():
+                first = make_model(name="first")
+                publishing = pool.submit(
+                    as_another_operator, lambda: make_model(name="second")
+                )
+                wait_until_blocked()
+                mine = Publication.objects.get(kind=Kind.MODEL, key=first.name)
+            assert publishing.result(timeout=30) is None
+            other = Publication.objects.get(kind=Kind.MODEL, key="second")
+            assert other.version == mine.version + 1 == version()
+
     def test_readers_above_a_version_miss_nothing_while_many_write(self) -> None:
         """Follow as a gateway does: in the end it knows all, in gapless versions."""
         writers, each = 4, 12
         keys = [make_key().row for _ in range(writers)]
+        with as_operator():
+            start = version()
         seen, applied, told = 0, {}, []
         done = threading.Event()
 
@@ -302,7 +319,7 @@ class TestTransactions:
                 task.result()
         assert told == sorted(told)
         with as_operator():
-            assert seen == version() == told[-1]
+            assert seen == version() == start + writers * each
             for entry in Publication.objects.all():
                 assert applied[entry.kind, entry.key] == entry.body
 
@@ -321,10 +338,11 @@ class TestTransactions:
         with ThreadPoolExecutor(1) as pool, as_operator():
             with atomic():
                 tenants.archive_project(project=project, now=timezone.now())
-                issuing = pool.submit(_issue_into, project)
-                _wait_until_blocked()
-            refused = issuing.result(timeout=30)
-            assert "archived" in str(refused)
+                issuing = pool.submit(
+                    as_another_operator, lambda: make_key(project=project)
+                )
+                wait_until_blocked()
+            assert "archived" in str(issuing.result(timeout=30))
             assert not Publication.objects.filter(kind=Kind.API_KEY).exists()
 
 
@@ -335,29 +353,3 @@ def _roll_back(write: Callable[[], object]) -> int:
         reached = version()
         set_rollback(True, using=OPERATOR)
     return reached
-
-
-def _issue_into(project: Project) -> Exception | None:
-    try:
-        with as_operator():
-            tenants.issue_key(tenant=project.tenant, project=project, name="late")
-    except Exception as refused:
-        return refused
-    finally:
-        connections[OPERATOR].close()
-    return None
-
-
-def _wait_until_blocked() -> None:
-    """Return once another session of this database waits for a lock."""
-    waiting = (
-        "SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)"
-        " WHERE datname = current_database() AND NOT granted"
-    )
-    deadline = dt.datetime.now(dt.UTC) + dt.timedelta(seconds=30)
-    while dt.datetime.now(dt.UTC) < deadline:
-        with connections[OPERATOR].cursor() as cursor:
-            cursor.execute(waiting)
-            if cursor.fetchone() != (0,):
-                return
-    raise AssertionError("nobody waits for the lock")

@@ -1,0 +1,37 @@
+"""Bring two transactions to the point where one waits for the other."""
+
+import time
+from collections.abc import Callable
+
+from django.db import connections
+
+from kit.orm.roles import OPERATOR, as_operator
+
+PATIENCE_S = 30.0
+_WAITING = """
+SELECT count(*) FROM pg_locks JOIN pg_stat_activity USING (pid)
+WHERE datname = current_database() AND NOT granted
+"""
+
+
+def as_another_operator(write: Callable[[], object]) -> Exception | None:
+    """Run a write on this thread's own connection and return what it raised."""
+    try:
+        with as_operator():
+            write()
+    except Exception as refused:
+        return refused
+    finally:
+        connections[OPERATOR].close()
+    return None
+
+
+def wait_until_blocked() -> None:
+    """Return once another session of this database waits for a lock."""
+    deadline = time.monotonic() + PATIENCE_S
+    while time.monotonic() < deadline:
+        with connections[OPERATOR].cursor() as cursor:
+            cursor.execute(_WAITING)
+            if cursor.fetchone() != (0,):
+                return
+    raise AssertionError("nobody waits for a lock")
