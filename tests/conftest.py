@@ -7,14 +7,18 @@ which is started when first asked for. The tests never touch the database that
 `DATABASE_URL` names outside.
 """
 
-import contextlib
 import os
 import secrets
 from collections.abc import Iterator
 
+import django
 import pytest
+from django.db import transaction
+from pytest_django import DjangoDbBlocker
 
+from kit.orm.roles import OPERATOR, as_operator
 from tests.cluster import running_cluster
+from tests.databases import Database, cloned
 
 _NO_DATABASE = "postgresql://tollgate_owner@127.0.0.1:1/no_fixture_was_asked_for"
 
@@ -32,8 +36,6 @@ def pytest_configure() -> None:
         SECRET_KEY=secrets.token_urlsafe(48),
         SECURE_COOKIES="false",
     )
-    import django  # noqa: PLC0415
-
     django.setup()
 
 
@@ -45,34 +47,31 @@ def postgres_server() -> Iterator[str]:
 
 
 @pytest.fixture(scope="session")
-def django_db_setup(postgres_server: str, django_db_blocker: object) -> Iterator[None]:
+def django_db_setup(
+    postgres_server: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Give this process a database, in place of pytest-django's."""
-    from tests.databases import cloned  # noqa: PLC0415
-
-    with django_db_blocker.unblock(), cloned(postgres_server):  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), cloned(postgres_server):
         yield
 
 
 @pytest.fixture
-def operator_db(django_db_setup: None, django_db_blocker: object) -> Iterator[None]:
+def operator_db(
+    django_db_setup: None, django_db_blocker: DjangoDbBlocker
+) -> Iterator[None]:
     """Run the test as the operator role, in a transaction that is rolled back."""
-    from django.db import transaction  # noqa: PLC0415
-
-    from kit.orm.roles import OPERATOR, as_operator  # noqa: PLC0415
-
     whole = transaction.atomic(using=OPERATOR)
     # Lets services that insist on the outermost transaction run inside this one.
     whole._from_testcase = True  # type: ignore[attr-defined]
-    with django_db_blocker.unblock(), as_operator(), contextlib.ExitStack() as stack:  # type: ignore[attr-defined]
-        stack.enter_context(whole)
-        stack.callback(transaction.set_rollback, True, using=OPERATOR)
+    with django_db_blocker.unblock(), as_operator(), whole:
         yield
+        transaction.set_rollback(True, using=OPERATOR)
 
 
 @pytest.fixture
-def fresh_database(postgres_server: str, django_db_blocker: object) -> Iterator[object]:
+def fresh_database(
+    postgres_server: str, django_db_blocker: DjangoDbBlocker
+) -> Iterator[Database]:
     """Provide a committed database of the test's own, seen by every alias."""
-    from tests.databases import cloned  # noqa: PLC0415
-
-    with django_db_blocker.unblock(), cloned(postgres_server) as database:  # type: ignore[attr-defined]
+    with django_db_blocker.unblock(), cloned(postgres_server) as database:
         yield database

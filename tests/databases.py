@@ -25,9 +25,12 @@ from config.local.postgres import OWNER
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES_KEPT = 6
-ALIASES = {"default": "app", "operator": "operator", "owner": "owner"}
-
-type_of_role = Literal["owner", "app", "operator", "gateway"]
+Role = Literal["owner", "app", "operator", "gateway"]
+ALIASES: dict[str, Role] = {
+    "default": "app",
+    "operator": "operator",
+    "owner": "owner",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +40,7 @@ class Database:
     server: str
     name: str
 
-    def url_for(self, role: type_of_role) -> str:
+    def url_for(self, role: Role) -> str:
         """Return the address at which this role logs in."""
         parts = urlsplit(self.server)
         host = parts.netloc.rpartition("@")[2]
@@ -77,7 +80,7 @@ def pointed_at(database: Database) -> Iterator[None]:
     before = {alias: dict(connections.settings[alias]) for alias in ALIASES}
     connections.close_all()
     for alias, role in ALIASES.items():
-        parts = urlsplit(database.url_for(role))  # type: ignore[arg-type]
+        parts = urlsplit(database.url_for(role))
         connections.settings[alias].update(
             NAME=database.name,
             USER=parts.username,
