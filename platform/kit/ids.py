@@ -36,4 +36,5 @@ def unix_ms_of(request_id: UUID) -> int:
 def uuid_floor(instant: dt.datetime) -> UUID:
     """Return the smallest id of the instant's millisecond, for half-open id ranges."""
     unix_ms = (instant - _UNIX_EPOCH) // dt.timedelta(milliseconds=1)
-    return UUID(int=unix_ms << _MS_SHIFT)
+    # No id is older than 1970, so any earlier bound is the same bound.
+    return UUID(int=max(unix_ms, 0) << _MS_SHIFT)

@@ -12,7 +12,9 @@ from decimal import Decimal, InvalidOperation
 PICOS_PER_UNIT = 10**12
 TOKENS_PER_QUOTE = 1_000_000
 QUOTE_DECIMALS = 6
-_PICOS_PER_QUOTE_STEP = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
+QUOTE_DIGITS_MAX = 15
+_QUOTE_STEP = Decimal(1).scaleb(-QUOTE_DECIMALS)
+_PICOS_PER_QUOTE_STEP: int = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
 
 # ISO 4217 currencies whose minor unit is not a hundredth.
 _EXPONENTS = {
@@ -46,14 +48,14 @@ def exponent(currency: str) -> int:
 
 def minor_from_picos(picos: int, currency: str) -> int:
     """Round picos half up (away from zero) to the currency's minor unit."""
-    unit = PICOS_PER_UNIT // 10 ** exponent(currency)
+    unit = _picos_per_minor(currency)
     magnitude = (2 * abs(picos) + unit) // (2 * unit)
     return magnitude if picos >= 0 else -magnitude
 
 
 def picos_from_minor(minor: int, currency: str) -> int:
     """Convert minor units to picos, exactly."""
-    return minor * (PICOS_PER_UNIT // 10 ** exponent(currency))
+    return minor * _picos_per_minor(currency)
 
 
 def picos_per_token(quote: str | Decimal) -> int:
@@ -67,10 +69,13 @@ def picos_per_token(quote: str | Decimal) -> int:
         raise PriceFormatError(f"'{quote}' is not a decimal number") from None
     if not value.is_finite() or value < 0:
         raise PriceFormatError(f"'{quote}' is not a price: it must be zero or more")
-    steps = value.scaleb(QUOTE_DECIMALS)
-    if steps != steps.to_integral_value():
+    # Decimal works with 28 digits and would silently round a longer one.
+    if value and value.adjusted() >= QUOTE_DIGITS_MAX:
+        raise PriceFormatError(f"'{quote}' is too large for a price")
+    rounded = value.quantize(_QUOTE_STEP)
+    if rounded != value:
         raise PriceFormatError(f"'{quote}' has more than {QUOTE_DECIMALS} decimals")
-    return int(steps) * _PICOS_PER_QUOTE_STEP
+    return int(rounded.scaleb(QUOTE_DECIMALS)) * _PICOS_PER_QUOTE_STEP
 
 
 def quote_per_million(picos: int) -> str:
@@ -101,3 +106,8 @@ def format_minor(minor: int, currency: str) -> str:
     whole, fraction = divmod(abs(minor), 10**places)
     tail = f".{fraction:0{places}d}" if places else ""
     return f"{sign}{whole:,}{tail} {currency.upper()}"
+
+
+def _picos_per_minor(currency: str) -> int:
+    picos: int = PICOS_PER_UNIT // 10 ** exponent(currency)
+    return picos
