@@ -1,0 +1,290 @@
+"""The prices in force: by instant, by book, swapped at once, news within a second."""
+
+import asyncio
+import datetime as dt
+from collections.abc import AsyncIterator, Callable
+from dataclasses import dataclass
+from functools import partial
+
+import psycopg
+import pytest
+from django.db import connections
+from psycopg import AsyncConnection
+
+from kit.contracts import Caller, LinearPrice, Surface
+from kit.errors import ModelNotPriced
+from kit.orm.roles import as_operator
+from kit.postgres import connect, follow
+from metering.intake.prices import CHANNEL, PriceList
+from metering.pricing.models import PriceBook
+from metering.pricing.services import assign_book, draft_version, set_price
+from tenants.models import Tenant
+from tests.databases import Database
+from tests.eventually import eventually
+from tests.factories.pricing import make_book, make_price
+from tests.factories.tenants import make_tenant
+from tests.metering.intake.metered import CALLER, Witness, meter, started
+
+MODEL = "demo-model"
+BEGIN = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
+CHANGE = dt.datetime(2020, 7, 1, 0, 0, 0, 123_457, tzinfo=dt.UTC)
+UNIX = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+NEVER_POLLS_S = 3600.0
+MICROSECOND = dt.timedelta(microseconds=1)
+
+
+def us(instant: dt.datetime) -> int:
+    return (instant - UNIX) // MICROSECOND
+
+
+@dataclass(slots=True)
+class World:
+    """A default book that changes its price, and a book for a tenant of its own."""
+
+    tenant: Tenant
+    default: PriceBook
+    first: LinearPrice
+    second: LinearPrice
+    own: PriceBook
+    own_price: LinearPrice
+    listener: PriceList
+
+    def find(
+        self,
+        at: dt.datetime,
+        *,
+        tenant_id: int | None = None,
+        currency: str = "USD",
+        model: str = MODEL,
+    ) -> LinearPrice | None:
+        """Look up what a tenant would pay."""
+        return self.listener.find(
+            tenant_id=self.tenant.pk if tenant_id is None else tenant_id,
+            currency=currency,
+            model=model,
+            at_us=us(at),
+        )
+
+
+@pytest.fixture
+def world(fresh_database: Database) -> World:
+    default, own = make_book(is_default=True), make_book()
+    return World(
+        tenant=make_tenant(),
+        default=default,
+        first=make_price(book=default, effective_at=BEGIN),
+        second=make_price(
+            book=default, effective_at=CHANGE, per_million=("4", "0.4", "20")
+        ),
+        own=own,
+        own_price=make_price(
+            book=own, effective_at=BEGIN, per_million=("1", "0.1", "5")
+        ),
+        listener=PriceList(),
+    )
+
+
+@pytest.fixture
+async def connection(fresh_database: Database) -> AsyncIterator[AsyncConnection]:
+    made = await connect(fresh_database.url_for("gateway"), name="prices")
+    yield made
+    await made.close()
+
+
+@pytest.fixture
+async def following(world: World, fresh_database: Database) -> AsyncIterator[World]:
+    """Provide a price list that follows announcements and never polls."""
+    task = asyncio.create_task(
+        follow(
+            fresh_database.url_for("gateway"),
+            name="prices",
+            channel=CHANNEL,
+            refresh=world.listener.reload,
+            poll_s=NEVER_POLLS_S,
+        )
+    )
+    await eventually(lambda: world.listener.is_loaded)
+    yield world
+    task.cancel()
+    await asyncio.gather(task, return_exceptions=True)
+
+
+async def as_an_operator(call: Callable[[], object]) -> None:
+    """Call services as another process would: in a thread, with its own connection."""
+
+    def work() -> None:
+        try:
+            with as_operator():
+                call()
+        finally:
+            connections.close_all()
+
+    await asyncio.to_thread(work)
+
+
+async def test_price_is_the_one_in_force_at_the_instant(
+    world: World, connection: AsyncConnection
+) -> None:
+    await world.listener.reload(connection)
+
+    assert world.find(BEGIN - MICROSECOND) is None
+    assert world.find(BEGIN) == world.first
+    assert world.find(CHANGE - MICROSECOND) == world.first
+    assert world.find(CHANGE) == world.second
+    assert world.find(CHANGE + dt.timedelta(days=3650)) == world.second
+    assert world.first.input_picos == 3_000_000
+    assert world.find(CHANGE, model="another-model") is None
+
+
+async def test_nothing_is_priced_before_the_first_reload(world: World) -> None:
+    assert not world.listener.is_loaded
+    assert world.find(CHANGE) is None
+
+
+async def test_assigned_book_goes_before_the_default(
+    world: World, connection: AsyncConnection
+) -> None:
+    await as_an_operator(partial(assign_book, tenant=world.tenant, book=world.own))
+    await world.listener.reload(connection)
+
+    assert world.find(CHANGE) == world.own_price
+    assert world.find(CHANGE, tenant_id=world.tenant.pk + 1) == world.second
+
+
+async def test_assigned_book_without_a_price_does_not_fall_back(
+    world: World, connection: AsyncConnection
+) -> None:
+    def assign_an_empty_one() -> None:
+        assign_book(tenant=world.tenant, book=make_book())
+
+    await as_an_operator(assign_an_empty_one)
+    await world.listener.reload(connection)
+
+    assert world.find(CHANGE) is None
+
+
+async def test_other_currency_has_no_price(
+    world: World, connection: AsyncConnection
+) -> None:
+    """Neither by the default book nor by an assigned one."""
+    await world.listener.reload(connection)
+    assert world.find(CHANGE, currency="EUR") is None
+
+    await as_an_operator(partial(assign_book, tenant=world.tenant, book=world.own))
+    await world.listener.reload(connection)
+    assert world.find(CHANGE, currency="EUR") is None
+
+
+async def test_draft_is_no_price(world: World, connection: AsyncConnection) -> None:
+    def draft() -> None:
+        version = draft_version(
+            book=world.default, effective_at=CHANGE + dt.timedelta(days=1)
+        )
+        set_price(
+            version=version,
+            model=MODEL,
+            input_per_million="99",
+            cached_input_per_million="99",
+            output_per_million="99",
+        )
+
+    await as_an_operator(draft)
+    await world.listener.reload(connection)
+
+    assert world.find(CHANGE + dt.timedelta(days=2)) == world.second
+
+
+async def test_published_price_is_known_within_a_second(following: World) -> None:
+    later = CHANGE + dt.timedelta(days=30)
+    publish = partial(
+        make_price,
+        book=following.default,
+        effective_at=later,
+        per_million=("5", "0.5", "25"),
+    )
+    await as_an_operator(publish)
+
+    def is_known() -> bool:
+        price = following.find(later)
+        return price is not None and price.input_picos == 5_000_000
+
+    await eventually(is_known, seconds=1)
+    # Loaded ahead, in force from its own instant on.
+    assert following.find(later - MICROSECOND) == following.second
+
+
+async def test_assignment_is_known_within_a_second(following: World) -> None:
+    assign = partial(assign_book, tenant=following.tenant, book=following.own)
+    await as_an_operator(assign)
+
+    await eventually(lambda: following.find(CHANGE) == following.own_price, seconds=1)
+
+
+async def test_reload_is_of_one_moment_and_swaps_at_once(
+    world: World, connection: AsyncConnection, fresh_database: Database
+) -> None:
+    """A change between two of the reload's statements is seen whole, or not at all."""
+    await world.listener.reload(connection)
+    witness = Witness(fresh_database)
+    with psycopg.connect(fresh_database.url_for("operator")) as publisher:
+        publisher.execute(
+            "INSERT INTO pricing_pricebookassignment (tenant_id, book_id) VALUES"
+            " (%s, %s)",
+            [world.tenant.pk, _unseen_book(publisher)],
+        )
+        with psycopg.connect(fresh_database.url_for("owner")) as owner:
+            owner.execute("LOCK TABLE pricing_price IN ACCESS EXCLUSIVE MODE")
+            reloading = asyncio.create_task(world.listener.reload(connection))
+            await eventually(lambda: witness.is_blocked("prices"))
+            publisher.commit()
+            assert world.find(CHANGE) == world.second
+            owner.rollback()
+    await reloading
+    witness.close()
+
+    assert world.find(CHANGE) == world.second
+    await world.listener.reload(connection)
+    assert world.find(CHANGE) is None
+
+
+def _unseen_book(publisher: psycopg.Connection) -> int:
+    row = publisher.execute(
+        "INSERT INTO pricing_pricebook (name, currency, is_default) VALUES"
+        " ('unseen', 'USD', false) RETURNING id"
+    ).fetchone()
+    if row is None:
+        raise AssertionError("no book was made")
+    return int(row[0])
+
+
+async def test_failed_reload_keeps_what_was_known(
+    world: World, connection: AsyncConnection
+) -> None:
+    await world.listener.reload(connection)
+    await connection.close()
+    with pytest.raises(psycopg.OperationalError):
+        await world.listener.reload(connection)
+
+    assert world.find(CHANGE) == world.second
+
+
+async def test_admission_takes_the_price_in_force_or_none(
+    world: World, connection: AsyncConnection, fresh_database: Database
+) -> None:
+    made = meter(fresh_database.url_for("gateway"))
+    made.prices = world.listener
+    await made.prices.reload(connection)
+    caller = Caller(world.tenant.pk, 1, 1, "USD")
+    async with started(made):
+        admission = made.admit(
+            caller, model=MODEL, surface=Surface.COMPLETIONS, streamed=False
+        )
+        assert admission.price == made.price(caller, MODEL) == world.second
+        made.void(admission)
+
+        for refused, model in ((caller, "unpriced"), (CALLER, "unpriced")):
+            with pytest.raises(ModelNotPriced):
+                made.admit(
+                    refused, model=model, surface=Surface.COMPLETIONS, streamed=False
+                )
+        assert (made.admitted, made.open_requests) == (1, 0)
