@@ -5,15 +5,16 @@ import threading
 from dataclasses import replace
 
 import pytest
-from django.db import connections, transaction
+from django.db import OperationalError, connections, transaction
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.contracts import TokenClass, TokenCounts
+from kit.orm.atomic import atomic, cursor
 from kit.orm.roles import OPERATOR, as_operator
 from metering.usage.models import BillingDay, ChangedDay, DayRollup, Event, RollupMark
 from metering.usage.selectors import recount, rolled_up
-from metering.usage.services import roll_up
+from metering.usage.services import roll_up, take_changed_days
 from tests.factories.pricing import make_price
 from tests.factories.tenants import make_tenant
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
@@ -261,3 +262,38 @@ def test_competing_rollers_take_each_event_once(fresh_database: object) -> None:
             requests = [sums for (*_, kind), sums in rolled.items() if kind == 0]
             assert requests == [(30, 0)]
     assert sum(taken) <= 90
+
+
+def test_changed_day_cannot_be_taken_from_under_a_rollup(
+    fresh_database: object,
+) -> None:
+    with as_operator():
+        use = make_use(price=make_price(), admitted_at=NOON)
+        epoch = make_epoch(started_at=NOON)
+        commit(epoch, use)
+        roll_up()
+        commit(epoch, use)
+    refused: list[OperationalError] = []
+
+    def take() -> None:
+        with as_operator():
+            try:
+                with atomic(), cursor() as session:
+                    session.execute("SET LOCAL lock_timeout = '100ms'")
+                    take_changed_days(tenant_id=use.tenant_id, dates=[NOON.date()])
+            except OperationalError as error:
+                refused.append(error)
+            connections.close_all()
+
+    with as_operator(), atomic():
+        roll_up()
+        # The day was listed before, and this batch is not committed: who took the day
+        # now would not see the batch, and nobody would list the day again.
+        taker = threading.Thread(target=take)
+        taker.start()
+        taker.join()
+
+    assert "lock timeout" in str(refused[0])
+    with as_operator(), atomic():
+        taken = take_changed_days(tenant_id=use.tenant_id, dates=[NOON.date()])
+    assert taken == [NOON.date()]

@@ -9,6 +9,8 @@ from hypothesis import strategies as st
 
 from kit.contracts import TokenCounts
 from kit.errors import InvalidRequest
+from kit.orm.atomic import cursor
+from metering.usage.epochs import SILENCE_MAX
 from metering.usage.report import Dimension, UsageQuery, UsageReport
 from metering.usage.selectors import billing_month, complete_to, database_now, usage
 from metering.usage.services import close_silent_epochs, cover, roll_up
@@ -286,3 +288,16 @@ def test_silent_gateway_holds_nothing_back_and_is_closed(operator_db: None) -> N
     silent.refresh_from_db()
     assert (alive.state, silent.state) == ("open", "closed")
     assert silent.closed_at == now
+
+
+def test_time_while_the_database_was_away_is_no_silence(operator_db: None) -> None:
+    with cursor() as session:
+        session.execute("SELECT pg_postmaster_start_time()")
+        (up_since,) = session.fetchone()
+    epoch = make_epoch(started_at=up_since - DAY, heartbeat_at=up_since - HOUR)
+
+    assert close_silent_epochs(now=up_since + SILENCE_MAX) == 0
+    assert close_silent_epochs(now=up_since + SILENCE_MAX + MICROSECOND) == 1
+
+    epoch.refresh_from_db()
+    assert epoch.state == "closed"
