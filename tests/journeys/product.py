@@ -188,9 +188,10 @@ def _output(state: Path) -> Path:
 
 
 def _environment() -> dict[str, str]:
-    """Return this process's environment without any setting of the product."""
-    return {
+    """Return this process's environment for this checkout, without any setting."""
+    kept = {
         name: value
         for name, value in os.environ.items()
         if name not in OURS and not name.startswith("ENGINE_")
     }
+    return {**kept, "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}"}
