@@ -203,7 +203,11 @@ class ApiKeyAdmin(ServiceAdmin):
     actions_row = ("revoke",)
 
     @state_label(
-        active="success", expired="warning", archived="warning", revoked="danger"
+        active="success",
+        suspended="warning",
+        expired="warning",
+        archived="warning",
+        revoked="danger",
     )
     def status(self, row: ApiKey) -> str:
         """Show the state as a label."""
@@ -213,6 +217,8 @@ class ApiKeyAdmin(ServiceAdmin):
             return "archived"
         if row.expires_at is not None and row.expires_at <= timezone.now():
             return "expired"
+        if row.tenant.state == Tenant.State.SUSPENDED:
+            return "suspended"
         return "active"
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[ApiKey]:

@@ -78,7 +78,10 @@ def api_keys(
     project_id: int | None = None,
     active: bool | None = None,
 ) -> QuerySet[ApiKey]:
-    """List API keys; an active one is not revoked or expired, its project open."""
+    """List API keys; an active one opens the door now.
+
+    It is neither revoked nor expired, its project open, its tenant not suspended.
+    """
     rows = ApiKey.objects.all()
     if tenant_id is not None:
         rows = rows.filter(tenant_id=tenant_id)
@@ -86,7 +89,9 @@ def api_keys(
         rows = rows.filter(project_id=project_id)
     if active is None:
         return rows
-    opening = ApiKey.objects.active(now).filter(project__archived_at=None)
+    opening = ApiKey.objects.active(now).filter(
+        project__archived_at=None, tenant__state=Tenant.State.ACTIVE
+    )
     return rows.filter(pk__in=opening) if active else rows.exclude(pk__in=opening)
 
 

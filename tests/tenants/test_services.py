@@ -180,7 +180,8 @@ def test_lists_are_narrowed_by_what_is_given() -> None:
     services.revoke_key(api_key=revoked, now=now)
     closed = make_key(project=archived).row
     services.archive_project(project=archived, now=now)
-    foreign = make_key().row
+    foreign, suspended = make_key().row, make_key().row
+    services.suspend_tenant(tenant=suspended.tenant)
     assert set(selectors.api_keys(now=now, active=True)) == {live, foreign}
     assert set(selectors.api_keys(now=now, tenant_id=tenant.pk, active=False)) == {
         revoked,
@@ -189,7 +190,7 @@ def test_lists_are_narrowed_by_what_is_given() -> None:
     assert list(selectors.api_keys(now=now, project_id=project.pk)) == [revoked]
     assert list(selectors.projects(tenant_id=tenant.pk, archived=True)) == [archived]
     assert list(selectors.tenants(slug="acme", state="active")) == [tenant]
-    assert not selectors.tenants(state="suspended").exists()
+    assert list(selectors.tenants(state="suspended")) == [suspended.tenant]
 
 
 @pytest.mark.parametrize(
