@@ -46,6 +46,7 @@ class EngineSide:
     def __init__(self, sock: socket.socket, number: int, engine: "ScriptedEngine"):
         self.sock = sock
         self.number = number
+        self.ended = threading.Event()
         self._engine = engine
         self._rest = b""
 
@@ -137,6 +138,7 @@ def scripted_engine(script: Script) -> Iterator[ScriptedEngine]:
         finally:
             with contextlib.suppress(OSError):
                 side.sock.close()
+            side.ended.set()
 
     def accept() -> None:
         while True:

@@ -20,12 +20,21 @@ class Answer:
     def __init__(self) -> None:
         self.status = 0
         self.headers: list[tuple[str, str]] = []
-        self.body = b""
+        self._body = bytearray()
         self.is_complete = False
 
     def header(self, name: str) -> str | None:
         """Return a header's value."""
         return dict(self.headers).get(name)
+
+    @property
+    def body(self) -> bytes:
+        """Return what has come of the body."""
+        return bytes(self._body)
+
+    def add(self, part: bytes) -> None:
+        """Take in a part of the body."""
+        self._body += part
 
     @property
     def json(self) -> Any:
@@ -157,7 +166,7 @@ class RawClient:
 
     def on_body(self, body: bytes) -> None:
         """Note a part of the body."""
-        self._answer.body += body
+        self._answer.add(body)
 
     def on_message_complete(self) -> None:
         """Start on the next answer."""

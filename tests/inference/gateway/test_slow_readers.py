@@ -1,0 +1,110 @@
+"""A client that does not read: the engine is paused, memory is bounded, others flow."""
+
+import threading
+
+from inference.engines.exchange import BUFFER_BYTES_MAX
+from inference.engines.origin import Timeouts
+from kit.contracts import EventStatus
+from tests.inference.engines import wire
+from tests.inference.engines.scripted import EngineSide, scripted_engine
+from tests.inference.engines.simulator.running import RunningSimulator
+from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.polling import wait_until
+from tests.inference.gateway.running import RunningGateway, running_gateway
+
+FLOOD_BYTES = 40_000_000
+# What the kernel holds on both connections by its own choice, and our own buffers.
+IN_BETWEEN_BYTES_MAX = 20_000_000
+NARROW = 32 * 1024
+
+
+class Flood:
+    """An engine that sends forty megabytes as fast as they are taken."""
+
+    def __init__(self, block_bytes: int) -> None:
+        self.block = "x" * block_bytes
+        self.blocks = FLOOD_BYTES // block_bytes
+        self.sent = 0
+        self.ended = threading.Event()
+
+    def __call__(self, side: EngineSide) -> None:
+        """Send numbered blocks, and note how far it got."""
+        side.request()
+        side.send(wire.STREAM_HEAD)
+        try:
+            for number in range(1, self.blocks + 1):
+                chunk = wire.chat_chunk({"content": self.block})
+                event = wire.event(chunk | {"usage": wire.running(number)})
+                side.send(wire.chunk(event))
+                self.sent = number
+            ending = (wire.finish(self.blocks), wire.usage(self.blocks), wire.DONE)
+            side.send(*map(wire.chunk, ending), wire.STREAM_END)
+        finally:
+            self.ended.set()
+
+
+def test_the_engine_waits_for_a_client_that_does_not_read_and_nobody_else_does(
+    gateway: RunningGateway, simulator: RunningSimulator, model: str, raw: RawClient
+) -> None:
+    flood = Flood(100_000)
+    with (
+        scripted_engine(flood) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        slow.chat(gateway.serve(engine.url), stream=True)
+        wait_until(lambda: _stands_still(flood))
+        assert 0 < flood.sent * len(flood.block) < IN_BETWEEN_BYTES_MAX
+        paused = [each for each in gateway.pool.running if each._reading_paused]
+        assert len(paused) == 1
+        assert paused[0]._buffered < BUFFER_BYTES_MAX + 2 * 256 * 1024
+
+        raw.chat(model, stream=True, max_tokens=500)
+        assert raw.read().is_done
+
+        answer = slow.read()
+        assert answer.is_done
+        assert len(answer.text) == FLOOD_BYTES
+
+    statuses = [outcome.status for outcome in gateway.meter.outcomes]
+    assert statuses == [EventStatus.OK, EventStatus.OK]
+    outputs = [outcome.counts.output_tokens for outcome in gateway.meter.outcomes]
+    assert outputs == [500, flood.blocks]
+
+
+def test_a_client_that_takes_nothing_for_too_long_pays_for_what_it_took() -> None:
+    flood = Flood(2_000)
+    with (
+        running_gateway(stall_s_max=0.3) as gateway,
+        scripted_engine(flood) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        slow.chat(gateway.serve(engine.url), stream=True)
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+        assert flood.ended.wait(10)
+
+    assert outcome.status is EventStatus.CLIENT_GONE
+    assert 0 < outcome.counts.output_tokens < flood.sent < flood.blocks
+    assert outcome.counts.output_tokens <= outcome.generated_tokens
+
+
+def test_the_engine_is_not_called_silent_while_its_client_is_slow() -> None:
+    timeouts = Timeouts(connect=1.0, first_byte=5.0, idle=0.3)
+    flood = Flood(100_000)
+    with (
+        running_gateway(timeouts=timeouts) as gateway,
+        scripted_engine(flood) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        slow.chat(gateway.serve(engine.url), stream=True)
+        wait_until(lambda: _stands_still(flood, looks=200))
+        assert slow.read().is_done
+
+    assert gateway.meter.outcomes[0].status is EventStatus.OK
+
+
+def _stands_still(flood: Flood, *, looks: int = 40) -> bool:
+    """Tell whether the engine has got no further over many looks."""
+    before = flood.sent
+    return before > 0 and not any(
+        flood.ended.wait(0.005) or flood.sent != before for _ in range(looks)
+    )
