@@ -61,7 +61,8 @@ def picos_from_minor(minor: int, currency: str) -> int:
 def picos_per_token(quote: str | Decimal) -> int:
     """Turn a price per million tokens into whole picos per token.
 
-    Raises `PriceFormatError` for a negative, malformed or finer than six-decimal quote.
+    Raises `PriceFormatError` for a negative, malformed or huge quote, and for one finer
+    than six decimals.
     """
     try:
         value = Decimal(quote)

@@ -18,6 +18,7 @@ from tests.metering.intake.metered import (
     meter,
     started,
 )
+from tests.standins.tcp_proxy import TcpProxy
 
 COMMIT_NAME = f"{GATEWAY} commit"
 
@@ -55,6 +56,17 @@ async def test_stop_leaves_a_closed_epoch_that_balances(
 
     (epoch,) = witness.epochs()
     assert (epoch["admitted"], epoch["settled"], epoch["voided"]) == (9, 5, 4)
+    require_balance(witness)
+
+
+async def test_stop_closes_the_epoch_over_a_new_connection(
+    url: str, proxy: TcpProxy, witness: Witness
+) -> None:
+    """The commit connection may have died unnoticed while nothing was committed."""
+    async with started(meter(proxy.url(url))) as made:
+        await made.settle(admit(made), OUTCOME)
+        proxy.drop()
+
     require_balance(witness)
 
 
