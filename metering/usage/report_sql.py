@@ -9,6 +9,8 @@ question's bounds is read from events, found through bounds of their ids, becaus
 those prune partitions. A correction has an id of its own time, but the side table finds
 it by the id that it corrects. With `utc` the answer is by UTC days: only billing days
 that are one can be whole.
+
+`OFFSET 0` keeps the planner from joining all events to what are a few index scans.
 """
 
 USAGE = """
@@ -29,8 +31,11 @@ tail AS (
     SELECT event.*, day.date AS label
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
-    JOIN usage_event event ON event.epoch_id = epoch.id
-        AND event.seq > coalesce(mark.rolled_seq, 0)
+    CROSS JOIN LATERAL (
+        SELECT * FROM usage_event event
+        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.rolled_seq, 0)
+        OFFSET 0
+    ) event
     JOIN day ON day.whole AND day.tenant_id = event.tenant_id
         AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
     WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)

@@ -2,7 +2,8 @@
 
 `span` is the events of one epoch with `after < seq <= upto`. Token classes are numbered
 as in `kit.contracts.TokenClass`; only requests themselves count as requests,
-corrections do not.
+corrections do not. A day is looked up near the event's date in UTC, from which no zone
+is far away, and then by its instants.
 """
 
 BEHIND = """
@@ -77,6 +78,8 @@ NO_DAY = """
         AND NOT EXISTS (
             SELECT FROM usage_billingday day
             WHERE day.tenant_id = event.tenant_id
+                AND day.date >= (event.admitted_at AT TIME ZONE 'UTC')::date - 2
+                AND day.date <= (event.admitted_at AT TIME ZONE 'UTC')::date + 2
                 AND day.starts_at <= event.admitted_at
                 AND day.ends_at > event.admitted_at
         )
@@ -94,6 +97,8 @@ ADD = """
             price.input_picos, price.cached_input_picos, price.output_picos
         FROM usage_event event
         JOIN usage_billingday day ON day.tenant_id = event.tenant_id
+            AND day.date >= (event.admitted_at AT TIME ZONE 'UTC')::date - 2
+            AND day.date <= (event.admitted_at AT TIME ZONE 'UTC')::date + 2
             AND day.starts_at <= event.admitted_at AND day.ends_at > event.admitted_at
         JOIN pricing_price price ON price.id = event.price_id
         WHERE event.epoch_id = %(epoch)s
