@@ -14,6 +14,7 @@ from tests.metering.intake.metered import (
     OUTCOME,
     Witness,
     admit,
+    committer,
     held,
     meter,
     started,
@@ -127,28 +128,52 @@ async def test_events_that_wait_go_on_in_the_new_epoch(
     require_balance(witness)
 
 
-async def test_complete_to_never_passes_what_is_not_committed(
+async def test_event_that_waits_for_its_commit_counts_as_open(
     url: str, witness: Witness, database: Database
 ) -> None:
-    """An event that waits for its commit counts as open, and so does a new request."""
+    """Else a report would call itself complete without it."""
     async with started(meter(url)) as made:
         with held(database, "LOCK TABLE usage_event IN SHARE MODE"):
             waiting = admit(made)
+            at = instant(waiting.admitted_at_us)
             made.settle(waiting, OUTCOME)
-            await eventually(lambda: witness.is_blocked(COMMIT_NAME))
-            assert made._counts().open_since_us == waiting.admitted_at_us
+            await eventually(lambda: witness.epochs()[0]["open_since"] == at)
         await made.committer.flush(patience_s=10)
+        await eventually(lambda: witness.epochs()[0]["open_since"] > at)
 
-        counts = made._counts()
-        assert counts.open_since_us is not None
-        assert waiting.admitted_at_us < counts.open_since_us
-        assert counts.open_since_us <= admit_and_void(made)
+
+async def test_idle_epoch_is_complete_up_to_what_it_may_admit_next(
+    url: str, witness: Witness
+) -> None:
+    """A commit moves `heartbeat_at` on, but what it says stays true of `open_since`."""
+    async with started(meter(url)) as made:
+        # From the first heartbeat on, which knows no clock yet.
+        complete_to = witness.epochs()[0]["open_since"]
+        running = admit(made)
+        await made.settle(admit(made), OUTCOME)
+        assert complete_to <= instant(running.admitted_at_us)
+
+        made.void(running)
+        await eventually(lambda: witness.epochs()[0]["open_since"] > complete_to)
+        assert witness.epochs()[0]["open_since"] <= instant(admit_and_void(made))
 
 
 def admit_and_void(made: IntakeMeter) -> int:
     admission = admit(made)
     made.void(admission)
     return admission.admitted_at_us
+
+
+async def test_epochs_opened_at_once_are_numbered_and_one_stays(
+    url: str, witness: Witness
+) -> None:
+    racing = [committer(url) for _ in range(8)]
+    await asyncio.gather(*(made.open_epoch() for made in racing))
+    for made in racing:
+        await made.epoch.drop_connection()
+
+    assert [row["epoch"] for row in witness.epochs()] == list(range(1, 9))
+    assert [row["state"] for row in witness.epochs()] == ["closed"] * 7 + ["open"]
 
 
 async def test_two_meters_of_one_name_lose_and_double_nothing(
