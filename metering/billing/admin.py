@@ -31,6 +31,7 @@ class _LineInline(ReadOnlyInline):
     fields = ("description", "quantity", "price", "exact", "amount")
     readonly_fields = fields
     show_change_link = False
+    hide_title = True
     tab = False
     per_page = 100
 
@@ -85,9 +86,17 @@ class InvoiceAdmin(ReadOnlyAdmin):
         ("seller", "provider"),
         ("provider_reference", "page"),
         ("created_at", "issued_at"),
-        ("public_id", "lines_sha256"),
+        "public_id",
+        "fingerprint",
     )
-    readonly_fields = ("amount", "exact", "page", "created_at", "public_id")
+    readonly_fields = (
+        "amount",
+        "exact",
+        "page",
+        "created_at",
+        "public_id",
+        "fingerprint",
+    )
     inlines = (_LineInline, _OperationInline)
 
     @state_label(
@@ -117,6 +126,12 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def exact(self, row: Invoice) -> str:
         """Show the sum before rounding."""
         return f"{format_picos(row.exact_picos)} {row.currency}"
+
+    @admin.display(description="SHA-256 of the lines")
+    def fingerprint(self, row: Invoice) -> str:
+        """Show the hash in groups, so that it wraps."""
+        whole = row.lines_sha256
+        return " ".join(whole[start : start + 8] for start in range(0, len(whole), 8))
 
     @admin.display(description="as printed")
     def page(self, row: Invoice) -> str:

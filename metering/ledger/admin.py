@@ -37,7 +37,9 @@ class _EntryInline(ReadOnlyInline):
     model = Entry
     fields = ("account", "debit", "credit")
     readonly_fields = fields
+    ordering = ("id",)
     show_change_link = False
+    hide_title = True
     tab = False
 
     @admin.display(description="debit")

@@ -39,6 +39,7 @@ class _DraftPrices(TabularInline):  # type: ignore[misc]
     form = PriceForm
     fields = ("model", *QUOTED)
     extra = 1
+    hide_title = True
     verbose_name_plural = "prices per million tokens"
 
     def has_add_permission(self, request: HttpRequest, obj: Any = None) -> bool:
@@ -56,6 +57,7 @@ class _PublishedPrices(ReadOnlyInline):
     fields = ("model", *QUOTED)
     readonly_fields = fields
     show_change_link = False
+    hide_title = True
     tab = False
     verbose_name_plural = "prices per million tokens"
 
@@ -142,7 +144,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Ask a new draft for its book and its beginning."""
         if obj is None:
             return ("book", "effective_at")
-        return (("book", "number"), ("effective_at", "published_at"))
+        return (("book", "number"), "effective_at", "published_at")
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Show prices to be changed in a draft, to be read when published."""

@@ -55,7 +55,7 @@ def shown(finance: Client, **query: str) -> bytes:
     return response.content
 
 
-def answered(**query: object) -> Any:
+def answered(**query: str | int) -> Any:
     """Return what the API says of the same range."""
     token = {"Authorization": f"Bearer {settings.OPERATOR_TOKEN}"}
     return Client().get("/api/v1/usage/", {**SAME_RANGE, **query}, headers=token).json()

@@ -54,7 +54,7 @@ def test_the_list_is_narrowed_by_tenant_and_state(operator: Client) -> None:
     first, second = make_draft(tenant=tenant), make_draft()
     issue_invoice(invoice=second, now=CLOSED)
 
-    def listed(**query: object) -> list[int]:
+    def listed(**query: str | int) -> list[int]:
         response = operator.get("/api/v1/invoices/", query)
         return [row["id"] for row in response.json()["data"]]
 

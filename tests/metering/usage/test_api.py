@@ -42,7 +42,7 @@ ZEROS = {
 }
 
 
-def ask(operator: Client, **query: object) -> Any:
+def ask(operator: Client, **query: str | int) -> Any:
     """Return the answer of a question that is answered."""
     response = operator.get("/api/v1/usage/", query)
     assert response.status_code == 200, response.content
