@@ -7,7 +7,7 @@ here.
 
 import sys
 from typing import Literal, TypeVar
-from urllib.parse import quote, urlsplit, urlunsplit
+from urllib.parse import urlsplit, urlunsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -239,5 +239,6 @@ def _long(value: SecretStr) -> SecretStr:
 def _with_user(url: str, user: str) -> str:
     parts = urlsplit(url)
     location = parts.netloc.rpartition("@")[2]
-    password = f":{quote(parts.password, safe='')}" if parts.password else ""
+    # The password stands in the address as it is to stand there: quoted.
+    password = f":{parts.password}" if parts.password else ""
     return urlunsplit(parts._replace(netloc=f"{user}{password}@{location}"))

@@ -14,7 +14,13 @@ import structlog
 import uvicorn
 import uvloop
 
-from config.env import DatabaseSettings, GatewaySettings, SecretSettings, load
+from config.env import (
+    DatabaseSettings,
+    GatewaySettings,
+    LogSettings,
+    SecretSettings,
+    load,
+)
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
@@ -280,5 +286,6 @@ async def main() -> None:
 
 
 if __name__ == "__main__":
-    configure_log()
+    logging = load(LogSettings)
+    configure_log(style=logging.log_style, level=logging.log_level)
     uvloop.run(main())

@@ -7,8 +7,6 @@ from django.test import Client
 
 from tests.factories.control import make_model, make_replica
 
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at")
-
 JSON = "application/json"
 API = "/api/v1/"
 URL = "http://10.0.0.5:8000"

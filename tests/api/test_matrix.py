@@ -17,7 +17,6 @@ from config.api import SchemaGenerator
 UNKNOWN_ID = "999999999"
 
 # Nothing is collected into the static folder before a first start, and that is right.
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at")
 METHODS = ("get", "post", "put", "patch", "delete")
 
 

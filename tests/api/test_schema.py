@@ -13,7 +13,6 @@ from config.api import SchemaGenerator
 JSON = "application/vnd.oai.openapi+json"
 
 # Nothing is collected into the static folder before a first start, and that is right.
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at")
 
 
 @pytest.fixture

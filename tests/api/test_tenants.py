@@ -10,8 +10,6 @@ from kit import api_keys
 from tenants.models import ApiKey
 from tests.factories.tenants import make_key, make_project, make_tenant
 
-pytestmark = pytest.mark.filterwarnings("ignore:No directory at")
-
 JSON = "application/json"
 API = "/api/v1/"
 

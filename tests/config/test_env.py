@@ -86,7 +86,6 @@ def test_a_process_ends_with_that_line_and_no_traceback() -> None:
     assert done.stderr == ("tollgate: SECRET_KEY: give at least 32 random characters\n")
 
 
-@pytest.mark.xfail(reason="a quoted password is quoted a second time", strict=True)
 def test_a_password_is_quoted_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("DATABASE_URL", "postgresql://boss:p%40ss@db/gate")
     address = load(DatabaseSettings).url_for("app")

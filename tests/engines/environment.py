@@ -175,7 +175,7 @@ def _step(
 ) -> None:
     """Run one step of a build, its output to `log`, and print a line once done."""
     started = time.monotonic()
-    done = subprocess.run(  # noqa: S603 (the commands are above, whole)
+    done = subprocess.run(
         command,
         env={**os.environ, **(variables or {})},
         stdin=subprocess.DEVNULL,

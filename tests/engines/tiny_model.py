@@ -56,7 +56,7 @@ SCRIPTS = (
 
 def corpus() -> Iterator[str]:
     """Yield lines of invented words, common ones more often, after the real scripts."""
-    chance = random.Random(SEED)  # noqa: S311 (wanted: the same every time)
+    chance = random.Random(SEED)
     syllables = ["".join(parts) for parts in product("bdfgklmnprst", "aeiou", "nrst")]
     words = [
         "".join(chance.choices(syllables, k=length))

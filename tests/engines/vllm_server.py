@@ -74,7 +74,7 @@ def _running_vllm(environment: EngineEnvironment, *, home: Path) -> Iterator[Eng
     port = _free_port()
     log = home / "vllm.log"
     with log.open("wb") as output:
-        process = subprocess.Popen(  # noqa: S603 (our own interpreter, our own words)
+        process = subprocess.Popen(
             _command(environment, port=port),
             cwd=home,
             env=_variables(home),

@@ -1,11 +1,8 @@
 """Applications, middleware, templates, static files."""
 
-from pathlib import Path
-
 from config.env import WebSettings, load
 
 _web = load(WebSettings)
-ROOT = Path(__file__).resolve().parents[3]
 
 INSTALLED_APPS = [
     "unfold",
@@ -64,7 +61,6 @@ FORMAT_MODULE_PATH = ["config.formats"]
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "/static/"
-STATIC_ROOT = ROOT / "static"
 # Files are served from where the packages keep them: no collect step before a first
 # start.
 WHITENOISE_USE_FINDERS = True

@@ -21,5 +21,7 @@ SPECTACULAR_SETTINGS = {
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
-    "ENUM_NAME_OVERRIDES": {"InvoiceStateEnum": "metering.billing.models.Invoice.State"},
+    "ENUM_NAME_OVERRIDES": {
+        "InvoiceStateEnum": "metering.billing.models.Invoice.State"
+    },
 }
