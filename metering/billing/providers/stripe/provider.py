@@ -66,9 +66,8 @@ class StripeProvider:
         remote = steps.draft(customer)
         if remote.status == "draft":
             remote = steps.verified(remote, customer)
-            if invoice.number is None:
-                services.issue_invoice(invoice=invoice, now=now)
-                invoice.refresh_from_db()
+            services.issue_invoice(invoice=invoice, now=now)
+            invoice.refresh_from_db()
             steps.set_number(remote)
             remote = steps.finalised(remote)
         steps.finish(remote)
