@@ -21,9 +21,10 @@ def _gateway() -> Iterator[RunningGateway]:
 @pytest.fixture
 def gateway(_gateway: RunningGateway) -> Iterator[RunningGateway]:
     """Give a gateway that has forgotten the test before; it must end with none open."""
-    _gateway.reset()
     yield _gateway
-    assert _gateway.meter.open_requests == 0
+    open_requests = _gateway.meter.open_requests
+    _gateway.reset()
+    assert open_requests == 0
 
 
 @pytest.fixture

@@ -77,6 +77,7 @@ class RunningGateway:
     readiness: dict[str, bool]
     key: str = ""
     client: httpx.Client = field(init=False)
+    sdks: list[OpenAI] = field(default_factory=list)
 
     def open(self) -> None:
         """Let in a first tenant, from outside of the gateway's own thread."""
@@ -158,15 +159,19 @@ class RunningGateway:
 
     def openai(self, key: str | None = None) -> OpenAI:
         """Return the real SDK, without retries."""
-        return OpenAI(
+        sdk = OpenAI(
             base_url=f"{self.url}/v1",
             api_key=self.key if key is None else key,
             max_retries=0,
             timeout=PATIENCE_S,
         )
+        self.sdks.append(sdk)
+        return sdk
 
     def reset(self) -> None:
         """Forget what the meter noted; nothing may be open any more."""
+        while self.sdks:
+            self.sdks.pop().close()
         meter = self.meter
         meter.release()
         meter.is_away = False
@@ -193,6 +198,7 @@ def running_gateway(**options: Any) -> Iterator[RunningGateway]:
         gateway.open()
         yield gateway
     finally:
+        gateway.reset()
         gateway.client.close()
         gateway.server.should_exit = True
         serving.result(PATIENCE_S)
