@@ -177,7 +177,7 @@ class RunningGateway:
         meter.is_away = False
         meter.unpriced.clear()
         for notes in (meter.admissions, meter.voided, meter.settled, meter.corrections):
-            notes.clear()  # type: ignore[attr-defined]
+            notes.clear()
 
 
 @contextmanager
