@@ -16,16 +16,16 @@ class UsageConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Begin the calendar of each tenant in the transaction that creates it."""
-        post_save.connect(_begin_calendar, sender="tenants.Tenant")
+        """Write a tenant's calendar in the transaction that makes or changes it."""
+        post_save.connect(_renew_calendar, sender="tenants.Tenant")
 
 
-def _begin_calendar(*, instance: Any, created: bool, using: str, **_: Any) -> None:
+def _renew_calendar(*, instance: Any, using: str, **_: Any) -> None:
     # Imported here because Django's applications are not ready when this module is
     # read.
     from metering.usage.epochs import database_now  # noqa: PLC0415
-    from metering.usage.services import begin_calendar  # noqa: PLC0415
+    from metering.usage.services import renew_calendar  # noqa: PLC0415
 
     # Only operators may write the calendar; the hourly task sees to any other tenant.
-    if created and using == OPERATOR:
-        begin_calendar(tenant=instance, now=database_now())
+    if using == OPERATOR:
+        renew_calendar(tenant=instance, now=database_now())

@@ -32,19 +32,21 @@ _LAGGING = """
 
 def write_calendar(*, now: dt.datetime) -> int:
     """Write the days of every tenant up to the horizon; return how many."""
-    through = now + HORIZON
     with cursor() as session:
         # A coarse net: which month runs is each tenant's own, looked at below.
         after = month_of(now.date() - dt.timedelta(days=1))[1]
-        session.execute(_LAGGING, {"through": through, "now": now, "next": after})
+        session.execute(_LAGGING, {"through": now + HORIZON, "now": now, "next": after})
         lagging = [tenant_id for (tenant_id,) in session.fetchall()]
-    written = 0
-    for tenant in Tenant.objects.filter(pk__in=lagging).order_by("pk"):
-        with atomic():
-            _lock(tenant.pk)
-            _take_back(tenant, now)
-            written += _write(tenant, earliest=tenant.created_at, latest=through)
-    return written
+    tenants = Tenant.objects.filter(pk__in=lagging).order_by("pk")
+    return sum(renew_calendar(tenant=tenant, now=now) for tenant in tenants)
+
+
+def renew_calendar(*, tenant: Tenant, now: dt.datetime) -> int:
+    """Write a tenant's days, those of the coming months in the zone that it has now."""
+    with atomic():
+        _lock(tenant.pk)
+        _take_back(tenant, now)
+        return _write(tenant, earliest=tenant.created_at, latest=now + HORIZON)
 
 
 def cover(*, tenant: Tenant, earliest: dt.datetime, latest: dt.datetime) -> int:
@@ -52,11 +54,6 @@ def cover(*, tenant: Tenant, earliest: dt.datetime, latest: dt.datetime) -> int:
     with atomic():
         _lock(tenant.pk)
         return _write(tenant, earliest=earliest, latest=latest)
-
-
-def begin_calendar(*, tenant: Tenant, now: dt.datetime) -> int:
-    """Write a new tenant's first days, from the day it was created on."""
-    return cover(tenant=tenant, earliest=tenant.created_at, latest=now + HORIZON)
 
 
 def _lock(tenant_id: int) -> None:

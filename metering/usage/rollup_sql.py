@@ -84,6 +84,7 @@ NO_DAY = """
                 AND day.ends_at > event.admitted_at
         )
     GROUP BY event.tenant_id
+    ORDER BY event.tenant_id
 """
 
 # Rows are written in the order of their keys: two rollers that touch the same days in

@@ -5,7 +5,7 @@ database that may be run at any time, by several at once, and killed anywhere; t
 modules behind say how each fails.
 """
 
-from metering.usage.calendar import begin_calendar, cover, write_calendar
+from metering.usage.calendar import cover, renew_calendar, write_calendar
 from metering.usage.epochs import close_silent_epochs
 from metering.usage.partitions import make_partitions
 from metering.usage.rollup import (
@@ -19,10 +19,10 @@ from metering.usage.rollup import (
 __all__ = [
     "Fault",
     "RollUp",
-    "begin_calendar",
     "close_silent_epochs",
     "cover",
     "make_partitions",
+    "renew_calendar",
     "roll_up",
     "roll_up_proven",
     "take_changed_days",

@@ -12,6 +12,7 @@ from metering.usage.models import BillingDay
 from metering.usage.selectors import billing_day, database_now
 from metering.usage.services import cover, make_partitions, write_calendar
 from tenants.models import Tenant
+from tenants.services import update_tenant
 from tests.factories.tenants import make_tenant
 
 
@@ -57,14 +58,20 @@ def test_earlier_instant_is_covered_without_a_hole(operator_db: None) -> None:
     assert_joined(days)
 
 
-def test_new_zone_waits_for_the_next_month(operator_db: None) -> None:
+@pytest.mark.parametrize("by_the_hour", [True, False])
+def test_new_zone_waits_for_the_next_month(
+    operator_db: None, by_the_hour: bool
+) -> None:
     tenant = make_tenant(zone="UTC")
     now = database_now()
     today = billing_day(tenant=tenant, at=now).date
     kept = [day for day in days_of(tenant) if day.date.month == today.month]
-    Tenant.objects.filter(pk=tenant.pk).update(zone="Asia/Tokyo")
 
-    write_calendar(now=now)
+    if by_the_hour:
+        Tenant.objects.filter(pk=tenant.pk).update(zone="Asia/Tokyo")
+        write_calendar(now=now)
+    else:
+        update_tenant(tenant=tenant, zone="Asia/Tokyo")
 
     days = days_of(tenant)
     assert days[: len(kept)] == kept
