@@ -25,7 +25,8 @@ class UsageFilters(Filters):
         help_text="Exclusive, else as `start`. Default: the next month's first day."
     )
     group_by = GroupByField(
-        required=False, help_text="Some of tenant, project, key, model, day, with commas."
+        required=False,
+        help_text="Some of tenant, project, key, model, day; comma separated.",
     )
     tenant = TenantField(required=False, help_text="A tenant's slug or id.")
     project = serializers.IntegerField(
