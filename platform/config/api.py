@@ -33,9 +33,6 @@ urlpatterns = [
     path("", include("metering.pricing.api.urls")),
     path("", include("metering.usage.api.urls")),
     path("", include("metering.billing.api.urls")),
-    path("", include("metering.pricing.api.urls")),
-    path("", include("metering.usage.api.urls")),
-    path("", include("metering.billing.api.urls")),
     path(
         "schema/",
         SpectacularAPIView.as_view(
