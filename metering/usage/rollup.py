@@ -2,8 +2,8 @@
 
 A batch is one transaction: it takes the events `rolled_seq + 1 .. n` of one epoch, adds
 them to their days and moves the mark. It may take only what is proven: the numbers
-follow without a gap, each event has a price, and its charge is what that price makes of
-its tokens.
+follow without a gap, each event has a tenant and a price, and its charge is what that
+price makes of its tokens.
 
 Failure: at the first event that breaks the proof the epoch stops there, is reported
 with each run, and goes on by itself once the event is there; other epochs are not held
@@ -17,7 +17,6 @@ from dataclasses import dataclass
 
 import structlog
 
-from kit.errors import NotFound
 from kit.orm.atomic import atomic, cursor
 from metering.usage.calendar import cover
 from metering.usage.epochs import complete_to
@@ -185,9 +184,7 @@ def _cover_events(span: dict[str, int]) -> None:
         session.execute(NO_DAY, span)
         without = session.fetchall()
     for tenant_id, earliest, latest in without:
-        tenant = Tenant.objects.filter(pk=tenant_id).first()
-        if tenant is None:
-            raise NotFound(f"Usage names tenant {tenant_id}, which does not exist.")
+        tenant = Tenant.objects.get(pk=tenant_id)
         cover(tenant=tenant, earliest=earliest, latest=latest)
 
 
@@ -200,8 +197,10 @@ def _fault(epoch: _Behind, seq: int) -> Fault:
         case []:
             reason = "the number is missing"
         case [(_, _, None)]:
+            reason = "its tenant does not exist"
+        case [(_, None, _)]:
             reason = "its price does not exist"
-        case [(_, charge, rated)]:
+        case [(charge, rated, _)]:
             reason = f"it was charged {charge} picos and rates to {rated}"
         case _:
             reason = f"the number was given {len(found)} times"

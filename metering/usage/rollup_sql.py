@@ -40,33 +40,36 @@ TAKE_CHANGED = """
 """
 
 # How many events there are, and the first number that is not the one due, or whose
-# event has no price or another charge than its price makes. A number given twice shows
-# as the first.
+# event has no tenant, no price, or another charge than its price makes. A number given
+# twice shows as the first.
 CHECK = """
     WITH span AS (
-        SELECT event.seq, event.charge_picos,
+        SELECT event.seq, event.charge_picos, tenant.id AS tenant_id,
             %(after)s + row_number() OVER (ORDER BY event.seq) AS due,
             event.input_tokens::numeric * price.input_picos
             + event.cached_input_tokens::numeric * price.cached_input_picos
             + event.output_tokens::numeric * price.output_picos AS rated
         FROM usage_event event
         LEFT JOIN pricing_price price ON price.id = event.price_id
+        LEFT JOIN tenants_tenant tenant ON tenant.id = event.tenant_id
         WHERE event.epoch_id = %(epoch)s
             AND event.seq > %(after)s AND event.seq <= %(upto)s
     )
     SELECT count(*), min(least(seq, due)) FILTER (
-        WHERE seq <> due OR rated IS DISTINCT FROM charge_picos
+        WHERE seq <> due OR tenant_id IS NULL OR rated IS DISTINCT FROM charge_picos
     )
     FROM span
 """
 
 FAULT = """
-    SELECT event.seq, event.charge_picos,
+    SELECT event.charge_picos,
         event.input_tokens::numeric * price.input_picos
         + event.cached_input_tokens::numeric * price.cached_input_picos
-        + event.output_tokens::numeric * price.output_picos
+        + event.output_tokens::numeric * price.output_picos,
+        tenant.id
     FROM usage_event event
     LEFT JOIN pricing_price price ON price.id = event.price_id
+    LEFT JOIN tenants_tenant tenant ON tenant.id = event.tenant_id
     WHERE event.epoch_id = %(epoch)s AND event.seq = %(seq)s
 """
 

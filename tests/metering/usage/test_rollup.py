@@ -167,6 +167,14 @@ def test_unknown_price_stops_before_it(use: Use) -> None:
     assert roll_up().faults[0].reason == "its price does not exist"
 
 
+def test_unknown_tenant_stops_its_epoch_and_no_other(use: Use) -> None:
+    commit(make_epoch(started_at=NOON), replace(use, tenant_id=0))
+    commit(make_epoch(started_at=NOON), use)
+    report = roll_up()
+    assert report.events == 1
+    assert report.faults[0].reason == "its tenant does not exist"
+
+
 counts = st.builds(
     TokenCounts,
     input_tokens=st.integers(0, 10**6),
