@@ -84,8 +84,12 @@ class Snapshot:
         """Read and apply what was published since the last time."""
         cursor = await connection.execute(_NEWER, {"seen": self.version})
         rows = await cursor.fetchall()
-        for kind, key, _, body in rows:
-            self.apply(kind, key, body)
+        for kind, key, version, body in rows:
+            try:
+                self.apply(kind, key, body)
+            except (KeyError, TypeError, ValueError):
+                # It must not hold up what comes after it, such as a revoked key.
+                log.exception("publication_unreadable", kind=kind, version=version)
         if rows:
             # Several entries may carry one version: it is seen once all of them are in.
             self.version = rows[-1][2]
