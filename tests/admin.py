@@ -3,13 +3,11 @@
 from html.parser import HTMLParser
 from typing import Any
 
-import pytest
 from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
 # Nothing is collected into the static folder before a first start, and that is right.
-ignore_no_static_folder = pytest.mark.filterwarnings("ignore:No directory at")
 
 
 def signed_in() -> Client:

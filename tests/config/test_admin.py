@@ -3,9 +3,9 @@
 import pytest
 from django.contrib.auth.models import Group, User
 
-from tests.admin import ignore_no_static_folder, page, signed_in
+from tests.admin import page, signed_in
 
-pytestmark = [ignore_no_static_folder, pytest.mark.usefixtures("operator_db")]
+pytestmark = pytest.mark.usefixtures("operator_db")
 
 
 def test_pages_of_accounts_load_and_delete_nothing() -> None:

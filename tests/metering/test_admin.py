@@ -14,10 +14,8 @@ from metering.billing.models import (
 from metering.billing.services import issue_invoice
 from metering.ledger.models import Account, Entry, Transaction
 from metering.usage.models import Epoch
-from tests.admin import ignore_no_static_folder, page, signed_in, words
+from tests.admin import page, signed_in, words
 from tests.factories.billing import CLOSED, make_draft
-
-pytestmark = ignore_no_static_folder
 
 READ_ONLY: dict[str, type[Model]] = {
     "usage_epoch": Epoch,

@@ -5,11 +5,8 @@ from django.test import Client
 from django.urls import reverse
 
 from pages.access import POLICY
-from tests.admin import ignore_no_static_folder
 from tests.factories.billing import make_draft
 from tests.pages.conftest import SignIn
-
-pytestmark = ignore_no_static_folder
 
 OVERVIEW = "/finance/"
 NO_INVOICE = "/finance/invoices/00000000-0000-0000-0000-000000000000/"

@@ -31,9 +31,9 @@ def test_days_without_use_stand_as_zero_and_days_to_come_do_not_stand() -> None:
 
     assert [column.height for column in chart.columns] == [HEIGHT, 0, 0, HEIGHT // 2, 0]
     assert [column.is_running for column in chart.columns] == [False] * 4 + [True]
-    assert chart.columns[1].text == "Mon 2 Nov 2026: 0.00 USD"
+    assert chart.columns[1].text == "2026-11-02: 0.00 USD"
     assert chart.columns[4].text.endswith("so far")
-    assert "Highest on 1 Nov: 2.00 USD." in chart.sentence
+    assert "Highest on 2026-11-01: 2.00 USD." in chart.sentence
 
 
 def test_each_currency_has_a_chart_of_its_own_scale() -> None:

@@ -12,12 +12,9 @@ from django.test import Client
 from kit.orm.roles import as_operator
 from metering.usage.selectors import usage
 from pages.finance import report
-from tests.admin import ignore_no_static_folder
 from tests.factories.pricing import make_price
 from tests.factories.usage import Use, commit, make_epoch, make_use
 from tests.pages.reading import tables
-
-pytestmark = ignore_no_static_folder
 
 
 def commit_elsewhere(use: Use) -> None:

@@ -8,8 +8,8 @@ too many days for columns to be told apart has no chart.
 import datetime as dt
 from dataclasses import dataclass
 
-from kit.money import Money
 from metering.usage.selectors import UsageReport
+from pages.figures import rounded
 from pages.finance.choice import ONE_DAY
 from pages.finance.report import per_mille
 
@@ -66,14 +66,14 @@ def _chart(
     currency: str, spend: dict[dt.date, int], days: list[dt.date], today: dt.date
 ) -> Chart:
     peak = max(days, key=lambda day: spend.get(day, 0))
-    highest = str(Money(spend.get(peak, 0), currency))
+    highest = rounded(spend.get(peak, 0), currency).shown
     return Chart(
         currency=currency,
         columns=[
             _column(
                 number,
                 per_mille(spend.get(day, 0), spend.get(peak, 0)),
-                f"{day:%a %-d %b %Y}: {Money(spend.get(day, 0), currency)}"
+                f"{day}: {rounded(spend.get(day, 0), currency).shown}"
                 + (", so far" if day == today else ""),
                 is_running=day == today,
             )
@@ -84,11 +84,11 @@ def _chart(
         bar_width=COLUMN_WIDTH - _GAP,
         height=HEIGHT,
         highest=highest,
-        first=f"{days[0]:%-d %b}",
-        last=f"{days[-1]:%-d %b}",
+        first=str(days[0]),
+        last=str(days[-1]),
         sentence=(
-            f"Spend in {currency} by day, {days[0]:%-d %b} to {days[-1]:%-d %b %Y}. "
-            f"Highest on {peak:%-d %b}: {highest}."
+            f"Spend in {currency} by day, {days[0]} to {days[-1]}. "
+            f"Highest on {peak}: {highest}."
         ),
     )
 

@@ -143,7 +143,7 @@ def _dearest(row: UsageRow) -> tuple[str, int]:
 
 
 def _day(row: UsageRow) -> str:
-    return f"{row.group.day:%a %-d %b %Y}"
+    return f"{row.group.day:%Y-%m-%d}"
 
 
 def _largest(rows: Iterable[UsageRow]) -> dict[str, int]:

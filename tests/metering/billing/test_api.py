@@ -7,10 +7,7 @@ from django.test import Client
 
 from kit.contracts import TokenCounts
 from metering.billing.services import issue_invoice
-from tests.admin import ignore_no_static_folder
 from tests.factories.billing import CLOSED, make_draft, make_tenant_of
-
-pytestmark = ignore_no_static_folder
 
 COUNTS = TokenCounts(input_tokens=1_234_567, output_tokens=3)
 

@@ -150,9 +150,14 @@ def has_beaten_since(witness: Witness, instant: dt.datetime) -> bool:
     return bool(witness.epochs()[0]["heartbeat_at"] > instant)
 
 
-async def test_process_that_was_held_up_blames_nobody(url: str) -> None:
-    """What was not read yet is no silence: only this process stood still."""
-    made = meter(url, away_after_ms=200)
+async def test_process_that_was_held_up_blames_nobody(
+    url: str, proxy: TcpProxy
+) -> None:
+    """What was not read yet is no silence: only this process stood still.
+
+    The proxy stood still with it, so the answer takes some turns of the loop to come.
+    """
+    made = meter(proxy.url(url), away_after_ms=200)
     heard: list[str] = []
     async with started(made):
         made.liveness.on_away(lambda: heard.append("away"))

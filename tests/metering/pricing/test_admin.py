@@ -15,7 +15,6 @@ from metering.pricing.services import draft_version, publish_version, set_price
 from tests.admin import (
     action,
     confirm,
-    ignore_no_static_folder,
     page,
     signed_in,
     submit,
@@ -23,8 +22,6 @@ from tests.admin import (
 )
 from tests.factories.pricing import LONG_AGO, make_book
 from tests.factories.tenants import make_tenant
-
-pytestmark = ignore_no_static_folder
 
 BOOK, VERSION = "pricing_pricebook", "pricing_pricebookversion"
 LATER = dt.datetime(2199, 1, 1, tzinfo=dt.UTC)

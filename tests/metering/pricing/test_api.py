@@ -7,10 +7,7 @@ import pytest
 from django.test import Client
 
 from metering.pricing.selectors import book_of
-from tests.admin import ignore_no_static_folder
 from tests.factories.tenants import make_tenant
-
-pytestmark = ignore_no_static_folder
 
 BOOKS = "/api/v1/price-books/"
 LONG_AGO, LATER = "2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z"

@@ -11,12 +11,9 @@ from django.test import Client
 
 from kit.contracts import TokenCounts
 from metering.usage.services import cover, roll_up
-from tests.admin import ignore_no_static_folder
 from tests.factories.pricing import make_price
 from tests.factories.tenants import make_tenant
 from tests.factories.usage import Use, commit, make_epoch, make_use
-
-pytestmark = ignore_no_static_folder
 
 NOON = dt.datetime(2026, 11, 10, 12, tzinfo=dt.UTC)
 RANGE = {"start": "2026-11-10", "end": "2026-11-11"}
