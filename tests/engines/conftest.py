@@ -1,17 +1,12 @@
 """One engine and one product in front of it for all the journeys of this folder."""
 
-from __future__ import annotations
-
 from collections.abc import Iterator
-from typing import TYPE_CHECKING
 
 import pytest
 
 from tests.engines.engine import Engine
 from tests.engines.vllm_server import running_engine
-
-if TYPE_CHECKING:
-    from tests.journeys.product import Product
+from tests.journeys.product import Product, running_product
 
 
 @pytest.fixture(scope="session")
@@ -24,7 +19,5 @@ def engine() -> Iterator[Engine]:
 @pytest.fixture(scope="session")
 def product(engine: Engine) -> Iterator[Product]:
     """Provide a running product whose one model is served by `engine`."""
-    from tests.journeys.product import running_product  # noqa: PLC0415
-
     with running_product(engine_url=engine.url, engine_model=engine.model) as product:
         yield product

@@ -14,7 +14,6 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
-from typing import TYPE_CHECKING
 
 import httpx
 import pytest
@@ -22,9 +21,7 @@ from openai import OpenAI
 
 from tests.engines.engine import Engine, EngineCounters
 from tests.engines.mixed_calls import Call, Outcome, Usage, mixed_calls, perform_all
-
-if TYPE_CHECKING:
-    from tests.journeys.product import Product
+from tests.journeys.product import Product
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 

@@ -14,15 +14,12 @@ from tenants.models import ApiKey, Project, Tenant
 from tests.admin import (
     action,
     confirm,
-    ignore_no_static_folder,
     page,
     signed_in,
     submit,
     words,
 )
 from tests.factories.tenants import default_project, make_key, make_project, make_tenant
-
-pytestmark = ignore_no_static_folder
 
 TENANT, PROJECT, KEY = "tenants_tenant", "tenants_project", "tenants_apikey"
 DIALOGS = [

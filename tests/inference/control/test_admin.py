@@ -7,15 +7,12 @@ from inference.control.models import Publication, Replica, ServedModel
 from tests.admin import (
     action,
     confirm,
-    ignore_no_static_folder,
     page,
     signed_in,
     submit,
     words,
 )
 from tests.factories.control import make_model, make_replica
-
-pytestmark = ignore_no_static_folder
 
 MODEL, REPLICA = "control_servedmodel", "control_replica"
 
