@@ -1,0 +1,111 @@
+"""The tally: by maximum, within reason, whatever an engine says."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from inference.openai.usage import TOKENS_MAX, Tally, UsageError
+from kit.contracts import TokenCounts
+
+_COUNTS = st.integers(0, 1000)
+
+
+@given(st.lists(st.tuples(st.integers(0, 3), _COUNTS, _COUNTS), max_size=30))
+def test_running_usage_is_the_sum_of_each_choice_s_largest(
+    reports: list[tuple[int, int, int]],
+) -> None:
+    tally = Tally()
+    for choice, prompt, output in reports:
+        tally.running(choice, prompt, output)
+    largest = {c: max(o for d, _, o in reports if d == c) for c, _, _ in reports}
+    assert tally.output_tokens == sum(largest.values())
+    counts = tally.counts(output_tokens=tally.output_tokens)
+    assert counts.input_tokens == max((p for _, p, _ in reports), default=0)
+    assert tally.is_reported == (counts.input_tokens > 0)
+    assert not tally.is_final
+
+
+@given(_COUNTS, _COUNTS, _COUNTS, _COUNTS)
+def test_the_final_usage_never_lowers_what_was_counted(
+    prompt: int, output: int, final_prompt: int, final_output: int
+) -> None:
+    tally = Tally()
+    tally.running(0, prompt, output)
+    tally.final({"prompt_tokens": final_prompt, "completion_tokens": final_output})
+    assert tally.is_final
+    assert tally.output_tokens == max(output, final_output)
+    assert tally.counts().input_tokens == max(prompt, final_prompt)
+
+
+def test_a_count_of_several_choices_is_a_total() -> None:
+    tally = Tally()
+    tally.running(0, 5, 2)
+    tally.running(1, 5, 2)
+    tally.at_least(5, 3)
+    assert tally.output_tokens == 4
+    tally.at_least(6, 9)
+    assert (tally.output_tokens, tally.counts().input_tokens) == (9, 6)
+
+
+@given(_COUNTS, _COUNTS, _COUNTS, _COUNTS, _COUNTS)
+def test_classes_partition_and_details_stay_inside(
+    prompt: int, cached: int, output: int, reasoning: int, handed_over: int
+) -> None:
+    tally = Tally()
+    tally.final(
+        {
+            "prompt_tokens": prompt,
+            "completion_tokens": output,
+            "prompt_tokens_details": {"cached_tokens": cached},
+            "completion_tokens_details": {"reasoning_tokens": reasoning},
+        }
+    )
+    counts = tally.counts(output_tokens=handed_over)
+    assert counts.input_tokens + counts.cached_input_tokens == prompt
+    assert counts.cached_input_tokens == min(cached, prompt)
+    assert counts.output_tokens == handed_over
+    assert counts.reasoning_tokens == min(reasoning, handed_over)
+
+
+def test_absent_and_null_mean_nothing() -> None:
+    tally = Tally()
+    tally.final({"prompt_tokens": None, "prompt_tokens_details": None})
+    assert tally.counts() == TokenCounts()
+    assert tally.is_reported
+
+
+@pytest.mark.parametrize("value", [-1, TOKENS_MAX + 1, 2**63, 1.0, "7", True, [1]])
+@pytest.mark.parametrize(
+    "name", ["prompt_tokens", "completion_tokens", "cached_tokens", "reasoning_tokens"]
+)
+def test_a_final_usage_that_cannot_be_is_refused(name: str, value: object) -> None:
+    details = {"cached_tokens": 0, "reasoning_tokens": 0} | {name: value}
+    usage = {
+        "prompt_tokens": 1,
+        "completion_tokens": 1,
+        "prompt_tokens_details": details,
+        "completion_tokens_details": details,
+    }
+    with pytest.raises(UsageError):
+        Tally().final(usage | {name: value})
+
+
+@pytest.mark.parametrize(
+    ("prompt", "output"),
+    [(-1, 1), (1, -1), (TOKENS_MAX + 1, 1), (1, TOKENS_MAX + 1)],
+)
+def test_a_running_usage_that_cannot_be_is_refused(prompt: int, output: int) -> None:
+    tally = Tally()
+    with pytest.raises(UsageError):
+        tally.running(0, prompt, output)
+    with pytest.raises(UsageError):
+        tally.at_least(prompt, output)
+    assert tally.output_tokens == 0
+
+
+def test_many_choices_together_stay_within_what_an_event_stores() -> None:
+    tally = Tally()
+    tally.running(0, 1, TOKENS_MAX)
+    with pytest.raises(UsageError):
+        tally.running(1, 1, 1)
+    assert tally.output_tokens == TOKENS_MAX
