@@ -18,18 +18,22 @@ SILENCE_MAX = LEASE_LIFE + dt.timedelta(seconds=15)
 
 log = structlog.get_logger(__name__)
 
-_CLOSE = """
-    UPDATE usage_epoch SET state = 'closed', closed_at = %(now)s
-    WHERE state = 'open' AND heartbeat_at < %(silent_since)s
+_SILENT = """(
+        heartbeat_at < %(silent_since)s
         AND pg_postmaster_start_time() < %(silent_since)s
-    RETURNING id, gateway, heartbeat_at
-"""
+    )"""
 
-_COMPLETE_TO = """
+_CLOSE = f"""
+    UPDATE usage_epoch SET state = 'closed', closed_at = %(now)s
+    WHERE state = 'open' AND {_SILENT}
+    RETURNING id, gateway, heartbeat_at
+"""  # noqa: S608 - put together from the constant above
+
+_COMPLETE_TO = f"""
     SELECT least(%(now)s, min(coalesce(open_since, heartbeat_at)))
     FROM usage_epoch
-    WHERE state = 'open' AND heartbeat_at >= %(silent_since)s
-"""
+    WHERE state = 'open' AND NOT {_SILENT}
+"""  # noqa: S608 - put together from the constant above
 
 
 def database_now() -> dt.datetime:
