@@ -67,11 +67,16 @@ def test_classes_partition_and_details_stay_inside(
     assert counts.reasoning_tokens == min(reasoning, handed_over)
 
 
-def test_absent_and_null_mean_nothing() -> None:
+@pytest.mark.parametrize("details", [{}, {"prompt_tokens_details": None}])
+def test_absent_details_mean_nothing_and_an_absent_count_is_refused(
+    details: dict[str, None],
+) -> None:
     tally = Tally()
-    tally.final({"prompt_tokens": None, "prompt_tokens_details": None})
-    assert tally.counts() == TokenCounts()
-    assert tally.is_reported
+    tally.final({"prompt_tokens": 3, "completion_tokens": 0, **details})
+    assert tally.counts() == TokenCounts(input_tokens=3)
+    for missing in ({"prompt_tokens": 3}, {"completion_tokens": 3}):
+        with pytest.raises(UsageError):
+            Tally().final(missing)
 
 
 @pytest.mark.parametrize("value", [-1, TOKENS_MAX + 1, 2**63, 1.0, "7", True, [1]])

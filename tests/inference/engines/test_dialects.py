@@ -1,0 +1,97 @@
+"""What each engine is told: its name of the model, usage forced on, our id."""
+
+import orjson
+import pytest
+
+from inference.engines.registry import BACKENDS
+from inference.openai.requests import parse
+from kit.contracts import Surface
+from kit.errors import EngineFailed, InvalidRequest
+
+MESSAGES = [{"role": "user", "content": "hello"}]
+CHAT = Surface.CHAT_COMPLETIONS
+
+
+def body_of(
+    dialect: str, *, output_tokens_max: int | None = 5, **fields: object
+) -> dict[str, object]:
+    """Return the body that goes to the engine."""
+    body = {"model": "public", "messages": MESSAGES, **fields}
+    call = BACKENDS[dialect].call(
+        parse(CHAT, orjson.dumps(body)),
+        model="own",
+        attempt_id="a-0",
+        output_tokens_max=output_tokens_max,
+        credential="",
+    )
+    sent: dict[str, object] = orjson.loads(call.body)
+    return sent
+
+
+@pytest.mark.parametrize(
+    ("dialect", "options"),
+    [
+        ("vllm", {"include_usage": True, "continuous_usage_stats": True}),
+        ("openai", {"include_usage": True}),
+    ],
+)
+@pytest.mark.parametrize("asked", [None, {"include_usage": False}])
+def test_a_stream_always_reports_what_the_engine_can_report(
+    dialect: str, options: dict[str, bool], asked: dict[str, bool] | None
+) -> None:
+    sent = body_of(dialect, stream=True, stream_options=asked)
+    assert sent["stream_options"] == options
+    running = BACKENDS[dialect].reports_running_usage
+    assert running == ("continuous_usage_stats" in options)
+
+
+@pytest.mark.parametrize("dialect", BACKENDS)
+def test_a_whole_answer_names_no_stream_options(dialect: str) -> None:
+    assert "stream_options" not in body_of(dialect)
+
+
+@pytest.mark.parametrize("dialect", BACKENDS)
+def test_the_body_is_what_was_checked_and_no_more(dialect: str) -> None:
+    sent = body_of(dialect, temperature=0.5, user="x", max_completion_tokens=9)
+    assert sent == {
+        "model": "own",
+        "messages": MESSAGES,
+        "temperature": 0.5,
+        "max_tokens": 5,
+    }
+    assert "max_tokens" not in body_of(dialect, output_tokens_max=None)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "header"), [("vllm", "x-request-id"), ("openai", "x-client-request-id")]
+)
+@pytest.mark.parametrize(
+    ("surface", "path"),
+    [(CHAT, "/v1/chat/completions"), (Surface.COMPLETIONS, "/v1/completions")],
+)
+def test_path_id_and_credential(
+    dialect: str, header: str, surface: Surface, path: str
+) -> None:
+    body = {"model": "m"} | (
+        {"messages": MESSAGES} if surface is CHAT else {"prompt": "x"}
+    )
+    for credential in ("", "secret"):
+        call = BACKENDS[dialect].call(
+            parse(surface, orjson.dumps(body)),
+            model="m",
+            attempt_id="a-1",
+            output_tokens_max=None,
+            credential=credential,
+        )
+        assert call.path == path
+        assert call.headers[header] == "a-1"
+        assert call.headers["content-type"] == "application/json"
+        expected = "Bearer secret" if credential else None
+        assert call.headers.get("authorization") == expected
+
+
+@pytest.mark.parametrize("dialect", BACKENDS)
+def test_errors_are_in_our_words(dialect: str) -> None:
+    backend = BACKENDS[dialect]
+    assert type(backend.error(400, b'{"error":{"message":"x"}}')) is InvalidRequest
+    assert type(backend.error(401, b'{"error":"Unauthorized"}')) is EngineFailed
