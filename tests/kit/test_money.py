@@ -31,7 +31,8 @@ quotes = st.decimals(
 
 
 @pytest.mark.parametrize(
-    ("currency", "decimals"), [("JPY", 0), ("krw", 0), ("USD", 2), ("KWD", 3)]
+    ("currency", "decimals"),
+    [("JPY", 0), ("krw", 0), ("ISK", 0), ("USD", 2), ("KWD", 3)],
 )
 def test_exponent(currency: str, decimals: int) -> None:
     assert exponent(currency) == decimals

@@ -14,6 +14,7 @@ from metering.billing.providers.stripe.mapping import (
     LINE_MARK,
     SHA_MARK,
     DraftLine,
+    in_stripes_unit,
 )
 
 _NAMED_MAX = 3
@@ -56,7 +57,8 @@ def lines_difference(
 
 def total_difference(invoice: Invoice, remote: RemoteInvoice) -> str:
     """Return how the total that Stripe added up is not ours, or nothing."""
-    return _first_difference({"total": (invoice.amount_minor, remote.total_minor)})
+    ours = in_stripes_unit(invoice.amount_minor, invoice.currency)
+    return _first_difference({"total": (ours, remote.total_minor)})
 
 
 def _first_difference(pairs: Mapping[str, tuple[object, object]]) -> str:

@@ -16,6 +16,8 @@ from tenants.models import Tenant
 # Stripe takes 250 items on an invoice; this keeps clear of the edge.
 LINES_MAX = 240
 LINES_PER_CALL = 100
+# These have no minor unit any more, but Stripe still counts them in hundredths.
+_IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
 OTHER = "other"
 _DESCRIPTION_CHARS_MAX = 500
 _MICROSECOND = dt.timedelta(microseconds=1)
@@ -30,7 +32,10 @@ LINE_MARK = "tollgate_line"
 
 @dataclass(frozen=True, slots=True)
 class DraftLine:
-    """A line to be pinned to a draft; `mark` names it on our invoice."""
+    """A line to be pinned to a draft; `mark` names it on our invoice.
+
+    Its amount is in the unit that Stripe counts the currency in.
+    """
 
     mark: str
     amount_minor: int
@@ -44,6 +49,11 @@ class DraftLine:
             "discountable": False,
             "metadata": {LINE_MARK: self.mark},
         }
+
+
+def in_stripes_unit(amount_minor: int, currency: str) -> int:
+    """Return an amount as Stripe counts it: nearly always in the minor unit."""
+    return amount_minor * 100 if currency in _IN_HUNDREDTHS else amount_minor
 
 
 def tenant_mark(tenant: Tenant) -> str:
@@ -97,7 +107,9 @@ def draft_lines(
     folded = by_size[LINES_MAX - 1 :]
     other = DraftLine(
         mark=OTHER,
-        amount_minor=sum(line.amount_minor for line in folded),
+        amount_minor=in_stripes_unit(
+            sum(line.amount_minor for line in folded), invoice.currency
+        ),
         description=f"{len(folded)} further lines, listed on the detailed invoice",
     )
     return (*(_line(invoice, line) for line in kept), other)
@@ -113,6 +125,6 @@ def _line(invoice: Invoice, line: InvoiceLine) -> DraftLine:
     price = f"{quote_per_million(line.unit_picos)} {invoice.currency} per million"
     return DraftLine(
         mark=str(line.position),
-        amount_minor=line.amount_minor,
+        amount_minor=in_stripes_unit(line.amount_minor, invoice.currency),
         description=f"{line.description}: {line.quantity:,} at {price}",
     )

@@ -114,7 +114,14 @@ def test_more_lines_than_stripe_takes_are_folded(
 
 
 @pytest.mark.parametrize(
-    ("currency", "amount"), [("JPY", 1250), ("KWD", 1250), ("EUR", 3)]
+    ("currency", "amount", "in_stripe"),
+    [
+        ("JPY", 1250, 1250),
+        ("KWD", 1250, 1250),
+        ("EUR", 3, 3),
+        ("ISK", 1250, 125_000),
+        ("UGX", 5, 500),
+    ],
 )
 def test_minor_units_are_the_currency_s_own(
     operator_db: None,
@@ -122,12 +129,13 @@ def test_minor_units_are_the_currency_s_own(
     stripe_provider: StripeProvider,
     currency: str,
     amount: int,
+    in_stripe: int,
 ) -> None:
     invoice = make_draft(amount, provider="stripe", currency=currency)
     stripe_provider.advance(invoice, now=NOW)
     theirs = _only_invoice(standin)
     assert finished(invoice)
-    assert (theirs["total"], theirs["currency"]) == (amount, currency.lower())
+    assert (theirs["total"], theirs["currency"]) == (in_stripe, currency.lower())
 
 
 def _change_amount(draft: dict[str, Any], lines: list[dict[str, Any]]) -> None:
