@@ -35,13 +35,15 @@ class ClientGoneError(Exception):
 class Downstream:
     """Flow control and presence of one request's client."""
 
-    __slots__ = ("_connection", "_listener", "cycle")
+    __slots__ = ("_connection", "_listener", "cycle", "is_slow")
 
     def __init__(self, connection: "ClientConnection") -> None:
         self._connection = connection
         self._listener: Callable[[], None] | None = None
         # Of this request alone: a client may send the next one before the answer.
         self.cycle: RequestResponseCycle | None = None
+        # Whether this client has ever made us wait.
+        self.is_slow = False
 
     @property
     def is_lost(self) -> bool:
@@ -67,6 +69,7 @@ class Downstream:
         """
         flow = self._connection.flow
         if flow.write_paused:
+            self.is_slow = True
             try:
                 async with asyncio.timeout(self._connection.stall_s_max):
                     await flow.drain()

@@ -8,16 +8,18 @@ is billed as output.
 
 import asyncio
 import re
+from collections.abc import Iterator
 
 import orjson
 import structlog
 
 from inference.engines.origin import EngineError, EngineLostError
 from inference.gateway.attempt import Attempt
-from inference.gateway.connection import ClientGoneError
+from inference.gateway.connection import ClientGoneError, Downstream
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import DrainedError
 from inference.gateway.settle import Settlement, judge
+from inference.openai.errors import from_stream
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import (
     DONE,
@@ -30,6 +32,10 @@ from kit.contracts import DatabaseAwayError, EventStatus
 from kit.errors import ServiceUnavailable
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
+# What is handed over in one piece counts only as a whole.
+PIECE_BYTES = 4 * 1024
+# How long an engine may take to end an answer that is complete.
+TAIL_S_MAX = 2.0
 _END = b"data: " + DONE + b"\n\n"
 
 log = structlog.get_logger("tollgate.gateway")
@@ -66,21 +72,39 @@ async def _pump(
 ) -> None:
     """Carry the stream up to its last token; return once its usage is known."""
     splitter = EventSplitter()
-    while not (translator.tally.is_final or translator.is_done):
+    while not translator.is_complete:
         data = await attempt.exchange.read()
         if not data:
             break
-        out = translator.feed(splitter.feed(data))
-        if out:
-            if not http.is_started:
-                await http.start_stream()
-            await http.write(out)
-            await http.downstream.drained()
-            settlement.handed_over(translator.tally.output_tokens)
-        if translator.failure is not None:
-            raise translator.failure
+        for events in _pieces(splitter.feed(data), http.downstream):
+            if out := translator.feed(events):
+                if not http.is_started:
+                    await http.start_stream()
+                await http.write(out)
+                await http.downstream.drained()
+                settlement.handed_over(translator.tally.output_tokens)
+            if translator.failure is not None:
+                raise translator.failure
     if not translator.is_finished:
         raise EngineLostError("the stream ended early")
+
+
+def _pieces(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
+    """Cut what came at once, so that a client who leaves pays for what it took.
+
+    A fast client gets a few thousand bytes at a time; one that has made us wait gets
+    event by event from then on, for it may leave between any two.
+    """
+    piece: list[bytes] = []
+    size = 0
+    for event in events:
+        piece.append(event)
+        size += len(event)
+        if size >= PIECE_BYTES or downstream.is_slow:
+            yield piece
+            piece, size = [], 0
+    if piece:
+        yield piece
 
 
 async def _finish_stream(
@@ -152,6 +176,8 @@ def _usage_of(body: bytes) -> dict[str, object] | None:
         raise StreamFormatError("an answer that is not JSON") from error
     if not isinstance(answer, dict):
         raise StreamFormatError("an answer that is not an object")
+    if (error := answer.get("error")) is not None and not answer.get("choices"):
+        raise from_stream(error if isinstance(error, dict) else {})
     usage = answer.get("usage")
     return usage if isinstance(usage, dict) else None
 
@@ -170,9 +196,10 @@ async def _finish_exchange(attempt: Attempt) -> None:
     """Read an answer to its end, so that its connection can be used again."""
     exchange = attempt.exchange
     try:
-        while await exchange.read():
-            pass
-    except (EngineError, ClientGoneError, DrainedError):
+        async with asyncio.timeout(TAIL_S_MAX):
+            while await exchange.read():
+                pass
+    except (EngineError, ClientGoneError, DrainedError, TimeoutError):
         log.debug("engine_lost_after_answer", replica=attempt.replica.name)
     finally:
         exchange.close()

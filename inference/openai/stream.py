@@ -27,6 +27,8 @@ _PLAIN = re.compile(
     rb'(?:,"[a-z_]+":null)*\}\}$'
 )
 _FINISH = b'"finish_reason":"'
+# What may follow the last token: the finish of each choice and the usage.
+HELD_BYTES_MAX = 1024 * 1024
 
 
 class StreamFormatError(Exception):
@@ -51,6 +53,7 @@ class StreamTranslator:
         self._options = options
         self._finished: set[int] = set()
         self._held: list[bytes] = []
+        self._held_bytes = 0
         self._rename: tuple[bytes, bytes] | None = None
         if options.rename is not None:
             engine, public = (orjson.dumps(name) for name in options.rename)
@@ -64,6 +67,11 @@ class StreamTranslator:
     def is_finished(self) -> bool:
         """Tell whether every choice has its finish: no token follows."""
         return len(self._finished) >= self._options.choices
+
+    @property
+    def is_complete(self) -> bool:
+        """Tell whether all is there: every finish and the usage, or the end mark."""
+        return self.is_done or (self.is_finished and self.tally.is_final)
 
     def feed(self, events: list[bytes]) -> bytes:
         """Take in events and return what may be sent to the client now."""
@@ -90,7 +98,11 @@ class StreamTranslator:
             self.is_done = True
             self._held.append(b"data: [DONE]\n\n")
         elif event.startswith(b":"):
-            (self._held if self._held else out).append(event + b"\n\n")
+            comment = event + b"\n\n"
+            if self._held:
+                self._keep(comment)
+            else:
+                out.append(comment)
         else:
             self._feed_parsed(event, out)
 
@@ -144,12 +156,22 @@ class StreamTranslator:
             self.tally.at_least(prompt, output)
 
     def _hold(self, chunk: Mapping[str, Any]) -> None:
-        self._write(self._held, orjson.dumps(chunk))
+        self._keep(self._shown(orjson.dumps(chunk)))
+
+    def _keep(self, data: bytes) -> None:
+        self._held_bytes += len(data)
+        if self._held_bytes > HELD_BYTES_MAX:
+            raise StreamFormatError("a stream that goes on after its finish")
+        self._held.append(data)
 
     def _write(self, out: list[bytes], event: bytes) -> None:
+        out.append(self._shown(event))
+
+    def _shown(self, event: bytes) -> bytes:
+        """Return an event as the client gets it."""
         if self._rename is not None:
             event = event.replace(*self._rename, 1)
-        out.append(b"data: " + event + b"\n\n")
+        return b"data: " + event + b"\n\n"
 
 
 def _parsed(event: bytes) -> dict[str, Any]:

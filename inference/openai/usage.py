@@ -70,7 +70,13 @@ class Tally:
         self._output = max(self._output, _checked(output_tokens))
 
     def final(self, usage: Mapping[str, Any]) -> None:
-        """Take in the usage object of a whole answer."""
+        """Take in the usage object of a whole answer.
+
+        One without its two counts is refused: read as nothing used, it would be free.
+        """
+        for name in ("prompt_tokens", "completion_tokens"):
+            if usage.get(name) is None:
+                raise UsageError(f"{name} is missing")
         self._prompt = max(self._prompt, _tokens(usage, "prompt_tokens"))
         self._output = max(self._output, _tokens(usage, "completion_tokens"))
         self._final_output = self._output

@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inference.engines.origin import Timeouts
+from inference.gateway import relay
 from kit.contracts import EventStatus, Outcome, TokenCounts
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, Script, scripted_engine
@@ -94,6 +95,8 @@ BREAKS = {
     "reports too much, plainly": _event(token(10**9 - 1)),
     "reports text": _event(token(4, usage={"prompt_tokens": "7"})),
     "reports less than nothing": _event(finish(-1)),
+    "reports no count": _event(wire.usage(3, usage={})),
+    "goes on after its finish": _event(finish(3) + token(3) * 10_000),
     "errs": _event(wire.event({"error": {"message": "boom", "code": 500}})),
     "errs with text": _event(wire.event({"error": "boom"})),
     "errs and pretends to end": _event(
@@ -197,10 +200,48 @@ def test_an_engine_that_drips_is_not_silent(gateway: RunningGateway) -> None:
     assert outcome.status is EventStatus.OK
 
 
+def test_usage_before_the_first_token_does_not_end_a_stream(
+    gateway: RunningGateway,
+) -> None:
+    def early(side: EngineSide) -> None:
+        side.request()
+        side.stream(wire.usage(0))
+        # Only once the usage was read on its own.
+        assert not side.has_been_left(within_s=0.1)
+        side.send(*map(chunk, (*THREE, finish(3), wire.DONE)), wire.STREAM_END)
+
+    answer, [outcome] = ask(gateway, early)
+    assert (answer.text, answer.is_done) == (" t1 t2 t3", True)
+    assert outcome.counts.output_tokens == 3
+
+
+def test_an_engine_that_does_not_end_a_complete_answer_is_left(
+    gateway: RunningGateway, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(relay, "TAIL_S_MAX", 0.05)
+
+    def chatter(side: EngineSide) -> None:
+        side.request()
+        side.stream(*THREE, finish(3), wire.usage(3), wire.DONE)
+        while not side.has_been_left(within_s=0.02):
+            side.send(chunk(b": still here\n\n"))
+
+    with (
+        scripted_engine(chatter) as engine,
+        RawClient(gateway.port, gateway.key) as client,
+    ):
+        client.chat(gateway.serve(engine.url), stream=True)
+        assert client.read().is_done
+        [side] = engine.connections
+        assert side.ended.wait(5)
+
+
 WHOLE_BREAKS: dict[str, bytes] = {
     "garbage": b"\x00garbage\r\n\r\n",
     "not JSON": wire.whole(b"<html>"),
     "a list": wire.whole([1]),
+    "an error that says it is none": wire.whole({"error": {"message": "boom"}}),
+    "an empty usage": wire.whole(wire.answer("x", output=1) | {"usage": {}}),
     "cut": wire.whole(wire.answer("x", output=1))[:-5],
     "impossible usage": wire.whole(
         wire.answer("x", output=1) | {"usage": {"completion_tokens": -1}}

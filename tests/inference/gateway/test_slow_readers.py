@@ -4,6 +4,7 @@ import threading
 
 from inference.engines.exchange import BUFFER_BYTES_MAX
 from inference.engines.origin import Timeouts
+from inference.gateway.relay import PIECE_BYTES
 from kit.contracts import EventStatus
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, scripted_engine
@@ -98,8 +99,30 @@ def test_the_engine_is_not_called_silent_while_its_client_is_slow() -> None:
         slow.chat(gateway.serve(engine.url), stream=True)
         wait_until(lambda: _stands_still(flood, looks=200))
         assert slow.read().is_done
+        assert gateway.meter.outcomes[0].status is EventStatus.OK
 
-    assert gateway.meter.outcomes[0].status is EventStatus.OK
+
+def test_a_slow_client_that_leaves_pays_for_what_it_has_read() -> None:
+    def burst(side: EngineSide) -> None:
+        side.request()
+        side.stream(*map(wire.token, range(1, 20_001)))
+        side.wait_until_left()
+
+    with (
+        running_gateway() as gateway,
+        scripted_engine(burst) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=4096) as slow,
+    ):
+        slow.chat(gateway.serve(engine.url), stream=True)
+        wait_until(lambda: any(each._reading_paused for each in gateway.pool.running))
+        answer = slow.read_until(lambda answer: len(answer.body) > 1_500_000)
+        slow.reset()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+        assert outcome.status is EventStatus.CLIENT_GONE
+        # The last piece may have left this process in part.
+        missed_max = 2 * PIECE_BYTES // len(wire.token(1))
+        assert outcome.counts.output_tokens >= len(answer.chunks) - missed_max
 
 
 def _stands_still(flood: Flood, *, looks: int = 40) -> bool:
