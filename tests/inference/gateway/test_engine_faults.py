@@ -205,7 +205,8 @@ def test_usage_before_the_first_token_does_not_end_a_stream(
 ) -> None:
     def early(side: EngineSide) -> None:
         side.request()
-        side.stream(wire.usage(0))
+        counts = {"completion_tokens": 0, "prompt_tokens": PROMPT_TOKENS}
+        side.stream(wire.usage(0, usage=counts))
         # Only once the usage was read on its own.
         assert not side.has_been_left(within_s=0.1)
         side.send(*map(chunk, (*THREE, finish(3), wire.DONE)), wire.STREAM_END)
