@@ -126,6 +126,8 @@ def test_a_replica_is_added_changed_drained_disabled_and_activated(
         ({"credential": "PATH"}, "credential"),
         ({"credential": "sk-live-1234"}, "credential"),
         ({"model": "nothing"}, "model"),
+        ({"model": "a\0b"}, "model"),
+        ({"model": ["demo"]}, "model"),
         ({"name": ""}, "name"),
     ],
 )

@@ -112,7 +112,9 @@ def test_an_unknown_id_is_404(operator: Client, method: str, path: str) -> None:
     ("method", "path"),
     [pair for pair in operations() if pair[0] == "post" and "{" not in pair[1]],
 )
-@pytest.mark.parametrize("body", ["{", "[]", '{"nonsense": 1}'])
+@pytest.mark.parametrize(
+    "body", ["{", "[]", '{"nonsense": 1}', pytest.param("[" * 50_000, id="deep")]
+)
 def test_a_wrong_body_is_400(
     operator: Client, method: str, path: str, body: str
 ) -> None:

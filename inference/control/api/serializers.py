@@ -20,6 +20,15 @@ class ModelReference(serializers.SlugRelatedField[ServedModel]):
         "does_not_exist": "There is no served model '{value}'."
     }
 
+    def to_internal_value(self, data: Any) -> ServedModel:
+        """Return the model of this name."""
+        # PostgreSQL has no text with a NUL in it, and says so as an error.
+        return super().to_internal_value(
+            data.replace("\0", "\N{REPLACEMENT CHARACTER}")
+            if isinstance(data, str)
+            else data
+        )
+
 
 class ModelOutput(serializers.ModelSerializer[ServedModel]):
     """A served model."""
