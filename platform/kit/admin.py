@@ -142,6 +142,8 @@ class Confirmation(BaseDialogForm):  # type: ignore[misc]
 
     def render_before_template(self) -> str:
         """Show the consequence above the buttons."""
+        if not str(self.object_id).isdecimal():
+            raise Http404
         return format_html(
             '<p class="mt-4 font-semibold">{}</p>', self.consequence(self.object_id)
         )

@@ -145,6 +145,12 @@ def test_a_dialog_of_an_unknown_row_is_404(admin: Client) -> None:
     assert confirm(admin, action(KEY, "revoke", 999_999)).status_code == 404
 
 
+def test_a_dialog_of_what_is_no_id_is_404(admin: Client) -> None:
+    address = action(TENANT, "suspend", 1).replace("/1/", "/one/")
+    assert admin.get(address).status_code == 404
+    assert confirm(admin, address).status_code == 404
+
+
 def test_a_new_key_is_shown_once_and_stands_nowhere_else(
     admin: Client, caplog: pytest.LogCaptureFixture
 ) -> None:
