@@ -89,6 +89,7 @@ def test_rehearsal_closes_the_months_before_too(tenant: Tenant) -> None:
         (("--tenant=nobody",), "no tenant 'nobody'"),
         (("--period=2026-09",), "--period needs --tenant"),
         (("--tenant=acme", "--period=2026-9x"), "such as 2026-11"),
+        (("--tenant=acme", "--period=9999-12"), "such as 2026-11"),
         (("--tenant=acme", "--now=2026-10-02"), "with its offset"),
         (("--tenant=acme", "--now=2099-01-01T00:00:00Z"), "days ahead"),
         (("--tenant=acme", "--now=2026-10-01T00:30:00Z"), "can be closed from"),

@@ -21,6 +21,7 @@ from metering.billing.selectors import lines_of
 from metering.billing.services import Closed
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
+from metering.usage.zones import month_of
 from tenants.models import Tenant
 
 AHEAD_MAX = dt.timedelta(days=800)
@@ -167,8 +168,8 @@ def _text(document: dict[str, Any]) -> str:
 
 def _month(text: str) -> dt.date:
     try:
-        return dt.date.fromisoformat(f"{text}-01")
-    except ValueError:
+        return month_of(dt.date.fromisoformat(f"{text}-01"))[0]
+    except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError("give a month such as 2026-11") from None
 
 
