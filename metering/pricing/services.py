@@ -7,6 +7,7 @@ hear of prices that were rolled back. Failure: a refused change raises `Conflict
 """
 
 import datetime as dt
+import re
 from collections.abc import Collection
 from decimal import Decimal
 
@@ -43,7 +44,7 @@ def create_price_book(
     """
     if not name.strip() or len(name) > 100:
         raise InvalidRequest("Give a name of 1 to 100 characters.", param="name")
-    if not (len(currency) == 3 and currency.isascii() and currency.isupper()):
+    if not re.fullmatch("[A-Z]{3}", currency):
         raise InvalidRequest("Use an ISO 4217 code such as USD.", param="currency")
     try:
         with atomic():

@@ -72,7 +72,7 @@ def test_setting_a_price_again_replaces_it(operator_db: None) -> None:
     assert prices(version=version).get().output_picos == 11_000_000
 
 
-@pytest.mark.parametrize("currency", ["usd", "US", "USDX", "€€€"])
+@pytest.mark.parametrize("currency", ["usd", "US", "USDX", "€€€", "U1D"])
 def test_currency_is_a_code(operator_db: None, currency: str) -> None:
     with pytest.raises(InvalidRequest, match="ISO 4217"):
         create_price_book(name="b", currency=currency)
