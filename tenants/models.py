@@ -13,14 +13,18 @@ from django.db import models
 from django.db.models.functions import Now
 
 _slug = RegexValidator(
-    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+    r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
     "Use 1 to 63 lower-case letters, digits and hyphens.",
 )
 _currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
 
 
+# Zones that mean something else on each host, or no place at all.
+_NO_PLACE = frozenset({"Factory", "localtime"})
+
+
 def _known_zone(value: str) -> None:
-    if value not in zoneinfo.available_timezones():
+    if value in _NO_PLACE or value not in zoneinfo.available_timezones():
         raise ValidationError(f"'{value}' is not a time zone such as Europe/Berlin.")
 
 

@@ -11,11 +11,11 @@ from django.db import models
 from django.db.models.functions import Now
 
 _model_name = RegexValidator(
-    r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
+    r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z",
     "Start with a letter or digit; then letters, digits and . _ : / - may follow.",
 )
 _environment_name = RegexValidator(
-    r"^ENGINE_KEY_[A-Z0-9_]+$", "Name an environment variable ENGINE_KEY_…"
+    r"^ENGINE_KEY_[A-Z0-9_]+\Z", "Name an environment variable ENGINE_KEY_…"
 )
 
 

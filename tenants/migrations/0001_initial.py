@@ -33,7 +33,7 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+                                "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\Z",
                                 "Use 1 to 63 lower-case letters, digits and hyphens.",
                             )
                         ],
@@ -99,7 +99,7 @@ class Migration(migrations.Migration):
                         max_length=63,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$",
+                                "^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\\Z",
                                 "Use 1 to 63 lower-case letters, digits and hyphens.",
                             )
                         ],

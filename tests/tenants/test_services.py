@@ -33,6 +33,7 @@ def test_a_tenant_starts_active_with_a_default_project() -> None:
     [
         ("slug", "Acme"),
         ("slug", "-acme"),
+        ("slug", "acme\n"),
         ("slug", "a" * 64),
         ("slug", ""),
         ("name", ""),
@@ -40,6 +41,8 @@ def test_a_tenant_starts_active_with_a_default_project() -> None:
         ("currency", "euro"),
         ("currency", "eur"),
         ("zone", "Mars/Olympus"),
+        ("zone", "Factory"),
+        ("zone", "localtime"),
         ("billing_email", "nobody"),
     ],
 )

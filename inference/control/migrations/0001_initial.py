@@ -64,7 +64,7 @@ class Migration(migrations.Migration):
                         unique=True,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}$",
+                                "^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\\Z",
                                 "Start with a letter or digit; then letters, digits and . _ : / - may follow.",
                             )
                         ],
@@ -167,7 +167,7 @@ class Migration(migrations.Migration):
                         max_length=100,
                         validators=[
                             django.core.validators.RegexValidator(
-                                "^ENGINE_KEY_[A-Z0-9_]+$",
+                                "^ENGINE_KEY_[A-Z0-9_]+\\Z",
                                 "Name an environment variable ENGINE_KEY_…",
                             )
                         ],
