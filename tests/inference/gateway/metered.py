@@ -114,7 +114,7 @@ async def _create(
 ) -> GatewayProcess:
     return GatewayProcess(
         gateway=GatewaySettings(port=port, **settings),  # type: ignore[arg-type]
-        database=DatabaseSettings(
+        database=DatabaseSettings(  # type: ignore[call-arg]
             database_url=database.url_for("owner"),
             database_gateway_url=database.url_for("gateway"),
         ),

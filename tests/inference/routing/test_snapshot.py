@@ -82,7 +82,8 @@ def test_the_groups_are_those_of_the_last_entries(
 ) -> None:
     snapshot, last = Snapshot(), {}
     for number, model, state in entries:
-        snapshot.apply("replica", str(number), model and replica(model, state=state))
+        body = None if model is None else replica(model, state=state)
+        snapshot.apply("replica", str(number), body)
         last[number] = (model, state)
     for name in ("a", "b"):
         expected = sorted(n for n, at in last.items() if at == (name, "active"))
