@@ -13,7 +13,8 @@ from tests.standins.tcp_proxy import TcpProxy
 # Not even the owner may empty what is append-only, unless triggers are off.
 _EMPTY = """
 SET session_replication_role = replica;
-TRUNCATE usage_event, usage_correction, usage_epoch RESTART IDENTITY CASCADE
+TRUNCATE usage_event, usage_correction, usage_epoch, pricing_pricebook, tenants_tenant
+RESTART IDENTITY CASCADE
 """
 
 
@@ -28,7 +29,7 @@ def module_database(
 
 @pytest.fixture
 def database(module_database: Database) -> Database:
-    """Provide a database without epochs and events."""
+    """Provide a database without events, prices and tenants."""
     address = urlsplit(module_database.server)._replace(path=f"/{module_database.name}")
     with psycopg.connect(urlunsplit(address), autocommit=True) as connection:
         connection.execute(_EMPTY)

@@ -67,7 +67,7 @@ class World:
 
 
 @pytest.fixture
-def world(fresh_database: Database) -> World:
+def world(database: Database) -> World:
     default, own = make_book(is_default=True), make_book()
     return World(
         tenant=make_tenant(),
@@ -85,18 +85,18 @@ def world(fresh_database: Database) -> World:
 
 
 @pytest.fixture
-async def connection(fresh_database: Database) -> AsyncIterator[AsyncConnection]:
-    made = await connect(fresh_database.url_for("gateway"), name="prices")
+async def connection(database: Database) -> AsyncIterator[AsyncConnection]:
+    made = await connect(database.url_for("gateway"), name="prices")
     yield made
     await made.close()
 
 
 @pytest.fixture
-async def following(world: World, fresh_database: Database) -> AsyncIterator[World]:
+async def following(world: World, database: Database) -> AsyncIterator[World]:
     """Provide a price list that follows announcements and never polls."""
     task = asyncio.create_task(
         follow(
-            fresh_database.url_for("gateway"),
+            database.url_for("gateway"),
             name="prices",
             channel=CHANNEL,
             refresh=world.listener.reload,
@@ -221,18 +221,18 @@ async def test_assignment_is_known_within_a_second(following: World) -> None:
 
 
 async def test_reload_is_of_one_moment_and_swaps_at_once(
-    world: World, connection: AsyncConnection, fresh_database: Database
+    world: World, connection: AsyncConnection, database: Database
 ) -> None:
     """A change between two of the reload's statements is seen whole, or not at all."""
     await world.listener.reload(connection)
-    witness = Witness(fresh_database)
-    with psycopg.connect(fresh_database.url_for("operator")) as publisher:
+    witness = Witness(database)
+    with psycopg.connect(database.url_for("operator")) as publisher:
         publisher.execute(
             "INSERT INTO pricing_pricebookassignment (tenant_id, book_id) VALUES"
             " (%s, %s)",
             [world.tenant.pk, _unseen_book(publisher)],
         )
-        with psycopg.connect(fresh_database.url_for("owner")) as owner:
+        with psycopg.connect(database.url_for("owner")) as owner:
             owner.execute("LOCK TABLE pricing_price IN ACCESS EXCLUSIVE MODE")
             reloading = asyncio.create_task(world.listener.reload(connection))
             await eventually(lambda: witness.is_blocked("prices"))
@@ -269,9 +269,9 @@ async def test_failed_reload_keeps_what_was_known(
 
 
 async def test_admission_takes_the_price_in_force_or_none(
-    world: World, connection: AsyncConnection, fresh_database: Database
+    world: World, connection: AsyncConnection, database: Database
 ) -> None:
-    made = meter(fresh_database.url_for("gateway"))
+    made = meter(database.url_for("gateway"))
     made.prices = world.listener
     await made.prices.reload(connection)
     caller = Caller(world.tenant.pk, 1, 1, "USD")
