@@ -25,6 +25,11 @@ NOTSENT_LOWAT_BYTES = 16 * 1024
 PIPELINED_MAX = 16
 # How long a client may take nothing of what is ready for it.
 STALL_S_MAX = 60.0
+# How long a request's head may take, and how large head and framing may be. What is
+# forgiven for each part of a body covers honest chunks.
+HEAD_S_MAX = 30.0
+HEAD_BYTES_MAX = 64 * 1024
+_FRAMING_BYTES = 32
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
 
@@ -35,7 +40,7 @@ class ClientGoneError(Exception):
 class Downstream:
     """Flow control and presence of one request's client."""
 
-    __slots__ = ("_connection", "_listener", "cycle", "is_slow")
+    __slots__ = ("_connection", "_listener", "asks_to_upgrade", "cycle", "is_slow")
 
     def __init__(self, connection: "ClientConnection") -> None:
         self._connection = connection
@@ -44,6 +49,8 @@ class Downstream:
         self.cycle: RequestResponseCycle | None = None
         # Whether this client has ever made us wait.
         self.is_slow = False
+        # Then the parser takes no body, and nothing behind the head is a request.
+        self.asks_to_upgrade = connection.parser.should_upgrade()
 
     @property
     def is_lost(self) -> bool:
@@ -111,6 +118,7 @@ class ClientConnection(HttpToolsProtocol):
     """One client connection of the gateway."""
 
     stall_s_max = STALL_S_MAX
+    head_s_max = HEAD_S_MAX
     ended: asyncio.Future[Exception | None]
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
@@ -118,14 +126,50 @@ class ClientConnection(HttpToolsProtocol):
         super().connection_made(transport)
         self.ended = self.loop.create_future()
         self._unanswered: list[Downstream] = []
+        self._overhead_bytes = 0
+        self._is_deaf = False
+        self._head_timer = self.loop.call_later(self.head_s_max, transport.abort)
         transport.set_write_buffer_limits(high=0)
         sock: Any = transport.get_extra_info("socket")
         if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
             sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
             sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
 
+    def data_received(self, data: bytes) -> None:
+        """Parse what came, within the bounds of what is no body."""
+        if self._is_deaf:
+            return
+        self._overhead_bytes += len(data)
+        super().data_received(data)
+        if self._overhead_bytes > HEAD_BYTES_MAX:
+            self._is_deaf = True
+            self.transport.abort()
+
+    def on_message_begin(self) -> None:
+        """Give the head its time."""
+        super().on_message_begin()
+        self._head_timer.cancel()
+        self._head_timer = self.loop.call_later(self.head_s_max, self.transport.abort)
+
+    def on_body(self, body: bytes) -> None:
+        """Pass a part of the body on."""
+        self._overhead_bytes -= min(self._overhead_bytes, len(body) + _FRAMING_BYTES)
+        super().on_body(body)
+
+    def on_message_complete(self) -> None:
+        """Begin to count anew."""
+        self._overhead_bytes = 0
+        super().on_message_complete()
+
+    def _unsupported_upgrade_warning(self) -> None:
+        # It is answered as if it had not asked. What follows may be this request's body
+        # or another protocol; taken for requests, it would let others be smuggled in.
+        self._is_deaf = True
+        self.cycle.keep_alive = False
+
     def on_headers_complete(self) -> None:
         """Give the request's scope its view of the connection."""
+        self._head_timer.cancel()
         downstream = Downstream(self)
         scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {EXTENSION: downstream}
@@ -144,6 +188,7 @@ class ClientConnection(HttpToolsProtocol):
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request whose answer is not complete."""
         super().connection_lost(exc)
+        self._head_timer.cancel()
         self.ended.set_result(exc)
         for downstream in self._unanswered:
             downstream.lost()

@@ -59,6 +59,8 @@ class HttpRequest:
 
     async def body(self, *, bytes_max: int) -> bytes:
         """Read the whole body; the bytes are counted, whatever the headers say."""
+        if self.downstream.asks_to_upgrade and self._announces_a_body():
+            raise InvalidRequest("Send this without asking for another protocol.")
         parts: list[bytes] = []
         size = 0
         while True:
@@ -72,6 +74,12 @@ class HttpRequest:
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
+
+    def _announces_a_body(self) -> bool:
+        lengths = {b"content-length", b"transfer-encoding"}
+        return any(
+            name in lengths and value != b"0" for name, value in self.scope["headers"]
+        )
 
     async def respond(
         self, status: int, body: bytes, headers: Headers = (JSON,)

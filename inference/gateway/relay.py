@@ -176,8 +176,9 @@ def _usage_of(body: bytes) -> dict[str, object] | None:
         raise StreamFormatError("an answer that is not JSON") from error
     if not isinstance(answer, dict):
         raise StreamFormatError("an answer that is not an object")
-    if (error := answer.get("error")) is not None and not answer.get("choices"):
-        raise from_stream(error if isinstance(error, dict) else {})
+    fault = answer.get("error")
+    if fault is not None and not answer.get("choices"):
+        raise from_stream(fault if isinstance(fault, dict) else {})
     usage = answer.get("usage")
     return usage if isinstance(usage, dict) else None
 

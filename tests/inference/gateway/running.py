@@ -57,6 +57,7 @@ class GatewayOptions:
     web_url: str = ""
     trusted_proxies: frozenset[str] = frozenset()
     stall_s_max: float = 60.0
+    head_s_max: float = 30.0
     drain_s: float = 5.0
     # Put around the application, to act at a moment that only the inside knows.
     around: Callable[[App], App] | None = None
@@ -241,7 +242,9 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         metrics=metrics,
     )
     protocol = type(
-        "Connection", (ClientConnection,), {"stall_s_max": options.stall_s_max}
+        "Connection",
+        (ClientConnection,),
+        {"stall_s_max": options.stall_s_max, "head_s_max": options.head_s_max},
     )
     config = uvicorn.Config(
         options.around(app) if options.around else app,

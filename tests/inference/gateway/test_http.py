@@ -9,7 +9,11 @@ from kit.contracts import EventStatus
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import wait_until
-from tests.inference.gateway.running import BODY_BYTES_MAX, RunningGateway
+from tests.inference.gateway.running import (
+    BODY_BYTES_MAX,
+    RunningGateway,
+    running_gateway,
+)
 
 CHAT = "/v1/chat/completions"
 
@@ -230,3 +234,60 @@ def test_a_drain_ends_what_runs_and_says_so(
     assert statuses == {EventStatus.DRAINED}
     [output] = [o.counts for o in gateway.meter.outcomes if o.counts.output_tokens]
     assert output.output_tokens == cut.text.count(" t")
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        b"GET /healthz HTTP/1.1\r\nx: ",
+        b"GET /healthz HTTP/1.1\r\n",
+        b"GET /",
+        b"POST /v1/models HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n0\r\n",
+        b"POST /v1/models HTTP/1.1\r\ntransfer-encoding: chunked\r\n\r\n1;",
+    ],
+    ids=["a value", "headers", "a target", "trailers", "an extension"],
+)
+def test_what_is_no_body_has_a_bound(raw: RawClient, head: bytes) -> None:
+    filler = b"a: b\r\n" * 50_000 if head.endswith(b"\r\n") else b"a" * 300_000
+    raw.sock.sendall(head)
+    with pytest.raises(ConnectionError):
+        raw.sock.sendall(filler * 60)
+
+
+def test_small_chunks_are_no_endless_head(
+    gateway: RunningGateway, model: str, raw: RawClient
+) -> None:
+    body = json.dumps(ask(model) | {"max_tokens": 1}).encode() + b" " * 20_000
+    raw.sock.sendall(
+        b"POST /v1/chat/completions HTTP/1.1\r\ntransfer-encoding: chunked\r\n"
+        b"authorization: Bearer "
+        + gateway.key.encode()
+        + b"\r\n\r\n"
+        + b"".join(b"1\r\n%c\r\n" % byte for byte in body)
+        + b"0\r\n\r\n"
+    )
+    assert raw.read().status == 200
+
+
+def test_a_head_that_does_not_come_ends_the_connection() -> None:
+    with running_gateway(head_s_max=0.2) as gateway:
+        for start in (b"", b"GET /healthz HTTP/1.1\r\n"):
+            with RawClient(gateway.port, gateway.key) as raw:
+                raw.sock.sendall(start)
+                assert raw.read_to_end().status == 0
+
+
+def test_nothing_behind_a_wish_to_upgrade_is_a_request(
+    gateway: RunningGateway, model: str, raw: RawClient
+) -> None:
+    wish = ("connection: Upgrade, HTTP2-Settings", "upgrade: h2c")
+    raw.post("/v1/models", b"GET /healthz HTTP/1.1\r\n\r\n", headers=wish)
+    raw.read_to_end()
+    assert [answer.status for answer in raw.answers] == [405]
+
+    with RawClient(gateway.port, gateway.key) as again:
+        again.chat(model, headers=wish)
+        again.read_to_end()
+        [answer] = again.answers
+    assert "another protocol" in answer.json["error"]["message"]
+    assert not gateway.meter.admissions
