@@ -1,7 +1,6 @@
 """The whole gateway process, in a thread, on a committed database of its own."""
 
 import asyncio
-import os
 import socket
 import threading
 from collections.abc import Iterator
@@ -10,6 +9,7 @@ from dataclasses import dataclass, field
 
 import httpx
 import uvloop
+from django.conf import settings
 from pydantic import SecretStr
 
 from config.env import DatabaseSettings, GatewaySettings, SecretSettings
@@ -85,12 +85,12 @@ def epochs() -> list[Epoch]:
 
 @contextmanager
 def metered_gateway(
-    database: Database, issued: IssuedKey, **settings: int
+    database: Database, issued: IssuedKey, **options: int
 ) -> Iterator[MeteredGateway]:
     """Run a gateway process until the block ends; wait until it takes requests."""
     port = free_port()
     loop = uvloop.new_event_loop()
-    created = asyncio.run_coroutine_threadsafe(_create(database, port, settings), loop)
+    created = asyncio.run_coroutine_threadsafe(_create(database, port, options), loop)
     thread = threading.Thread(target=loop.run_forever, daemon=True)
     thread.start()
     process = created.result(PATIENCE_S)
@@ -110,13 +110,13 @@ def metered_gateway(
 
 
 async def _create(
-    database: Database, port: int, settings: dict[str, int]
+    database: Database, port: int, options: dict[str, int]
 ) -> GatewayProcess:
     return GatewayProcess(
-        gateway=GatewaySettings(port=port, **settings),  # type: ignore[arg-type]
+        gateway=GatewaySettings(port=port, **options),  # type: ignore[arg-type]
         database=DatabaseSettings(  # type: ignore[call-arg]
             database_url=database.url_for("owner"),
             database_gateway_url=database.url_for("gateway"),
         ),
-        secrets=SecretSettings(key_pepper=SecretStr(os.environ["KEY_PEPPER"])),
+        secrets=SecretSettings(key_pepper=SecretStr(settings.KEY_PEPPER.decode())),
     )

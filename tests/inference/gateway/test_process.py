@@ -12,6 +12,7 @@ from pathlib import Path
 
 import httpx
 import pytest
+from django.conf import settings
 
 from kit.contracts import EventStatus
 from tests.databases import Database
@@ -40,6 +41,8 @@ def gateway_process(
     env = {
         **os.environ,
         "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}",
+        # What keys were issued with, whatever the environment says by now.
+        "KEY_PEPPER": settings.KEY_PEPPER.decode(),
         "DATABASE_URL": database.url_for("owner"),
         "DATABASE_GATEWAY_URL": database.url_for("gateway"),
         "GATEWAY_NAME": "gateway-9",
