@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inference.engines.origin import Timeouts
+from inference.engines.simulator.tokens import delivered_tokens
 from inference.gateway import relay
 from kit.contracts import EventStatus, Outcome, TokenCounts
 from tests.inference.engines import wire
@@ -307,3 +308,17 @@ def test_a_refusal_is_told_in_our_words_and_nothing_is_billed(
     assert (answer.header("retry-after") is not None) == (seen == 503)
     assert not outcomes
     assert len(gateway.meter.voided) == 1
+
+
+def test_an_engine_may_die_after_any_token_and_just_these_are_billed(
+    gateway: RunningGateway,
+) -> None:
+    for count in range(40):
+        parts = [token(number) for number in range(1, count + 1)]
+        end = EngineSide.reset if count % 2 else _close
+        answer, outcomes = ask(gateway, streaming(*parts, end=end))
+        delivered = delivered_tokens(answer.text) if count else 0
+        assert delivered == outcomes[-1].counts.output_tokens
+        assert delivered == count or end is EngineSide.reset
+        assert not answer.is_done
+    assert len(gateway.meter.outcomes) == 40

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from inference.engines.simulator.tokens import delivered_tokens
-from kit.contracts import CountedBy, EventStatus, Surface
+from kit.contracts import CountedBy, EventStatus, Surface, TokenCounts
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import wait_until
@@ -135,3 +135,26 @@ def test_the_engine_is_asked_for_usage_by_our_id_and_its_own_name_of_the_model(
 
     [admission] = gateway.meter.admissions
     assert answer.chunks[0]["id"] == f"chatcmpl-{admission.request_id.hex}-0"
+
+
+def test_an_engine_that_reports_at_the_end_only_is_counted_at_the_end(
+    gateway: RunningGateway, simulator: RunningSimulator, raw: RawClient
+) -> None:
+    url = simulator.base_url
+    plain = gateway.serve(url, upstream_model="sim", dialect="openai")
+    raw.chat(plain, stream=True, max_tokens=9)
+    answer = raw.read()
+    assert answer.is_done
+    assert not any("usage" in chunk for chunk in answer.chunks)
+    simulator.change(inter_token_ms=5, answer_tokens=20_000)
+    raw.chat(plain, stream=True)
+    raw.read_text(" t3 ")
+    raw.leave()
+    simulator.await_stats(lambda stats: stats["aborted"] == 1)
+
+    wait_until(lambda: len(gateway.meter.outcomes) == 2)
+    whole, left = gateway.meter.outcomes
+    assert (whole.status, whole.counts.output_tokens) == (EventStatus.OK, 9)
+    # Nobody has counted what was delivered, and a guess is not billed.
+    assert (left.status, left.counted_by) == (EventStatus.CLIENT_GONE, CountedBy.NONE)
+    assert left.counts == TokenCounts()
