@@ -160,8 +160,8 @@ class Load:
         for task in self._connecting:
             task.cancel()
         for connection in tuple(self._connections):
-            if connection.sent_ns < began_ns:
-                self.observed.fail(Verdict.ERROR, "no answer in the whole window")
+            if connection.heard_ns < began_ns:
+                self.observed.fail(Verdict.ERROR, "silence for the whole window")
             connection.hang_up()
 
 
@@ -176,6 +176,11 @@ class Connection(asyncio.Protocol):
         self._arrived_ns: list[int] = []
         self._now_ns = 0
         self.sent_ns = 0
+
+    @property
+    def heard_ns(self) -> int:
+        """Return since when nothing has come, from the request on."""
+        return max(self.sent_ns, self._now_ns)
 
     def hang_up(self) -> None:
         """Close without waiting for anything."""

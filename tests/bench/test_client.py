@@ -102,6 +102,12 @@ async def test_nobody_there_is_an_error() -> None:
     assert seen.errors > 0
 
 
+async def test_a_slow_stream_is_no_error(simulator: RunningSimulator) -> None:
+    slow = replace(STREAMED, tokens=1000)
+    seen = await observe(slow, simulator.port)
+    assert (seen.answers, seen.errors, seen.broken) == (0, 0, 0)
+
+
 async def test_silence_is_an_error() -> None:
     async with silent_server() as port:
         seen = await observe(STREAMED, port)
