@@ -30,6 +30,7 @@ from metering.pricing.models import (
     PriceBookAssignment,
     PriceBookVersion,
 )
+from metering.usage.epochs import database_now
 
 
 class _DraftPrices(TabularInline):  # type: ignore[misc]
@@ -232,7 +233,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
             object_id,
             lambda row: services.publish_version(
                 version=row,
-                now=timezone.now(),
+                now=database_now(),
                 drop=left_out(row) if form.cleaned_data["drop"] else (),
             ),
             done="Published.",

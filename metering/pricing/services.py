@@ -29,6 +29,9 @@ from tenants.models import Tenant
 CHANNEL = "tollgate_prices"
 # Who publishes "from now on" read the clock a moment ago.
 PUBLISH_TOLERANCE = dt.timedelta(minutes=1)
+# No version can be published before the last one: a mistyped year would fix the prices
+# of a book until then.
+PUBLISH_AHEAD_MAX = dt.timedelta(days=366)
 # A request of a million tokens still fits the BIGINT of its charge.
 TOKEN_PICOS_MAX = 5 * PICOS_PER_UNIT
 MODEL_CHARS_MAX = 128
@@ -208,6 +211,13 @@ def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
 
     A book's first version may begin in the past: without a price nothing was rated.
     """
+    if version.effective_at > now + PUBLISH_AHEAD_MAX:
+        raise Conflict(
+            f"{version} would begin at {_shown(version.effective_at)}, and no price "
+            f"could change before: publish it at most {PUBLISH_AHEAD_MAX.days} days "
+            "ahead.",
+            param="effective_at",
+        )
     previous = last_published(book=version.book)
     if previous is None:
         return

@@ -4,7 +4,6 @@ Failure: the services decide. A published version answers every change with 409.
 """
 
 from django.db.models import QuerySet
-from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
@@ -16,6 +15,7 @@ from kit.orm.atomic import atomic
 from metering.pricing import selectors, services
 from metering.pricing.api import serializers as wire
 from metering.pricing.models import PriceBook, PriceBookVersion
+from metering.usage.epochs import database_now
 
 
 class PriceBookViewSet(OperatorViewSet):
@@ -109,7 +109,7 @@ class VersionViewSet(OperatorViewSet):
         """Publish a draft, for good."""
         version = _version(book_id, number)
         services.publish_version(
-            version=version, now=timezone.now(), **self.parse(wire.PublishInput)
+            version=version, now=database_now(), **self.parse(wire.PublishInput)
         )
         return Response(wire.VersionOutput(_version(book_id, number)).data)
 

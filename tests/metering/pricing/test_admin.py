@@ -4,6 +4,7 @@ import datetime as dt
 
 import pytest
 from django.test import Client
+from django.utils import timezone
 
 from metering.pricing.models import (
     Price,
@@ -191,7 +192,8 @@ def test_models_left_out_are_named_and_closed_only_when_said(
     admin: Client, draft: PriceBookVersion
 ) -> None:
     publish_version(version=draft, now=LONG_AGO)
-    version = drafted(draft.book, "other", effective_at=LATER)
+    soon = timezone.now() + dt.timedelta(days=30)
+    version = drafted(draft.book, "other", effective_at=soon)
     address = action(VERSION, "publish", version.pk)
 
     assert "Models left out: demo-model." in words(admin.get(address).content)

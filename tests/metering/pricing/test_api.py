@@ -1,5 +1,6 @@
 """The life of a price book over HTTP: drafted, priced, published, immutable."""
 
+import datetime as dt
 import json
 from typing import Any
 
@@ -10,7 +11,8 @@ from metering.pricing.selectors import book_of
 from tests.factories.tenants import make_tenant
 
 BOOKS = "/api/v1/price-books/"
-LONG_AGO, LATER = "2020-01-01T00:00:00Z", "2199-01-01T00:00:00Z"
+LONG_AGO = "2020-01-01T00:00:00Z"
+LATER = (dt.datetime.now(dt.UTC) + dt.timedelta(days=30)).isoformat()
 PRICE = {
     "model": "org/demo-model",
     "input_per_million": "3",
@@ -114,6 +116,20 @@ def test_publishing_twice_changes_nothing(operator: Client, published: str) -> N
     shown = operator.get(published).json()
 
     assert send(operator, "POST", f"{published}publish/", {}) == (200, shown)
+
+
+def test_whether_it_is_late_is_told_by_the_clock_that_dates_requests(
+    operator: Client, published: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    hour = dt.timedelta(hours=1)
+    present = dt.datetime.now(dt.UTC)
+    monkeypatch.setattr("django.utils.timezone.now", lambda: present - 2 * hour)
+    versions = published.removesuffix("1/")
+    begun = {"effective_at": (present - hour).isoformat(), "copy_from": 1}
+    made(operator, versions, begun)
+
+    status, refused = send(operator, "POST", f"{versions}2/publish/", {})
+    assert (status, refused["error"]["param"]) == (409, "effective_at")
 
 
 def test_a_draft_without_prices_is_not_published(operator: Client, book: str) -> None:

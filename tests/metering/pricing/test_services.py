@@ -157,6 +157,14 @@ def test_version_begins_after_the_last_published(operator_db: None) -> None:
             published(book, "a", effective_at=effective_at)
 
 
+def test_a_mistyped_year_does_not_fix_the_prices_until_then(operator_db: None) -> None:
+    book = make_book()
+    for year in (2062, 9999):
+        with pytest.raises(Conflict, match="at most 366 days"):
+            published(book, "a", effective_at=NOW.replace(year=year))
+    published(book, "a", effective_at=NOW + 366 * 24 * HOUR)
+
+
 def test_model_is_dropped_only_when_said(operator_db: None) -> None:
     book = make_book()
     published(book, "a", "b")
