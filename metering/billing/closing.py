@@ -98,6 +98,10 @@ def close_due_periods(*, now: dt.datetime) -> list[Closed]:
         except PlatformError as error:
             waiting.add(tenant_id)
             log.warning("period_waits", tenant_id=tenant_id, reason=error.message)
+        except Exception:
+            # A bug met by one tenant: the others are still closed.
+            waiting.add(tenant_id)
+            log.exception("period_not_closed", tenant_id=tenant_id)
     return closed
 
 

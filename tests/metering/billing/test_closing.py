@@ -11,7 +11,9 @@ from kit.contracts import TokenCounts
 from kit.errors import Conflict, NotFound
 from kit.orm.roles import as_operator
 from metering.billing.closing import Closed
+from metering.billing.lines import Posted
 from metering.billing.models import ClaimedPosting, Invoice, InvoiceLine, Period
+from metering.billing.postings import unclaimed
 from metering.billing.selectors import document, rebuilt_lines
 from metering.billing.services import (
     close_due_periods,
@@ -209,6 +211,21 @@ def test_due_periods_of_all_tenants_are_closed(operator_db: None) -> None:
     assert [each.period.first_date for each in mine] == [FIRST, NEXT]
     assert not [each for each in closed if each.period.tenant_id == stuck.tenant_id]
     assert close_due_periods(now=NEXT_CLOSED) == []
+
+
+def test_a_bug_met_by_one_tenant_holds_up_no_other(
+    operator_db: None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    stuck, fine = make_month(), make_month()
+
+    def broken(*, tenant_id: int, before: dt.date) -> list[Posted]:
+        if tenant_id == stuck.tenant_id:
+            raise RuntimeError("a bug")
+        return unclaimed(tenant_id=tenant_id, before=before)
+
+    monkeypatch.setattr("metering.billing.closing.unclaimed", broken)
+    closed = close_due_periods(now=NEXT_CLOSED)
+    assert {each.period.tenant_id for each in closed} == {fine.tenant_id}
 
 
 def test_closing_through_a_month_closes_those_before(operator_db: None) -> None:
