@@ -109,6 +109,16 @@ def test_the_app_role_writes_for_its_own_tenant_only(
             app.execute(insert, [other])
 
 
+def test_the_app_role_does_not_read_what_providers_answer(
+    fresh_database: Database,
+) -> None:
+    with (
+        psycopg.connect(fresh_database.url_for("app")) as app,
+        pytest.raises(psycopg.errors.InsufficientPrivilege),
+    ):
+        app.execute("SELECT FROM billing_provideroperation")
+
+
 @pytest.mark.parametrize("table", ["usage_event", "usage_correction"])
 @pytest.mark.parametrize(
     "change", ["DELETE FROM {}", "UPDATE {} SET tenant_id = 0", "TRUNCATE {}"]

@@ -55,4 +55,8 @@ class Migration(migrations.Migration):
         isolate("billing_claimedposting"),
         isolate("billing_providercustomer"),
         isolate("billing_provideroperation"),
+        migrations.RunSQL(
+            "REVOKE ALL ON billing_provideroperation FROM tollgate_app",
+            "GRANT SELECT ON billing_provideroperation TO tollgate_app",
+        ),
     ]
