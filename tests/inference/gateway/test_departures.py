@@ -235,6 +235,7 @@ def test_a_client_with_a_second_request_in_line_is_seen_to_leave(
     assert stats["requests"] == 1
     [outcome] = wait_until(lambda: gateway.meter.outcomes)
     assert outcome.status is EventStatus.CLIENT_GONE
+    _wait_until_quiet(gateway)
 
 
 def _connections(gateway: RunningGateway) -> list[ClientConnection]:

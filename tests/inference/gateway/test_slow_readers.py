@@ -115,6 +115,10 @@ def test_a_slow_client_that_leaves_pays_for_what_it_has_read() -> None:
     ):
         slow.chat(gateway.serve(engine.url), stream=True)
         wait_until(lambda: any(each._reading_paused for each in gateway.pool.running))
+        [connection] = gateway.server.server_state.connections
+        size = gateway.run(connection.transport.get_write_buffer_size)
+        # What this process still holds is not handed over: one piece and no more.
+        assert 0 < size < 2 * PIECE_BYTES
         answer = slow.read_until(lambda answer: len(answer.body) > 1_500_000)
         slow.reset()
         [outcome] = wait_until(lambda: gateway.meter.outcomes)
