@@ -67,10 +67,7 @@ class Attempts:
         take the request, and whatever interrupts it (`ClientGoneError`,
         `DrainedError`).
         """
-        refusal: PlatformError = EngineOverloaded(
-            "No replica of this model can be reached. Try again shortly.",
-            headers=_RETRY,
-        )
+        refusal: PlatformError | None = None
         request_id = settlement.admission.request_id
         lost = 0
         for number, replica in enumerate(replicas):
@@ -81,7 +78,7 @@ class Attempts:
                 model=replica.upstream_model or request.model,
                 attempt_id=f"{request_id.hex}-{number}",
                 output_tokens_max=output_tokens_max,
-                credential=os.environ.get(replica.credential, ""),
+                credential=_secret(replica.credential),
             )
             try:
                 exchange = await self._exchange(call, replica, request_id, downstream)
@@ -100,7 +97,10 @@ class Attempts:
             refusal = await _refusal(exchange, backend)
             if not isinstance(refusal, EngineOverloaded):
                 break
-        raise refusal
+        raise refusal or EngineOverloaded(
+            "No replica of this model can be reached. Try again shortly.",
+            headers=_RETRY,
+        )
 
     async def _exchange(
         self,
@@ -136,6 +136,11 @@ class Attempts:
                 exchange.close()
                 raise
             return exchange
+
+
+def _secret(name: str) -> str:
+    """Return a credential by the name of its variable; most engines have none."""
+    return os.environ.get(name, "") if name else ""
 
 
 async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:

@@ -26,13 +26,13 @@ class HttpRequest:
 
     __slots__ = (
         "_receive",
+        "_request_id",
         "_send",
         "downstream",
         "is_event_stream",
         "is_started",
         "method",
         "path",
-        "request_id",
         "scope",
         "status",
     )
@@ -42,13 +42,23 @@ class HttpRequest:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.downstream: Downstream = scope["extensions"][EXTENSION]
-        # Replaced by the id of the admission, once there is one.
-        self.request_id = str(uuid.uuid4())
+        self._request_id = ""
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
         self._receive = receive
         self._send = send
+
+    @property
+    def request_id(self) -> str:
+        """Return the id of the admission, or one of its own where there is none."""
+        if not self._request_id:
+            self._request_id = str(uuid.uuid4())
+        return self._request_id
+
+    @request_id.setter
+    def request_id(self, request_id: str) -> None:
+        self._request_id = request_id
 
     def header(self, name: bytes) -> str:
         """Return a header's value, or nothing; raises if it was sent twice."""

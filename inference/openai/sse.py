@@ -27,6 +27,9 @@ class EventSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the events that they complete, in order."""
         text = self._rest + data if self._rest else data
+        if _is_one_event(text):
+            self._rest = b""
+            return [text[6:-2]]
         if b"\r" in text:
             # A CR at the very end may be half of a CRLF: leave it for the next bytes.
             tail = b"\r" if text.endswith(b"\r") else b""
@@ -41,6 +44,17 @@ class EventSplitter:
     def is_between_events(self) -> bool:
         """Tell whether the stream stops cleanly here, with no half event left over."""
         return not self._rest.strip()
+
+
+def _is_one_event(text: bytes) -> bool:
+    """Tell whether this is one data line and its end: the rule, at a token a read."""
+    return (
+        text.startswith(b"data: ")
+        and text.find(b"\n") == len(text) - 2
+        and text.endswith(b"\n")
+        and b"\r" not in text
+        and len(text) > 8
+    )
 
 
 def _data_of(block: bytes) -> bytes:

@@ -34,7 +34,6 @@ _COMMIT = "commit"
 _FAULT_OF_AN_EVENT = (
     psycopg.DataError,
     psycopg.IntegrityError,
-    OverflowError,
     struct.error,
 )
 

@@ -16,6 +16,7 @@ from psycopg import AsyncConnection
 
 from kit.postgres import connect
 from metering.intake import statements
+from metering.intake.arrays import register_arrays
 from metering.intake.events import Pending, parameters
 
 log = structlog.get_logger("tollgate.intake")
@@ -134,6 +135,7 @@ class Epoch:
         if self._connection is None or self._connection.closed:
             name = f"{self._gateway} commit"
             self._connection = await connect(self._url, name=name)
+            register_arrays(self._connection)
             new_pid = self._connection.info.backend_pid
             if self._old_pid not in {None, new_pid}:
                 # The lost backend may still be committing: wait until it is gone.

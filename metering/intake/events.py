@@ -8,6 +8,7 @@ from uuid import UUID
 
 from kit.contracts import Admission, EventKind, EventStatus, Outcome, TokenCounts
 from kit.ids import unix_ms_of, uuid7
+from metering.intake.arrays import PackedArray, packed
 from metering.intake.statements import COLUMNS, NO_EVENT, NO_TIME
 from metering.pricing.rating import charge_picos
 
@@ -82,12 +83,13 @@ def sort_key(pending: Pending) -> tuple[int, UUID]:
     return pending.event.admission.caller.tenant_id, pending.event.request_id
 
 
-def parameters(batch: Sequence[Pending], *, first: int) -> dict[str, list[Any]]:
+def parameters(batch: Sequence[Pending], *, first: int) -> dict[str, PackedArray]:
     """Turn a batch into one array per column, numbered from `first` on."""
     rows = [_row(item.event, seq) for seq, item in enumerate(batch, first)]
     columns = zip(*rows, strict=True)
     return {
-        name: list(column) for (name, _), column in zip(COLUMNS, columns, strict=True)
+        name: packed(kind, column)
+        for (name, kind), column in zip(COLUMNS, columns, strict=True)
     }
 
 
@@ -97,7 +99,7 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     status = outcome.status if event.settles else EventStatus.UNDELIVERED
     return (
         admission.caller.tenant_id,
-        event.request_id,
+        event.request_id.bytes,
         seq,
         admission.admitted_at_us,
         admission.caller.project_id,
@@ -112,10 +114,10 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         counts.output_tokens,
         counts.reasoning_tokens,
         event.generated_tokens,
-        int(event.kind),
-        int(status),
-        int(outcome.counted_by),
-        int(admission.surface),
+        event.kind,
+        status,
+        outcome.counted_by,
+        admission.surface,
         admission.streamed,
-        event.corrects or NO_EVENT,
+        (event.corrects or NO_EVENT).bytes,
     )
