@@ -13,6 +13,7 @@ holds up no other. Owns: invoice numbers and the ledger's invoice transactions.
 import datetime as dt
 
 import structlog
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from kit.errors import Conflict
@@ -22,6 +23,7 @@ from metering.billing.models import Invoice, Seller
 from metering.billing.providers.registry import provider_for
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
+from metering.usage.zones import ONE_DAY, date_at
 
 log = structlog.get_logger(__name__)
 
@@ -47,7 +49,11 @@ def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
         locked.number = _next_number(locked.seller_id, now)
         locked.state = State.OPEN
         locked.issued_at = now
-        locked.save(update_fields=["number", "state", "issued_at"])
+        locked.issued_date = date_at(now, locked.tenant.zone)
+        locked.due_date = locked.issued_date + settings.INVOICE_DAYS_UNTIL_DUE * ONE_DAY
+        locked.save(
+            update_fields=["number", "state", "issued_at", "issued_date", "due_date"]
+        )
         post(postings=[_posting(locked, now)])
         return locked
 

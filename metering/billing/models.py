@@ -82,6 +82,9 @@ class Invoice(models.Model):
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     issued_at = models.DateTimeField(null=True)
+    # Days of the tenant's zone, kept as they were when the invoice was issued.
+    issued_date = models.DateField(null=True)
+    due_date = models.DateField(null=True)
 
     class Meta:
         ordering = ("-id",)

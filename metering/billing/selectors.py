@@ -7,7 +7,6 @@ import datetime as dt
 from dataclasses import dataclass
 from uuid import UUID
 
-from django.conf import settings
 from django.db.models import QuerySet
 
 from kit.contracts import TokenClass
@@ -21,7 +20,7 @@ from kit.money import (
 from metering.billing.lines import CLASS_NAMES, Lines, make_lines
 from metering.billing.models import Invoice, InvoiceLine, Period
 from metering.billing.postings import claimed_by
-from metering.usage.zones import ONE_DAY, date_at
+from metering.usage.zones import ONE_DAY
 from tenants.models import Tenant
 
 
@@ -106,9 +105,6 @@ def rebuilt_lines(invoice: Invoice) -> Lines:
 
 def document(invoice: Invoice) -> Document:
     """Return an invoice as it is printed."""
-    issued_date = None
-    if invoice.issued_at is not None:
-        issued_date = date_at(invoice.issued_at, invoice.tenant.zone)
     return Document(
         number=invoice.number,
         state=invoice.state,
@@ -118,9 +114,8 @@ def document(invoice: Invoice) -> Document:
         currency=invoice.currency,
         first_date=invoice.period.first_date,
         last_date=invoice.period.end_date - ONE_DAY,
-        issued_date=issued_date,
-        due_date=issued_date
-        and issued_date + settings.INVOICE_DAYS_UNTIL_DUE * ONE_DAY,
+        issued_date=invoice.issued_date,
+        due_date=invoice.due_date,
         lines=tuple(_printed(line, invoice.currency) for line in lines_of(invoice)),
         exact=format_picos(invoice.exact_picos),
         charged=format_minor(invoice.amount_minor, invoice.currency),

@@ -16,6 +16,7 @@ from metering.billing.selectors import document
 from metering.billing.services import advance_invoices, issue_invoice
 from metering.ledger.models import Account, Entry, Transaction
 from metering.ledger.selectors import balances
+from tenants.services import update_tenant
 from tests.factories.billing import make_draft, make_tenant_of
 
 NOW = dt.datetime(2026, 10, 3, 12, tzinfo=dt.UTC)
@@ -82,7 +83,16 @@ def test_void_draft_has_no_number(operator_db: None) -> None:
 
 
 @pytest.mark.parametrize(
-    "change", [{"number": "T-9"}, {"amount_minor": 1}, {"lines_sha256": ""}]
+    "change",
+    [
+        {"number": "T-9"},
+        {"number": None},
+        {"amount_minor": 1},
+        {"lines_sha256": ""},
+        {"currency": "JPY"},
+        {"issued_at": NOW + dt.timedelta(days=1)},
+        {"due_date": None},
+    ],
 )
 def test_issued_invoice_keeps_what_it_says(
     operator_db: None, change: dict[str, object]
@@ -128,6 +138,21 @@ def test_document_says_everything(operator_db: None, settings: object) -> None:
         "cached input tokens",
         "output tokens",
     ]
+
+
+def test_an_issued_document_does_not_follow_what_changes_later(
+    operator_db: None, settings: object
+) -> None:
+    tenant = make_tenant_of(zone="Asia/Tokyo")
+    late = dt.datetime(2026, 10, 3, 20, tzinfo=dt.UTC)
+    invoice = issue_invoice(invoice=make_draft(tenant=tenant), now=late)
+    before = document(invoice)
+
+    settings.INVOICE_DAYS_UNTIL_DUE = 90  # type: ignore[attr-defined]
+    update_tenant(tenant=tenant, zone="UTC")
+
+    after = document(Invoice.objects.get(pk=invoice.pk))
+    assert (after.issued_date, after.due_date) == (before.issued_date, before.due_date)
 
 
 def test_one_failing_invoice_holds_up_no_other(operator_db: None) -> None:
