@@ -25,7 +25,7 @@ up: $(INSTALLED)-local ## Run the whole product: PORT=8000 STATE_DIR=.tollgate G
 	@exec $(BIN)/python -m config.local.up
 
 test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
-	@exec $(BIN)/python -m pytest -n auto --dist loadgroup $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
 test-engines: $(INSTALLED)-dev ## Run the journeys against real engines (ENGINE_URL= or a vLLM built once)
 	@exec $(BIN)/python -m pytest -m engines $(ARGS)

@@ -6,7 +6,9 @@ import pytest
 
 from tests.engines.engine import Engine
 from tests.engines.vllm_server import running_engine
+from tests.journeys.main_job import stripe_settings
 from tests.journeys.product import Product, running_product
+from tests.standins.stripe.server import StripeStandIn
 
 
 @pytest.fixture(scope="session")
@@ -17,7 +19,16 @@ def engine() -> Iterator[Engine]:
 
 
 @pytest.fixture(scope="session")
-def product(engine: Engine) -> Iterator[Product]:
+def stripe() -> Iterator[StripeStandIn]:
+    """Provide the stand-in of Stripe that the product issues its invoices at."""
+    with StripeStandIn() as stripe:
+        yield stripe
+
+
+@pytest.fixture(scope="session")
+def product(engine: Engine, stripe: StripeStandIn) -> Iterator[Product]:
     """Provide a running product whose one model is served by `engine`."""
-    with running_product(engine_url=engine.url, engine_model=engine.model) as product:
+    with running_product(
+        engine_url=engine.url, engine_model=engine.model, env=stripe_settings(stripe)
+    ) as product:
         yield product

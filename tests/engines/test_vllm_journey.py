@@ -19,13 +19,17 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from kit.money import format_picos
 from tests.engines.engine import Engine, EngineCounters
 from tests.engines.mixed_calls import Call, Outcome, Usage, mixed_calls, perform_all
+from tests.journeys.main_job import close_this_month, finance_page
 from tests.journeys.product import Product
+from tests.standins.stripe.server import StripeStandIn
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 CALLS = 100
+TENANT = "demo"
 PATIENCE_SECONDS = 60.0
 POLL_SECONDS = 0.25
 
@@ -136,6 +140,26 @@ def test_cached_prompt_tokens_are_metered_apart(evidence: Evidence) -> None:
 
 def test_what_was_metered_was_charged(evidence: Evidence) -> None:
     assert evidence.metered.charge_picos > 0
+
+
+def test_the_finance_page_shows_it(evidence: Evidence, product: Product) -> None:
+    page = finance_page(product, TENANT)
+    assert f"{evidence.metered.usage.output_tokens:,}" in page
+    assert format_picos(evidence.metered.charge_picos) in page
+
+
+def test_the_invoice_is_what_was_metered(
+    evidence: Evidence, product: Product, stripe: StripeStandIn
+) -> None:
+    """Exact amounts sum to the charge, and Stripe's copy equals ours line by line."""
+    invoice = close_this_month(product, TENANT)
+    exact = sum(int(line["exact_picos"]) for line in invoice["lines"])
+    assert exact == evidence.metered.charge_picos
+    [theirs] = stripe.invoices()
+    assert theirs["number"] == invoice["number"]
+    assert theirs["total"] == invoice["amount_minor"]
+    amounts = sorted(line["amount"] for line in theirs["lines"])
+    assert amounts == sorted(line["amount_minor"] for line in invoice["lines"])
 
 
 def read_metered(product: Product, *, around: datetime) -> Metered:

@@ -5,23 +5,27 @@ What the SDK saw, the events, the usage API, the finance page, the invoice and S
 copy of it must be one, to the token and to the pico.
 """
 
-import datetime as dt
 import json
 from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
 import httpx
-import psycopg
 import pytest
 from openai import OpenAI
 
 from kit.money import format_picos, minor_from_picos
 from tests.engines.mixed_calls import Outcome, Usage, mixed_calls, perform_all
+from tests.journeys.main_job import (
+    close_this_month,
+    finance_page,
+    rows,
+    stripe_settings,
+)
 from tests.journeys.product import Product, running_product
 from tests.standins.stripe.server import StripeStandIn
 
-pytestmark = [pytest.mark.xdist_group("main job"), pytest.mark.timeout(300)]
+pytestmark = pytest.mark.timeout(300)
 
 CALLS = 300
 TENANT = "acme"
@@ -49,8 +53,7 @@ class Run:
 
     def rows(self, sql: str) -> list[tuple[Any, ...]]:
         """Ask the product's database."""
-        with psycopg.connect(self.product.env["DATABASE_URL"]) as connection:
-            return connection.execute(sql).fetchall()
+        return rows(self.product, sql)
 
     def events(self) -> list[tuple[Any, ...]]:
         """Return requests, prompt tokens, output tokens and charge of all events."""
@@ -65,45 +68,29 @@ class Run:
 @pytest.fixture(scope="module")
 def run() -> Iterator[Run]:
     """Make a tenant and a key, and make the calls."""
-    with StripeStandIn() as stripe:
-        settings = {
-            "BILLING_PROVIDER": "stripe",
-            "STRIPE_API_KEY": "rk_test_" + "0" * 32,
-            "STRIPE_API_BASE": stripe.url,
-        }
-        with running_product(env=settings) as product:
-            product.manage("create_tenant", "--slug", TENANT, "--name", "Acme, Inc.")
-            issued = product.manage(
-                "issue_key", "--tenant", TENANT, "--name", "journey", "--json"
+    with (
+        StripeStandIn() as stripe,
+        running_product(env=stripe_settings(stripe)) as product,
+    ):
+        product.manage("create_tenant", "--slug", TENANT, "--name", "Acme, Inc.")
+        issued = product.manage(
+            "issue_key", "--tenant", TENANT, "--name", "journey", "--json"
+        )
+        with OpenAI(
+            base_url=product.base_url,
+            api_key=json.loads(issued)["key"],
+            max_retries=0,
+        ) as client:
+            outcomes = perform_all(
+                client, model=product.model, calls=mixed_calls(CALLS)
             )
-            with OpenAI(
-                base_url=product.base_url,
-                api_key=json.loads(issued)["key"],
-                max_retries=0,
-            ) as client:
-                outcomes = perform_all(
-                    client, model=product.model, calls=mixed_calls(CALLS)
-                )
-            yield Run(product, stripe, outcomes)
+        yield Run(product, stripe, outcomes)
 
 
 @pytest.fixture(scope="module")
 def invoice(run: Run) -> dict[str, Any]:
     """Close this month as of a day in the next but one, and return its document."""
-    today = dt.datetime.now(dt.UTC)
-    later = (today.replace(day=1) + dt.timedelta(days=64)).replace(day=1)
-    closed = run.product.manage(
-        "close_period",
-        "--tenant",
-        TENANT,
-        "--period",
-        f"{today:%Y-%m}",
-        "--now",
-        f"{later:%Y-%m-%dT%H:%M:%SZ}",
-        "--json",
-    )
-    document: dict[str, Any] = json.loads(closed)["periods"][-1]["invoice"]
-    return document
+    return close_this_month(run.product, TENANT)
 
 
 def test_events_are_what_the_sdk_saw(run: Run) -> None:
@@ -143,7 +130,7 @@ def test_the_usage_api_says_the_same(run: Run) -> None:
 def test_the_finance_page_says_the_same(run: Run) -> None:
     """The page of a signed-in operator shows the same requests and exact spend."""
     [(requests, _, output, charge)] = run.events()
-    page = _finance_page(run.product)
+    page = finance_page(run.product, TENANT)
     assert f"{requests:,}" in page
     assert f"{output:,}" in page
     assert format_picos(charge) in page
@@ -186,37 +173,7 @@ def test_the_books_balance(run: Run, invoice: dict[str, Any]) -> None:
 
 def test_closing_again_changes_nothing(run: Run, invoice: dict[str, Any]) -> None:
     """A second close makes no second invoice, here or at Stripe."""
-    today = dt.datetime.now(dt.UTC)
-    later = (today.replace(day=1) + dt.timedelta(days=64)).replace(day=1)
-    run.product.manage(
-        "close_period",
-        "--tenant",
-        TENANT,
-        "--period",
-        f"{today:%Y-%m}",
-        "--now",
-        f"{later:%Y-%m-%dT%H:%M:%SZ}",
-    )
+    again = close_this_month(run.product, TENANT)
+    assert again["number"] == invoice["number"]
     assert run.rows("SELECT number FROM billing_invoice") == [(invoice["number"],)]
     assert len(run.stripe.invoices()) == 1
-
-
-def _finance_page(product: Product) -> str:
-    """Sign in as the operator, as a browser does, and return the finance page."""
-    with httpx.Client(
-        base_url=product.url, follow_redirects=True, trust_env=False
-    ) as browser:
-        browser.get("/admin/login/")
-        answer = browser.post(
-            "/admin/login/?next=/finance/",
-            data={
-                "username": product.admin_user,
-                "password": product.admin_password,
-                "csrfmiddlewaretoken": browser.cookies["csrftoken"],
-            },
-            headers={"referer": f"{product.url}/admin/login/"},
-        )
-        assert answer.url.path == "/finance/", answer.text[:500]
-        answer = browser.get("/finance/", params={"tenant": TENANT})
-    assert answer.status_code == httpx.codes.OK
-    return answer.text
