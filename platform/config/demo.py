@@ -106,18 +106,20 @@ def _tenant() -> tuple[Tenant, Project]:
         tenant = selectors.tenant_by_slug(TENANT)
     except NotFound:
         tenant = services.create_tenant(slug=TENANT, name="Demo tenant")
-    try:
-        return tenant, selectors.project_by_slug(tenant=tenant, slug=PROJECT)
-    except NotFound:
-        name = "Demo project"
-        project = services.create_project(tenant=tenant, slug=PROJECT, name=name)
+    projects = selectors.projects(tenant_id=tenant.pk)
+    # An archived one stays so, and takes no key any more.
+    if project := projects.filter(archived_at=None).order_by("pk").first():
         return tenant, project
+    slug = f"{PROJECT}-{projects.count() + 1}"
+    project = services.create_project(tenant=tenant, slug=slug, name="Demo project")
+    return tenant, project
 
 
 def _key(tenant: Tenant, project: Project, known: str, now: dt.datetime) -> str:
     """Return the known key if it still opens the door, else a new one."""
     digest = api_keys.digest(known, settings.KEY_PEPPER)
-    if ApiKey.objects.for_tenant(tenant).active(now).filter(digest=digest).exists():
+    rows = ApiKey.objects.for_tenant(tenant).active(now).filter(digest=digest)
+    if rows.filter(project__archived_at=None).exists():
         return known
     return services.issue_key(tenant=tenant, project=project, name="Demo key").key
 
