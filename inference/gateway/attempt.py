@@ -32,6 +32,7 @@ from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformEr
 ERROR_BYTES_MAX = 64 * 1024
 # A request that breaks engines must not be carried to every replica.
 LOST_MAX = 2
+CREDENTIAL_PREFIX = "ENGINE_KEY_"
 _RETRY = {"retry-after": "1"}
 
 
@@ -139,8 +140,11 @@ class Attempts:
 
 
 def _secret(name: str) -> str:
-    """Return a credential by the name of its variable; most engines have none."""
-    return os.environ.get(name, "") if name else ""
+    """Return a credential by the name of its variable; most engines have none.
+
+    Whoever may name a variable must not be able to have any other secret sent out.
+    """
+    return os.environ.get(name, "") if name.startswith(CREDENTIAL_PREFIX) else ""
 
 
 async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:

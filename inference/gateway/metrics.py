@@ -6,6 +6,7 @@ Labels are of low cardinality: tenants, keys and models are looked up in SQL, no
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -44,10 +45,12 @@ class MetricsPage:
         self,
         metrics: GatewayMetrics,
         *,
+        gateway: str,
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
         counters: Mapping[str, tuple[str, Callable[[], float]]],
     ) -> None:
         self._metrics = metrics
+        self._gateway = gateway
         self._gauges = gauges
         self._counters = counters
         self._registry = CollectorRegistry()
@@ -58,53 +61,66 @@ class MetricsPage:
         return generate_latest(self._registry)
 
     def collect(self) -> Iterator[Metric]:
-        """Yield all families; called by the registry."""
-        yield _labelled(
-            "tollgate_responses",
-            "Answers by HTTP status.",
-            "status",
-            self._metrics.responses,
+        """Yield all families; called by the registry.
+
+        Each series names its gateway: processes that share a port answer in turn.
+        """
+        counted = self._metrics
+        yield self._by(
+            "tollgate_responses", "Answers by HTTP status.", "status", counted.responses
         )
-        yield _labelled(
+        yield self._by(
             "tollgate_settled",
             "Settled requests by why they ended.",
             "status",
-            {status.name.lower(): n for status, n in self._metrics.settled.items()},
+            _named(counted.settled),
         )
-        yield _labelled(
+        yield self._by(
             "tollgate_counted",
             "Settled requests by who counted their tokens.",
             "by",
-            {by.name.lower(): n for by, n in self._metrics.counted_by.items()},
+            _named(counted.counted_by),
         )
-        yield _labelled(
+        yield self._by(
             "tollgate_tokens",
             "Settled tokens by class.",
             "class",
-            {cls.name.lower(): n for cls, n in self._metrics.tokens.items()},
+            _named(counted.tokens),
         )
         own = {
             "tollgate_engine_failures": (
                 "Requests that an engine failed.",
-                self._metrics.engine_failures,
+                lambda: counted.engine_failures,
             ),
             "tollgate_undelivered": (
                 "Answers settled but not handed over.",
-                self._metrics.undelivered,
+                lambda: counted.undelivered,
             ),
         }
-        for name, (help_text, value) in own.items():
-            yield CounterMetricFamily(name, help_text, value=value)
-        for name, (help_text, read) in self._counters.items():
-            yield CounterMetricFamily(name, help_text, value=read())
+        for name, (help_text, read) in {**own, **self._counters}.items():
+            yield self._filled(CounterMetricFamily, name, help_text, read)
         for name, (help_text, read) in self._gauges.items():
-            yield GaugeMetricFamily(name, help_text, value=read())
+            yield self._filled(GaugeMetricFamily, name, help_text, read)
+
+    def _by(
+        self, name: str, help_text: str, label: str, values: Mapping[Any, int]
+    ) -> Metric:
+        family = CounterMetricFamily(name, help_text, labels=["gateway", label])
+        for key, value in values.items():
+            family.add_metric([self._gateway, str(key)], value)
+        return family
+
+    def _filled(
+        self,
+        family_of: type[CounterMetricFamily] | type[GaugeMetricFamily],
+        name: str,
+        help_text: str,
+        read: Callable[[], float],
+    ) -> Metric:
+        family = family_of(name, help_text, labels=["gateway"])
+        family.add_metric([self._gateway], read())
+        return family
 
 
-def _labelled(
-    name: str, help_text: str, label: str, values: Mapping[str, int] | Mapping[int, int]
-) -> Metric:
-    family = CounterMetricFamily(name, help_text, labels=[label])
-    for key, value in values.items():
-        family.add_metric([str(key)], value)
-    return family
+def _named(values: Mapping[Any, int]) -> dict[str, int]:
+    return {member.name.lower(): count for member, count in values.items()}

@@ -219,6 +219,7 @@ class GatewayProcess:
         committer = self.meter.committer
         return MetricsPage(
             self.metrics,
+            gateway=self._settings.gateway_name,
             gauges={
                 "tollgate_requests_open": (
                     "Admitted requests that are neither settled nor voided.",

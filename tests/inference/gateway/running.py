@@ -232,7 +232,10 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             body_bytes_max=BODY_BYTES_MAX,
         ),
         models=ModelList(authenticator, snapshot, meter),
-        probes=Probes(lambda: readiness, MetricsPage(metrics, gauges={}, counters={})),
+        probes=Probes(
+            lambda: readiness,
+            MetricsPage(metrics, gateway="gateway-t", gauges={}, counters={}),
+        ),
         passthrough=Passthrough(
             pool=pool,
             web_url=options.web_url,

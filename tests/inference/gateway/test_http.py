@@ -192,10 +192,11 @@ def test_the_metrics_tell_what_was_settled(gateway: RunningGateway, model: str) 
         lines = [line for line in page.splitlines() if line.startswith(name + " ")]
         return float(lines[0].rpartition(" ")[2]) if lines else 0.0
 
-    tokens = 'tollgate_tokens_total{class="output"}'
-    before = value(tokens), value('tollgate_settled_total{status="ok"}')
+    tokens = 'tollgate_tokens_total{class="output",gateway="gateway-t"}'
+    ended = 'tollgate_settled_total{gateway="gateway-t",status="ok"}'
+    before = value(tokens), value(ended)
     assert gateway.client.post(CHAT, json=ask(model)).status_code == 200
-    after = value(tokens), value('tollgate_settled_total{status="ok"}')
+    after = value(tokens), value(ended)
     assert (after[0] - before[0], after[1] - before[1]) == (2, 1)
 
 
