@@ -1,6 +1,7 @@
 """The engines' client on its own: addresses, heads, patience, what may be kept."""
 
 import asyncio
+import threading
 from collections.abc import AsyncIterator
 
 import pytest
@@ -205,16 +206,34 @@ async def test_silence_is_measured_while_somebody_waits(pool: EnginePool) -> Non
     def one_part(side: EngineSide) -> None:
         side.request()
         side.send(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n", chunk(b"x"))
+        assert go_on.wait(10)
+        side.send(chunk(b"y"))
         side.wait_until_left()
 
+    go_on = threading.Event()
     with scripted_engine(one_part) as engine:
         exchange = await ask(pool, engine)
-        # Nobody waits: the deadline passes many times over and means nothing.
-        pool.loop.call_soon(exchange.interrupt_if_late, pool.loop.time() + 99)
-        await asyncio.sleep(0)
         assert await exchange.read() == b"x"
+        # Nobody waits: the deadline passes many times over and means nothing.
+        exchange.interrupt_if_late(pool.loop.time() + 99)
+        go_on.set()
+        assert await exchange.read() == b"y"
         with pytest.raises(EngineSilentError):
             await exchange.read()
+        exchange.close()
+
+
+async def test_an_endless_head_is_not_waited_for(pool: EnginePool) -> None:
+    def fill(side: EngineSide) -> None:
+        side.request()
+        side.send(b"HTTP/1.1 200 X\r\n" + b"x-filler: 0123456789\r\n" * 10_000)
+        side.wait_until_left()
+
+    with scripted_engine(fill) as engine:
+        origin = Origin.parse(engine.url)
+        exchange = await pool.request(origin, method="GET", path="/", headers={})
+        with pytest.raises(EngineLostError, match="too large"):
+            await exchange.head()
         exchange.close()
 
 

@@ -57,7 +57,14 @@ def test_without_a_key_the_answer_says_how_to_send_one(
 def test_all_invalid_keys_get_one_answer(gateway: RunningGateway, call: Call) -> None:
     revoked = gateway.issue_key(tenant_id=1)
     gateway.publish("api_key", api_keys.digest(revoked, PEPPER), None)
+    bent = gateway.key[:-1] + "!"
+    gateway.publish(
+        "api_key",
+        api_keys.digest(bent, PEPPER),
+        {"api_key_id": 1, "project_id": 1, "tenant_id": 1, "expires_at": None},
+    )
     keys = {
+        "of another shape, yet known": bent,
         "malformed": "tg_short",
         "not ours": "sk-" + "a" * 48,
         "mistyped": _mistyped(gateway.key),

@@ -85,11 +85,11 @@ def test_a_client_that_takes_nothing_for_too_long_pays_for_what_it_took() -> Non
 
     assert outcome.status is EventStatus.CLIENT_GONE
     assert 0 < outcome.counts.output_tokens < flood.sent < flood.blocks
-    assert outcome.counts.output_tokens <= outcome.generated_tokens
+    assert outcome.counts.output_tokens < outcome.generated_tokens
 
 
 def test_the_engine_is_not_called_silent_while_its_client_is_slow() -> None:
-    timeouts = Timeouts(connect=1.0, first_byte=5.0, idle=0.3)
+    timeouts = Timeouts(connect=1.0, first_byte=0.5, idle=0.3)
     flood = Flood(100_000)
     with (
         running_gateway(timeouts=timeouts) as gateway,
