@@ -2,9 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
-
-import orjson
+from typing import Protocol
 
 from inference.openai.requests import GenerationRequest
 from kit.contracts import Surface
@@ -28,9 +26,6 @@ class EngineCall:
 class InferenceBackend(Protocol):
     """Translates between the OpenAI API and one engine's dialect of it."""
 
-    # Whether every chunk of a stream reports the tokens so far.
-    reports_running_usage: bool
-
     def call(
         self,
         request: GenerationRequest,
@@ -46,24 +41,3 @@ class InferenceBackend(Protocol):
     def error(self, status: int, body: bytes) -> PlatformError:
         """Say in our words what the engine's error response means for the caller."""
         ...
-
-
-def openai_call(
-    request: GenerationRequest,
-    *,
-    model: str,
-    output_tokens_max: int | None,
-    stream_options: Mapping[str, Any],
-    headers: Mapping[str, str],
-    credential: str,
-) -> EngineCall:
-    """Write a call in the form that all OpenAI-compatible engines share."""
-    payload = {**request.payload, "model": model}
-    if output_tokens_max is not None:
-        payload["max_tokens"] = output_tokens_max
-    if request.stream:
-        payload["stream_options"] = stream_options
-    sent = {"content-type": "application/json", **headers}
-    if credential:
-        sent["authorization"] = f"Bearer {credential}"
-    return EngineCall(PATHS[request.surface], sent, orjson.dumps(payload))

@@ -1,17 +1,21 @@
 """Any server of the OpenAI API: final usage on request, nothing else presumed."""
 
-from inference.engines.backend import EngineCall, openai_call
+from collections.abc import Mapping
+from typing import ClassVar
+
+import orjson
+
+from inference.engines.backend import PATHS, EngineCall
 from inference.openai.errors import from_engine
 from inference.openai.requests import GenerationRequest
 from kit.errors import PlatformError
 
-_STREAM_OPTIONS = {"include_usage": True}
-
 
 class OpenAICompatibleBackend:
-    """The plain dialect."""
+    """The plain dialect, and the base of those that only add to it."""
 
-    reports_running_usage = False
+    stream_options: ClassVar[Mapping[str, bool]] = {"include_usage": True}
+    attempt_header: ClassVar[str] = "x-client-request-id"
 
     def call(
         self,
@@ -22,15 +26,16 @@ class OpenAICompatibleBackend:
         output_tokens_max: int | None,
         credential: str,
     ) -> EngineCall:
-        """Write the call."""
-        return openai_call(
-            request,
-            model=model,
-            output_tokens_max=output_tokens_max,
-            stream_options=_STREAM_OPTIONS,
-            headers={"x-client-request-id": attempt_id},
-            credential=credential,
-        )
+        """Write the call in the form that all OpenAI-compatible engines share."""
+        payload = {**request.payload, "model": model}
+        if output_tokens_max is not None:
+            payload["max_tokens"] = output_tokens_max
+        if request.stream:
+            payload["stream_options"] = self.stream_options
+        headers = {"content-type": "application/json", self.attempt_header: attempt_id}
+        if credential:
+            headers["authorization"] = f"Bearer {credential}"
+        return EngineCall(PATHS[request.surface], headers, orjson.dumps(payload))
 
     def error(self, status: int, body: bytes) -> PlatformError:
         """Translate the error body."""

@@ -11,6 +11,7 @@ from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, Script, scripted_engine
 from tests.inference.engines.wire import answer, whole
 from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.polling import wait_until
 from tests.inference.gateway.running import RunningGateway
 
 
@@ -126,6 +127,8 @@ def test_one_connection_serves_one_request_after_another(
         for _ in range(5):
             raw.chat(name, stream=stream)
             assert raw.read().status == 200
+            # A stream's client has its end before the engine's own has been read.
+            wait_until(lambda: not gateway.pool.running)
         assert len(engine.connections) == 1
 
 
