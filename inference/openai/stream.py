@@ -149,6 +149,7 @@ class StreamTranslator:
         prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
         if type(prompt) is not int or type(output) is not int:
             raise StreamFormatError("usage that is not integers")
+        self.tally.details(usage)
         if len(indexes) == 1:
             self.tally.running(indexes[0], prompt, output)
         else:

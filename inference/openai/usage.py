@@ -80,6 +80,10 @@ class Tally:
         self._prompt = max(self._prompt, _tokens(usage, "prompt_tokens"))
         self._output = max(self._output, _tokens(usage, "completion_tokens"))
         self._final_output = self._output
+        self.details(usage)
+
+    def details(self, usage: Mapping[str, Any]) -> None:
+        """Take in the cached and the reasoning share, from whatever reports them."""
         prompt_details = usage.get("prompt_tokens_details")
         if isinstance(prompt_details, Mapping):
             self._cached = max(self._cached, _tokens(prompt_details, "cached_tokens"))

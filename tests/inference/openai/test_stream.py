@@ -178,6 +178,25 @@ def test_usage_is_found_in_any_chunk_and_any_shape(
     assert translator.tally.output_tokens == 4
 
 
+def test_cached_and_reasoning_shares_are_taken_from_a_chunk_with_choices() -> None:
+    """An engine may report its usage on the finish and send no chunk of its own."""
+    usage = {
+        "prompt_tokens": 10,
+        "completion_tokens": 4,
+        "prompt_tokens_details": {"cached_tokens": 8},
+        "completion_tokens_details": {"reasoning_tokens": 3},
+    }
+    choice = {"index": 0, "delta": {}, "finish_reason": "stop"}
+    translator = StreamTranslator(options())
+    translate(
+        translator,
+        b"data: " + orjson.dumps({"choices": [choice], "usage": usage}) + b"\n\n",
+    )
+    counts = translator.tally.counts()
+    assert (counts.input_tokens, counts.cached_input_tokens) == (2, 8)
+    assert (counts.output_tokens, counts.reasoning_tokens) == (4, 3)
+
+
 def test_an_inner_usage_is_not_the_chunk_s() -> None:
     translator = StreamTranslator(options())
     chunk = wire.chat_chunk({"content": "x"})
