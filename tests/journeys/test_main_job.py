@@ -14,8 +14,15 @@ import httpx
 import pytest
 from openai import OpenAI
 
+from inference.engines.simulator.tokens import chat_tokens, text_tokens
 from kit.money import format_picos, minor_from_picos
-from tests.engines.mixed_calls import Outcome, Usage, mixed_calls, perform_all
+from tests.engines.mixed_calls import (
+    Call,
+    Outcome,
+    Usage,
+    mixed_calls,
+    perform_all,
+)
 from tests.journeys.main_job import (
     close_this_month,
     finance_page,
@@ -94,25 +101,42 @@ def invoice(run: Run) -> dict[str, Any]:
 
 
 def test_events_are_what_the_sdk_saw(run: Run) -> None:
-    """Every call is one event; where the SDK shows usage, the sums agree exactly."""
+    """Every call is one event, and the sums are those of what the callers were told.
+
+    A stream that did not ask for usage was told none: its tokens are those that the
+    simulator's rule gives, which the others are held against too.
+    """
     [(requests, prompt, output, charge)] = run.events()
     assert requests == CALLS
     assert charge > 0
-    seen = sum((o.usage for o in run.outcomes if o.usage), start=Usage())
-    unseen = [o.call for o in run.outcomes if o.usage is None]
-    # A stream that did not ask sees no usage; the simulator gives what is asked for.
-    hidden = sum(call.max_tokens * call.shape.choices for call in unseen)
-    assert output == seen.output_tokens + hidden
-    assert prompt > seen.prompt_tokens
+    told = [outcome.usage or by_rule(outcome.call) for outcome in run.outcomes]
+    assert told == [by_rule(outcome.call) for outcome in run.outcomes]
+    total = sum(told, start=Usage())
+    assert (prompt, output) == (total.prompt_tokens, total.output_tokens)
+
+
+def by_rule(call: Call) -> Usage:
+    """Return what the simulator counts for a call: its prompt, and all it asks for."""
+    prompt = (
+        chat_tokens([dict(message) for message in call.messages])
+        if call.shape.endpoint == "chat"
+        else text_tokens(call.prompt)
+    )
+    return Usage(
+        prompt_tokens=len(prompt), output_tokens=call.max_tokens * call.shape.choices
+    )
 
 
 def test_every_event_is_numbered_without_a_gap(run: Run) -> None:
-    """Events of an epoch are 1 to last_seq, and what was admitted is settled."""
-    for last, count, low, high in run.rows(
-        "SELECT epoch.last_seq, count(*), min(seq), max(seq) FROM usage_event"
-        " JOIN usage_epoch epoch ON epoch.id = epoch_id GROUP BY epoch.id"
-    ):
-        assert (count, low, high) == (last, 1, last)
+    """Events of an epoch are 1 to last_seq, and none is missing of any epoch."""
+    epochs = run.rows(
+        "SELECT epoch.last_seq, count(seq), coalesce(min(seq), 1), max(seq)"
+        " FROM usage_epoch epoch LEFT JOIN usage_event ON epoch.id = epoch_id"
+        " GROUP BY epoch.id"
+    )
+    assert epochs
+    for last, count, low, high in epochs:
+        assert (count, low, high or 0) == (last, 1, last)
 
 
 def test_the_usage_api_says_the_same(run: Run) -> None:
