@@ -50,6 +50,9 @@ lock: $(INSTALLED)-uv ## Resolve the dependencies anew, with hashes and no addre
 	$(LOCK) pyproject.toml --extra local --output-file requirements/local.txt
 	$(LOCK) pyproject.toml --extra local --group dev --constraints requirements/local.txt \
 		--output-file requirements/dev.txt
+	$(LOCK) pyproject.toml --extra local --group dev --group pictures --constraints requirements/dev.txt \
+		--output-file requirements/pictures.txt
+	$(LOCK) pyproject.toml --constraints requirements/local.txt --output-file requirements/production.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
 	--no-emit-index-url --custom-compile-command "make lock" $(ARGS)

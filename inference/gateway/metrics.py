@@ -11,7 +11,7 @@ from typing import Any
 from prometheus_client import CollectorRegistry, generate_latest
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
 
-from kit.contracts import CountedBy, EventStatus, TokenClass, TokenCounts
+from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 
@@ -27,12 +27,11 @@ class GatewayMetrics:
     engine_failures: int = 0
     undelivered: int = 0
 
-    def add_settled(
-        self, status: EventStatus, counted_by: CountedBy, counts: TokenCounts
-    ) -> None:
+    def add_settled(self, outcome: Outcome) -> None:
         """Count a settled request."""
-        self.settled[status] += 1
-        self.counted_by[counted_by] += 1
+        counts = outcome.counts
+        self.settled[outcome.status] += 1
+        self.counted_by[outcome.counted_by] += 1
         self.tokens[TokenClass.INPUT] += counts.input_tokens
         self.tokens[TokenClass.CACHED_INPUT] += counts.cached_input_tokens
         self.tokens[TokenClass.OUTPUT] += counts.output_tokens

@@ -101,7 +101,7 @@ class Settlement:
             first_token_us=self.first_token_us,
             duration_us=boot_us() - self.started_us,
         )
-        self.metrics.add_settled(status, counted_by, counts)
+        self.metrics.add_settled(self.outcome)
         if status in _ENGINES:
             self.metrics.engine_failures += 1
         return self.meter.settle(self.admission, self.outcome)
