@@ -5,6 +5,7 @@ read this module too, so it imports no Django. `python manage.py settings` lists
 here.
 """
 
+import socket
 import sys
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
@@ -79,8 +80,9 @@ class GatewaySettings(Settings):
     """The data plane."""
 
     gateway_name: str = Field(
-        "gateway-1",
-        description="Name of this gateway process, unique in the deployment.",
+        "",
+        validate_default=True,
+        description="Name of this gateway process, unique in the deployment; by default the host's.",
     )
     host: str = Field("127.0.0.1", description="Address to listen on.")
     port: int = Field(
@@ -117,6 +119,12 @@ class GatewaySettings(Settings):
         30_000, ge=0, description="How long running streams may go on after SIGTERM."
     )
 
+    @field_validator("gateway_name")
+    @classmethod
+    def _or_the_hosts(cls, value: str) -> str:
+        # A container's is its id: scaled gateways have names of their own for nothing.
+        return value or socket.gethostname()
+
 
 class WebSettings(Settings):
     """Django: the admin, the finance pages and the management API."""
@@ -141,6 +149,10 @@ class WebSettings(Settings):
     )
     operator_token: SecretStr = Field(
         description="Bearer token of operators for the management API."
+    )
+    static_root: str = Field(
+        "",
+        description="Folder that collectstatic fills; empty: files are served from where the packages keep them.",
     )
     redis_url: str = Field(
         "", description="Valkey or Redis, for the Celery broker; empty: no worker runs."

@@ -61,9 +61,17 @@ FORMAT_MODULE_PATH = ["config.formats"]
 USE_THOUSAND_SEPARATOR = True
 
 STATIC_URL = "/static/"
-# Files are served from where the packages keep them: no collect step before a first
-# start.
-WHITENOISE_USE_FINDERS = True
+STATIC_ROOT = _web.static_root or None
+# Without a folder of collected files no collect step is needed before a first start.
+WHITENOISE_USE_FINDERS = not _web.static_root
+if _web.static_root:
+    # Each name carries a hash of its content, so browsers keep a file for ever.
+    STORAGES = {
+        "default": {"BACKEND": "django.core.files.storage.FileSystemStorage"},
+        "staticfiles": {
+            "BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"
+        },
+    }
 
 DEBUG = _web.debug
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
