@@ -40,6 +40,9 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/lint-imports --no-logo
 	$(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(BIN)/hadolint deploy/Dockerfile
+	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 
 fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
 	$(BIN)/ruff format
