@@ -143,11 +143,41 @@ class DayRollup(models.Model):
         return f"{self.tenant_id} {self.date} {self.token_class}"
 
 
+class HourRollup(models.Model):
+    """Sums of one hour of UTC: what charts are drawn from.
+
+    One wide row per tenant and price: the price names the served model and, through its
+    book, the currency, so that amounts never mix.
+    """
+
+    pk = models.CompositePrimaryKey("tenant_id", "hour", "price_id")
+    tenant_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    price_id = models.BigIntegerField()
+    requests = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    cached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    charge_picos = PicosField()
+
+    class Meta:
+        indexes = (models.Index(fields=("hour",), name="hour_rollup_by_hour"),)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.hour:%Y-%m-%dT%H}"
+
+
 class RollupMark(models.Model):
-    """How far the rollup has come along one epoch's numbered events."""
+    """How far the rollups have come along one epoch's numbered events.
+
+    Days and hours move together. Hours lag only where events were rolled up into days
+    before there were hour rollups.
+    """
 
     epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)
     rolled_seq = models.BigIntegerField(default=0)
+    hours_seq = models.BigIntegerField(db_default=0)
 
     def __str__(self) -> str:
         return f"{self.epoch_id} up to {self.rolled_seq}"

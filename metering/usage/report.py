@@ -26,6 +26,16 @@ class Dimension(enum.StrEnum):
     KEY = "key"
     MODEL = "model"
     DAY = "day"
+    HOUR = "hour"
+    MINUTE = "minute"
+
+
+class Source(enum.Enum):
+    """What an answer is put together from; what it holds in part comes from events."""
+
+    DAYS = "day rollups"
+    HOURS = "hour rollups"
+    EVENTS = "events"
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +44,8 @@ class UsageQuery:
 
     Each bound is an instant, or a bare date: the billing day of the tenant asked about,
     a UTC day where several tenants are. `project_id` or `api_key_id` imply their
-    tenant.
+    tenant. `day` means the same days; divided by `day` and `hour`, an hour in which a
+    billing day begins has a row for each of the two days.
     """
 
     start: dt.datetime | dt.date
@@ -61,6 +72,24 @@ class UsageQuery:
                 raise InvalidRequest(f"'{name}' lies outside 2000 to 2200.", param=name)
         if len(set(self.group_by)) != len(self.group_by):
             raise InvalidRequest("'group_by' names a key twice.", param="group_by")
+
+    @property
+    def source(self) -> Source:
+        """Return the coarsest sums that can answer this."""
+        if Dimension.MINUTE in self.group_by:
+            return Source.EVENTS
+        if Dimension.HOUR not in self.group_by:
+            return Source.DAYS
+        return Source.EVENTS if self.names_keys else Source.HOURS
+
+    @property
+    def names_keys(self) -> bool:
+        """Tell whether projects or keys divide or filter: hours do not know them."""
+        return (
+            not {Dimension.PROJECT, Dimension.KEY}.isdisjoint(self.group_by)
+            or self.project_id is not None
+            or self.api_key_id is not None
+        )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -103,10 +132,13 @@ class Measures:
 class Group:
     """What a row is about; a dimension that was not asked for is None.
 
-    Tenants and projects are named by slug, keys by what may be shown of them.
+    Hours and minutes are those of UTC, by the instant at which they begin. Tenants and
+    projects are named by slug, keys by what may be shown of them.
     """
 
     day: dt.date | None = None
+    hour: dt.datetime | None = None
+    minute: dt.datetime | None = None
     tenant_id: int | None = None
     tenant: str | None = None
     project_id: int | None = None

@@ -1,20 +1,25 @@
-"""The SQL of the usage report and of the recount.
+"""The SQL of the usage report: one statement for each source of an answer.
 
 One statement, so that rollups, marks and events are seen at the same instant: an event
 is either rolled up or above its epoch's mark, never both and never neither.
 
-`day` is the billing days that the question touches. A *whole* one is answered from its
-rollup and the tail of events above the marks; of the others the part inside the
-question's bounds is read from events, found through bounds of their ids, because only
-those prune partitions. A correction has an id of its own time, but the side table finds
-it by the id that it corrects. With `utc` the answer is by UTC days: only billing days
-that are one can be whole.
+A source says which *rolled* sums lie wholly inside the question's bounds, which *tail*
+of events above the marks belongs to them, and which *pieces* of time are left. Pieces
+are read from events, found through bounds of their ids, because only those prune
+partitions. A correction has an id of its own time, but the side table finds it by the
+id that it corrects.
+
+`label` is a billing day. With `utc` the answer is by days of UTC instead: a billing day
+is whole only where it is one, and the rest is told by its instant `at`. With `billing`
+hours and events are cut at billing days.
 
 `OFFSET 0` keeps the planner from joining all events to what are a few index scans.
 """
 
-USAGE = """
-WITH day AS MATERIALIZED (
+from metering.usage.report import Source
+
+_DAYS = """
+day AS MATERIALIZED (
     SELECT tenant_id, date, starts_at, ends_at,
         greatest(starts_at, %(start)s) AS since, least(ends_at, %(end)s) AS until,
         starts_at >= %(start)s AND ends_at <= %(end)s AND (
@@ -27,64 +32,9 @@ WITH day AS MATERIALIZED (
     WHERE starts_at < %(end)s AND ends_at > %(start)s
         AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s)
 ),
-tail AS (
-    SELECT event.*, day.date AS label
-    FROM usage_epoch epoch
-    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
-    CROSS JOIN LATERAL (
-        SELECT * FROM usage_event event
-        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.rolled_seq, 0)
-        OFFSET 0
-    ) event
-    JOIN day ON day.whole AND day.tenant_id = event.tenant_id
-        AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
-    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
-),
-part AS (
-    SELECT CASE WHEN %(utc)s THEN (event.admitted_at AT TIME ZONE 'UTC')::date
-        ELSE day.date END AS label, event.*
-    FROM day CROSS JOIN LATERAL (
-        SELECT * FROM usage_event event
-        WHERE event.tenant_id = day.tenant_id AND event.kind = 0
-            AND event.request_id >= usage_uuid_floor(day.since)
-            AND event.request_id < usage_uuid_floor(day.until + interval '1 ms')
-            AND event.admitted_at >= day.since AND event.admitted_at < day.until
-        OFFSET 0
-    ) event
-    WHERE NOT day.whole
-    UNION ALL
-    SELECT CASE WHEN %(utc)s THEN (event.admitted_at AT TIME ZONE 'UTC')::date
-        ELSE day.date END AS label, event.*
-    FROM day CROSS JOIN LATERAL (
-        SELECT event.* FROM usage_correction correction
-        JOIN usage_event event ON event.tenant_id = correction.tenant_id
-            AND event.request_id = correction.request_id
-        WHERE correction.tenant_id = day.tenant_id
-            AND correction.corrects >= usage_uuid_floor(day.since)
-            AND correction.corrects < usage_uuid_floor(day.until + interval '1 ms')
-            AND event.admitted_at >= day.since AND event.admitted_at < day.until
-        OFFSET 0
-    ) event
-    WHERE NOT day.whole
-),
-raw AS (
-    SELECT label, tenant_id, project_id, api_key_id, price_id, kind, input_tokens,
-        cached_input_tokens, output_tokens, reasoning_tokens, charge_picos
-    FROM tail
-    UNION ALL
-    SELECT label, tenant_id, project_id, api_key_id, price_id, kind, input_tokens,
-        cached_input_tokens, output_tokens, reasoning_tokens, charge_picos
-    FROM part
-),
-fact AS (
-    SELECT label, tenant_id, project_id, api_key_id, price_id,
-        CASE WHEN kind = 0 THEN 1 ELSE 0 END AS requests, input_tokens,
-        cached_input_tokens, output_tokens, reasoning_tokens,
-        charge_picos::numeric AS charge_picos
-    FROM raw
-    UNION ALL
-    SELECT day.date, rollup.tenant_id, rollup.project_id, rollup.api_key_id,
-        rollup.price_id,
+rolled AS (
+    SELECT day.date AS label, NULL::timestamptz AS at, rollup.tenant_id,
+        rollup.project_id, rollup.api_key_id, rollup.price_id,
         CASE WHEN rollup.token_class = 0 THEN rollup.quantity ELSE 0 END,
         CASE WHEN rollup.token_class = 1 THEN rollup.quantity ELSE 0 END,
         CASE WHEN rollup.token_class = 2 THEN rollup.quantity ELSE 0 END,
@@ -96,8 +46,116 @@ fact AS (
         ON rollup.tenant_id = day.tenant_id AND rollup.date = day.date
     WHERE day.whole
 ),
+tail AS (
+    SELECT day.date AS label, event.*
+    FROM usage_epoch epoch
+    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
+    CROSS JOIN LATERAL (
+        SELECT * FROM usage_event event
+        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.rolled_seq, 0)
+        OFFSET 0
+    ) event
+    JOIN day ON day.whole AND day.tenant_id = event.tenant_id
+        AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
+    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
+),
+piece AS (
+    SELECT tenant_id, date AS label, since, until FROM day WHERE NOT whole
+),"""
+
+_SPAN = """
+span AS MATERIALIZED (
+    SELECT tenant_id, date AS label, greatest(starts_at, %(start)s) AS since,
+        least(ends_at, %(end)s) AS until
+    FROM usage_billingday
+    WHERE %(billing)s AND tenant_id = %(tenant)s
+        AND starts_at < %(end)s AND ends_at > %(start)s
+    UNION ALL
+    SELECT id, NULL, %(start)s, %(end)s FROM tenants_tenant
+    WHERE NOT %(billing)s AND (%(tenant)s::bigint IS NULL OR id = %(tenant)s)
+),"""
+
+# The whole hours of a span are `first` to `last`; where there are none, `last` is not
+# after `first`, and before and behind them may be the same piece. The outer bounds of
+# the rolled hours are there for the index that begins with the hour.
+_HOURS = """
+hours AS MATERIALIZED (
+    SELECT span.*, date_bin('1 hour', since + interval '1 hour - 1 microsecond',
+            'epoch'::timestamptz) AS first,
+        date_bin('1 hour', until, 'epoch'::timestamptz) AS last
+    FROM span
+),
+rolled AS (
+    SELECT hours.label, rollup.hour AS at, rollup.tenant_id, NULL::bigint,
+        NULL::bigint, rollup.price_id, rollup.requests, rollup.input_tokens,
+        rollup.cached_input_tokens, rollup.output_tokens, rollup.reasoning_tokens,
+        rollup.charge_picos
+    FROM hours
+    JOIN usage_hourrollup rollup ON rollup.tenant_id = hours.tenant_id
+        AND rollup.hour >= hours.first AND rollup.hour < hours.last
+    WHERE rollup.hour >= %(start)s AND rollup.hour < %(end)s
+),
+tail AS (
+    SELECT hours.label, event.*
+    FROM usage_epoch epoch
+    LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
+    CROSS JOIN LATERAL (
+        SELECT * FROM usage_event event
+        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.hours_seq, 0)
+        OFFSET 0
+    ) event
+    JOIN hours ON hours.tenant_id = event.tenant_id
+        AND event.admitted_at >= hours.first AND event.admitted_at < hours.last
+    WHERE epoch.last_seq > coalesce(mark.hours_seq, 0)
+),
+piece AS (
+    SELECT tenant_id, label, since, least(first, until) AS until FROM hours
+    WHERE since < least(first, until)
+    UNION ALL
+    SELECT tenant_id, label, greatest(first, last), until FROM hours
+    WHERE greatest(first, last) < until
+),"""
+
+_EVENTS = """
+piece AS (
+    SELECT * FROM span
+),"""
+
+_PART = """
+part AS (
+    SELECT piece.label, event.*
+    FROM piece CROSS JOIN LATERAL (
+        SELECT * FROM usage_event event
+        WHERE event.tenant_id = piece.tenant_id AND event.kind = 0
+            AND event.request_id >= usage_uuid_floor(piece.since)
+            AND event.request_id < usage_uuid_floor(piece.until + interval '1 ms')
+            AND event.admitted_at >= piece.since AND event.admitted_at < piece.until
+        OFFSET 0
+    ) event
+    UNION ALL
+    SELECT piece.label, event.*
+    FROM piece CROSS JOIN LATERAL (
+        SELECT event.* FROM usage_correction correction
+        JOIN usage_event event ON event.tenant_id = correction.tenant_id
+            AND event.request_id = correction.request_id
+        WHERE correction.tenant_id = piece.tenant_id
+            AND correction.corrects >= usage_uuid_floor(piece.since)
+            AND correction.corrects < usage_uuid_floor(piece.until + interval '1 ms')
+            AND event.admitted_at >= piece.since AND event.admitted_at < piece.until
+        OFFSET 0
+    ) event
+),"""
+
+_ANSWER = """
 answer AS (
-    SELECT CASE WHEN %(by_day)s THEN fact.label END AS day,
+    SELECT CASE WHEN NOT %(by_day)s THEN NULL
+            WHEN %(utc)s AND fact.at IS NOT NULL
+                THEN (fact.at AT TIME ZONE 'UTC')::date
+            ELSE fact.label END AS day,
+        CASE WHEN %(by_hour)s THEN date_bin('1 hour', fact.at, 'epoch'::timestamptz)
+            END AS hour,
+        CASE WHEN %(by_minute)s THEN date_bin('1 minute', fact.at, 'epoch'::timestamptz)
+            END AS minute,
         CASE WHEN %(by_tenant)s THEN fact.tenant_id END AS tenant_id,
         CASE WHEN %(by_project)s THEN fact.project_id END AS project_id,
         CASE WHEN %(by_key)s THEN fact.api_key_id END AS api_key_id,
@@ -115,61 +173,44 @@ answer AS (
     WHERE (%(project)s::bigint IS NULL OR fact.project_id = %(project)s)
         AND (%(key)s::bigint IS NULL OR fact.api_key_id = %(key)s)
         AND (%(model)s::text IS NULL OR price.model = %(model)s)
-    GROUP BY 1, 2, 3, 4, 5, 6
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 )
-SELECT answer.day, answer.tenant_id, tenant.slug, answer.project_id, project.slug,
-    answer.api_key_id, api_key.name || ' (' || api_key.shown || ')', answer.model,
-    answer.currency, answer.requests, answer.input_tokens, answer.cached_input_tokens,
+SELECT answer.day, answer.hour, answer.minute, answer.tenant_id, tenant.slug,
+    answer.project_id, project.slug, answer.api_key_id,
+    api_key.name || ' (' || api_key.shown || ')', answer.model, answer.currency,
+    answer.requests, answer.input_tokens, answer.cached_input_tokens,
     answer.output_tokens, answer.reasoning_tokens, answer.charge_picos
 FROM answer
 LEFT JOIN tenants_tenant tenant ON tenant.id = answer.tenant_id
 LEFT JOIN tenants_project project ON project.id = answer.project_id
 LEFT JOIN tenants_apikey api_key ON api_key.id = answer.api_key_id
-ORDER BY answer.day, tenant.slug, project.slug, api_key.name, answer.api_key_id,
-    answer.model, answer.currency
+ORDER BY answer.day, answer.hour, answer.minute, tenant.slug, project.slug,
+    api_key.name, answer.api_key_id, answer.model, answer.currency
 LIMIT %(limit)s
 """
 
-# Which tenants, of those a question touches, have days that are not days of UTC.
-OTHER_ZONES = """
-    SELECT EXISTS (
-        SELECT FROM usage_billingday
-        WHERE starts_at < %(end)s AND ends_at > %(start)s AND (
-            (starts_at AT TIME ZONE 'UTC')::time <> '00:00'
-            OR ends_at <> starts_at + interval '24 hours'
-        )
-    )
-"""
 
-CHANGED = """
-    SELECT changed.tenant_id, array_agg(changed.date ORDER BY changed.date)
-    FROM usage_changedday changed
-    JOIN usage_billingday day
-        ON day.tenant_id = changed.tenant_id AND day.date = changed.date
-    WHERE day.ends_at <= %(ended_by)s
-        AND (%(tenant)s::bigint IS NULL OR changed.tenant_id = %(tenant)s)
-    GROUP BY changed.tenant_id
-    ORDER BY changed.tenant_id
-"""
+def _statement(source: str, *, raw: str, rolled: str = "") -> str:
+    """Put the statement of a source together; `raw` is where its events come from."""
+    return f"""
+WITH {source}{_PART}
+fact AS (
+    SELECT label, admitted_at AS at, tenant_id, project_id, api_key_id, price_id,
+        CASE WHEN kind = 0 THEN 1 ELSE 0 END AS requests, input_tokens,
+        cached_input_tokens, output_tokens, reasoning_tokens,
+        charge_picos::numeric AS charge_picos
+    FROM ({raw}) event
+    {rolled}
+),{_ANSWER}"""  # noqa: S608 - put together from constants of this module
 
-# A day's rollup as it must be, counted from nothing but events between its stored
-# instants.
-RECOUNT = """
-    SELECT event.project_id, event.api_key_id, event.price_id, class.token_class,
-        sum(class.quantity), sum(class.quantity::numeric * class.unit_picos)
-    FROM usage_billingday day
-    JOIN usage_event event ON event.tenant_id = day.tenant_id
-        AND event.request_id >= usage_uuid_floor(day.starts_at)
-        AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
-    JOIN pricing_price price ON price.id = event.price_id
-    CROSS JOIN LATERAL (VALUES
-        (0, (event.corrects IS NULL)::integer, 0::bigint),
-        (1, event.input_tokens, price.input_picos),
-        (2, event.cached_input_tokens, price.cached_input_picos),
-        (3, event.output_tokens, price.output_picos),
-        (4, event.reasoning_tokens, 0::bigint)
-    ) AS class (token_class, quantity, unit_picos)
-    WHERE day.tenant_id = %(tenant)s AND day.date = %(date)s
-    GROUP BY 1, 2, 3, 4
-    HAVING sum(class.quantity) <> 0
-"""
+
+_SUMMED = {
+    "raw": "SELECT * FROM tail UNION ALL SELECT * FROM part",
+    "rolled": "UNION ALL SELECT * FROM rolled",
+}
+
+USAGE = {
+    Source.DAYS: _statement(_DAYS, **_SUMMED),
+    Source.HOURS: _statement(_SPAN + _HOURS, **_SUMMED),
+    Source.EVENTS: _statement(_SPAN + _EVENTS, raw="SELECT * FROM part"),
+}

@@ -1,14 +1,17 @@
-"""Roll usage events up into billing days, along the numbers that each epoch gave them.
+"""Roll usage events up into days and hours, along the numbers each epoch gave them.
 
 A batch is one transaction: it takes the events `rolled_seq + 1 .. n` of one epoch, adds
-them to their days and moves the mark. It may take only what is proven: the numbers
-follow without a gap, each event has a tenant and a price, and its charge is what that
-price makes of its tokens.
+them to their billing days and to their hours of UTC, and moves the mark. It may take
+only what is proven: the numbers follow without a gap, each event has a tenant and a
+price, and its charge is what that price makes of its tokens. Days that were rolled up
+before there were hours have an epoch's hours lag behind: each batch then also takes the
+hours a batch further, until both marks are one.
 
 Failure: at the first event that breaks the proof the epoch stops there, is reported
 with each run, and goes on by itself once the event is there; other epochs are not held
 up. Two rollers never take the same epoch at once. Killed anywhere, the next run goes on
-from the mark. Owns: day rollups, marks, and the list of changed days for the ledger.
+from the mark. Owns: day and hour rollups, marks, and the list of changed days for the
+ledger.
 """
 
 import datetime as dt
@@ -21,7 +24,8 @@ from kit.orm.atomic import atomic, cursor
 from metering.usage.calendar import cover
 from metering.usage.epochs import complete_to
 from metering.usage.rollup_sql import (
-    ADD,
+    ADD_DAYS,
+    ADD_HOURS,
     BEHIND,
     CHECK,
     FAULT,
@@ -61,7 +65,7 @@ class RollUp:
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """An epoch with committed events above its mark, and how many it had by then."""
+    """An epoch with committed events above a mark, and how many it had by then."""
 
     epoch_id: int
     gateway: str
@@ -69,9 +73,25 @@ class _Behind:
 
 
 @dataclass(frozen=True, slots=True)
+class _Mark:
+    """Up to which number an epoch's days and hours hold its events."""
+
+    rolled_seq: int
+    hours_seq: int
+
+
+@dataclass(frozen=True, slots=True)
 class _Batch:
-    events: int
+    """How many events one transaction added to days and to hours."""
+
+    events: int = 0
+    hours_events: int = 0
     faulty_seq: int | None = None
+
+    @property
+    def is_empty(self) -> bool:
+        """Tell whether there was nothing left to take."""
+        return not (self.events or self.hours_events)
 
 
 def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
@@ -127,7 +147,7 @@ def _roll_up(behind: Sequence[_Behind], batch_events: int, *, wait: bool) -> Rol
     events = 0
     faults: list[Fault] = []
     for epoch in behind:
-        while (batch := _take_batch(epoch, batch_events, wait=wait)).events:
+        while not (batch := _take_batch(epoch, batch_events, wait=wait)).is_empty:
             events += batch.events
         if batch.faulty_seq is not None:
             faults.append(_fault(epoch, batch.faulty_seq))
@@ -136,46 +156,80 @@ def _roll_up(behind: Sequence[_Behind], batch_events: int, *, wait: bool) -> Rol
 
 def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
     """Take the provable events of the next batch; none when there are none left."""
-    with atomic(), cursor() as session:
+    with atomic():
+        mark = _lock_mark(epoch, wait=wait)
+        if mark is None:
+            return _Batch()
+        rolled, faulty_seq = _provable(epoch, mark.rolled_seq, batch_events)
+        hours = min(rolled, mark.hours_seq + batch_events)
+        _add_days(epoch, mark.rolled_seq, rolled)
+        _add_hours(epoch, mark.hours_seq, hours)
+        batch = _Batch(rolled - mark.rolled_seq, hours - mark.hours_seq, faulty_seq)
+        if not batch.is_empty:
+            _move_mark(epoch, _Mark(rolled, hours))
+        return batch
+
+
+def _lock_mark(epoch: _Behind, *, wait: bool) -> _Mark | None:
+    """Lock an epoch's mark; None while another roller has it and is not waited for."""
+    with cursor() as session:
         session.execute(
             "INSERT INTO usage_rollupmark (epoch_id, rolled_seq) VALUES (%s, 0)"
             " ON CONFLICT DO NOTHING",
             [epoch.epoch_id],
         )
         session.execute(LOCK_WAITING if wait else LOCK_OR_SKIP, [epoch.epoch_id])
-        mark = session.fetchone()
-        if mark is None:
-            return _Batch(0)
-        after = mark[0]
-        upto = min(epoch.last_seq, after + batch_events)
-        if upto <= after:
-            return _Batch(0)
-        span = {"epoch": epoch.epoch_id, "after": after, "upto": upto}
-        session.execute(CHECK, span)
-        count, broken = session.fetchone()
-        faulty_seq = broken if broken is not None else after + count + 1
-        if faulty_seq <= upto:
-            span["upto"] = faulty_seq - 1
-        taken = span["upto"] - after
-        if taken:
-            _add(span, taken)
-        return _Batch(taken, faulty_seq if faulty_seq <= upto else None)
+        found = session.fetchone()
+    return None if found is None else _Mark(*found)
 
 
-def _add(span: dict[str, int], expected: int) -> None:
-    """Add a proven span of events to their days and move the mark past it."""
-    _cover_events(span)
+def _move_mark(epoch: _Behind, mark: _Mark) -> None:
     with cursor() as session:
-        session.execute(ADD, span)
-        added = session.fetchone()[0]
-        if added != expected:
-            # Rolls the batch back: a join must never lose an event.
-            raise RuntimeError(f"{expected} events became {added} in a rollup: {span}")
         session.execute(
-            "UPDATE usage_rollupmark SET rolled_seq = %(upto)s"
-            " WHERE epoch_id = %(epoch)s",
-            span,
+            "UPDATE usage_rollupmark SET rolled_seq = %s, hours_seq = %s"
+            " WHERE epoch_id = %s",
+            [mark.rolled_seq, mark.hours_seq, epoch.epoch_id],
         )
+
+
+def _provable(epoch: _Behind, after: int, batch_events: int) -> tuple[int, int | None]:
+    """Return the last number up to which events are proven, and the faulty one next."""
+    upto = min(epoch.last_seq, after + batch_events)
+    if upto <= after:
+        return after, None
+    with cursor() as session:
+        session.execute(CHECK, _span(epoch, after, upto))
+        count, broken = session.fetchone()
+    faulty_seq = broken if broken is not None else after + count + 1
+    return (upto, None) if faulty_seq > upto else (faulty_seq - 1, faulty_seq)
+
+
+def _add_days(epoch: _Behind, after: int, upto: int) -> None:
+    """Add a proven span of events to their billing days."""
+    if upto > after:
+        span = _span(epoch, after, upto)
+        _cover_events(span)
+        _add(ADD_DAYS, span)
+
+
+def _add_hours(epoch: _Behind, after: int, upto: int) -> None:
+    """Add a span of events that is proven, now or by an earlier batch, to its hours."""
+    if upto > after:
+        _add(ADD_HOURS, _span(epoch, after, upto))
+
+
+def _add(statement: str, span: dict[str, int]) -> None:
+    expected = span["upto"] - span["after"]
+    with cursor() as session:
+        session.execute(statement, span)
+        added = session.fetchone()[0]
+    if added != expected:
+        # Rolls the batch back: a join must never lose an event.
+        raise RuntimeError(f"{expected} events became {added} in a rollup: {span}")
+
+
+def _span(epoch: _Behind, after: int, upto: int) -> dict[str, int]:
+    return {"epoch": epoch.epoch_id, "after": after, "upto": upto}
 
 
 def _cover_events(span: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of the rollup: prove a span of events, then add it to its billing days.
+"""The SQL of the rollup: prove a span of events, add it to its days and its hours.
 
 `span` is the events of one epoch with `after < seq <= upto`. Token classes are numbered
 as in `kit.contracts.TokenClass`; only requests themselves count as requests,
@@ -10,16 +10,14 @@ BEHIND = """
     SELECT epoch.id, epoch.gateway, epoch.last_seq
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
-    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
+    WHERE epoch.last_seq > coalesce(least(mark.rolled_seq, mark.hours_seq), 0)
     ORDER BY epoch.id
 """
 
-LOCK_OR_SKIP = """
-    SELECT rolled_seq FROM usage_rollupmark WHERE epoch_id = %s FOR UPDATE SKIP LOCKED
-"""
 LOCK_WAITING = """
-    SELECT rolled_seq FROM usage_rollupmark WHERE epoch_id = %s FOR UPDATE
+    SELECT rolled_seq, hours_seq FROM usage_rollupmark WHERE epoch_id = %s FOR UPDATE
 """
+LOCK_OR_SKIP = f"{LOCK_WAITING} SKIP LOCKED"
 
 # The start of the first epoch whose rollup is short of its target.
 SHORT_OF = """
@@ -93,7 +91,7 @@ NO_DAY = """
 # Rows are written in the order of their keys: two rollers that touch the same days in
 # another order would deadlock. A changed day is updated even where it is listed
 # already, because that lock makes a posting of the same day wait for this batch.
-ADD = """
+ADD_DAYS = """
     WITH span AS MATERIALIZED (
         SELECT event.tenant_id, day.date, event.project_id, event.api_key_id,
             event.price_id, event.kind, event.input_tokens, event.cached_input_tokens,
@@ -143,4 +141,41 @@ ADD = """
             charge_picos = rollup.charge_picos + excluded.charge_picos
     )
     SELECT count(*) FROM span
+"""
+
+# After the days of the same batch, in the order of keys as they are: two rollers then
+# wait for each other in one direction only. The sums of a charge are those of events,
+# which were proven to be what their price makes of them.
+ADD_HOURS = """
+    WITH sums AS MATERIALIZED (
+        SELECT tenant_id, date_bin('1 hour', admitted_at, 'epoch'::timestamptz) AS hour,
+            price_id, count(*) AS events, count(*) FILTER (WHERE kind = 0) AS requests,
+            sum(input_tokens) AS input_tokens,
+            sum(cached_input_tokens) AS cached_input_tokens,
+            sum(output_tokens) AS output_tokens,
+            sum(reasoning_tokens) AS reasoning_tokens,
+            sum(charge_picos) AS charge_picos
+        FROM usage_event
+        WHERE epoch_id = %(epoch)s AND seq > %(after)s AND seq <= %(upto)s
+        GROUP BY 1, 2, 3
+    ),
+    rolled AS (
+        INSERT INTO usage_hourrollup AS rollup (
+            tenant_id, hour, price_id, requests, input_tokens, cached_input_tokens,
+            output_tokens, reasoning_tokens, charge_picos
+        )
+        SELECT tenant_id, hour, price_id, requests, input_tokens, cached_input_tokens,
+            output_tokens, reasoning_tokens, charge_picos
+        FROM sums
+        ORDER BY tenant_id, hour, price_id
+        ON CONFLICT (tenant_id, hour, price_id) DO UPDATE SET
+            requests = rollup.requests + excluded.requests,
+            input_tokens = rollup.input_tokens + excluded.input_tokens,
+            cached_input_tokens
+                = rollup.cached_input_tokens + excluded.cached_input_tokens,
+            output_tokens = rollup.output_tokens + excluded.output_tokens,
+            reasoning_tokens = rollup.reasoning_tokens + excluded.reasoning_tokens,
+            charge_picos = rollup.charge_picos + excluded.charge_picos
+    )
+    SELECT coalesce(sum(events), 0)::bigint FROM sums
 """

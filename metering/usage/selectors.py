@@ -6,13 +6,15 @@ what to ask instead.
 """
 
 import datetime as dt
+from typing import Any
 
 from kit.errors import InvalidRequest, NotFound
 from kit.orm.atomic import cursor
 from metering.usage.epochs import complete_to, database_now
-from metering.usage.models import BillingDay, DayRollup, Epoch
+from metering.usage.models import BillingDay, DayRollup, Epoch, HourRollup
+from metering.usage.question import Scope, scope_of
+from metering.usage.recount_sql import CHANGED, RECOUNT, RECOUNT_HOURS
 from metering.usage.report import (
-    RAW_DAYS_MAX,
     ROWS_MAX,
     Dimension,
     Group,
@@ -21,9 +23,9 @@ from metering.usage.report import (
     UsageRow,
     totals_of,
 )
-from metering.usage.report_sql import CHANGED, OTHER_ZONES, RECOUNT, USAGE
-from metering.usage.zones import day_start, month_of
-from tenants.models import ApiKey, Project, Tenant
+from metering.usage.report_sql import USAGE
+from metering.usage.zones import month_of
+from tenants.models import Tenant
 
 __all__ = [
     "Dimension",
@@ -37,56 +39,51 @@ __all__ = [
     "database_now",
     "epochs",
     "recount",
+    "recount_hours",
     "rolled_up",
+    "rolled_up_hours",
     "usage",
 ]
 
-RAW_SPAN_MAX = dt.timedelta(days=RAW_DAYS_MAX)
+_HOUR_SUMS = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+    "charge_picos",
+)
 
 # Of one tenant and day: (project, key, price, token class) -> (quantity, charge in
 # picos).
 DaySums = dict[tuple[int, int, int, int], tuple[int, int]]
+# Of one tenant: (hour, price) -> the six sums of an hour rollup, in the model's order.
+HourSums = dict[tuple[dt.datetime, int], tuple[int, ...]]
 
 
 def usage(query: UsageQuery, *, now: dt.datetime) -> UsageReport:
     """Answer a question about usage, up to the last event committed.
 
-    Raises `InvalidRequest` for a range that is empty, or that begins or ends inside a
-    billing day and is longer than 31 days, and for an answer of more than 10,000 rows.
+    Hours of tenants and models come from hour rollups, for a range of any length: what
+    a chart is drawn from. Hours without usage have no row.
+
+    Raises `InvalidRequest` for a range that is empty, for one that would be counted
+    from more than 31 days of single events, and for an answer of more than 10,000 rows.
     """
-    tenant = _tenant_of(query)
-    start = _instant(query.start, tenant)
-    end = _instant(query.end, tenant)
-    if end <= start:
-        raise InvalidRequest(
-            "'end' must lie after 'start': the range is half-open.", param="end"
-        )
-    by_day = Dimension.DAY in query.group_by
-    _require_affordable(start, end, tenant, by_day=by_day)
-    parameters = {
-        "start": start,
-        "end": end,
-        "utc": tenant is None and by_day,
-        "tenant": tenant.pk if tenant else None,
-        "project": query.project_id,
-        "key": query.api_key_id,
-        "model": query.model,
-        "limit": ROWS_MAX + 1,
-        **{f"by_{each}": each in query.group_by for each in Dimension},
-    }
+    scope = scope_of(query)
     # Read first: what it promises must already be in the answer.
     complete = complete_to(now=now)
     with cursor() as session:
-        session.execute(USAGE, parameters)
+        session.execute(USAGE[query.source], _parameters(query, scope))
         found = session.fetchall()
     if len(found) > ROWS_MAX:
         raise InvalidRequest(
             f"The answer has more than {ROWS_MAX} rows: ask for a shorter range, fewer "
-            "keys, or one project.",
+            "keys in 'group_by', or one tenant, project, key or model.",
             param="group_by",
         )
     rows = tuple(_row(values) for values in found)
-    return UsageReport(rows, totals_of(rows), start, end, complete)
+    return UsageReport(rows, totals_of(rows), scope.start, scope.end, complete)
 
 
 def billing_month(
@@ -145,107 +142,65 @@ def rolled_up(*, tenant_id: int, date: dt.date) -> DaySums:
     }
 
 
-def _tenant_of(query: UsageQuery) -> Tenant | None:
-    """Return the one tenant that a question is about, or None for several."""
-    owners: set[int] = set()
-    if query.tenant_id is not None:
-        owners.add(query.tenant_id)
-    for param, model, pk in (
-        ("project", Project, query.project_id),
-        ("key", ApiKey, query.api_key_id),
-    ):
-        if pk is not None:
-            row = model.objects.filter(pk=pk).only("tenant_id").first()
-            if row is None:
-                raise InvalidRequest(f"There is no {param} {pk}.", param=param)
-            owners.add(row.tenant_id)
-    if not owners:
-        return None
-    if len(owners) > 1:
-        raise InvalidRequest(
-            "'tenant', 'project' and 'key' are not of one tenant.", param="tenant"
-        )
-    tenant = Tenant.objects.filter(pk=owners.pop()).first()
-    if tenant is None:
-        raise InvalidRequest(f"There is no tenant {query.tenant_id}.", param="tenant")
-    return tenant
-
-
-def _instant(bound: dt.datetime | dt.date, tenant: Tenant | None) -> dt.datetime:
-    if isinstance(bound, dt.datetime):
-        return bound.astimezone(dt.UTC)
-    if tenant is None:
-        return dt.datetime.combine(bound, dt.time(), tzinfo=dt.UTC)
-    # The day itself, or the next one where the zone skipped the date.
-    day = (
-        BillingDay.objects.filter(tenant_id=tenant.pk, date__gte=bound)
-        .order_by("date")
-        .first()
-    )
-    if day is None or (day.date != bound and _is_first(day)):
-        return day_start(bound, tenant.zone)
-    return day.starts_at
-
-
-def _is_first(day: BillingDay) -> bool:
-    return not BillingDay.objects.filter(
-        tenant_id=day.tenant_id, date__lt=day.date
-    ).exists()
-
-
-def _require_affordable(
-    start: dt.datetime, end: dt.datetime, tenant: Tenant | None, *, by_day: bool
-) -> None:
-    """Refuse a long range of which more than whole rolled-up days would be read."""
-    if end - start <= RAW_SPAN_MAX:
-        return
-    for param, bound in (("start", start), ("end", end)):
-        if _is_inside_a_day(bound, tenant):
-            raise InvalidRequest(
-                f"'{param}' lies inside a day, which is counted from single events: "
-                f"such a range may be at most {RAW_DAYS_MAX} days long. Use bare dates "
-                "for more.",
-                param=param,
-            )
-    if tenant is not None or not by_day:
-        return
+def recount_hours(*, tenant_id: int, start: dt.datetime, end: dt.datetime) -> HourSums:
+    """Count whole hours afresh from their events: what their rollups must equal."""
     with cursor() as session:
-        session.execute(OTHER_ZONES, {"start": start, "end": end})
-        (others,) = session.fetchone()
-    if others:
-        raise InvalidRequest(
-            "Over several tenants days are those of UTC, and some tenants keep other "
-            "ones, which are counted from single events: ask for at most "
-            f"{RAW_DAYS_MAX} days, for one tenant, or without 'day'.",
-            param="group_by",
+        session.execute(
+            RECOUNT_HOURS, {"tenant": tenant_id, "start": start, "end": end}
         )
+        return {
+            (hour, price): tuple(int(each) for each in sums)
+            for hour, price, *sums in session.fetchall()
+            if any(sums)
+        }
 
 
-def _is_inside_a_day(bound: dt.datetime, tenant: Tenant | None) -> bool:
-    if tenant is None:
-        return bound.time() != dt.time()
-    return BillingDay.objects.filter(
-        tenant_id=tenant.pk, starts_at__lt=bound, ends_at__gt=bound
-    ).exists()
+def rolled_up_hours(
+    *, tenant_id: int, start: dt.datetime, end: dt.datetime
+) -> HourSums:
+    """Return hour rollups in the form of `recount_hours`, without zero rows."""
+    rows = HourRollup.objects.filter(
+        tenant_id=tenant_id, hour__gte=start, hour__lt=end
+    ).values_list("hour", "price_id", *_HOUR_SUMS)
+    return {(hour, price): tuple(sums) for hour, price, *sums in rows if any(sums)}
+
+
+def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
+    """Return what the statements of `report_sql` are asked with."""
+    by_day = Dimension.DAY in query.group_by
+    return {
+        "start": scope.start,
+        "end": scope.end,
+        "utc": by_day and scope.tenant is None,
+        "billing": by_day and scope.tenant is not None,
+        "tenant": scope.tenant.pk if scope.tenant else None,
+        "project": query.project_id,
+        "key": query.api_key_id,
+        "model": query.model,
+        "limit": ROWS_MAX + 1,
+        **{f"by_{each}": each in query.group_by for each in Dimension},
+    }
 
 
 def _row(values: tuple) -> UsageRow:  # type: ignore[type-arg]
     return UsageRow(
         group=Group(
             day=values[0],
-            tenant_id=values[1],
-            tenant=values[2],
-            project_id=values[3],
-            project=values[4],
-            api_key_id=values[5],
-            api_key=values[6],
-            model=values[7],
+            hour=values[1],
+            minute=values[2],
+            tenant_id=values[3],
+            tenant=values[4],
+            project_id=values[5],
+            project=values[6],
+            api_key_id=values[7],
+            api_key=values[8],
+            model=values[9],
         ),
-        currency=values[8],
-        requests=int(values[9]),
-        input_tokens=int(values[10]),
-        cached_input_tokens=int(values[11]),
-        output_tokens=int(values[12]),
-        reasoning_tokens=int(values[13]),
-        charge_picos=int(values[14]),
+        currency=values[10],
+        requests=int(values[11]),
+        input_tokens=int(values[12]),
+        cached_input_tokens=int(values[13]),
+        output_tokens=int(values[14]),
+        reasoning_tokens=int(values[15]),
+        charge_picos=int(values[16]),
     )

@@ -26,7 +26,8 @@ class UsageFilters(Filters):
     )
     group_by = GroupByField(
         required=False,
-        help_text="Some of tenant, project, key, model, day; comma separated.",
+        help_text="Some of tenant, project, key, model, day, hour, minute; comma "
+        "separated.",
     )
     tenant = TenantField(required=False, help_text="A tenant's slug or id.")
     project = serializers.IntegerField(
@@ -63,6 +64,12 @@ class UsageRowOutput(MeasuresOutput):
     """One group. It has the keys that `group_by` named, and their ids."""
 
     day = serializers.DateField(required=False)
+    hour = serializers.DateTimeField(
+        required=False, help_text="The instant at which an hour of UTC begins."
+    )
+    minute = serializers.DateTimeField(
+        required=False, help_text="The instant at which a minute begins."
+    )
     tenant = serializers.CharField(required=False, help_text="Its slug.")
     tenant_id = serializers.IntegerField(required=False)
     project = serializers.CharField(required=False, help_text="Its slug.")

@@ -27,6 +27,8 @@ _COUNTS = (
 # What a row says of each dimension: our word for it, and the field of the row's group.
 _KEYS = {
     Dimension.DAY: (("day", "day"),),
+    Dimension.HOUR: (("hour", "hour"),),
+    Dimension.MINUTE: (("minute", "minute"),),
     Dimension.TENANT: (("tenant", "tenant"), ("tenant_id", "tenant_id")),
     Dimension.PROJECT: (("project", "project"), ("project_id", "project_id")),
     Dimension.KEY: (("key", "api_key"), ("key_id", "api_key_id")),
@@ -82,11 +84,15 @@ def _answer(report: UsageReport, query: UsageQuery) -> dict[str, Any]:
 
 def _row(row: UsageRow, group_by: tuple[Dimension, ...]) -> dict[str, Any]:
     keys = {
-        shown: getattr(row.group, field)
+        shown: _key(getattr(row.group, field))
         for dimension in group_by
         for shown, field in _KEYS[dimension]
     }
     return {**keys, **_measures(row)}
+
+
+def _key(value: Any) -> Any:
+    return _instant(value) if isinstance(value, dt.datetime) else value
 
 
 def _measures(row: Measures) -> dict[str, Any]:
