@@ -1,11 +1,15 @@
 """Split a server-sent event stream into events, at whatever bytes it is cut.
 
 Only what an engine sends matters here: an event's data, and comments, which keep a
-silent stream alive. Line ends may be LF, CRLF or CR; a data line of JSON holds none of
-them unescaped.
+silent stream alive. Names, ids and retry times are read over. Line ends may be LF, CRLF
+or CR; a byte order mark at the start is dropped; half an event at the end is no event.
+
+Failure: an event without an end is refused at `EVENT_BYTES_MAX`. Each byte is looked at
+a fixed number of times, so a large event in small pieces costs what it costs in one.
 """
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
+_MARK = b"\xef\xbb\xbf"
 
 
 class EventTooLargeError(Exception):
@@ -13,52 +17,80 @@ class EventTooLargeError(Exception):
 
 
 class EventSplitter:
-    """Collects bytes and gives out whole events.
+    """Collects bytes and gives out whole events, each with its last byte.
 
     An event is given as its data, several data lines joined by a newline. A block that
-    holds only comments is given as it is, beginning with a colon.
+    holds only comments is given as it is, beginning with a colon, which no data does:
+    data with a colon in front gets a space before it. Empty data is no event.
     """
 
-    __slots__ = ("_rest",)
+    __slots__ = ("_after_cr", "_begins", "_is_clear", "_rest")
 
     def __init__(self) -> None:
-        self._rest = b""
+        # The half event at the end of what came, its line ends made LF.
+        self._rest = bytearray()
+        # Whether a line feed that comes next belongs to the line end before it.
+        self._after_cr = False
+        # What may be the beginning of a byte order mark; None once that is decided.
+        self._begins: bytes | None = b""
+        # Whether nothing before the next byte matters to it.
+        self._is_clear = False
 
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the events that they complete, in order."""
-        text = self._rest + data if self._rest else data
-        if _is_one_event(text):
-            self._rest = b""
-            return [text[6:-2]]
-        if b"\r" in text:
-            # A CR at the very end may be half of a CRLF: leave it for the next bytes.
-            tail = b"\r" if text.endswith(b"\r") else b""
-            text = text[: len(text) - len(tail)]
-            text = text.replace(b"\r\n", b"\n").replace(b"\r", b"\n") + tail
-        *blocks, self._rest = text.split(b"\n\n")
-        if len(self._rest) > EVENT_BYTES_MAX:
-            raise EventTooLargeError
-        return [event for block in blocks if (event := _data_of(block))]
+        if self._is_clear:
+            if _is_one_event(data):
+                return [data[6:-2]]
+        elif self._begins is not None or self._after_cr:
+            data = self._from_a_line(data)
+        if b"\r" in data:
+            self._after_cr = data.endswith(b"\r")
+            data = data.replace(b"\r\n", b"\n").replace(b"\r", b"\n")
+        rest = self._rest
+        if rest:
+            seam = len(rest) - 1
+            rest += data
+            if rest.rfind(b"\n\n", seam) < 0:
+                _check_size(rest)
+                return []
+            data = bytes(rest)
+            rest.clear()
+        blocks = data.split(b"\n\n")
+        if len(data) > EVENT_BYTES_MAX:
+            for block in blocks:
+                _check_size(block)
+        rest += blocks.pop()
+        self._is_clear = not rest and not self._after_cr and self._begins is None
+        return [event for block in blocks if (event := _event_of(block))]
 
-    @property
-    def is_between_events(self) -> bool:
-        """Tell whether the stream stops cleanly here, with no half event left over."""
-        return not self._rest.strip()
+    def _from_a_line(self, data: bytes) -> bytes:
+        """Return the next bytes without a mark in front, or half of a line end."""
+        if self._begins is not None:
+            data = self._begins + data
+            if len(data) < len(_MARK) and _MARK.startswith(data):
+                self._begins = data
+                return b""
+            self._begins = None
+            data = data.removeprefix(_MARK)
+        if self._after_cr and data:
+            self._after_cr = False
+            data = data.removeprefix(b"\n")
+        return data
 
 
 def _is_one_event(text: bytes) -> bool:
-    """Tell whether this is one data line and its end: the rule, at a token a read."""
+    """Tell whether this is one line of JSON and its end, as at a token a read."""
     return (
-        text.startswith(b"data: ")
+        text.startswith(b"data: {")
         and text.find(b"\n") == len(text) - 2
         and text.endswith(b"\n")
         and b"\r" not in text
-        and len(text) > 8
     )
 
 
-def _data_of(block: bytes) -> bytes:
-    if block.startswith(b"data: ") and b"\n" not in block:
+def _event_of(block: bytes) -> bytes:
+    """Return what a block says, or nothing."""
+    if block.startswith(b"data: {") and b"\n" not in block:
         return block[6:]
     lines = block.strip(b"\n").split(b"\n")
     data = [
@@ -67,7 +99,11 @@ def _data_of(block: bytes) -> bytes:
         if line == b"data" or line.startswith(b"data:")
     ]
     if data:
-        return b"\n".join(data)
-    if any(line.startswith(b":") for line in lines):
-        return b"\n".join(line for line in lines if line.startswith(b":"))
-    return b""
+        event = data[0] if len(data) == 1 else b"\n".join(data)
+        return b" " + event if event.startswith(b":") else event
+    return b"\n".join(line for line in lines if line.startswith(b":"))
+
+
+def _check_size(event: bytes | bytearray) -> None:
+    if len(event) > EVENT_BYTES_MAX:
+        raise EventTooLargeError
