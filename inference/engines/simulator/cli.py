@@ -6,7 +6,9 @@ Failure: a value out of range ends the process with one line and status 2.
 import argparse
 import sys
 from collections.abc import Sequence
+from dataclasses import fields
 
+from inference.engines.simulator.faults import FAULTS
 from inference.engines.simulator.server import run
 from inference.engines.simulator.settings import (
     Behaviour,
@@ -61,6 +63,28 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the finish chunk carry the last token",
     )
+    _add_faults(parser)
+
+
+def _add_faults(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--fault",
+        default=_DEFAULTS.fault,
+        metavar="NAME",
+        help=f"go wrong: one of {', '.join(FAULTS)}",
+    )
+    parser.add_argument(
+        "--fault-after-tokens",
+        type=int,
+        default=_DEFAULTS.fault_after_tokens,
+        help="when a stream's fault strikes (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--fault-times",
+        type=int,
+        default=_DEFAULTS.fault_times,
+        help="how many requests meet the fault; 0 is every one (default: %(default)s)",
+    )
 
 
 def settings_from(options: argparse.Namespace) -> SimulatorSettings:
@@ -70,13 +94,7 @@ def settings_from(options: argparse.Namespace) -> SimulatorSettings:
         port=options.port,
         api_key=options.api_key,
         behaviour=Behaviour(
-            model=options.model,
-            first_token_ms=options.first_token_ms,
-            inter_token_ms=options.inter_token_ms,
-            answer_tokens=options.answer_tokens,
-            context_tokens=options.context_tokens,
-            force_include_usage=options.force_include_usage,
-            finish_with_text=options.finish_with_text,
+            **{each.name: getattr(options, each.name) for each in fields(Behaviour)}
         ),
     )
 

@@ -9,46 +9,42 @@ answer ends the generation at once. What cannot be parsed as HTTP ends the conne
 
 import asyncio
 import secrets
+import socket
+import struct
 import time
 from collections import deque
 from collections.abc import Callable
-from dataclasses import dataclass
+from functools import partial
 from typing import cast
 
 import httptools
 
 from inference.engines.simulator import errors, http1, routes
 from inference.engines.simulator.answers import Label
+from inference.engines.simulator.failing import failing
+from inference.engines.simulator.faults import (
+    GENERATION_FAULTS,
+    REFUSE,
+    RESET_EARLY,
+)
 from inference.engines.simulator.generation import (
+    Exchange,
     Generation,
     StreamedGeneration,
     WholeGeneration,
 )
+from inference.engines.simulator.reading import Request, RequestReader
 from inference.engines.simulator.requests import Order, read_chat, read_completion
 from inference.engines.simulator.settings import Behaviour
 
 BUFFER_BYTES_MAX = 64 * 1024 * 1024
-BODY_BYTES_MAX = 64 * 1024 * 1024
 PIPELINED_REQUESTS_MAX = 64
+RESET_POLL_S = 0.001
 
-_HEADERS_READ = frozenset(
-    (b"authorization", b"content-type", b"expect", b"x-request-id")
-)
 _READERS: dict[bytes, Callable[..., Order]] = {
     b"/v1/chat/completions": read_chat,
     b"/v1/completions": read_completion,
 }
-
-
-@dataclass(slots=True)
-class Request:
-    """One request as read: only the headers that mean something here are kept."""
-
-    method: bytes
-    path: bytes
-    headers: dict[bytes, bytes]
-    body: bytes
-    keep_alive: bool
 
 
 class Connection(asyncio.Protocol):
@@ -60,38 +56,28 @@ class Connection(asyncio.Protocol):
         """Serve `simulator`, and be found in `connections` while open."""
         self._simulator = simulator
         self._connections = connections
-        self._parser = httptools.HttpRequestParser(self)
+        self._reader = RequestReader(
+            received=self._received, invite=partial(self._send, http1.CONTINUE)
+        )
         self._transport: asyncio.Transport | None = None
         self.closed: asyncio.Future[None]
         self._generation: Generation | None = None
         self._waiting: deque[Request] = deque()
         self._keep_alive = True
-        self._url = b""
-        self._headers: dict[bytes, bytes] = {}
-        self._body: list[bytes] = []
-        self._body_size = 0
-
-    # The transport's side.
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register, and ask to hear when the buffer passes its bound."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=BUFFER_BYTES_MAX)
         self._connections.add(self)
+        self._simulator.counters.connections += 1
         self.closed = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
-        """Feed the parser."""
+        """Read on."""
         try:
-            self._parser.feed_data(data)
-        except httptools.HttpParserUpgrade:
-            # HTTP/1.1 is what we speak; an upgrade that is not answered is declined.
-            return
-        except httptools.HttpParserCallbackError as raised:
-            # The parser wraps what our own callbacks raise: only a refusal is expected.
-            refusal = raised.__context__
-            if not isinstance(refusal, errors.Refusal):
-                raise
+            self._reader.feed(data)
+        except errors.Refusal as refusal:
             self._send(refusal.response())
             self._hang_up()
         except httptools.HttpParserError:
@@ -107,6 +93,7 @@ class Connection(asyncio.Protocol):
         self._abort_generation()
         self._transport = None
         self._connections.discard(self)
+        self._simulator.counters.connections -= 1
         self.closed.set_result(None)
 
     def pause_writing(self) -> None:
@@ -129,54 +116,16 @@ class Connection(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
-    # The parser's side.
+    # Answering.
 
-    def on_message_begin(self) -> None:
-        """Start a request."""
-        self._url = b""
-        self._headers = {}
-        self._body = []
-        self._body_size = 0
-
-    def on_url(self, url: bytes) -> None:
-        """Gather the address; it may come in pieces."""
-        self._url += url
-
-    def on_header(self, name: bytes, value: bytes) -> None:
-        """Keep the few headers that mean something."""
-        name = name.lower()
-        if name in _HEADERS_READ:
-            self._headers[name] = value
-
-    def on_headers_complete(self) -> None:
-        """Invite the body of a client that waits for it."""
-        if self._headers.get(b"expect", b"").lower() == b"100-continue":
-            self._send(http1.CONTINUE)
-
-    def on_body(self, body: bytes) -> None:
-        """Gather the body, within bounds."""
-        self._body_size += len(body)
-        if self._body_size > BODY_BYTES_MAX:
-            raise errors.body_too_large()
-        self._body.append(body)
-
-    def on_message_complete(self) -> None:
+    def _received(self, request: Request) -> None:
         """Answer the request, or let it wait for the one before."""
-        request = Request(
-            self._parser.get_method(),
-            self._url.partition(b"?")[0],
-            self._headers,
-            b"".join(self._body),
-            self._parser.should_keep_alive(),
-        )
         if self._generation is None:
             self._answer(request)
         elif len(self._waiting) < PIPELINED_REQUESTS_MAX:
             self._waiting.append(request)
         else:
             self.drop()
-
-    # Answering.
 
     def _answer(self, request: Request) -> None:
         self._keep_alive = request.keep_alive
@@ -216,20 +165,48 @@ class Connection(asyncio.Protocol):
         order = reader(request.body, behaviour=behaviour)
         given = request.headers.get(b"x-request-id", b"").decode("latin-1")
         label = Label(given or secrets.token_hex(8), int(time.time()), behaviour.model)
-        kind = StreamedGeneration if order.stream else WholeGeneration
-        self._generation = kind(
+        exchange = Exchange(
             order,
             label,
-            behaviour=behaviour,
-            counters=self._simulator.counters,
-            write=self._send,
-            finished=self._generated,
+            behaviour,
+            self._send,
+            self._generated,
+            self._break_off,
+            self._reset,
         )
-        self._generation.start()
+        generation = self._generation_of(exchange)
+        if generation is not None:
+            self._simulator.counters.open_exchanges += 1
+            self._generation = generation
+            generation.start()
+
+    def _generation_of(self, exchange: Exchange) -> Generation | None:
+        """Return the generation that will answer; none where a fault needs none."""
+        simulator = self._simulator
+        counters = simulator.counters
+        if exchange.behaviour.fault in GENERATION_FAULTS:
+            fault = simulator.take_fault()
+            if fault.kind == REFUSE:
+                counters.faults += 1
+                raise errors.unavailable()
+            if fault.kind != RESET_EARLY:
+                return failing(exchange, counters=counters, fault=fault)
+            counters.faults += 1
+            self._reset()
+            return None
+        kind = StreamedGeneration if exchange.order.stream else WholeGeneration
+        return kind(exchange, counters=counters)
 
     def _generated(self) -> None:
-        self._generation = None
+        self._take_generation()
         self._next()
+
+    def _take_generation(self) -> Generation | None:
+        """Return the generation under way, if any, and forget it."""
+        generation, self._generation = self._generation, None
+        if generation is not None:
+            self._simulator.counters.open_exchanges -= 1
+        return generation
 
     def _next(self) -> None:
         if not self._keep_alive:
@@ -245,8 +222,32 @@ class Connection(asyncio.Protocol):
         if self._transport is not None:
             self._transport.close()
 
+    def _break_off(self) -> None:
+        """Send what was written, then FIN: the answer ends here."""
+        self._take_generation()
+        self._waiting.clear()
+        self._keep_alive = False
+        self._hang_up()
+
+    def _reset(self) -> None:
+        """Send what was written, then RST."""
+        self._take_generation()
+        self._waiting.clear()
+        self._keep_alive = False
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():
+            # A reset throws away what has not left yet. Nothing more is answered.
+            transport.pause_reading()
+            asyncio.get_running_loop().call_later(RESET_POLL_S, self._reset)
+            return
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
     def _abort_generation(self) -> None:
-        generation, self._generation = self._generation, None
+        generation = self._take_generation()
         if generation is not None:
             self._waiting.clear()
             generation.abort()

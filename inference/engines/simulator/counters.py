@@ -19,6 +19,9 @@ class Counters:
     started_at: float
     requests: int = 0
     aborted: int = 0
+    faults: int = 0
+    connections: int = 0
+    open_exchanges: int = 0
     prompt_tokens: int = 0
     prefilled_tokens: int = 0
     generation_tokens: int = 0
@@ -35,7 +38,11 @@ class Counters:
             "prompt_tokens": self.prompt_tokens,
             "generation_tokens": self.generation_tokens,
             "running": self.running_requests,
+            "sequences_running": self.running_sequences,
+            "open": self.open_exchanges,
+            "connections": self.connections,
             "aborted": self.aborted,
+            "faults": self.faults,
         }
 
     def prometheus(self, *, model: str) -> str:

@@ -99,6 +99,23 @@ def prompt_too_long(*, prompt_tokens: int, context_tokens: int) -> Refusal:
     return bad_parameter(message, param="input_tokens", value=counted)
 
 
+def engine_dead() -> Refusal:
+    """Return the 500 of an engine core that is gone; streams send its body."""
+    return _error(
+        500,
+        "EngineCore encountered an issue. See stack trace (above) for the root cause.",
+        kind="InternalServerError",
+        param=None,
+    )
+
+
+def unavailable() -> Refusal:
+    """Return the 503 of a failure that vLLM thinks will pass."""
+    return _error(
+        503, "Request failed; please retry", kind="ServiceUnavailableError", param=None
+    )
+
+
 def unauthorized() -> Refusal:
     """Return the 401 of a missing or wrong key."""
     return Refusal(401, {"error": "Unauthorized"})

@@ -13,6 +13,7 @@ Owns: the timer, and the request's share of the counters.
 
 import asyncio
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from inference.engines.simulator import http1
 from inference.engines.simulator.answers import (
@@ -28,20 +29,33 @@ from inference.engines.simulator.settings import Behaviour
 Write = Callable[[bytes], None]
 
 
-class Generation:
-    """One answer under way; subclasses say what becomes of its tokens.
+@dataclass(slots=True)
+class Exchange:
+    """A request as it will be served, and what its connection can do.
 
-    `write` takes bytes for the client, `finished` is called once after the last of
-    them, and never after `abort`.
+    `write` takes bytes for the client. One of the others is called once, after the last
+    of them, and none after `abort`: `finished` where the answer was complete, `hang_up`
+    (FIN) or `reset` (RST) where the connection must end instead.
     """
+
+    order: Order
+    label: Label
+    behaviour: Behaviour
+    write: Write
+    finished: Callable[[], None]
+    hang_up: Callable[[], None]
+    reset: Callable[[], None]
+
+
+class Generation:
+    """One answer under way; subclasses say what becomes of its tokens."""
 
     __slots__ = (
         "_behaviour",
         "_counters",
         "_due",
-        "_finished",
+        "_exchange",
         "_handle",
-        "_label",
         "_live",
         "_loop",
         "_made",
@@ -51,23 +65,14 @@ class Generation:
         "_write",
     )
 
-    def __init__(
-        self,
-        order: Order,
-        label: Label,
-        *,
-        behaviour: Behaviour,
-        counters: Counters,
-        write: Write,
-        finished: Callable[[], None],
-    ) -> None:
+    def __init__(self, exchange: Exchange, *, counters: Counters) -> None:
         """Prepare an answer; nothing is counted or written before `start`."""
+        order, behaviour = exchange.order, exchange.behaviour
+        self._exchange = exchange
         self._order = order
-        self._label = label
         self._behaviour = behaviour
         self._counters = counters
-        self._write = write
-        self._finished = finished
+        self._write = exchange.write
         self._pause_s = behaviour.inter_token_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.Handle | None = None
@@ -111,10 +116,10 @@ class Generation:
         self._step()
 
     def _prefill(self) -> None:
+        self._open()
         order, counters = self._order, self._counters
         counters.prompt_tokens += order.prompt_tokens
         counters.prefilled_tokens += sum(each.prompt_tokens for each in order.choices)
-        self._open()
 
     def _step(self) -> None:
         """Make the next token of every live choice, and see when to go on."""
@@ -147,10 +152,15 @@ class Generation:
 
     def _close(self) -> None:
         self._handle = None
-        # Out of the books before the client can see the end and read them.
-        self._leave()
         self._complete()
-        self._finished()
+        self._leave()
+        self._exchange.finished()
+
+    def _break_off(self, then: Callable[[], None]) -> None:
+        """End without an end of the answer, and do `then` instead."""
+        self._cancel()
+        self._leave()
+        then()
 
     def _leave(self) -> None:
         self._counters.running_requests -= 1
@@ -188,7 +198,7 @@ class StreamedGeneration(Generation):
         # As under uvicorn, the head leaves before the engine has made anything.
         self._write(http1.STREAM_HEAD)
         self._completion_tokens = 0
-        self._answer = StreamedAnswer(self._order, self._label)
+        self._answer = StreamedAnswer(self._order, self._exchange.label)
         self._events: list[TokenEvent] = [
             self._answer.token_event(index) for index in self._live
         ]
@@ -209,14 +219,14 @@ class StreamedGeneration(Generation):
             self._write(self._events[index](number))
 
     def _end(self, index: int, *, tokens: int, reason: FinishReason) -> None:
-        self._counters.finished[reason] += 1
-        self._completion_tokens += tokens
         with_text = self._behaviour.finish_with_text and reason != "abort"
         self._write(
             self._answer.finish_event(
                 index, tokens=tokens, reason=reason, with_text=with_text
             )
         )
+        self._counters.finished[reason] += 1
+        self._completion_tokens += tokens
 
     def _complete(self) -> None:
         self._write(self._answer.closing(completion_tokens=self._completion_tokens))
@@ -246,4 +256,6 @@ class WholeGeneration(Generation):
         self._endings[index] = (tokens, reason)
 
     def _complete(self) -> None:
-        self._write(whole_answer(self._order, self._label, endings=self._endings))
+        self._write(
+            whole_answer(self._order, self._exchange.label, endings=self._endings)
+        )

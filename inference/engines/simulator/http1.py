@@ -11,6 +11,8 @@ _REASONS = {
     404: b"404 Not Found",
     405: b"405 Method Not Allowed",
     413: b"413 Content Too Large",
+    500: b"500 Internal Server Error",
+    503: b"503 Service Unavailable",
 }
 _SERVER = b"server: tollgate-simulator\r\n"
 

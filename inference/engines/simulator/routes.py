@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 
 from inference.engines.simulator import errors, http1
 from inference.engines.simulator.counters import Counters
+from inference.engines.simulator.faults import TOKENIZE_REFUSE, Fault
 from inference.engines.simulator.fields import (
     check_model,
     conversation,
@@ -36,6 +37,12 @@ class Simulator:
     def __post_init__(self) -> None:
         """Start with the behaviour of the settings."""
         self.behaviour = self.settings.behaviour
+
+    def take_fault(self) -> Fault:
+        """Return the fault that the request at hand meets, and count it off."""
+        behaviour = self.behaviour
+        self.behaviour = behaviour.after_a_fault()
+        return Fault(behaviour.fault, behaviour.fault_after_tokens)
 
 
 Page = Callable[[Simulator, bytes], bytes]
@@ -105,6 +112,10 @@ def _tokenize(simulator: Simulator, body: bytes) -> bytes:
         messages = conversation(fields)
         check_model(fields, behaviour=simulator.behaviour)
         tokens = chat_tokens(messages, tools=fields.get("tools"))
+    if simulator.behaviour.fault == TOKENIZE_REFUSE:
+        simulator.take_fault()
+        simulator.counters.faults += 1
+        raise errors.unavailable()
     return http1.json_response(
         {
             "count": len(tokens),

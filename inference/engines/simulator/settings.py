@@ -10,6 +10,16 @@ from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from typing import Any
 
+from inference.engines.simulator.faults import FAULTS
+
+# A context of two holds the smallest exchange: one prompt token, one answered.
+_LEAST = {
+    "answer_tokens": 1,
+    "context_tokens": 2,
+    "fault_after_tokens": 0,
+    "fault_times": 0,
+}
+
 
 class SettingsError(ValueError):
     """A setting that the simulator cannot follow."""
@@ -23,6 +33,9 @@ class Behaviour:
     `force_include_usage` stands for vLLM's `--enable-force-include-usage`: every
     stream reports running and final usage, asked for or not. `finish_with_text` lets
     the finish chunk carry the last token, as vLLM does when it stops for length.
+
+    `fault` is one of `faults.FAULTS` or empty, `fault_after_tokens` when it strikes,
+    `fault_times` how many more requests it meets (0: every one).
     """
 
     model: str = "sim"
@@ -32,6 +45,9 @@ class Behaviour:
     context_tokens: int = 32_768
     force_include_usage: bool = False
     finish_with_text: bool = False
+    fault: str = ""
+    fault_after_tokens: int = 0
+    fault_times: int = 0
 
     def __post_init__(self) -> None:
         """Refuse what cannot be followed, types included: values may come from JSON."""
@@ -42,13 +58,14 @@ class Behaviour:
                 raise SettingsError(
                     f"{name} must be a number of milliseconds, 0 or more"
                 )
-        # A context of two holds the smallest exchange: one prompt token, one answered.
-        for name, least in (("answer_tokens", 1), ("context_tokens", 2)):
+        for name, least in _LEAST.items():
             if type(getattr(self, name)) is not int or getattr(self, name) < least:
                 raise SettingsError(f"{name} must be a whole number, {least} or more")
         for name in ("force_include_usage", "finish_with_text"):
             if type(getattr(self, name)) is not bool:
                 raise SettingsError(f"{name} must be true or false")
+        if self.fault not in ("", *FAULTS):
+            raise SettingsError(f"fault must be empty or one of {', '.join(FAULTS)}")
 
     def changed(self, changes: Mapping[str, Any]) -> "Behaviour":
         """Return this behaviour with `changes` made; raises `SettingsError`."""
@@ -56,6 +73,13 @@ class Behaviour:
         if unknown:
             raise SettingsError(f"no such setting: {', '.join(unknown)}")
         return replace(self, **changes)
+
+    def after_a_fault(self) -> "Behaviour":
+        """Return the behaviour for the request after one that met the fault."""
+        if self.fault_times == 0:
+            return self
+        left = self.fault_times - 1
+        return replace(self, fault=self.fault if left else "", fault_times=left)
 
     def as_json(self) -> dict[str, Any]:
         """Return the settings as `/simulator/settings` shows them."""

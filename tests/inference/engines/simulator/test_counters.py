@@ -32,7 +32,11 @@ def test_counters_equal_the_usage_of_mixed_calls(simulator: RunningSimulator) ->
         "prompt_tokens": sum(usage["prompt_tokens"] for usage in usages),
         "generation_tokens": completion,
         "running": 0,
+        "sequences_running": 0,
+        "open": 0,
+        "connections": 1,
         "aborted": 0,
+        "faults": 0,
     }
     labels = '{engine="0",model_name="sim"}'
     assert metric(simulator, f"vllm:generation_tokens_total{labels}") == completion

@@ -9,7 +9,11 @@ from hypothesis import strategies as st
 
 from inference.engines.simulator.answers import Label
 from inference.engines.simulator.counters import Counters
-from inference.engines.simulator.generation import StreamedGeneration, WholeGeneration
+from inference.engines.simulator.generation import (
+    Exchange,
+    StreamedGeneration,
+    WholeGeneration,
+)
 from inference.engines.simulator.requests import Choice, Order
 from inference.engines.simulator.settings import Behaviour
 
@@ -44,6 +48,11 @@ def order(*tokens: int, stream: bool = True) -> Order:
     return Order(True, stream, False, False, 4, choices)
 
 
+def never() -> None:
+    """Fail, because an honest answer does not end its connection."""
+    raise AssertionError
+
+
 def written_at(
     wanted: Order,
     behaviour: Behaviour,
@@ -64,15 +73,17 @@ def written_at(
             writes.append((round(loop.time() * 1000), data))
             stall(loop, len(writes))
 
-        kind = StreamedGeneration if wanted.stream else WholeGeneration
-        kind(
+        exchange = Exchange(
             wanted,
             Label("x", 0, "m"),
-            behaviour=behaviour,
-            counters=Counters(started_at=0.0),
+            behaviour,
             write=write,
             finished=lambda: done.set_result(None),
-        ).start()
+            hang_up=never,
+            reset=never,
+        )
+        kind = StreamedGeneration if wanted.stream else WholeGeneration
+        kind(exchange, counters=Counters(started_at=0.0)).start()
         await done
 
     try:

@@ -26,6 +26,10 @@ from tests.inference.engines.simulator.running import RunningSimulator
         {"context_tokens": 10.0},
         {"force_include_usage": 1},
         {"port": 3},
+        {"fault": "explode"},
+        {"fault": None},
+        {"fault_after_tokens": -1},
+        {"fault_times": 1.0},
     ],
 )
 def test_a_wrong_setting_is_refused_by_name(wrong: dict[str, Any]) -> None:
@@ -39,11 +43,12 @@ def test_the_command_line_reaches_every_setting() -> None:
     options = parser.parse_args(
         "--host ::1 --port 8 --api-key k --model m --first-token-ms 1.5 "
         "--inter-token-ms 2 --answer-tokens 3 --context-tokens 4 "
-        "--force-include-usage --finish-with-text".split()
+        "--force-include-usage --finish-with-text "
+        "--fault die --fault-after-tokens 5 --fault-times 6".split()
     )
     settings = settings_from(options)
     assert (settings.host, settings.port, settings.api_key) == ("::1", 8, "k")
-    assert settings.behaviour == Behaviour("m", 1.5, 2.0, 3, 4, True, True)
+    assert settings.behaviour == Behaviour("m", 1.5, 2.0, 3, 4, True, True, "die", 5, 6)
 
 
 def test_a_wrong_command_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
