@@ -110,8 +110,9 @@ class Downstream:
         if self.cycle is not None and not self.cycle.response_complete:
             self.cycle.disconnected = True
             self.cycle.message_event.set()
-        if self._listener is not None:
-            self._listener()
+        listener, self._listener = self._listener, None
+        if listener is not None:
+            listener()
 
 
 class ClientConnection(HttpToolsProtocol):
@@ -184,6 +185,18 @@ class ClientConnection(HttpToolsProtocol):
             if earlier.cycle is not None and not earlier.cycle.response_complete
         ]
         self._unanswered.append(downstream)
+
+    def eof_received(self) -> None:
+        """Take the end of what a client sends for its leaving.
+
+        The transport closes now, but only once its buffer is empty; whoever waits for
+        that, or for an engine, must not wait for a client that may read no more.
+        """
+        super().eof_received()
+        for downstream in self._unanswered:
+            downstream.lost()
+        if self.flow.write_paused and not self.cycle.response_complete:
+            self.flow.resume_writing()
 
     def connection_lost(self, exc: Exception | None) -> None:
         """Tell every request whose answer is not complete."""
