@@ -38,6 +38,7 @@ class ServedModelAdmin(ServiceAdmin):
         "name",
         "description",
         ("context_tokens", "max_output_tokens"),
+        "tokenizer",
         ("enabled", "created_at"),
     )
     readonly_fields = ("enabled", "created_at")

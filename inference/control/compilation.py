@@ -71,6 +71,7 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
         "context_tokens": row.context_tokens,
         "max_output_tokens": row.max_output_tokens,
         "created": int(row.created_at.timestamp()),
+        "tokenizer": row.tokenizer,
     }
 
 

@@ -10,6 +10,8 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from inference.tokenizers.shipped import SHIPPED
+
 _model_name = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z",
     "Start with a letter or digit; then letters, digits and . _ : / - may follow.",
@@ -43,6 +45,13 @@ class ServedModel(models.Model):
         help_text=(
             "The most a request may ask for, and what it gets when it asks for nothing."
         ),
+    )
+    tokenizer = models.CharField(
+        max_length=32,
+        blank=True,
+        db_default="",
+        choices=[(name, name) for name in SHIPPED],
+        help_text="Counts tokens where an engine reports none; else leave it empty.",
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

@@ -18,6 +18,7 @@ class ModelChanges(TypedDict, total=False):
     description: str
     context_tokens: int
     max_output_tokens: int | None
+    tokenizer: str
 
 
 class ReplicaChanges(TypedDict, total=False):
@@ -35,6 +36,7 @@ def create_model(
     context_tokens: int,
     max_output_tokens: int | None = None,
     description: str = "",
+    tokenizer: str = "",
 ) -> ServedModel:
     """Create an enabled served model.
 
@@ -45,6 +47,7 @@ def create_model(
         context_tokens=context_tokens,
         max_output_tokens=max_output_tokens,
         description=description,
+        tokenizer=tokenizer,
     )
     create(model)
     return model

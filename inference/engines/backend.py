@@ -23,6 +23,14 @@ class EngineCall:
     body: bytes
 
 
+@dataclass(frozen=True, slots=True)
+class PromptCalls:
+    """How an engine is asked how long a prompt is: what is known, and calls to sum."""
+
+    known_tokens: int
+    calls: tuple[EngineCall, ...]
+
+
 class InferenceBackend(Protocol):
     """Translates between the OpenAI API and one engine's dialect of it."""
 
@@ -40,4 +48,14 @@ class InferenceBackend(Protocol):
 
     def error(self, status: int, body: bytes) -> PlatformError:
         """Say in our words what the engine's error response means for the caller."""
+        ...
+
+    def prompt_calls(
+        self, request: GenerationRequest, *, model: str, credential: str
+    ) -> PromptCalls | None:
+        """Write the calls that count a prompt; None where the engine has no such."""
+        ...
+
+    def prompt_tokens(self, body: bytes) -> int:
+        """Read the answer to one of these calls; raises `UsageError`."""
         ...

@@ -171,6 +171,12 @@ class Exchange(asyncio.Protocol):
         """Tell whether the connection can carry another exchange."""
         return self._transport is not None and not self._transport.is_closing()
 
+    @property
+    def is_sent(self) -> bool:
+        """Tell whether the whole request has left this process."""
+        transport = self._transport
+        return transport is not None and transport.get_write_buffer_size() == 0
+
     # What the event loop does -------------------------------------------------------
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

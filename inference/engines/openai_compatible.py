@@ -5,9 +5,10 @@ from typing import ClassVar
 
 import orjson
 
-from inference.engines.backend import PATHS, EngineCall
+from inference.engines.backend import PATHS, EngineCall, PromptCalls
 from inference.openai.errors import from_engine
 from inference.openai.requests import GenerationRequest
+from inference.openai.usage import UsageError
 from kit.errors import PlatformError
 
 
@@ -32,11 +33,27 @@ class OpenAICompatibleBackend:
             payload["max_tokens"] = output_tokens_max
         if request.stream:
             payload["stream_options"] = self.stream_options
-        headers = {"content-type": "application/json", self.attempt_header: attempt_id}
-        if credential:
-            headers["authorization"] = f"Bearer {credential}"
+        headers = {**headers_for(credential), self.attempt_header: attempt_id}
         return EngineCall(PATHS[request.surface], headers, orjson.dumps(payload))
 
     def error(self, status: int, body: bytes) -> PlatformError:
         """Translate the error body."""
         return from_engine(status, body)
+
+    def prompt_calls(
+        self, request: GenerationRequest, *, model: str, credential: str
+    ) -> PromptCalls | None:
+        """Know no call for it: the OpenAI API has none."""
+        return None
+
+    def prompt_tokens(self, body: bytes) -> int:
+        """Refuse the answer to a call that was never made."""
+        raise UsageError("this engine counts no prompts")
+
+
+def headers_for(credential: str) -> dict[str, str]:
+    """Return the headers of a JSON call."""
+    headers = {"content-type": "application/json"}
+    if credential:
+        headers["authorization"] = f"Bearer {credential}"
+    return headers

@@ -7,6 +7,7 @@ for too long.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from urllib.parse import urlsplit
 
 
@@ -59,6 +60,12 @@ class Origin:
         """Return the value of the `host` header."""
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
+
+
+@lru_cache(maxsize=1024)
+def origin_of(url: str) -> Origin:
+    """Return the origin of a base URL, read once."""
+    return Origin.parse(url)
 
 
 def request_head(

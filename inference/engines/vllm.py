@@ -1,12 +1,23 @@
-"""vLLM: running usage in every chunk, and our attempt's id as the engine's own.
+"""vLLM: running usage in every chunk, our attempt's id as its own, and `/tokenize`.
 
 Two live requests of one id would be aborted together, so the id is the attempt's.
+`/tokenize` renders a chat as the model's own template does: its count is exact.
 """
 
 from collections.abc import Mapping
-from typing import ClassVar
+from typing import Any, ClassVar
 
-from inference.engines.openai_compatible import OpenAICompatibleBackend
+import orjson
+
+from inference.engines.backend import EngineCall, PromptCalls
+from inference.engines.openai_compatible import OpenAICompatibleBackend, headers_for
+from inference.openai.limits import split_prompt
+from inference.openai.requests import GenerationRequest
+from inference.openai.usage import UsageError, reported_tokens
+from kit.contracts import Surface
+
+# What of a chat its template renders.
+_RENDERED = ("messages", "tools", "chat_template_kwargs")
 
 
 class VllmBackend(OpenAICompatibleBackend):
@@ -17,3 +28,34 @@ class VllmBackend(OpenAICompatibleBackend):
         "continuous_usage_stats": True,
     }
     attempt_header: ClassVar[str] = "x-request-id"
+
+    def prompt_calls(
+        self, request: GenerationRequest, *, model: str, credential: str
+    ) -> PromptCalls | None:
+        """Write one call for a chat, or one for each text of a completion."""
+        payload = request.payload
+        bodies: list[dict[str, Any]]
+        if request.surface is Surface.CHAT_COMPLETIONS:
+            known = 0
+            bodies = [{name: payload[name] for name in _RENDERED if name in payload}]
+        else:
+            known, texts = split_prompt(payload["prompt"])
+            bodies = [{"prompt": text} for text in texts]
+        headers = headers_for(credential)
+        calls = tuple(
+            EngineCall("/tokenize", headers, orjson.dumps({"model": model, **body}))
+            for body in bodies
+        )
+        return PromptCalls(known, calls)
+
+    def prompt_tokens(self, body: bytes) -> int:
+        """Read the count; the tokens themselves are of no interest."""
+        try:
+            answer = orjson.loads(body)
+        except orjson.JSONDecodeError as error:
+            raise UsageError("a count that is not JSON") from error
+        if not isinstance(answer, dict):
+            raise UsageError("a count that is not an object")
+        if (tokens := reported_tokens(answer, "count")) < 1:
+            raise UsageError("a prompt of no tokens cannot be")
+        return tokens

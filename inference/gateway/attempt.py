@@ -5,21 +5,20 @@ began is passed over; any other refusal is the caller's answer. When the client 
 the engine's connection is cut, which stops it.
 """
 
-import os
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
-from uuid import UUID
 
 from inference.engines.backend import EngineCall, InferenceBackend
 from inference.engines.client import EnginePool
+from inference.engines.credentials import credential
 from inference.engines.exchange import Exchange
 from inference.engines.origin import (
     EngineError,
     EngineLostError,
     EngineSilentError,
     EngineUnreachableError,
-    Origin,
+    origin_of,
 )
 from inference.engines.registry import BACKENDS
 from inference.gateway.connection import ClientGoneError, Downstream
@@ -32,7 +31,6 @@ from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformEr
 ERROR_BYTES_MAX = 64 * 1024
 # A request that breaks engines must not be carried to every replica.
 LOST_MAX = 2
-CREDENTIAL_PREFIX = "ENGINE_KEY_"
 _RETRY = {"retry-after": "1"}
 
 
@@ -51,7 +49,6 @@ class Attempts:
     def __init__(self, *, pool: EnginePool, live: LiveRequests) -> None:
         self._pool = pool
         self._live = live
-        self._origins: dict[str, Origin] = {}
 
     async def open(
         self,
@@ -79,10 +76,10 @@ class Attempts:
                 model=replica.upstream_model or request.model,
                 attempt_id=f"{request_id.hex}-{number}",
                 output_tokens_max=output_tokens_max,
-                credential=_secret(replica.credential),
+                credential=credential(replica.credential),
             )
             try:
-                exchange = await self._exchange(call, replica, request_id, downstream)
+                exchange = await self._exchange(call, replica, settlement, downstream)
             except EngineUnreachableError:
                 continue
             except EngineSilentError:
@@ -95,6 +92,8 @@ class Attempts:
                 continue
             if exchange.status == 200:
                 return Attempt(exchange, replica, backend)
+            # What an engine refuses it has not taken, whoever leaves meanwhile.
+            settlement.is_sent = False
             refusal = await _refusal(exchange, backend)
             if not isinstance(refusal, EngineOverloaded):
                 break
@@ -107,16 +106,16 @@ class Attempts:
         self,
         call: EngineCall,
         replica: ReplicaEntry,
-        request_id: UUID,
+        settlement: Settlement,
         downstream: Downstream,
     ) -> Exchange:
         """Send a call and read the status; replace a kept connection that was gone."""
-        origin = self._origins.get(replica.url)
-        if origin is None:
-            origin = self._origins[replica.url] = Origin.parse(replica.url)
+        settlement.is_sent = False
         while True:
+            if downstream.is_lost:
+                raise ClientGoneError
             exchange = await self._pool.request(
-                origin,
+                origin_of(replica.url),
                 method="POST",
                 path=call.path,
                 headers=call.headers,
@@ -124,7 +123,7 @@ class Attempts:
             )
             was_kept = exchange.is_reused
             interrupt = exchange.interrupter()
-            self._live.add(request_id, interrupt)
+            self._live.add(settlement.admission.request_id, interrupt)
             downstream.on_lost(partial(interrupt, ClientGoneError()))
             try:
                 await exchange.head()
@@ -134,17 +133,11 @@ class Attempts:
                     continue
                 raise
             except BaseException:
+                settlement.is_sent = exchange.is_sent
                 exchange.close()
                 raise
+            settlement.is_sent = True
             return exchange
-
-
-def _secret(name: str) -> str:
-    """Return a credential by the name of its variable; most engines have none.
-
-    Whoever may name a variable must not be able to have any other secret sent out.
-    """
-    return os.environ.get(name, "") if name.startswith(CREDENTIAL_PREFIX) else ""
 
 
 async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:

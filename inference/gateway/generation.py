@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientGoneError
+from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics
@@ -18,6 +19,7 @@ from inference.gateway.relay import relay_answer, relay_stream
 from inference.gateway.settle import Settlement
 from inference.openai.requests import GenerationRequest, parse
 from inference.openai.stream import StreamOptions
+from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from inference.routing.router import Router
 from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
@@ -35,6 +37,7 @@ class Generation:
     router: Router
     meter: Meter
     attempts: Attempts
+    counting: Counting
     live: LiveRequests
     metrics: GatewayMetrics
     body_bytes_max: int
@@ -53,7 +56,15 @@ class Generation:
             caller, model=model.name, surface=surface, streamed=request.stream
         )
         http.request_id = str(admission.request_id)
-        settlement = Settlement(self.meter, self.metrics, admission, started_us)
+        settlement = Settlement(
+            self.meter,
+            self.metrics,
+            self.counting,
+            admission,
+            request,
+            model.tokenizer,
+            started_us,
+        )
         try:
             await self._relay(http, request, settlement, replicas, output_tokens_max)
         finally:
@@ -77,10 +88,13 @@ class Generation:
                 downstream=http.downstream,
             )
         except BaseException as error:
-            if isinstance(error, ClientGoneError) and not request.stream:
-                # The engine had the whole prompt; how many tokens that were, it did not
-                # say.
-                settlement.end(EventStatus.CLIENT_GONE, Tally())
+            if (
+                isinstance(error, ClientGoneError)
+                and settlement.is_sent
+                and not request.stream
+            ):
+                # The engine had the whole prompt, and did not say how long it was.
+                settlement.end(EventStatus.CLIENT_GONE, Tally(), Transcript())
             else:
                 self.meter.void(settlement.admission)
             raise

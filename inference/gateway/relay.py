@@ -22,11 +22,12 @@ from inference.gateway.settle import Settlement, judge
 from inference.openai.errors import from_stream
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import (
-    DONE,
     StreamFormatError,
     StreamOptions,
     StreamTranslator,
+    usage_of,
 )
+from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from kit.contracts import DatabaseAwayError, EventStatus
 from kit.errors import ServiceUnavailable
@@ -36,7 +37,6 @@ ANSWER_BYTES_MAX = 64 * 1024 * 1024
 PIECE_BYTES = 4 * 1024
 # How long an engine may take to end an answer that is complete.
 TAIL_S_MAX = 2.0
-_END = b"data: " + DONE + b"\n\n"
 
 log = structlog.get_logger("tollgate.gateway")
 
@@ -51,7 +51,7 @@ async def relay_stream(
     except BaseException as error:
         attempt.exchange.close()
         status, reply = judge(error)
-        settlement.end(status, translator.tally)
+        settlement.end(status, translator.tally, translator.transcript)
         if not isinstance(error, Exception):
             raise
         if reply is None:
@@ -82,7 +82,9 @@ async def _pump(
                     await http.start_stream()
                 await http.write(out)
                 await http.downstream.drained()
-                settlement.handed_over(translator.tally.output_tokens)
+                settlement.handed_over(
+                    translator.tally.output_tokens, translator.transcript
+                )
             if translator.failure is not None:
                 raise translator.failure
     if not translator.is_finished:
@@ -111,8 +113,8 @@ async def _finish_stream(
     http: HttpRequest, settlement: Settlement, translator: StreamTranslator
 ) -> None:
     """Release what follows the last token once the usage is committed."""
-    settlement.handed_over(translator.tally.output_tokens)
-    commit = settlement.end(EventStatus.OK, translator.tally)
+    settlement.handed_over(translator.tally.output_tokens, translator.transcript)
+    commit = settlement.end(EventStatus.OK, translator.tally, translator.transcript)
     if not http.is_started:
         await http.start_stream()
     try:
@@ -122,8 +124,7 @@ async def _finish_stream(
             ServiceUnavailable("The end of this answer could not be recorded.")
         )
         return
-    held = translator.held()
-    await http.write(held if translator.is_done else held + _END, last=True)
+    await http.write(translator.ending(settlement.counts), last=True)
 
 
 async def relay_answer(
@@ -135,23 +136,26 @@ async def relay_answer(
 ) -> None:
     """Send a whole answer once it is committed; raises if there is none."""
     exchange = attempt.exchange
-    tally = Tally()
+    tally, transcript = Tally(), Transcript()
     try:
         body = await exchange.read_all(bytes_max=ANSWER_BYTES_MAX)
-        if (usage := _usage_of(body)) is not None:
+        answer = _answer_of(body)
+        if isinstance(usage := answer.get("usage"), dict):
             tally.final(usage)
+        else:
+            transcript = Transcript.of_answer(answer)
     except BaseException as error:
         exchange.close()
         status, reply = judge(error)
-        settlement.end(status, tally)
+        settlement.end(status, tally, transcript)
         if not isinstance(error, Exception):
             raise
         if reply is None:
             raise
         raise reply from error
     exchange.close()
-    settlement.handed_over(tally.output_tokens)
-    commit = settlement.end(EventStatus.OK, tally)
+    settlement.handed_over(tally.output_tokens, transcript)
+    commit = settlement.end(EventStatus.OK, tally, transcript)
     try:
         await asyncio.shield(commit)
     except DatabaseAwayError:
@@ -163,13 +167,15 @@ async def relay_answer(
     except asyncio.CancelledError:
         settlement.give_back(prompt_too=True)
         raise
+    if not tally.is_reported:
+        body = orjson.dumps({**answer, "usage": usage_of(settlement.counts)})
     body = _renamed(body, rename)
     await http.respond(200, body)
     if not await http.downstream.begun(len(body)):
         settlement.give_back(prompt_too=False)
 
 
-def _usage_of(body: bytes) -> dict[str, object] | None:
+def _answer_of(body: bytes) -> dict[str, object]:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
@@ -179,8 +185,7 @@ def _usage_of(body: bytes) -> dict[str, object] | None:
     fault = answer.get("error")
     if fault is not None and not answer.get("choices"):
         raise from_stream(fault if isinstance(fault, dict) else {})
-    usage = answer.get("usage")
-    return usage if isinstance(usage, dict) else None
+    return answer
 
 
 def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:

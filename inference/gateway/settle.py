@@ -7,16 +7,19 @@ can lose the event.
 """
 
 import asyncio
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import structlog
 
 from inference.engines.origin import EngineError, EngineSilentError
 from inference.gateway.connection import ClientGoneError
+from inference.gateway.counting import Counting
 from inference.gateway.live import DrainedError
 from inference.gateway.metrics import GatewayMetrics
+from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventTooLargeError
 from inference.openai.stream import StreamFormatError
+from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.clock import boot_us
 from kit.contracts import (
@@ -73,42 +76,161 @@ class Settlement:
 
     meter: Meter
     metrics: GatewayMetrics
+    counting: Counting
     admission: Admission
+    request: GenerationRequest
+    # The model's own, for what the engine does not count; empty where it has none.
+    tokenizer: str
     started_us: int
     replica_id: int = 0
+    # Whether an engine has the whole request, and has not refused it.
+    is_sent: bool = False
     output_tokens: int = 0
     first_token_us: int | None = None
     outcome: Outcome | None = None
+    _gives_prompt_back: bool | None = None
 
-    def handed_over(self, output_tokens: int) -> None:
+    @property
+    def counts(self) -> TokenCounts:
+        """Return what is billed, once the request has been settled."""
+        return TokenCounts() if self.outcome is None else self.outcome.counts
+
+    def handed_over(self, output_tokens: int, transcript: Transcript) -> None:
         """Note how much output the client has, and when it got the first of it."""
         self.output_tokens = output_tokens
-        if output_tokens and self.first_token_us is None:
+        if transcript:
+            transcript.handed_over()
+        if self.first_token_us is None and (output_tokens or transcript):
             self.first_token_us = boot_us() - self.started_us
 
-    def end(self, status: EventStatus, tally: Tally) -> asyncio.Future[None]:
-        """Queue the usage event with the output that was handed over."""
-        counts = tally.counts(output_tokens=self.output_tokens)
-        counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
-        if not tally.is_reported or (status in _OURS and self.output_tokens == 0):
-            counts = TokenCounts()
-        self.outcome = Outcome(
-            status=status,
-            counts=counts,
-            generated_tokens=tally.output_tokens,
-            counted_by=counted_by,
-            replica_id=self.replica_id,
-            first_token_us=self.first_token_us,
+    def end(
+        self, status: EventStatus, tally: Tally, transcript: Transcript
+    ) -> asyncio.Future[None]:
+        """Queue the usage event with the output that was handed over.
+
+        The future is done once it is committed. What the engine did not count is
+        counted first, and only then queued.
+        """
+        ended = _Ended(
+            status,
+            tally,
+            output_tokens=self.output_tokens,
+            delivered=transcript.delivered() if transcript else [],
+            generated=transcript.generated() if transcript else [],
             duration_us=boot_us() - self.started_us,
         )
-        self.metrics.add_settled(self.outcome)
-        if status in _ENGINES:
-            self.metrics.engine_failures += 1
-        return self.meter.settle(self.admission, self.outcome)
+        if ended.is_free or ended.is_counted:
+            return self._settle(ended, tally.counts(output_tokens=self.output_tokens))
+        return self.counting.later(self._settle_counted(ended))
 
     def give_back(self, *, prompt_too: bool) -> None:
         """Correct a settled answer that was never handed over."""
-        if self.outcome is None:
-            raise RuntimeError("nothing was settled that could be given back")
         self.metrics.undelivered += 1
+        if self.outcome is None:
+            # It is being counted: the correction follows the event that it corrects.
+            self._gives_prompt_back = prompt_too
+            return
         self.meter.undelivered(self.admission, self.outcome, prompt_too=prompt_too)
+
+    async def _settle_counted(self, ended: "_Ended") -> None:
+        try:
+            counts, generated = await self._counted(ended)
+        except BaseException as error:
+            # Even a bug must not leave the admission open for ever.
+            if isinstance(error, Exception):
+                log.exception("counting_failed")
+            counts, generated = None, None
+        counted_by: CountedBy | None = CountedBy.TOKENIZER
+        if counts is None:
+            # What the engine did say, if anything, still holds.
+            log.warning("tokens_not_counted", model=self.request.model[:128])
+            counts, counted_by = (
+                ended.tally.counts(output_tokens=ended.output_tokens),
+                None,
+            )
+        committed = self._settle(
+            ended, counts, counted_by=counted_by, generated_tokens=generated
+        )
+        if self._gives_prompt_back is not None and self.outcome is not None:
+            self.meter.undelivered(
+                self.admission, self.outcome, prompt_too=self._gives_prompt_back
+            )
+        await asyncio.shield(committed)
+
+    async def _counted(self, ended: "_Ended") -> tuple[TokenCounts | None, int | None]:
+        """Return the counts and what was generated; none where nobody can tell."""
+        known = ended.tally.counts(output_tokens=ended.output_tokens)
+        generated = delivered = 0
+        if ended.delivered or ended.generated:
+            counted = await self.counting.texts(ended.delivered, self.tokenizer)
+            beyond = counted
+            if ended.generated != ended.delivered:
+                beyond = await self.counting.texts(ended.generated, self.tokenizer)
+            if counted is None or beyond is None:
+                return None, None
+            delivered, generated = counted, beyond
+        if not ended.tally.is_reported:
+            prompt = await self.counting.prompt(
+                self.request,
+                self.tokenizer,
+                is_waited_for=ended.status is EventStatus.OK,
+            )
+            if prompt is None:
+                return None, None
+            known = replace(known, input_tokens=prompt)
+        output = known.output_tokens + delivered
+        return (
+            replace(known, output_tokens=output),
+            max(output, ended.tally.output_tokens + generated),
+        )
+
+    def _settle(
+        self,
+        ended: "_Ended",
+        counts: TokenCounts,
+        *,
+        counted_by: CountedBy | None = None,
+        generated_tokens: int | None = None,
+    ) -> asyncio.Future[None]:
+        tally = ended.tally
+        if counted_by is None:
+            counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
+        if ended.is_free or counted_by is CountedBy.NONE:
+            counts = TokenCounts()
+        if generated_tokens is None:
+            generated_tokens = tally.output_tokens
+        self.outcome = Outcome(
+            status=ended.status,
+            counts=counts,
+            generated_tokens=generated_tokens,
+            counted_by=counted_by,
+            replica_id=self.replica_id,
+            first_token_us=self.first_token_us,
+            duration_us=ended.duration_us,
+        )
+        self.metrics.add_settled(self.outcome)
+        if ended.status in _ENGINES:
+            self.metrics.engine_failures += 1
+        return self.meter.settle(self.admission, self.outcome)
+
+
+@dataclass(frozen=True, slots=True)
+class _Ended:
+    """How a request ended: what the engine counted, and the text that it did not."""
+
+    status: EventStatus
+    tally: Tally
+    output_tokens: int
+    delivered: list[str]
+    generated: list[str]
+    duration_us: int
+
+    @property
+    def is_free(self) -> bool:
+        """Tell whether nothing is billed: a failure of ours before the first token."""
+        return self.status in _OURS and not (self.output_tokens or self.delivered)
+
+    @property
+    def is_counted(self) -> bool:
+        """Tell whether the engine has counted all that is billed."""
+        return self.tally.is_reported and not (self.delivered or self.generated)

@@ -108,6 +108,16 @@ def prompts_of(prompt: Any) -> int:
     )
 
 
+def split_prompt(prompt: Any) -> tuple[int, list[str]]:
+    """Part the prompts of a completion: tokens that are known, texts to be counted."""
+    if isinstance(prompt, str):
+        return 0, [prompt]
+    if all(type(token) is int for token in prompt):
+        return len(prompt), []
+    known = sum(len(item) for item in prompt if not isinstance(item, str))
+    return known, [item for item in prompt if isinstance(item, str)]
+
+
 def _is_prompt(item: Any) -> bool:
     return isinstance(item, str) or (
         isinstance(item, list)

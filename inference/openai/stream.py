@@ -14,10 +14,15 @@ from typing import Any
 import orjson
 
 from inference.openai.errors import from_stream
+from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
+from kit.contracts import TokenCounts
 from kit.errors import PlatformError
 
 DONE = b"[DONE]"
+END = b"data: " + DONE + b"\n\n"
+# What all chunks of one stream have in common.
+_FRAME = ("id", "object", "created", "model")
 
 # A chunk of one choice as vLLM writes it, running usage last. The pattern is anchored
 # at the end, where a usage object inside another one would close one brace more, and a
@@ -58,7 +63,10 @@ class StreamTranslator:
         if options.rename is not None:
             engine, public = (orjson.dumps(name) for name in options.rename)
             self._rename = (b'"model":' + engine, b'"model":' + public)
+        self._frame: dict[str, Any] = {}
         self.tally = Tally()
+        # Text that no usage has covered yet; empty while the engine counts as it goes.
+        self.transcript = Transcript()
         self.is_done = False
         # What ends the stream, to be raised once what came before it is sent.
         self.failure: Exception | None = None
@@ -84,19 +92,32 @@ class StreamTranslator:
         return b"".join(out)
 
     def held(self) -> bytes:
-        """Return what follows the last token, to be sent after the commit."""
+        """Return what came behind the last token."""
         return b"".join(self._held)
+
+    def ending(self, counts: TokenCounts) -> bytes:
+        """Return all that follows the last token, to be sent after the commit.
+
+        A client that asked for usage gets what was counted where the engine said none.
+        """
+        *held, last = self._held if self.is_done else [*self._held, END]
+        if self._options.include_usage and not self.tally.is_final:
+            chunk = {**self._frame, "choices": [], "usage": usage_of(counts)}
+            held.append(self._shown(orjson.dumps(chunk)))
+        return b"".join((*held, last))
 
     def _feed(self, event: bytes, out: list[bytes]) -> None:
         plain = _PLAIN.search(event) if self._options.choices == 1 else None
         if plain is not None and _FINISH not in event and not self._held:
             self.tally.running(0, int(plain[1]), int(plain[2]))
+            if self.transcript:
+                self.transcript.cover()
             if not self._options.continuous_usage:
                 event = event[: plain.start()] + b"}"
             self._write(out, event)
         elif event == DONE:
             self.is_done = True
-            self._held.append(b"data: [DONE]\n\n")
+            self._held.append(END)
         elif event.startswith(b":"):
             comment = event + b"\n\n"
             if self._held:
@@ -120,6 +141,8 @@ class StreamTranslator:
         indexes = [_index(choice) for choice in choices]
         if isinstance(usage, dict):
             self._count(indexes, usage)
+        else:
+            self._transcribe(chunk, indexes)
         if not self._options.continuous_usage:
             chunk.pop("usage", None)
         for index, choice in zip(indexes, choices, strict=True):
@@ -138,6 +161,7 @@ class StreamTranslator:
         """Take in the final usage, or whatever else an engine says beside choices."""
         if isinstance(usage, dict):
             self.tally.final(usage)
+            self.transcript.cover()
             if self._options.include_usage:
                 self._hold(chunk)
         elif self.is_finished:
@@ -152,9 +176,18 @@ class StreamTranslator:
         self.tally.details(usage)
         if len(indexes) == 1:
             self.tally.running(indexes[0], prompt, output)
+            self.transcript.cover(indexes[0])
         else:
             # Several choices in one chunk share one count: a total, not one choice's.
             self.tally.at_least(prompt, output)
+            self.transcript.cover()
+
+    def _transcribe(self, chunk: Mapping[str, Any], indexes: list[int]) -> None:
+        """Keep the text of a chunk that says nothing of usage."""
+        for index, choice in zip(indexes, chunk["choices"], strict=True):
+            self.transcript.add(index, choice)
+        if not self._frame:
+            self._frame = {name: chunk[name] for name in _FRAME if name in chunk}
 
     def _hold(self, chunk: Mapping[str, Any]) -> None:
         self._keep(self._shown(orjson.dumps(chunk)))
@@ -173,6 +206,16 @@ class StreamTranslator:
         if self._rename is not None:
             event = event.replace(*self._rename, 1)
         return b"data: " + event + b"\n\n"
+
+
+def usage_of(counts: TokenCounts) -> dict[str, Any]:
+    """Return counts of ours in the API's own shape."""
+    prompt = counts.input_tokens + counts.cached_input_tokens
+    return {
+        "prompt_tokens": prompt,
+        "completion_tokens": counts.output_tokens,
+        "total_tokens": prompt + counts.output_tokens,
+    }
 
 
 def _parsed(event: bytes) -> dict[str, Any]:

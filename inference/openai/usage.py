@@ -77,8 +77,8 @@ class Tally:
         for name in ("prompt_tokens", "completion_tokens"):
             if usage.get(name) is None:
                 raise UsageError(f"{name} is missing")
-        self._prompt = max(self._prompt, _tokens(usage, "prompt_tokens"))
-        self._output = max(self._output, _tokens(usage, "completion_tokens"))
+        self._prompt = max(self._prompt, reported_tokens(usage, "prompt_tokens"))
+        self._output = max(self._output, reported_tokens(usage, "completion_tokens"))
         self._final_output = self._output
         self.details(usage)
 
@@ -86,11 +86,13 @@ class Tally:
         """Take in the cached and the reasoning share, from whatever reports them."""
         prompt_details = usage.get("prompt_tokens_details")
         if isinstance(prompt_details, Mapping):
-            self._cached = max(self._cached, _tokens(prompt_details, "cached_tokens"))
+            self._cached = max(
+                self._cached, reported_tokens(prompt_details, "cached_tokens")
+            )
         output_details = usage.get("completion_tokens_details")
         if isinstance(output_details, Mapping):
             self._reasoning = max(
-                self._reasoning, _tokens(output_details, "reasoning_tokens")
+                self._reasoning, reported_tokens(output_details, "reasoning_tokens")
             )
 
     def counts(self, *, output_tokens: int | None = None) -> TokenCounts:
@@ -105,7 +107,8 @@ class Tally:
         )
 
 
-def _tokens(usage: Mapping[str, Any], name: str) -> int:
+def reported_tokens(usage: Mapping[str, Any], name: str) -> int:
+    """Return one count of a report, nothing if it is absent; raises `UsageError`."""
     value = usage.get(name)
     if value is None:
         return 0

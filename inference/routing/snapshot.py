@@ -52,6 +52,8 @@ class ModelEntry:
     context_tokens: int
     max_output_tokens: int | None
     created: int
+    # What counts tokens where an engine does not; empty where nothing can.
+    tokenizer: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -135,6 +137,8 @@ def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -
         context_tokens=body["context_tokens"],
         max_output_tokens=body["max_output_tokens"],
         created=body["created"],
+        # A publication from before this was known has none.
+        tokenizer=body.get("tokenizer", ""),
     )
 
 

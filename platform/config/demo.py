@@ -48,6 +48,7 @@ class Engine:
     dialect: str
     model: str
     context_tokens: int
+    tokenizer: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -129,10 +130,19 @@ def _model(engine: Engine) -> ServedModel:
     model = control.served_models(name=engine.model).first()
     if model is None:
         model = serving.create_model(
-            name=engine.model, context_tokens=engine.context_tokens
+            name=engine.model,
+            context_tokens=engine.context_tokens,
+            tokenizer=engine.tokenizer,
         )
-    elif model.context_tokens != engine.context_tokens:
-        model = serving.update_model(model=model, context_tokens=engine.context_tokens)
+    elif (model.context_tokens, model.tokenizer) != (
+        engine.context_tokens,
+        engine.tokenizer,
+    ):
+        model = serving.update_model(
+            model=model,
+            context_tokens=engine.context_tokens,
+            tokenizer=engine.tokenizer,
+        )
     name = f"demo-{model.pk}"
     for other in control.replicas(state=Replica.State.ACTIVE):
         if other.name.startswith("demo-") and other.name != name:

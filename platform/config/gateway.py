@@ -14,6 +14,7 @@ from types import FrameType
 import structlog
 import uvicorn
 import uvloop
+from psycopg import AsyncConnection
 
 from config.env import (
     DatabaseSettings,
@@ -28,6 +29,7 @@ from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientConnection
+from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
@@ -35,6 +37,7 @@ from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.routing import snapshot as routing
 from inference.routing.router import RoundRobin
+from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import follow
 from metering.intake import prices
@@ -112,6 +115,8 @@ class GatewayProcess:
                 idle=gateway.engine_idle_ms / 1000,
             )
         )
+        self.tokenizers = TokenizerPool()
+        self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
             pepper=secrets.key_pepper.get_secret_value().encode(),
@@ -145,7 +150,7 @@ class GatewayProcess:
                     self._database.direct_url,
                     name=f"{self._settings.gateway_name} snapshot",
                     channel=routing.CHANNEL,
-                    refresh=self.snapshot.refresh,
+                    refresh=self._refresh_snapshot,
                     poll_s=routing.POLL_S,
                 )
             ),
@@ -166,6 +171,7 @@ class GatewayProcess:
             for task in (starting, *followers):
                 task.cancel()
             await asyncio.gather(starting, *followers, return_exceptions=True)
+            await self.counting.close()
             await self.meter.stop()
             await self.pool.close()
 
@@ -178,6 +184,15 @@ class GatewayProcess:
             "prices": self.meter.prices.is_loaded,
             "serving": not self.server.is_draining,
         }
+
+    async def _refresh_snapshot(self, connection: AsyncConnection) -> None:
+        """Follow the control side; load a tokenizer before a request can need it."""
+        await self.snapshot.refresh(connection)
+        await self.tokenizers.prepare(
+            model.tokenizer
+            for model in self.snapshot.models.values()
+            if model.tokenizer
+        )
 
     def _has_started(self) -> bool:
         """Tell whether all that a request is decided on was read at least once."""
@@ -194,6 +209,7 @@ class GatewayProcess:
             router=RoundRobin(),
             meter=self.meter,
             attempts=Attempts(pool=self.pool, live=self.live),
+            counting=self.counting,
             live=self.live,
             metrics=self.metrics,
             body_bytes_max=self._settings.body_bytes_max,
@@ -225,6 +241,10 @@ class GatewayProcess:
                     "Admitted requests that are neither settled nor voided.",
                     lambda: self.meter.open_requests,
                 ),
+                "tollgate_counts_waiting": (
+                    "Ended requests whose tokens are still being counted.",
+                    lambda: len(self.counting),
+                ),
                 "tollgate_events_waiting": (
                     "Usage events that are not committed yet.",
                     lambda: committer.waiting,
@@ -255,6 +275,12 @@ class GatewayProcess:
                 "tollgate_events_refused": (
                     "Events that the database refused: each is an incident.",
                     lambda: committer.stats.refused,
+                ),
+            },
+            histograms={
+                "tollgate_commit_seconds": (
+                    "From an event's queueing to its commit.",
+                    committer.stats.waits,
                 ),
             },
         )

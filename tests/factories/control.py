@@ -14,6 +14,7 @@ def make_model(
     name: str | None = None,
     context_tokens: int = 8192,
     max_output_tokens: int | None = None,
+    tokenizer: str = "",
 ) -> ServedModel:
     """Create an enabled served model."""
     with as_operator():
@@ -21,6 +22,7 @@ def make_model(
             name=name or f"model-{next(_numbers)}",
             context_tokens=context_tokens,
             max_output_tokens=max_output_tokens,
+            tokenizer=tokenizer,
         )
 
 

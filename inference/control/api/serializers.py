@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from inference.control.models import Replica, ServedModel
+from inference.tokenizers.shipped import SHIPPED
 from kit.drf.serializers import Filters, Input
 
 _TOKENS_MAX = 2**31 - 1
@@ -41,6 +42,7 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
             "description",
             "context_tokens",
             "max_output_tokens",
+            "tokenizer",
             "enabled",
             "created_at",
         )
@@ -58,6 +60,12 @@ class ModelCreate(Input):
     max_output_tokens = serializers.IntegerField(
         min_value=1, max_value=_TOKENS_MAX, default=None, allow_null=True
     )
+    tokenizer = serializers.ChoiceField(
+        choices=list(SHIPPED),
+        default="",
+        allow_blank=True,
+        help_text="Counts tokens where an engine reports none.",
+    )
 
 
 class ModelUpdate(Input):
@@ -71,6 +79,9 @@ class ModelUpdate(Input):
     )
     max_output_tokens = serializers.IntegerField(
         min_value=1, max_value=_TOKENS_MAX, required=False, allow_null=True
+    )
+    tokenizer = serializers.ChoiceField(
+        choices=list(SHIPPED), required=False, allow_blank=True
     )
 
 

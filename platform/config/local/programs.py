@@ -81,6 +81,7 @@ class Plan:
             "ENGINE_URL": engine,
             "ENGINE_MODEL": settings.engine_model or simulated,
             "ENGINE_DIALECT": settings.engine_dialect,
+            "ENGINE_TOKENIZER": settings.engine_tokenizer,
             "HOST": settings.host,
             "PORT": str(settings.port),
             "WEB_URL": f"http://{LOOPBACK}:{ports['web']}",

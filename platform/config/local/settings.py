@@ -31,5 +31,8 @@ class UpSettings(Settings):
     engine_dialect: Literal["vllm", "openai"] = Field(
         "vllm", description="What the engine speaks."
     )
+    engine_tokenizer: Literal["", "cl100k_base", "o200k_base"] = Field(
+        "", description="Counts the tokens of an engine that reports none."
+    )
     database_url: str = Field("", description="A PostgreSQL to use, as its owner role.")
     redis_url: str = Field("", description="A Valkey or Redis to use.")

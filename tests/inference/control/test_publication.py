@@ -81,11 +81,17 @@ class TestBodies:
         assert body(Kind.API_KEY, other) is not None
 
     def test_model(self) -> None:
-        model = make_model(name="demo", context_tokens=8192, max_output_tokens=100)
+        model = make_model(
+            name="demo",
+            context_tokens=8192,
+            max_output_tokens=100,
+            tokenizer="cl100k_base",
+        )
         told = {
             "id": model.pk,
             "context_tokens": 8192,
             "max_output_tokens": 100,
+            "tokenizer": "cl100k_base",
             "created": int(model.created_at.timestamp()),
         }
         assert body(Kind.MODEL, "demo") == told

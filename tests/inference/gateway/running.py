@@ -26,6 +26,7 @@ from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientConnection
+from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.http import Receive, Scope, Send
 from inference.gateway.live import LiveRequests
@@ -34,6 +35,7 @@ from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.routing.router import RoundRobin
 from inference.routing.snapshot import Snapshot
+from inference.tokenizers.pool import TokenizerPool
 from kit import api_keys
 from tests.inference.gateway.meter import NOW_US, RecordingMeter
 from tests.inference.gateway.polling import PATIENCE_S
@@ -59,6 +61,7 @@ class GatewayOptions:
     stall_s_max: float = 60.0
     head_s_max: float = 30.0
     drain_s: float = 5.0
+    count_patience_s: float = 1.0
     # Put around the application, to act at a moment that only the inside knows.
     around: Callable[[App], App] | None = None
 
@@ -75,6 +78,7 @@ class RunningGateway:
     live: LiveRequests
     pool: EnginePool
     server: GatewayServer
+    counting: Counting
     readiness: dict[str, bool]
     key: str = ""
     client: httpx.Client = field(init=False)
@@ -135,6 +139,7 @@ class RunningGateway:
         dialect: str = "vllm",
         upstream_model: str = "",
         max_output_tokens: int | None = None,
+        tokenizer: str = "",
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
@@ -142,6 +147,7 @@ class RunningGateway:
             "context_tokens": 32_768,
             "max_output_tokens": max_output_tokens,
             "created": 1,
+            "tokenizer": tokenizer,
         }
         self.publish("model", name, body)
         for url in urls:
@@ -203,7 +209,8 @@ def running_gateway(**options: Any) -> Iterator[RunningGateway]:
         gateway.client.close()
         gateway.server.should_exit = True
         serving.result(PATIENCE_S)
-        asyncio.run_coroutine_threadsafe(gateway.pool.close(), loop).result(PATIENCE_S)
+        for closing in (gateway.counting.close(), gateway.pool.close()):
+            asyncio.run_coroutine_threadsafe(closing, loop).result(PATIENCE_S)
         loop.call_soon_threadsafe(loop.stop)
         thread.join(PATIENCE_S)
         loop.close()
@@ -213,6 +220,13 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
     meter = RecordingMeter(asyncio.get_running_loop())
     snapshot, metrics, live = Snapshot(), GatewayMetrics(), LiveRequests()
     pool = EnginePool(timeouts=options.timeouts)
+    counting = Counting(
+        pool,
+        snapshot,
+        TokenizerPool(),
+        patience_s=options.count_patience_s,
+        pause_s=0.05,
+    )
     readiness = {"database": True}
     authenticator = Authenticator(
         snapshot=snapshot,
@@ -227,6 +241,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             router=RoundRobin(),
             meter=meter,
             attempts=Attempts(pool=pool, live=live),
+            counting=counting,
             live=live,
             metrics=metrics,
             body_bytes_max=BODY_BYTES_MAX,
@@ -264,7 +279,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
     port = listener.getsockname()[1]
     loop = asyncio.get_running_loop()
     return RunningGateway(
-        loop, port, meter, snapshot, metrics, live, pool, server, readiness
+        loop, port, meter, snapshot, metrics, live, pool, server, counting, readiness
     )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
+from inference.engines.simulator.tokens import chat_tokens
 from inference.gateway.connection import ClientConnection
 from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
@@ -15,6 +16,10 @@ from tests.inference.gateway.polling import wait_until
 from tests.inference.gateway.running import RunningGateway, running_gateway
 
 NEVER_MS = 600_000
+# Of the raw client's chat, by the simulator's own rule.
+SIMULATED_PROMPT_TOKENS = len(
+    chat_tokens([{"role": "user", "content": "one two three"}])
+)
 
 Leave = Callable[[RawClient], None]
 
@@ -34,7 +39,7 @@ def leave(request: pytest.FixtureRequest) -> Leave:
 
 
 @pytest.mark.parametrize("stream", [True, False])
-def test_before_the_first_token_the_engine_is_stopped_and_nothing_is_billed(
+def test_before_the_first_token_the_engine_is_stopped_and_the_prompt_is_counted(
     gateway: RunningGateway,
     simulator: RunningSimulator,
     model: str,
@@ -49,8 +54,9 @@ def test_before_the_first_token_the_engine_is_stopped_and_nothing_is_billed(
 
     simulator.await_stats(lambda stats: stats["aborted"] == 1)
     [outcome] = wait_until(lambda: gateway.meter.outcomes)
-    assert (outcome.status, outcome.counts) == (EventStatus.CLIENT_GONE, TokenCounts())
-    assert outcome.counted_by is CountedBy.NONE
+    assert outcome.status is EventStatus.CLIENT_GONE
+    assert outcome.counts == TokenCounts(input_tokens=SIMULATED_PROMPT_TOKENS)
+    assert outcome.counted_by is CountedBy.TOKENIZER
 
 
 @pytest.mark.parametrize("stream", [True, False])

@@ -1,6 +1,7 @@
 """Set up the demo tenant of `make up` and write down what its clients need."""
 
 import argparse
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -42,6 +43,7 @@ class Command(BaseCommand):
             engine = demo.find_engine(
                 url=up.engine_url, dialect=up.engine_dialect, model=up.engine_model
             )
+            engine = replace(engine, tokenizer=up.engine_tokenizer)
             with as_operator(), atomic():
                 made = demo.seed(
                     engine=engine, known=read_env(file), now=timezone.now()

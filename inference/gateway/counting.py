@@ -1,0 +1,142 @@
+"""Count what an engine did not: a prompt at its `/tokenize`, a text with its tokenizer.
+
+A request that ends before any usage was read is counted afterwards, while its admission
+stays open: at any replica of the model, for up to `PATIENCE_S`. Failure: what cannot be
+counted is None, and the event says so. Owns: the tasks that count; a gateway that stops
+gives them `LAST_S` and then ends them.
+"""
+
+import asyncio
+from collections.abc import Coroutine
+from dataclasses import dataclass, field
+
+import structlog
+
+from inference.engines.backend import EngineCall, InferenceBackend
+from inference.engines.client import EnginePool
+from inference.engines.credentials import credential
+from inference.engines.origin import EngineError, EngineLostError, origin_of
+from inference.engines.registry import BACKENDS
+from inference.openai.requests import GenerationRequest
+from inference.openai.usage import UsageError
+from inference.routing.snapshot import ReplicaEntry, Snapshot
+from inference.tokenizers.pool import TokenizerPool
+
+PATIENCE_S = 30.0
+# Where a client waits for the end of its answer, it cannot be kept that long.
+WAITED_FOR_S = 2.0
+LAST_S = 5.0
+PAUSE_S = 0.5
+# A count comes with the tokens themselves, at some seven bytes each.
+COUNT_BYTES_MAX = 16 * 1024 * 1024
+
+log = structlog.get_logger("tollgate.gateway")
+
+
+@dataclass(slots=True)
+class Counting:
+    """Counts prompts and texts, and holds the settlements that wait for a count."""
+
+    pool: EnginePool
+    snapshot: Snapshot
+    tokenizers: TokenizerPool
+    patience_s: float = PATIENCE_S
+    pause_s: float = PAUSE_S
+    _waiting: set[asyncio.Task[None]] = field(default_factory=set)
+
+    def __len__(self) -> int:
+        """Return how many settlements wait for a count."""
+        return len(self._waiting)
+
+    def later(self, settlement: Coroutine[None, None, None]) -> asyncio.Task[None]:
+        """Run a settlement that has to count first, whatever becomes of its request."""
+        task = asyncio.get_running_loop().create_task(settlement, name="counting")
+        self._waiting.add(task)
+        task.add_done_callback(self._done)
+        return task
+
+    async def prompt(
+        self, request: GenerationRequest, tokenizer: str, *, is_waited_for: bool
+    ) -> int | None:
+        """Return the length of a prompt in tokens; None when nobody can tell."""
+        patience_s = min(self.patience_s, WAITED_FOR_S if is_waited_for else PATIENCE_S)
+        try:
+            async with asyncio.timeout(patience_s):
+                tokens = await self._prompt_at_engines(request)
+        except TimeoutError:
+            tokens = None
+        if tokens is None and tokenizer:
+            tokens = await self.tokenizers.prompt(tokenizer, request)
+        return tokens
+
+    async def texts(self, texts: list[str], tokenizer: str) -> int | None:
+        """Return the tokens of texts that a model wrote; None when nobody can tell."""
+        return await self.tokenizers.texts(tokenizer, texts) if tokenizer else None
+
+    async def close(self, *, last_s: float = LAST_S) -> None:
+        """Give what still counts a moment, then end it."""
+        if self._waiting:
+            await asyncio.wait(self._waiting, timeout=last_s)
+        for task in tuple(self._waiting):
+            task.cancel()
+        if self._waiting:
+            await asyncio.wait(self._waiting)
+        self.tokenizers.close()
+
+    def _done(self, task: asyncio.Task[None]) -> None:
+        self._waiting.discard(task)
+        # Nobody may wait for it any more; then its failure has been logged already.
+        if not task.cancelled():
+            task.exception()
+
+    async def _prompt_at_engines(self, request: GenerationRequest) -> int | None:
+        """Ask one replica after another, round after round, until one has counted."""
+        while True:
+            replicas = self.snapshot.replicas_by_model.get(request.model, ())
+            able = False
+            for replica in replicas:
+                backend = BACKENDS[replica.dialect]
+                asked = backend.prompt_calls(
+                    request,
+                    model=replica.upstream_model or request.model,
+                    credential=credential(replica.credential),
+                )
+                if asked is None:
+                    continue
+                able = True
+                try:
+                    counts = [
+                        await self._ask(replica, backend, call) for call in asked.calls
+                    ]
+                except (EngineError, UsageError) as error:
+                    log.info(
+                        "prompt_not_counted",
+                        replica=replica.name,
+                        reason=type(error).__name__,
+                    )
+                    continue
+                return asked.known_tokens + sum(counts)
+            if not able:
+                return None
+            await asyncio.sleep(self.pause_s)
+
+    async def _ask(
+        self, replica: ReplicaEntry, backend: InferenceBackend, call: EngineCall
+    ) -> int:
+        exchange = await self.pool.request(
+            origin_of(replica.url),
+            method="POST",
+            path=call.path,
+            headers=call.headers,
+            body=call.body,
+            # On a kept connection that breaks, an engine in health would seem lost.
+            fresh=True,
+        )
+        try:
+            status = await exchange.head()
+            body = await exchange.read_all(bytes_max=COUNT_BYTES_MAX)
+        finally:
+            exchange.close()
+        if status != 200:
+            raise EngineLostError(f"the engine would not count: {status}")
+        return backend.prompt_tokens(body)

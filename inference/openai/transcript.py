@@ -1,0 +1,104 @@
+"""The text of an answer that no usage covers yet: what a tokenizer would have to count.
+
+An engine with running usage covers every chunk, and nothing is kept. One that reports
+only at the end, or never, leaves text here, in memory and for this request alone. Pure.
+"""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Of a chat's delta; engines write the reasoning under either name.
+_TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal")
+
+
+@dataclass(slots=True)
+class _Choice:
+    """Pieces of one choice's text, and how many of them usage has covered."""
+
+    pieces: list[str] = field(default_factory=list)
+    covered: int = 0
+    # As both stood when the client last had all of it.
+    handed_pieces: int = 0
+    handed_covered: int = 0
+
+    def text(self, start: int, end: int) -> str:
+        """Return the pieces from `start` to `end` as one text."""
+        return "".join(self.pieces[start:end])
+
+
+class Transcript:
+    """Text by choice: what came, what usage covers, what the client has."""
+
+    __slots__ = ("_choices",)
+
+    def __init__(self) -> None:
+        self._choices: dict[int, _Choice] = {}
+
+    def __bool__(self) -> bool:
+        """Tell whether any text came that no usage covered at the time."""
+        return bool(self._choices)
+
+    @classmethod
+    def of_answer(cls, answer: Mapping[str, Any]) -> "Transcript":
+        """Return the transcript of a whole answer, handed over as a whole."""
+        transcript = cls()
+        choices = answer.get("choices")
+        for number, choice in enumerate(choices if isinstance(choices, list) else ()):
+            if isinstance(choice, dict):
+                transcript.add(number, choice)
+        transcript.handed_over()
+        return transcript
+
+    def add(self, index: int, choice: Mapping[str, Any]) -> None:
+        """Take in the text that a choice's chunk, or a whole choice, carries."""
+        pieces = list(_texts(choice))
+        if pieces:
+            self._choices.setdefault(index, _Choice()).pieces.extend(pieces)
+
+    def cover(self, index: int | None = None) -> None:
+        """Note that usage has covered all text of a choice, or of every one."""
+        for number, choice in self._choices.items():
+            if index is None or number == index:
+                choice.covered = len(choice.pieces)
+
+    def handed_over(self) -> None:
+        """Note that the client has all that came."""
+        for choice in self._choices.values():
+            choice.handed_pieces = len(choice.pieces)
+            choice.handed_covered = choice.covered
+
+    def delivered(self) -> list[str]:
+        """Return the text that the client has beyond what usage said it has."""
+        return [
+            text
+            for choice in self._choices.values()
+            if (text := choice.text(choice.handed_covered, choice.handed_pieces))
+        ]
+
+    def generated(self) -> list[str]:
+        """Return the text that came beyond what usage covers."""
+        return [
+            text
+            for choice in self._choices.values()
+            if (text := choice.text(choice.covered, len(choice.pieces)))
+        ]
+
+
+def _texts(choice: Mapping[str, Any]) -> Iterator[str]:
+    if isinstance(text := choice.get("text"), str) and text:
+        yield text
+    delta = choice.get("delta") or choice.get("message")
+    if not isinstance(delta, Mapping):
+        return
+    for name in _TEXT_FIELDS:
+        if isinstance(text := delta.get(name), str) and text:
+            yield text
+    calls = delta.get("tool_calls")
+    for call in calls if isinstance(calls, list) else ():
+        function = call.get("function") if isinstance(call, Mapping) else None
+        if not isinstance(function, Mapping):
+            continue
+        for name in ("name", "arguments"):
+            if isinstance(text := function.get(name), str) and text:
+                yield text

@@ -1,0 +1,45 @@
+"""What a request puts before the model, as a tokenizer sees it. Pure.
+
+An estimate, as a chat template is the engine's own: every message costs its text and
+what the commonest template adds, tools and tool calls cost their JSON. A prompt that is
+token ids is its own count.
+"""
+
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any
+
+import orjson
+
+from inference.openai.limits import split_prompt
+from inference.openai.requests import GenerationRequest
+from inference.tokenizers.shipped import ShippedTokenizer
+from kit.contracts import Surface
+
+CountText = Callable[[str], int]
+
+
+def prompt_tokens(
+    request: GenerationRequest, *, shipped: ShippedTokenizer, count_text: CountText
+) -> int:
+    """Return how many tokens the prompt of a request is, over all its prompts."""
+    if request.surface is not Surface.CHAT_COMPLETIONS:
+        known, texts = split_prompt(request.payload["prompt"])
+        return known + sum(count_text(text) for text in texts)
+    messages: list[dict[str, Any]] = request.payload["messages"]
+    overhead = len(messages) * shipped.message_tokens + shipped.reply_tokens
+    return overhead + sum(count_text(text) for text in _chat_texts(request.payload))
+
+
+def _chat_texts(payload: Mapping[str, Any]) -> Iterator[str]:
+    if tools := payload.get("tools"):
+        yield orjson.dumps(tools).decode()
+    for message in payload["messages"]:
+        content = message.get("content")
+        if isinstance(content, str):
+            yield content
+        for part in content if isinstance(content, list) else ():
+            yield part.get("text") or part.get("refusal") or ""
+        if name := message.get("name"):
+            yield str(name)
+        if calls := message.get("tool_calls"):
+            yield orjson.dumps(calls).decode()

@@ -1,0 +1,369 @@
+"""What no engine counted: by `/tokenize`, by the model's tokenizer, or by nobody."""
+
+import asyncio
+import socket
+from collections.abc import Iterator
+from typing import Any
+
+import orjson
+import pytest
+from openai import OpenAI
+
+from inference.engines.registry import BACKENDS
+from inference.gateway.counting import Counting
+from inference.openai.requests import parse
+from inference.routing.snapshot import Snapshot
+from inference.tokenizers.encodings import text_tokens
+from inference.tokenizers.pool import TokenizerPool
+from kit.contracts import CountedBy, EventStatus, Surface, TokenCounts
+from tests.inference.engines.scripted import EngineSide, scripted_engine
+from tests.inference.engines.wire import (
+    DONE,
+    PROMPT_TOKENS,
+    STREAM_END,
+    answer,
+    chat_chunk,
+    event,
+    token,
+    usage,
+    whole,
+)
+from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.polling import wait_until
+from tests.inference.gateway.running import RunningGateway, running_gateway
+
+TOKENIZER = "cl100k_base"
+WORDS = ("The quick ", "brown fox jumps", " over the lazy dog", ".")
+TEXT = "".join(WORDS)
+# One message of ChatML, and the opening of the reply.
+CHAT_TOKENS = 5 + text_tokens(TOKENIZER, "one two three") + 3
+MESSAGES: Any = [{"role": "user", "content": "one two three"}]
+
+
+def plain(text: str, *, reason: str | None = None) -> bytes:
+    """Return the event of a chunk that says nothing of usage."""
+    return event(chat_chunk({"content": text} if text else {}, reason=reason))
+
+
+def speaking(*events: bytes) -> Any:
+    """Return an engine that streams these events and ends well."""
+
+    def script(side: EngineSide) -> None:
+        while side.request():
+            side.stream(*events)
+            side.send(STREAM_END)
+
+    return script
+
+
+UNCOUNTED = (*map(plain, WORDS), plain("", reason="stop"), DONE)
+
+
+def sdk_stream(sdk: OpenAI, model: str, **fields: Any) -> list[Any]:
+    return list(
+        sdk.chat.completions.create(
+            model=model, messages=MESSAGES, stream=True, **fields
+        )
+    )
+
+
+def test_a_stream_without_usage_is_counted_and_the_client_is_told(
+    gateway: RunningGateway,
+) -> None:
+    with scripted_engine(speaking(*UNCOUNTED)) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        chunks = sdk_stream(
+            gateway.openai(), model, stream_options={"include_usage": True}
+        )
+
+    [outcome] = gateway.meter.outcomes
+    output = text_tokens(TOKENIZER, TEXT)
+    assert outcome.status is EventStatus.OK
+    assert outcome.counted_by is CountedBy.TOKENIZER
+    assert outcome.counts == TokenCounts(input_tokens=CHAT_TOKENS, output_tokens=output)
+    assert outcome.generated_tokens == output
+    assert outcome.first_token_us is not None
+    told = chunks[-1].usage
+    assert (told.prompt_tokens, told.completion_tokens) == (CHAT_TOKENS, output)
+    assert chunks[-1].choices == []
+    assert chunks[-1].id == chunks[0].id
+    assert all(chunk.usage is None for chunk in chunks[:-1])
+
+
+def test_a_client_that_asked_for_no_usage_is_shown_none(
+    gateway: RunningGateway,
+) -> None:
+    with scripted_engine(speaking(*UNCOUNTED)) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        chunks = sdk_stream(gateway.openai(), model)
+
+    assert all(chunk.usage is None and chunk.choices for chunk in chunks)
+    assert gateway.meter.outcomes[0].counts.output_tokens == text_tokens(
+        TOKENIZER, TEXT
+    )
+
+
+def test_without_a_tokenizer_nothing_is_billed_and_the_event_says_so(
+    gateway: RunningGateway,
+) -> None:
+    with scripted_engine(speaking(*UNCOUNTED)) as engine:
+        model = gateway.serve(engine.url, dialect="openai")
+        sdk_stream(gateway.openai(), model)
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counted_by is CountedBy.NONE
+    assert outcome.counts == TokenCounts()
+
+
+def test_a_whole_answer_without_usage_is_counted_and_shown(
+    gateway: RunningGateway,
+) -> None:
+    def script(side: EngineSide) -> None:
+        while side.request():
+            body = answer(TEXT, output=0)
+            del body["usage"]
+            side.send(whole(body))
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        said = gateway.openai().chat.completions.create(model=model, messages=MESSAGES)
+
+    [outcome] = gateway.meter.outcomes
+    output = text_tokens(TOKENIZER, TEXT)
+    assert outcome.counts == TokenCounts(input_tokens=CHAT_TOKENS, output_tokens=output)
+    assert outcome.counted_by is CountedBy.TOKENIZER
+    assert said.usage is not None
+    assert said.usage.completion_tokens == output
+    assert said.choices[0].message.content == TEXT
+
+
+def test_of_an_engine_that_reports_at_the_end_a_leaver_pays_for_the_text_it_got(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    def script(side: EngineSide) -> None:
+        side.request()
+        side.stream(plain(WORDS[0]), plain(WORDS[1]))
+        side.wait_until_left()
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        raw.chat(model, stream=True)
+        raw.read_text(WORDS[1])
+        raw.leave()
+        assert engine.left.wait(10)
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.status is EventStatus.CLIENT_GONE
+    assert outcome.counted_by is CountedBy.TOKENIZER
+    output = text_tokens(TOKENIZER, WORDS[0] + WORDS[1])
+    assert outcome.counts == TokenCounts(input_tokens=CHAT_TOKENS, output_tokens=output)
+
+
+def test_an_engine_that_stops_counting_is_counted_from_there(
+    gateway: RunningGateway,
+) -> None:
+    script = speaking(token(1), token(2), *UNCOUNTED)
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url, tokenizer=TOKENIZER)
+        sdk_stream(gateway.openai(), model)
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counted_by is CountedBy.TOKENIZER
+    assert outcome.counts == TokenCounts(
+        input_tokens=PROMPT_TOKENS, output_tokens=2 + text_tokens(TOKENIZER, TEXT)
+    )
+
+
+def test_a_final_usage_covers_what_came_without(gateway: RunningGateway) -> None:
+    *uncounted, done = UNCOUNTED
+    with scripted_engine(speaking(*uncounted, usage(9), done)) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        sdk_stream(gateway.openai(), model)
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counted_by is CountedBy.ENGINE
+    assert outcome.counts == TokenCounts(input_tokens=PROMPT_TOKENS, output_tokens=9)
+
+
+def test_an_engine_failure_before_the_first_token_counts_and_bills_nothing(
+    gateway: RunningGateway,
+) -> None:
+    def script(side: EngineSide) -> None:
+        side.request()
+        side.stream(plain(""))
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url, dialect="openai", tokenizer=TOKENIZER)
+        body = {"model": model, "messages": MESSAGES, "stream": True}
+        gateway.client.post("/v1/chat/completions", json=body)
+
+    [outcome] = gateway.meter.outcomes
+    assert (outcome.status, outcome.counts) == (
+        EventStatus.ENGINE_ERROR,
+        TokenCounts(),
+    )
+
+
+class Counter:
+    """An engine that never answers a chat, and counts prompts from some call on."""
+
+    def __init__(self, *, refusals: int = 0, count: object = 41) -> None:
+        self.refusals = refusals
+        self.count = count
+        self.asked: list[dict[str, Any]] = []
+
+    def __call__(self, side: EngineSide) -> None:
+        request = side.request()
+        if request is None:
+            return
+        if request.target != "/tokenize":
+            side.wait_until_left()
+            return
+        self.asked.append(request.json)
+        if len(self.asked) <= self.refusals:
+            side.send(whole({"error": "busy"}, status=503, close=True))
+        else:
+            side.send(whole({"count": self.count, "tokens": []}))
+
+
+def leave_unanswered(gateway: RunningGateway, raw: RawClient, *urls: str) -> None:
+    """Post a whole chat, and leave once an engine has it."""
+    raw.chat(gateway.serve(*urls, upstream_model="theirs"))
+
+
+@pytest.mark.parametrize("refusals", [0, 3])
+def test_a_prompt_is_counted_by_the_engine_however_often_it_is_asked(
+    gateway: RunningGateway, raw: RawClient, refusals: int
+) -> None:
+    counter = Counter(refusals=refusals)
+    with scripted_engine(counter) as engine:
+        leave_unanswered(gateway, raw, engine.url)
+        wait_until(lambda: engine.requests)
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.status is EventStatus.CLIENT_GONE
+    assert outcome.counted_by is CountedBy.TOKENIZER
+    assert outcome.counts == TokenCounts(input_tokens=41)
+    assert counter.asked[-1] == {"model": "theirs", "messages": MESSAGES}
+    assert len(counter.asked) == refusals + 1
+
+
+@pytest.mark.parametrize("count", [None, "41", -1, 0, 4.5, 10**9])
+def test_a_count_that_cannot_be_is_none(
+    gateway: RunningGateway, raw: RawClient, count: object
+) -> None:
+    counter = Counter(count=count)
+    with scripted_engine(counter) as engine:
+        leave_unanswered(gateway, raw, engine.url)
+        wait_until(lambda: engine.requests)
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.counted_by is CountedBy.NONE
+    assert outcome.counts == TokenCounts()
+
+
+def test_any_replica_of_the_model_may_count(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    deaf, counter = Counter(refusals=10**6), Counter()
+    with scripted_engine(deaf) as first, scripted_engine(counter) as second:
+        leave_unanswered(gateway, raw, first.url, second.url)
+        wait_until(lambda: first.requests + second.requests)
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.counts == TokenCounts(input_tokens=41)
+
+
+def test_where_the_engine_is_gone_the_model_s_tokenizer_counts(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    with scripted_engine(Counter(refusals=10**6)) as engine:
+        raw.chat(gateway.serve(engine.url, tokenizer=TOKENIZER))
+        wait_until(lambda: engine.requests)
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.counts == TokenCounts(input_tokens=CHAT_TOKENS)
+    assert outcome.counted_by is CountedBy.TOKENIZER
+
+
+def test_an_admission_stays_open_while_it_is_counted_and_a_stop_ends_the_counting(
+    raw_stop: RunningGateway,
+) -> None:
+    gateway = raw_stop
+    with scripted_engine(Counter(refusals=10**6)) as engine:
+        with RawClient(gateway.port, gateway.key) as raw:
+            leave_unanswered(gateway, raw, engine.url)
+            wait_until(lambda: engine.requests)
+            raw.leave()
+        wait_until(lambda: len(gateway.counting) == 1)
+        assert gateway.meter.open_requests == 1
+        closing = gateway.counting.close(last_s=0.01)
+        asyncio.run_coroutine_threadsafe(closing, gateway.loop).result(10)
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counted_by is CountedBy.NONE
+    assert gateway.meter.open_requests == 0
+    assert len(gateway.counting) == 0
+
+
+@pytest.fixture
+def raw_stop() -> Iterator[RunningGateway]:
+    """Run a gateway of its own, which counts for longer than any test waits."""
+    with running_gateway(count_patience_s=600.0) as running:
+        yield running
+
+
+def test_a_prompt_that_was_not_wholly_sent_is_not_billed(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    with socket.socket() as deaf:
+        # Connects in the kernel, and takes hardly any of a request that fits no buffer.
+        deaf.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 4096)
+        deaf.bind(("127.0.0.1", 0))
+        deaf.listen()
+        model = gateway.serve(f"http://127.0.0.1:{deaf.getsockname()[1]}")
+        huge = [{"role": "user", "content": "word " * 800_000}]
+        raw.post("/v1/chat/completions", {"model": model, "messages": huge})
+        wait_until(lambda: len(gateway.live))
+        raw.leave()
+        wait_until(lambda: gateway.meter.voided)
+
+    assert gateway.meter.outcomes == []
+
+
+@pytest.mark.parametrize(
+    ("prompt", "known", "texts"),
+    [
+        ("a b", 0, ["a b"]),
+        ([1, 2, 3], 3, []),
+        (["a", "b"], 0, ["a", "b"]),
+        ([[1, 2], [3]], 3, []),
+    ],
+)
+async def test_every_prompt_of_a_completion_is_asked_for(
+    prompt: Any, known: int, texts: list[str]
+) -> None:
+    body = orjson.dumps({"model": "m", "prompt": prompt})
+    request = parse(Surface.COMPLETIONS, body)
+    asked = BACKENDS["vllm"].prompt_calls(request, model="theirs", credential="s")
+    assert asked is not None
+    assert asked.known_tokens == known
+    assert [orjson.loads(call.body) for call in asked.calls] == [
+        {"model": "theirs", "prompt": text} for text in texts
+    ]
+    assert all(call.headers["authorization"] == "Bearer s" for call in asked.calls)
+
+
+async def test_a_model_without_replicas_and_tokenizer_is_not_waited_for() -> None:
+    counting = Counting(None, Snapshot(), TokenizerPool())  # type: ignore[arg-type]
+    request = parse(
+        Surface.CHAT_COMPLETIONS, orjson.dumps({"model": "m", "messages": MESSAGES})
+    )
+    assert await counting.prompt(request, "", is_waited_for=False) is None
+    assert await counting.texts(["a"], "") is None
+    assert await counting.prompt(request, TOKENIZER, is_waited_for=False) == CHAT_TOKENS
+    await counting.close()
