@@ -1,19 +1,44 @@
 """Plain integers, counted on the way and turned into Prometheus text on scrape.
 
 Labels are of low cardinality: tenants, keys and models are looked up in SQL, not here.
+Durations are those of settled requests, measured from the admission. A whole answer has
+no first token that anybody waits for, so only streams tell of tokens.
 """
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Any
 
 from prometheus_client import CollectorRegistry, generate_latest
-from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
+from prometheus_client.core import (
+    CounterMetricFamily,
+    GaugeMetricFamily,
+    HistogramMetricFamily,
+    Metric,
+)
+from prometheus_client.utils import floatToGoString
 
 from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
+from kit.histogram import Histogram
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
+US_PER_SECOND = 1_000_000
+# Between two tokens a few milliseconds make the difference.
+TOKEN_BOUNDS_US = tuple(
+    ms * 1000
+    for ms in (
+        *(1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 75, 100),
+        *(150, 200, 300, 500, 1_000, 2_500, 10_000, 60_000, 300_000),
+    )
+)
+
+Histograms = Mapping[str, tuple[str, Mapping[str, Histogram]]]
+
+
+def _by_streamed() -> dict[bool, Histogram]:
+    return {False: Histogram(), True: Histogram()}
 
 
 @dataclass(slots=True)
@@ -26,8 +51,11 @@ class GatewayMetrics:
     tokens: Counter[TokenClass] = field(default_factory=Counter)
     engine_failures: int = 0
     undelivered: int = 0
+    duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
+    first_token: Histogram = field(default_factory=Histogram)
+    next_token: Histogram = field(default_factory=lambda: Histogram(TOKEN_BOUNDS_US))
 
-    def add_settled(self, outcome: Outcome) -> None:
+    def add_settled(self, outcome: Outcome, *, streamed: bool) -> None:
         """Count a settled request."""
         counts = outcome.counts
         self.settled[outcome.status] += 1
@@ -35,6 +63,30 @@ class GatewayMetrics:
         self.tokens[TokenClass.INPUT] += counts.input_tokens
         self.tokens[TokenClass.CACHED_INPUT] += counts.cached_input_tokens
         self.tokens[TokenClass.OUTPUT] += counts.output_tokens
+        self.duration[streamed].observe(outcome.duration_us)
+        first_us = outcome.first_token_us
+        if streamed and first_us is not None:
+            self.first_token.observe(first_us)
+            if (others := counts.output_tokens - 1) > 0:
+                self.next_token.observe((outcome.duration_us - first_us) // others)
+
+    @property
+    def histograms(self) -> Histograms:
+        """Return all durations by name, each with its help and by whether streamed."""
+        return {
+            "tollgate_request_duration_seconds": (
+                "From the admission to the end of the answer.",
+                {str(is_so).lower(): each for is_so, each in self.duration.items()},
+            ),
+            "tollgate_time_to_first_token_seconds": (
+                "From the admission until a client had the first token.",
+                {"true": self.first_token},
+            ),
+            "tollgate_time_per_output_token_seconds": (
+                "Mean time of a request's output tokens after the first.",
+                {"true": self.next_token},
+            ),
+        }
 
 
 class MetricsPage:
@@ -47,11 +99,13 @@ class MetricsPage:
         gateway: str,
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
         counters: Mapping[str, tuple[str, Callable[[], float]]],
+        histograms: Mapping[str, tuple[str, Histogram]] = MappingProxyType({}),
     ) -> None:
         self._metrics = metrics
         self._gateway = gateway
         self._gauges = gauges
         self._counters = counters
+        self._histograms = histograms
         self._registry = CollectorRegistry()
         self._registry.register(self)
 
@@ -100,6 +154,10 @@ class MetricsPage:
             yield self._filled(CounterMetricFamily, name, help_text, read)
         for name, (help_text, read) in self._gauges.items():
             yield self._filled(GaugeMetricFamily, name, help_text, read)
+        for name, (help_text, by_streamed) in counted.histograms.items():
+            yield self._spread(name, help_text, ["streamed"], by_streamed)
+        for name, (help_text, histogram) in self._histograms.items():
+            yield self._spread(name, help_text, [], {None: histogram})
 
     def _by(
         self, name: str, help_text: str, label: str, values: Mapping[Any, int]
@@ -119,6 +177,29 @@ class MetricsPage:
         family = family_of(name, help_text, labels=["gateway"])
         family.add_metric([self._gateway], read())
         return family
+
+    def _spread(
+        self,
+        name: str,
+        help_text: str,
+        labels: list[str],
+        histograms: Mapping[Any, Histogram],
+    ) -> Metric:
+        """Return durations, which are counted in microseconds, as seconds."""
+        family = HistogramMetricFamily(name, help_text, labels=["gateway", *labels])
+        for value, histogram in histograms.items():
+            family.add_metric(
+                [self._gateway, value] if labels else [self._gateway],
+                buckets=[
+                    (_seconds(bound), count) for bound, count in histogram.cumulative()
+                ],
+                sum_value=histogram.sum / US_PER_SECOND,
+            )
+        return family
+
+
+def _seconds(bound_us: int | None) -> str:
+    return floatToGoString("inf" if bound_us is None else bound_us / US_PER_SECOND)
 
 
 def _named(values: Mapping[Any, int]) -> dict[str, int]:

@@ -208,7 +208,7 @@ class Settlement:
             first_token_us=self.first_token_us,
             duration_us=ended.duration_us,
         )
-        self.metrics.add_settled(self.outcome)
+        self.metrics.add_settled(self.outcome, streamed=self.admission.streamed)
         if ended.status in _ENGINES:
             self.metrics.engine_failures += 1
         return self.meter.settle(self.admission, self.outcome)

@@ -20,6 +20,7 @@ import structlog
 
 from kit.clock import boot_us
 from kit.contracts import DatabaseAwayError
+from kit.histogram import Histogram
 from metering.intake.epoch import Epoch, EpochClosedError, EpochCounts
 from metering.intake.events import Pending, UsageEvent, sort_key
 from metering.intake.liveness import Liveness
@@ -49,6 +50,8 @@ class CommitterStats:
     conflicts: int = 0
     refused: int = 0
     retries: int = 0
+    # From when an event was queued to when its commit was known of.
+    waits: Histogram = field(default_factory=Histogram)
 
 
 @dataclass(slots=True)
@@ -206,7 +209,9 @@ class Committer:
         self.stats.commits += 1
         self.stats.events += len(self._batch)
         done, self._batch = self._batch, []
+        now_us = boot_us()
         for pending in done:
+            self.stats.waits.observe(now_us - pending.queued_at_us)
             _succeed(pending)
 
     def _isolate(self, error: Exception) -> None:

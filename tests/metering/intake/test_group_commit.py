@@ -3,6 +3,7 @@
 import asyncio
 import random
 
+from kit.clock import boot_us
 from metering.intake.committer import BATCH_EVENTS_MAX
 from tests.databases import Database
 from tests.eventually import eventually
@@ -51,6 +52,16 @@ async def test_event_is_stored_as_it_was(url: str, witness: Witness) -> None:
     assert (row["output_tokens"], row["generated_tokens"]) == (50, 50)
     assert (row["first_token_us"], row["duration_us"]) == (1_000, 2_000)
     assert (row["kind"], row["corrects"], row["streamed"]) == (0, None, True)
+
+
+async def test_every_event_s_wait_is_counted(url: str) -> None:
+    started_us = boot_us()
+    made = committer(url)
+    waiting = [made.add(event()) for _ in range(3)]
+    async with running(made):
+        await asyncio.gather(*waiting)
+    assert list(made.stats.waits.cumulative())[-1] == (None, 3)
+    assert 0 < made.stats.waits.sum <= 3 * (boot_us() - started_us)
 
 
 async def test_batch_is_numbered_in_the_order_of_its_key(
