@@ -88,39 +88,42 @@ NO_DAY = """
     ORDER BY event.tenant_id
 """
 
+# Events are summed first and only then divided into token classes: a price is linear.
 # Rows are written in the order of their keys: two rollers that touch the same days in
 # another order would deadlock. A changed day is updated even where it is listed
 # already, because that lock makes a posting of the same day wait for this batch.
 ADD_DAYS = """
-    WITH span AS MATERIALIZED (
+    WITH spent AS MATERIALIZED (
         SELECT event.tenant_id, day.date, event.project_id, event.api_key_id,
-            event.price_id, event.kind, event.input_tokens, event.cached_input_tokens,
-            event.output_tokens, event.reasoning_tokens,
-            price.input_picos, price.cached_input_picos, price.output_picos
+            event.price_id, count(*) AS events,
+            count(*) FILTER (WHERE event.kind = 0) AS requests,
+            sum(event.input_tokens) AS input_tokens,
+            sum(event.cached_input_tokens) AS cached_input_tokens,
+            sum(event.output_tokens) AS output_tokens,
+            sum(event.reasoning_tokens) AS reasoning_tokens
         FROM usage_event event
         JOIN usage_billingday day ON day.tenant_id = event.tenant_id
             AND day.date >= (event.admitted_at AT TIME ZONE 'UTC')::date - 2
             AND day.date <= (event.admitted_at AT TIME ZONE 'UTC')::date + 2
             AND day.starts_at <= event.admitted_at AND day.ends_at > event.admitted_at
-        JOIN pricing_price price ON price.id = event.price_id
         WHERE event.epoch_id = %(epoch)s
             AND event.seq > %(after)s AND event.seq <= %(upto)s
+        GROUP BY 1, 2, 3, 4, 5
     ),
     sums AS MATERIALIZED (
-        SELECT span.tenant_id, span.date, span.project_id, span.api_key_id,
-            span.price_id, class.token_class,
-            sum(class.quantity) AS quantity,
-            sum(class.quantity::numeric * class.unit_picos) AS charge_picos
-        FROM span
+        SELECT spent.tenant_id, spent.date, spent.project_id, spent.api_key_id,
+            spent.price_id, class.token_class, class.quantity,
+            class.quantity::numeric * class.unit_picos AS charge_picos
+        FROM spent
+        JOIN pricing_price price ON price.id = spent.price_id
         CROSS JOIN LATERAL (VALUES
-            (0, CASE WHEN span.kind = 0 THEN 1 ELSE 0 END, 0::bigint),
-            (1, span.input_tokens, span.input_picos),
-            (2, span.cached_input_tokens, span.cached_input_picos),
-            (3, span.output_tokens, span.output_picos),
-            (4, span.reasoning_tokens, 0::bigint)
+            (0, spent.requests, 0::bigint),
+            (1, spent.input_tokens, price.input_picos),
+            (2, spent.cached_input_tokens, price.cached_input_picos),
+            (3, spent.output_tokens, price.output_picos),
+            (4, spent.reasoning_tokens, 0::bigint)
         ) AS class (token_class, quantity, unit_picos)
-        GROUP BY 1, 2, 3, 4, 5, 6
-        HAVING sum(class.quantity) <> 0
+        WHERE class.quantity <> 0
     ),
     changed AS (
         INSERT INTO usage_changedday AS listed (tenant_id, date)
@@ -140,7 +143,8 @@ ADD_DAYS = """
         DO UPDATE SET quantity = rollup.quantity + excluded.quantity,
             charge_picos = rollup.charge_picos + excluded.charge_picos
     )
-    SELECT count(*) FROM span
+    SELECT coalesce(sum(spent.events), 0)::bigint
+    FROM spent JOIN pricing_price price ON price.id = spent.price_id
 """
 
 # After the days of the same batch, in the order of keys as they are: two rollers then
