@@ -21,6 +21,7 @@ INSTALLED_APPS = [
     "metering.pricing.apps.PricingConfig",
     "metering.ledger.apps.LedgerConfig",
     "metering.billing.apps.BillingConfig",
+    "metering.reconciliation.apps.ReconciliationConfig",
     "inference.control.apps.ControlConfig",
     "pages.apps.PagesConfig",
 ]

@@ -1,5 +1,7 @@
 """Celery: every task is an idempotent scan of PostgreSQL, so a lost message changes nothing."""
 
+from celery.schedules import crontab
+
 from config.env import WebSettings, load
 
 _web = load(WebSettings)
@@ -23,5 +25,13 @@ CELERY_BEAT_SCHEDULE = {
     "post-days": {"task": "ledger.post_days", "schedule": 600.0},
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
+    "reconcile": {
+        "task": "reconciliation.reconcile",
+        "schedule": crontab(hour="2", minute="40"),
+    },
+    "verify-ledger": {
+        "task": "reconciliation.verify_ledger",
+        "schedule": crontab(hour="3", minute="40"),
+    },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
 }

@@ -1,0 +1,126 @@
+"""Checks of the books themselves: they balance, and balances are sums of entries."""
+
+import datetime as dt
+from collections import defaultdict
+
+from kit.orm.atomic import cursor
+from metering.ledger.selectors import balances
+from metering.reconciliation.checks.check import (
+    Check,
+    Finding,
+    Found,
+    Scope,
+    Tally,
+    by_statement,
+    of_tenant,
+)
+
+# Whatever was posted, and be it a rehearsal of next year.
+_EVER = dt.datetime.max.replace(tzinfo=dt.UTC)
+
+_BALANCED = f"""
+WITH entries AS (
+    SELECT transaction.id, transaction.tenant_id,
+        transaction.kind || ' ' || transaction.source AS name,
+        coalesce(account.currency, '') AS currency, count(entry.id) AS entries,
+        coalesce(sum(entry.amount_picos), 0) AS picos,
+        count(*) FILTER (WHERE entry.tenant_id <> transaction.tenant_id
+            OR account.tenant_id <> transaction.tenant_id) AS foreign_entries
+    FROM ledger_transaction transaction
+    LEFT JOIN ledger_entry entry ON entry.transaction_id = transaction.id
+    LEFT JOIN ledger_account account ON account.id = entry.account_id
+    WHERE {of_tenant("transaction")}
+    GROUP BY transaction.id, account.currency
+),
+seen AS (SELECT coalesce(sum(entries), 0)::bigint AS rows FROM entries),
+difference AS (
+    SELECT tenant_id, name || ', ' || currency AS subject,
+        'entries that sum to 0' AS expected,
+        CASE entries WHEN 0 THEN 'no entry' ELSE 'a sum of ' || picos END AS found
+    FROM entries WHERE picos <> 0 OR entries = 0
+    UNION ALL
+    SELECT tenant_id, name, 'entries of its own tenant',
+        foreign_entries || ' of another one'
+    FROM entries WHERE foreign_entries > 0
+    UNION ALL
+    SELECT entry.tenant_id, 'entry ' || entry.id, 'a transaction', 'none'
+    FROM ledger_entry entry
+    WHERE {of_tenant("entry")} AND NOT EXISTS (
+        SELECT FROM ledger_transaction WHERE id = entry.transaction_id
+    )
+)
+"""  # noqa: S608 - put together from the constants above
+
+_UNREPEATED = f"""
+WITH source AS (
+    SELECT transaction.tenant_id, transaction.kind, transaction.source,
+        count(*) AS transactions
+    FROM ledger_transaction transaction WHERE {of_tenant("transaction")}
+    GROUP BY 1, 2, 3
+),
+seen AS (SELECT count(*) AS rows FROM source),
+difference AS (
+    SELECT tenant_id, kind || ' ' || source AS subject, 'one transaction' AS expected,
+        transactions || ' transactions' AS found
+    FROM source WHERE transactions > 1
+)
+"""  # noqa: S608 - put together from the constants above
+
+_STANDING = f"""
+SELECT account.tenant_id, account.kind, account.currency, sum(entry.amount_picos)
+FROM ledger_account account
+LEFT JOIN ledger_entry entry ON entry.account_id = account.id
+WHERE {of_tenant("account")}
+GROUP BY account.id ORDER BY account.tenant_id
+"""  # noqa: S608 - put together from the constants above
+
+
+def _balances(scope: Scope) -> Finding:
+    """Hold each balance, as everybody is shown it, against its account's entries."""
+    standing: dict[int, dict[tuple[str, str], int]] = defaultdict(dict)
+    with cursor() as session:
+        session.execute(_STANDING, scope.parameters)
+        for tenant_id, kind, currency, picos in session.fetchall():
+            standing[tenant_id][kind, currency] = int(picos or 0)
+    tally = Tally()
+    for tenant_id, entries in standing.items():
+        shown = {
+            (str(kind), currency): money.picos
+            for (kind, currency), money in balances(
+                tenant_id=tenant_id, at=_EVER
+            ).items()
+        }
+        tally.add(
+            (
+                Found(
+                    tenant_id,
+                    f"{kind}, {currency}",
+                    f"{entries.get((kind, currency), 0)} picos",
+                    f"{shown.get((kind, currency), 0)} picos",
+                )
+                for kind, currency in sorted(entries.keys() | shown.keys())
+                if entries.get((kind, currency), 0) != shown.get((kind, currency), 0)
+            ),
+            rows=len(entries),
+        )
+    return tally.finding
+
+
+TRANSACTIONS_BALANCED = Check(
+    name="transactions_balanced",
+    proves="The entries of every transaction sum to zero, in each currency.",
+    look="admin:ledger_transaction_changelist",
+    run=by_statement(_BALANCED),
+)
+TRANSACTIONS_UNREPEATED = Check(
+    name="transactions_unrepeated",
+    proves="Every source is posted once.",
+    look="admin:ledger_transaction_changelist",
+    run=by_statement(_UNREPEATED),
+)
+BALANCES_SHOWN = Check(
+    name="balances_shown",
+    proves="Every balance that is shown is the sum of its account's entries.",
+    look="admin:ledger_account_changelist",
+    run=_balances,
+)

@@ -1,0 +1,90 @@
+"""Reads of reconciliation: runs, their differences, and how the books stand now."""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from kit.errors import NotFound
+from metering.reconciliation.catalogue import ALL
+from metering.reconciliation.models import RUN_TIME_MAX, Difference, Run
+
+# Runs are nightly: one that is missing is noticed before the next one is due.
+AGE_MAX = dt.timedelta(hours=36)
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How the books stand by the last whole run of each kind.
+
+    `checked_at` is the earlier of the two, None until both were made. `problem` says
+    what keeps the answer from being trusted, if anything does.
+    """
+
+    checked_at: dt.datetime | None
+    differences: int
+    problem: str
+    run: Run | None
+
+
+def runs(*, kind: str | None = None, state: str | None = None) -> QuerySet[Run]:
+    """Return runs, the latest first."""
+    found = Run.objects.order_by("-id")
+    if kind is not None:
+        found = found.filter(kind=kind)
+    if state is not None:
+        found = found.filter(state=state)
+    return found
+
+
+def run(run_id: int) -> Run:
+    """Return one run; raises `NotFound`."""
+    found = Run.objects.filter(pk=run_id).first()
+    if found is None:
+        raise NotFound(f"There is no reconciliation run {run_id}.")
+    return found
+
+
+def differences(of: Run) -> QuerySet[Difference]:
+    """Return what a run listed, the latest first."""
+    return of.differences.order_by("-id")
+
+
+def proves(check_name: str) -> str:
+    """Return what a check proves; a check that is no more proves nothing."""
+    return ALL[check_name].proves if check_name in ALL else ""
+
+
+def is_lost(run: Run, *, now: dt.datetime) -> bool:
+    """Tell whether a run is called running and cannot be any more."""
+    return run.state == Run.State.RUNNING and now - run.started_at > RUN_TIME_MAX
+
+
+def standing(*, now: dt.datetime) -> Standing:
+    """Return how the books stand; asks the newest whole run of each kind."""
+    ended = [_last_ended(kind) for kind in Run.Kind]
+    finished = [each for each in ended if each is not None]
+    worst = max(finished, key=lambda each: each.difference_count, default=None)
+    checked = [each.started_at for each in finished]
+    return Standing(
+        checked_at=min(checked) if len(checked) == len(ended) else None,
+        differences=sum(each.difference_count for each in finished),
+        problem=_problem(now, checked, is_complete=len(checked) == len(ended)),
+        run=worst,
+    )
+
+
+def _last_ended(kind: Run.Kind) -> Run | None:
+    done = (Run.State.AGREES, Run.State.DIFFERS)
+    return runs(kind=kind).filter(is_whole=True, state__in=done).first()
+
+
+def _problem(now: dt.datetime, checked: list[dt.datetime], *, is_complete: bool) -> str:
+    last = Run.objects.filter(is_whole=True).order_by("-id").first()
+    if last is not None and (last.state == Run.State.CRASHED or is_lost(last, now=now)):
+        return f"the last check ({last}) crashed"
+    if not is_complete:
+        return "not all checked yet"
+    if now - min(checked) > AGE_MAX:
+        return "the nightly check is overdue"
+    return ""

@@ -1,0 +1,141 @@
+"""Hold the books against each other, and keep what was found.
+
+A run is committed before it looks, so that one that died is seen: whoever runs next
+marks it as crashed. Failure: a difference is logged as `books_differ`, which is what to
+alarm on, and kept; what a run met and did not expect is logged as
+`reconciliation_crashed`, kept as the run's problem, and raised. Owns: runs and
+differences.
+"""
+
+import datetime as dt
+from dataclasses import asdict
+
+import structlog
+
+from kit.orm.atomic import atomic
+from metering.reconciliation.catalogue import CHECKS
+from metering.reconciliation.chain import Step
+from metering.reconciliation.checks.check import Scope
+from metering.reconciliation.examination import Examination, examine
+from metering.reconciliation.models import RUN_TIME_MAX, Difference, Run
+from metering.usage.epochs import database_now
+
+WINDOW_DAYS = 35
+_PROBLEM_CHARS_MAX = 500
+
+log = structlog.get_logger(__name__)
+
+
+def reconcile(
+    *,
+    now: dt.datetime,
+    first_date: dt.date | None = None,
+    end_date: dt.date | None = None,
+    tenant_id: int | None = None,
+) -> Run:
+    """Hold each step of the chain against the one before, over a window of days.
+
+    The window is half-open and begins 35 days ago unless it is told otherwise. Must run
+    outside a transaction.
+    """
+    usual = usual_start(now=now)
+    first = first_date or usual
+    scope = Scope(tenant_id, first, end_date)
+    is_whole = first <= usual and tenant_id is None and end_date is None
+    return _carry_out(Run.Kind.RECONCILE, scope, is_whole=is_whole, now=now)
+
+
+def usual_start(*, now: dt.datetime) -> dt.date:
+    """Return the first billing day of the usual window."""
+    return now.astimezone(dt.UTC).date() - dt.timedelta(days=WINDOW_DAYS)
+
+
+def verify_ledger(*, now: dt.datetime) -> Run:
+    """Hold every invariant of the books over all time; outside a transaction."""
+    return _carry_out(Run.Kind.VERIFY_LEDGER, Scope(), is_whole=True, now=now)
+
+
+def mark_crashed(*, now: dt.datetime) -> int:
+    """Mark the runs that can no longer be at work; return how many."""
+    return Run.objects.filter(
+        state=Run.State.RUNNING, started_at__lt=now - RUN_TIME_MAX
+    ).update(state=Run.State.CRASHED, problem="It never came to its end.")
+
+
+def _carry_out(
+    kind: Run.Kind, scope: Scope, *, is_whole: bool, now: dt.datetime
+) -> Run:
+    mark_crashed(now=now)
+    run = Run.objects.create(
+        kind=kind,
+        first_date=scope.first_date,
+        end_date=scope.end_date,
+        tenant_id=scope.tenant_id,
+        is_whole=is_whole,
+        started_at=now,
+    )
+    try:
+        made = examine(CHECKS[kind], scope)
+    except Exception as error:
+        log.exception("reconciliation_crashed", run=run.pk, kind=str(kind))
+        run.problem = f"{type(error).__name__}: {error}"[:_PROBLEM_CHARS_MAX]
+        _end(run, Run.State.CRASHED)
+        raise
+    _keep(run, made)
+    _report(run, made)
+    return run
+
+
+def _keep(run: Run, made: Examination) -> None:
+    run.rows_seen = made.rows
+    run.difference_count = made.differences
+    run.checks = [
+        {"name": check.name, "rows": finding.rows, "differences": finding.differences}
+        for check, finding in made.findings
+    ]
+    run.steps = [_stored(step) for step in made.steps]
+    with atomic():
+        Difference.objects.bulk_create(
+            Difference(
+                run=run,
+                check_name=check.name,
+                tenant_id=each.tenant_id,
+                subject=each.subject,
+                expected=each.expected,
+                found=each.found,
+            )
+            for check, finding in made.findings
+            for each in finding.listed
+        )
+        _end(run, Run.State.DIFFERS if made.differences else Run.State.AGREES)
+
+
+def _end(run: Run, state: Run.State) -> None:
+    run.state = state
+    run.finished_at = database_now()
+    run.save()
+
+
+def _stored(step: Step) -> dict[str, object]:
+    """Return a step for JSON, whose readers may take numbers for floats."""
+    return {
+        name: str(value) if name.endswith("_picos") else value
+        for name, value in asdict(step).items()
+    }
+
+
+def _report(run: Run, made: Examination) -> None:
+    if not made.differences:
+        log.info("books_agree", run=run.pk, kind=run.kind, rows=made.rows)
+        return
+    log.error(
+        "books_differ",
+        run=run.pk,
+        kind=run.kind,
+        differences=made.differences,
+        checks=", ".join(
+            f"{check.name} ({finding.differences})"
+            for check, finding in made.findings
+            if finding.differences
+        ),
+    )
