@@ -48,6 +48,12 @@ def amount(picos: int, currency: str, *, places: int = 0) -> Amount:
     return _split(format_picos(picos), currency, places)
 
 
+def exact(picos: int, currency: str) -> str:
+    """Show an exact amount and its currency as plain text."""
+    shown = amount(picos, currency)
+    return f"{shown.plain}{shown.fine} {currency}"
+
+
 def aligned(texts: Sequence[str], currency: str) -> list[Amount]:
     """Show the amounts of a column, given as exact texts such as `1,234.5`."""
     places = max((_places(text, currency) for text in texts), default=0)

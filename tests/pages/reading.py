@@ -17,7 +17,7 @@ class _Reader(HTMLParser):
         self._cell: list[str] | None = None
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
-        if tag in {"h1", "h2"}:
+        if tag in {"h1", "h2", "h3"}:
             self._heading, self._in_heading = "", True
         elif tag == "table":
             self.tables[self._heading] = []
@@ -27,7 +27,7 @@ class _Reader(HTMLParser):
             self._cell = []
 
     def handle_endtag(self, tag: str) -> None:
-        if tag in {"h1", "h2"}:
+        if tag in {"h1", "h2", "h3"}:
             self._in_heading = False
         elif tag in {"td", "th"} and self._cell is not None:
             self.tables[self._heading][-1].append(_plain("".join(self._cell)))

@@ -68,14 +68,14 @@ def figures(rows: Rows) -> list[tuple[str, ...]]:
 
 def expected(answer: Any, key: str) -> list[tuple[str, ...]]:
     """Return what the page must say of the API's rows."""
-    return sorted((label(row[key], key), *measured(row)) for row in answer["data"])
+    return sorted((label(row, key), *measured(row)) for row in answer["data"])
 
 
-def label(value: str, key: str) -> str:
-    """Return how the page names a group."""
-    if key != "day":
-        return value
-    return str(dt.date.fromisoformat(value))
+def label(row: Any, key: str) -> str:
+    """Return how the page names a group, and whose it is."""
+    owners = {"project": ("tenant",), "key": ("tenant", "project")}.get(key, ())
+    within = " / ".join(row[owner] for owner in owners)
+    return f"{row[key]} {within}".strip()
 
 
 def measured(row: Any) -> tuple[str, ...]:
@@ -90,29 +90,34 @@ def measured(row: Any) -> tuple[str, ...]:
 
 @pytest.mark.parametrize("rolled", [True, False])
 @pytest.mark.parametrize(
-    ("heading", "key"),
-    [("By model", "model"), ("By tenant", "tenant"), ("By day", "day")],
+    ("by", "heading", "group_by"),
+    [
+        ("model", "By model", "model"),
+        ("tenant", "By tenant", "tenant"),
+        ("project", "By project", "tenant,project"),
+        ("key", "By API key", "tenant,project,key"),
+    ],
 )
-def test_tables_and_totals_are_those_of_the_api(
-    finance: Client, heading: str, key: str, rolled: bool
+def test_the_table_and_its_totals_are_those_of_the_api(
+    finance: Client, by: str, heading: str, group_by: str, rolled: bool
 ) -> None:
     acme, kiosk = make_tenant(), make_tenant(currency="EUR")
     used(acme, model="one", days=3, rolled=rolled)
     used(acme, model="two", rolled=rolled)
     used(kiosk, model="one", days=2, rolled=rolled)
 
-    rows = tables(shown(finance))[heading][1:]
-    answer = answered(group_by=key)
+    rows = tables(shown(finance, by=by))[heading][1:]
+    answer = answered(group_by=group_by)
 
     totals = [row for row in rows if row[0].startswith("Total")]
-    assert figures(rows[: -len(totals)]) == expected(answer, key)
+    assert figures(rows[: -len(totals)]) == expected(answer, by)
     assert figures(totals) == sorted(
         (f"Total {total['currency']}", *measured(total)) for total in answer["totals"]
     )
     assert [total[0] for total in totals] == ["Total EUR", "Total USD"]
 
 
-def test_what_costs_most_stands_first_and_the_latest_day(finance: Client) -> None:
+def test_what_costs_most_stands_first(finance: Client) -> None:
     acme = make_tenant()
     used(acme, model="a-little")
     used(acme, model="most", days=3)
@@ -120,11 +125,20 @@ def test_what_costs_most_stands_first_and_the_latest_day(finance: Client) -> Non
     found = tables(shown(finance))
 
     assert [row[0] for row in found["By model"][1:3]] == ["most", "a-little"]
-    assert [row[0] for row in found["By day"][1:4]] == [
-        "2026-11-12",
-        "2026-11-11",
-        "2026-11-10",
-    ]
+
+
+def test_a_row_leads_to_the_page_of_it_alone(finance: Client) -> None:
+    used(make_tenant(slug="acme"), model="one")
+
+    assert "&amp;model=one&quot;" in _quoted(shown(finance))
+    assert "&amp;tenant=acme&amp;by=tenant&quot;" in _quoted(
+        shown(finance, by="tenant")
+    )
+    assert "&amp;model=one&quot;" not in _quoted(shown(finance, by="project"))
+
+
+def _quoted(page: bytes) -> str:
+    return page.decode().replace('"', "&quot;")
 
 
 def test_tiles_show_rounded_spend_and_what_it_exactly_is(finance: Client) -> None:
@@ -145,20 +159,9 @@ def test_filters_narrow_and_stand_in_the_address(finance: Client) -> None:
 
     page = shown(finance, tenant=acme.slug, model="one")
 
-    found = tables(page)
-    assert [row[0] for row in found["By tenant"][1:]] == [acme.slug, "Total USD"]
-    assert [row[0] for row in found["By model"][1:]] == ["one", "Total USD"]
+    assert [row[0] for row in tables(page)["By model"][1:]] == ["one", "Total USD"]
     assert "Acme Ltd, billing days in UTC · one" in text(page)
     assert f"tenant={acme.slug}&amp;model=one" in page.decode()
-
-
-def test_both_days_of_the_range_are_in_it(finance: Client) -> None:
-    used(make_tenant(), days=3)
-
-    page = shown(finance, **{"from": "2026-11-11", "to": "2026-11-12"})
-
-    days = [row[0] for row in tables(page)["By day"][1:]]
-    assert days == ["2026-11-12", "2026-11-11", "Total USD"]
 
 
 def test_the_scope_and_freshness_are_said(finance: Client) -> None:
@@ -172,11 +175,11 @@ def test_the_scope_and_freshness_are_said(finance: Client) -> None:
 
 
 def test_without_a_range_it_is_the_running_month(finance: Client) -> None:
-    page = finance.get("/finance/").content.decode()
+    words = text(finance.get("/finance/").content)
 
     month = database_now().date().replace(day=1)
-    assert f'name="from" value="{month}"' in page
-    assert "so far" in page
+    assert f"{month} to {month:%Y-%m}-" in words
+    assert "so far" in words
 
 
 def test_no_usage_says_why_and_what_to_do(finance: Client) -> None:
@@ -206,6 +209,12 @@ def test_filters_that_match_nothing_offer_to_drop_them(finance: Client) -> None:
         ({"tenant": "nobody"}, "There is no such tenant"),
         ({"tenant": "a\0b"}, "There is no such tenant"),
         ({"model": "nothing"}, "No such model"),
+        ({"from": "", "to": "", "range": "8d"}, "'range' is one of 24h, 7d"),
+        ({"by": "colour"}, "'by' is one of model, tenant, project, key"),
+        ({"show": "cost"}, "'show' is one of spend, tokens, requests"),
+        ({"each": "minute"}, "'each' is one of hour, day"),
+        ({"from": "2026-11-01", "each": "hour"}, "Columns are hours for at most 7"),
+        ({"from": "2026-11-12", "each": "day"}, "Columns are hours for at most 7"),
     ],
 )
 def test_a_filter_that_makes_no_sense_is_400_beside_its_field(
@@ -216,15 +225,6 @@ def test_a_filter_that_makes_no_sense_is_400_beside_its_field(
     assert response.status_code == 400
     assert reason in text(response.content)
     assert not tables(response.content)
-
-
-def test_days_that_cannot_be_told_leave_the_other_tables(finance: Client) -> None:
-    used(make_tenant(zone="Asia/Kolkata"))
-
-    page = shown(finance, **{"from": "2026-09-01"})
-
-    assert "some tenants keep other ones" in text(page)
-    assert set(tables(page)) == {"By model", "By tenant"}
 
 
 def test_invoices_are_listed_with_number_state_and_amount(finance: Client) -> None:

@@ -1,22 +1,43 @@
 """The finance page's figures, laid out for reading: the usage report and nothing else.
 
 Every number comes from the usage selector that the management API answers from, all of
-one instant, and every sum from its totals: nothing is added up here but counts of
-tokens over currencies. Failure: a division that the selector refuses leaves its table
-empty with the reason in words, and the others stand.
+one instant. All that is added up here are its own rows: hours into their range, small
+series into one, counts over currencies. Failure: a chart that the selector refuses, or
+that no page has room for, leaves its place empty with the reason in words, and the
+table stands.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass, replace
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, fields, replace
 
 from kit.errors import InvalidRequest
-from metering.usage.report import Measures
-from metering.usage.selectors import Dimension, UsageReport, UsageRow, usage
+from metering.usage.report import Group, Measures
+from metering.usage.selectors import (
+    Dimension,
+    UsageReport,
+    UsageRow,
+    billing_day,
+    usage,
+)
 from pages.figures import Amount, RoundedAmount, amount, count, places_of, rounded
-from pages.finance.choice import Choice
+from pages.finance.buckets import Moment, TimeAxis, days, hours
+from pages.finance.choice import DAYS_MAX, By, Choice, Each
+from pages.finance.stack import Part, Stack, part_of, stacks
 
 _PER_MILLE = 1000
+_MEASURES = tuple(field.name for field in fields(Measures))
+NO_ROOM = f"A chart has room for {DAYS_MAX} days at most: choose a shorter range."
+
+
+@dataclass(frozen=True, slots=True)
+class Counts:
+    """What was counted of requests and tokens, for reading."""
+
+    requests: str
+    input_tokens: str
+    cached_input_tokens: str
+    output_tokens: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,25 +45,24 @@ class Line:
     """One row of a table: a group, or the sum of a currency."""
 
     label: str
-    requests: str
-    input_tokens: str
-    cached_input_tokens: str
-    output_tokens: str
     spend: Amount
-    share: int
+    counts: Counts
+    within: str = ""
+    """Whose it is, where its name alone does not say so."""
+    address: str = ""
+    """The same page of this group alone, where that is another page."""
+    share: int = 0
     """Of the largest spend in its currency, per mille."""
 
 
 @dataclass(frozen=True, slots=True)
 class Table:
-    """Usage divided by one dimension; `refusal` says why there is none."""
+    """Usage divided by what the reader chose."""
 
     title: str
     heading: str
-    slug: str
     lines: list[Line]
     totals: list[Line]
-    refusal: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,62 +79,90 @@ class Summary:
 
 @dataclass(frozen=True, slots=True)
 class Findings:
-    """All that the page shows of usage, as of one moment."""
+    """All that the page shows of usage, as of one moment.
+
+    `refusal` says why there is no stack to draw.
+    """
 
     summary: Summary
-    tables: list[Table]
-    by_day: UsageReport | None
+    table: Table
+    stacks: list[Stack]
+    refusal: str
     start: dt.datetime
     end: dt.datetime
     complete_to: dt.datetime
     is_empty: bool
 
 
-def findings(choice: Choice, *, now: dt.datetime) -> Findings:
-    """Ask for the usage of a choice, whole and divided by model, tenant and day."""
-    whole = usage(choice.question(), now=now)
-    by_day, refusal = _by_day(choice, now)
-    by_model = _divided(choice, Dimension.MODEL, now)
-    by_tenant = _divided(choice, Dimension.TENANT, now)
-    days = (
-        _table("By day", "Day", by_day, _day, latest_first=True)
-        if by_day
-        else Table("By day", "Day", "day", [], [], refusal)
+def findings(choice: Choice, *, now: dt.datetime, models: Sequence[str]) -> Findings:
+    """Ask for the usage of a choice, divided by what it names, and by that over time.
+
+    `models` are all that were ever priced, in order.
+    """
+    over_time, refusal = _over_time(choice, now=now)
+    if over_time is not None and choice.period.is_hours:
+        # Parts of days are counted from single events; their hours are sums already.
+        divided = _without_time(over_time)
+    else:
+        divided = usage(choice.question(), now=now)
+    found = (
+        stacks(over_time, _axis(choice, over_time, now=now), choice, models=models)
+        if over_time is not None
+        else []
     )
     return Findings(
-        summary=_summary(whole.totals),
-        tables=[
-            _table("By model", "Model", by_model, lambda row: str(row.group.model)),
-            _table("By tenant", "Tenant", by_tenant, lambda row: str(row.group.tenant)),
-            days,
-        ],
-        by_day=by_day,
-        start=whole.start,
-        end=whole.end,
-        complete_to=whole.complete_to,
-        is_empty=not whole.rows,
+        summary=_summary(divided.totals),
+        table=_table(choice, divided, models),
+        stacks=found,
+        refusal=refusal,
+        start=divided.start,
+        end=divided.end,
+        complete_to=divided.complete_to,
+        is_empty=not divided.rows,
     )
 
 
-def _divided(choice: Choice, dimension: Dimension, now: dt.datetime) -> UsageReport:
-    return usage(replace(choice.question(), group_by=(dimension,)), now=now)
-
-
-def _by_day(choice: Choice, now: dt.datetime) -> tuple[UsageReport | None, str]:
+def _over_time(choice: Choice, *, now: dt.datetime) -> tuple[UsageReport | None, str]:
+    """Return usage by hour or day, or why there is none."""
+    if choice.each is None:
+        return None, NO_ROOM
+    time = Dimension.HOUR if choice.each is Each.HOUR else Dimension.DAY
     try:
-        return _divided(choice, Dimension.DAY, now), ""
+        return usage(choice.question(time), now=now), ""
     except InvalidRequest as refused:
         return None, refused.message
 
 
-def _table(
-    title: str,
-    heading: str,
-    report: UsageReport,
-    label: Callable[[UsageRow], str],
-    *,
-    latest_first: bool = False,
-) -> Table:
+def _without_time(report: UsageReport) -> UsageReport:
+    """Return the same usage, divided by all that it was but the hour."""
+    sums: dict[tuple[str, Group], Measures] = {}
+    for row in report.rows:
+        key = row.currency, replace(row.group, hour=None)
+        sums[key] = sums[key].plus(row) if key in sums else row
+    rows = tuple(
+        UsageRow(group=group, **{name: getattr(measures, name) for name in _MEASURES})
+        for (_, group), measures in sums.items()
+    )
+    return replace(report, rows=rows)
+
+
+def _axis(choice: Choice, report: UsageReport, *, now: dt.datetime) -> TimeAxis:
+    present = _moment(choice, now)
+    complete = _moment(choice, min(report.complete_to, now))
+    if choice.each is Each.HOUR:
+        return hours(report.start, report.end, now=present, complete_to=complete)
+    return days(
+        choice.period.start, choice.period.last, now=present, complete_to=complete
+    )
+
+
+def _moment(choice: Choice, at: dt.datetime) -> Moment:
+    if choice.tenant is None:
+        return Moment(at, at.astimezone(dt.UTC).date())
+    return Moment(at, billing_day(tenant=choice.tenant, at=at).date)
+
+
+def _table(choice: Choice, report: UsageReport, models: Sequence[str]) -> Table:
     # Of a table's amounts the total may need the most places, or a row whose fraction
     # another one makes whole.
     places = places_of(
@@ -122,28 +170,25 @@ def _table(
         for measures in (*report.rows, *report.totals)
     )
     largest = _largest(report.rows)
-    rows = report.rows[::-1] if latest_first else sorted(report.rows, key=_dearest)
     return Table(
-        title=title,
-        heading=heading,
-        slug=heading.lower(),
+        title=f"By {choice.by.noun}",
+        heading=choice.by.heading,
         lines=[
-            _line(label(row), row, places=places, largest=largest[row.currency])
-            for row in rows
+            _line(
+                row,
+                part_of(row, choice, models),
+                choice=choice,
+                places=places,
+                largest=largest[row.currency],
+            )
+            for row in sorted(report.rows, key=_dearest)
         ],
-        totals=[
-            _line(f"Total {total.currency}", total, places=places)
-            for total in report.totals
-        ],
+        totals=[_total(total, places) for total in report.totals],
     )
 
 
 def _dearest(row: UsageRow) -> tuple[str, int]:
     return row.currency, -row.charge_picos
-
-
-def _day(row: UsageRow) -> str:
-    return f"{row.group.day:%Y-%m-%d}"
 
 
 def _largest(rows: Iterable[UsageRow]) -> dict[str, int]:
@@ -153,15 +198,36 @@ def _largest(rows: Iterable[UsageRow]) -> dict[str, int]:
     return largest
 
 
-def _line(label: str, measures: Measures, *, places: int, largest: int = 0) -> Line:
+def _line(
+    row: UsageRow, part: Part, *, choice: Choice, places: int, largest: int
+) -> Line:
+    filtered = {By.MODEL: choice.model, By.TENANT: choice.tenant}
     return Line(
-        label=label,
+        label=part.name,
+        within=part.within,
+        address=choice.address(**{choice.by: part.name})
+        if choice.by in filtered and filtered[choice.by] is None
+        else "",
+        share=per_mille(row.charge_picos, largest),
+        spend=amount(row.charge_picos, row.currency, places=places),
+        counts=_counts(row),
+    )
+
+
+def _total(total: Measures, places: int) -> Line:
+    return Line(
+        label=f"Total {total.currency}",
+        spend=amount(total.charge_picos, total.currency, places=places),
+        counts=_counts(total),
+    )
+
+
+def _counts(measures: Measures) -> Counts:
+    return Counts(
         requests=count(measures.requests),
         input_tokens=count(measures.input_tokens),
         cached_input_tokens=count(measures.cached_input_tokens),
         output_tokens=count(measures.output_tokens),
-        spend=amount(measures.charge_picos, measures.currency, places=places),
-        share=per_mille(measures.charge_picos, largest),
     )
 
 

@@ -5,7 +5,6 @@ filter that makes no sense is 400 with the reason beside the field.
 """
 
 import datetime as dt
-from dataclasses import replace
 from uuid import UUID
 
 from django.conf import settings
@@ -15,12 +14,14 @@ from django.views.decorators.http import require_safe
 
 from kit.orm.snapshot import snapshot
 from metering.billing.selectors import invoice_by_public_id
-from metering.usage.selectors import billing_day, database_now
+from metering.usage.selectors import database_now
 from pages.access import staff_page
-from pages.finance.chart import Chart, charts
-from pages.finance.choice import Choice, ChoiceForm, quick_ranges
+from pages.finance.chart import chart
+from pages.finance.choice import options
+from pages.finance.form import ChoiceForm
 from pages.finance.invoice import printed, recent
-from pages.finance.report import Findings, findings
+from pages.finance.report import findings
+from pages.finance.twin import twin
 
 SEE_USAGE = "usage.view_dayrollup"
 SEE_INVOICES = "billing.view_invoice"
@@ -32,7 +33,7 @@ FRESH = dt.timedelta(seconds=60)
 @require_safe
 @staff_page(SEE_USAGE, SEE_INVOICES)
 def overview(request: HttpRequest) -> HttpResponse:
-    """Show usage and spend by model, tenant and day, and the latest invoices."""
+    """Show usage and spend over time and divided, and the latest invoices."""
     with snapshot():
         now = database_now()
         form = ChoiceForm(request.GET, now=now)
@@ -41,19 +42,16 @@ def overview(request: HttpRequest) -> HttpResponse:
                 request, "pages/finance/overview.html", {"form": form}, status=400
             )
         choice = form.choice()
-        today = _today(choice, now)
-        found = findings(choice, now=now)
+        found = findings(choice, now=now, models=form.models)
         context = {
             "form": form,
             "choice": choice,
-            "quick_ranges": quick_ranges(choice, today=today),
+            "options": options(choice),
             "found": found,
-            "charts": _charts(choice, found, today),
+            "charts": [(chart(stack), twin(stack)) for stack in found.stacks],
             "invoices": recent(tenant=choice.tenant),
-            "everything": replace(choice, tenant=None, model=None).address(
-                choice.first, choice.last
-            ),
-            "so_far": choice.first <= today <= choice.last,
+            "everything": choice.address(tenant="", model=""),
+            "so_far": found.start <= now < found.end,
             "lags": now - found.complete_to > FRESH,
         }
     return render(request, "pages/finance/overview.html", context)
@@ -71,15 +69,3 @@ def invoice(request: HttpRequest, public_id: UUID) -> HttpResponse:
             "days_until_due": settings.INVOICE_DAYS_UNTIL_DUE,
         }
     return render(request, "pages/finance/invoice.html", context)
-
-
-def _today(choice: Choice, now: dt.datetime) -> dt.date:
-    if choice.tenant is None:
-        return now.astimezone(dt.UTC).date()
-    return billing_day(tenant=choice.tenant, at=now).date
-
-
-def _charts(choice: Choice, found: Findings, today: dt.date) -> list[Chart]:
-    if found.by_day is None:
-        return []
-    return charts(found.by_day, first=choice.first, last=choice.last, today=today)
