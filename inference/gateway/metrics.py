@@ -18,7 +18,6 @@ from prometheus_client.core import (
     HistogramMetricFamily,
     Metric,
 )
-from prometheus_client.utils import floatToGoString
 
 from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
 from kit.histogram import Histogram
@@ -199,7 +198,7 @@ class MetricsPage:
 
 
 def _seconds(bound_us: int | None) -> str:
-    return floatToGoString("inf" if bound_us is None else bound_us / US_PER_SECOND)
+    return "+Inf" if bound_us is None else str(bound_us / US_PER_SECOND)
 
 
 def _named(values: Mapping[Any, int]) -> dict[str, int]:
