@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 from kit.contracts import TokenClass, TokenCounts
 from kit.orm.atomic import atomic, cursor
 from kit.orm.roles import OPERATOR, as_operator
-from metering.usage.models import BillingDay, ChangedDay, DayRollup, Event, RollupMark
+from metering.usage.models import (
+    BillingDay,
+    ChangedDay,
+    DayRollup,
+    Event,
+    HourRollup,
+    RollupMark,
+)
 from metering.usage.selectors import recount, rolled_up
 from metering.usage.services import roll_up, take_changed_days
 from tests.factories.pricing import make_price
@@ -269,6 +276,8 @@ def test_competing_rollers_take_each_event_once(fresh_database: object) -> None:
             assert rolled == recount(tenant_id=use.tenant_id, date=NOON.date())
             requests = [sums for (*_, kind), sums in rolled.items() if kind == 0]
             assert requests == [(30, 0)]
+            (hour,) = HourRollup.objects.filter(tenant_id=use.tenant_id)
+            assert (hour.requests, hour.output_tokens) == (30, 30 * 50)
     assert sum(taken) <= 90
 
 
