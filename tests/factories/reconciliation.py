@@ -7,7 +7,7 @@ invoiced. In October one day is posted, the next is rolled up, the last only met
 import datetime as dt
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import psycopg
 
@@ -35,16 +35,7 @@ COUNTS = TokenCounts(
 )
 
 
-@dataclass(frozen=True, slots=True)
-class Books:
-    """The tenants, in the order in which they were made, and the run of a gateway."""
-
-    first: int
-    second: int
-    epoch: int
-
-
-def make_books() -> Books:
+def make_books() -> None:
     """Fill all books, by services alone."""
     with as_operator():
         make_partitions(now=STARTED)
@@ -60,7 +51,6 @@ def make_books() -> Books:
             billing.advance_invoice(invoice=invoice, now=CLOSED)
         _october(epoch, uses)
         settle_counts()
-    return Books(uses[0].tenant_id, uses[1].tenant_id, epoch.pk)
 
 
 def _use(tenant: object) -> Use:

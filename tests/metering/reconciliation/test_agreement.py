@@ -6,20 +6,14 @@ from kit.orm.roles import as_operator
 from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.models import Difference, Run
 from tests.databases import Database
-from tests.factories.reconciliation import Books, make_books
 from tests.metering.reconciliation.commands import START, run, run_json
 
 CHARGE = "5414805600000"
 
 
-@pytest.fixture
-def books(fresh_database: Database) -> Books:
-    return make_books()
-
-
 @pytest.mark.parametrize("arguments", [("reconcile", START), ("verify_ledger",)])
 def test_right_books_have_no_difference(
-    books: Books, arguments: tuple[str, ...]
+    books: Database, arguments: tuple[str, ...]
 ) -> None:
     status, document = run_json(*arguments)
 
@@ -32,7 +26,7 @@ def test_right_books_have_no_difference(
         assert Difference.objects.count() == 0
 
 
-def test_the_chain_says_what_waits_for_each_step(books: Books) -> None:
+def test_the_chain_says_what_waits_for_each_step(books: Database) -> None:
     _, document = run_json("reconcile", START)
 
     steps = {each["name"]: each for each in document["steps"] if "USD" in each.values()}
@@ -53,7 +47,7 @@ def test_the_chain_says_what_waits_for_each_step(books: Books) -> None:
     assert {step["differs_picos"] for step in steps.values()} == {"0"}
 
 
-def test_a_window_and_a_tenant_narrow_the_chain(books: Books) -> None:
+def test_a_window_and_a_tenant_narrow_the_chain(books: Database) -> None:
     status, document = run_json("reconcile", START, "--end=2026-10-01", "--tenant=acme")
 
     assert status == 0
@@ -66,7 +60,7 @@ def test_a_window_and_a_tenant_narrow_the_chain(books: Books) -> None:
     assert "days_rolled_up" in made
 
 
-def test_the_usual_window_begins_35_days_ago(books: Books) -> None:
+def test_the_usual_window_begins_35_days_ago(books: Database) -> None:
     _, document = run_json("reconcile")
     with as_operator():
         made = Run.objects.get(pk=document["run"])
@@ -75,7 +69,7 @@ def test_the_usual_window_begins_35_days_ago(books: Books) -> None:
     assert (made.started_at.date() - made.first_date).days == 35
 
 
-def test_people_read_tables(books: Books) -> None:
+def test_people_read_tables(books: Database) -> None:
     status, printed = run("reconcile", START)
 
     assert status == 0
@@ -93,9 +87,7 @@ def test_people_read_tables(books: Books) -> None:
         ("--tenant=nobody",),
     ],
 )
-def test_wrong_usage_makes_no_run(
-    fresh_database: Database, arguments: tuple[str, ...]
-) -> None:
+def test_wrong_usage_makes_no_run(books: Database, arguments: tuple[str, ...]) -> None:
     status, printed = run("reconcile", *arguments)
     assert (status != 0, printed) == (True, "")
     with as_operator():
