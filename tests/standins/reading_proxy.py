@@ -17,9 +17,10 @@ import fcntl
 import socket
 import struct
 import termios
+import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from tests.standins.transcript import Seen, Transcript
@@ -72,11 +73,13 @@ class Habits:
 class Sockets:
     """What the kernel held of an answer: unread at our end, unacknowledged at theirs.
 
-    A byte that has arrived and is not acknowledged yet is in both.
+    A byte that has arrived and is not acknowledged yet is in both. More may have come
+    in the time that asking and leaving took.
     """
 
     unread_bytes: int
     unacknowledged_bytes: int
+    asked_s: float = 0.0
 
     @property
     def bytes_max(self) -> int:
@@ -224,12 +227,14 @@ class _Reader:
         reading = self.reading
         async with self.around():
             reading.at_drop = reading.transcript.seen.copy()
-            reading.sockets = lying_in_sockets(sock)
+            asked_at = time.monotonic()
+            sockets = lying_in_sockets(sock)
             if drop.farewell is Farewell.RST:
                 sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, _RESET)
                 sock.close()
             else:
                 sock.shutdown(socket.SHUT_WR)
+            reading.sockets = replace(sockets, asked_s=time.monotonic() - asked_at)
             writer.transport.abort()
         if drop.farewell is Farewell.FIN:
             with contextlib.suppress(ConnectionError):
@@ -257,16 +262,12 @@ def _is_due(drop: Drop, seen: Seen) -> bool:
 def lying_in_sockets(sock: socket.socket) -> Sockets:
     """Ask the kernel what it holds of the answer, at both ends of a connection."""
     ours, theirs = sock.getsockname(), sock.getpeername()
-    return Sockets(
-        unread_bytes=_queue(sock, termios.FIONREAD),
-        unacknowledged_bytes=_sent_and_unacknowledged(theirs[1], ours[1]),
+    # Their end first: what moves on while we look is then seen twice, and never missed.
+    unacknowledged = _sent_and_unacknowledged(theirs[1], ours[1])
+    [unread] = struct.unpack(
+        "i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
     )
-
-
-def _queue(sock: socket.socket, request: int) -> int:
-    answer = fcntl.ioctl(sock.fileno(), request, bytes(4))
-    size: int = struct.unpack("i", answer)[0]
-    return size
+    return Sockets(unread_bytes=unread, unacknowledged_bytes=unacknowledged)
 
 
 def _sent_and_unacknowledged(local_port: int, remote_port: int) -> int:
