@@ -9,13 +9,18 @@ delivered.
 import asyncio
 import contextlib
 import socket
+import uuid
 from collections.abc import Callable, MutableMapping
 from typing import Any
 
+import httptools
 from uvicorn.protocols.http.httptools_impl import (
     HttpToolsProtocol,
     RequestResponseCycle,
 )
+
+from inference.openai.errors import body_of
+from kit.errors import InvalidRequest
 
 EXTENSION = "tollgate.downstream"
 # How much the kernel takes before it has sent: the backpressure that a slow reader
@@ -115,6 +120,16 @@ class Downstream:
             listener()
 
 
+def _refusal(message: str) -> bytes:
+    """Return a whole answer to what is no request."""
+    body = body_of(InvalidRequest(message))
+    return (
+        b"HTTP/1.1 400 Bad Request\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\nx-request-id: %b\r\nconnection: close\r\n\r\n%b"
+        % (len(body), str(uuid.uuid4()).encode(), body)
+    )
+
+
 class ClientConnection(HttpToolsProtocol):
     """One client connection of the gateway."""
 
@@ -129,6 +144,8 @@ class ClientConnection(HttpToolsProtocol):
         self._unanswered: list[Downstream] = []
         self._overhead_bytes = 0
         self._is_deaf = False
+        self._is_in_body = False
+        self._refusal = ""
         self._head_timer = self.loop.call_later(self.head_s_max, transport.abort)
         transport.set_write_buffer_limits(high=0)
         sock: Any = transport.get_extra_info("socket")
@@ -160,6 +177,7 @@ class ClientConnection(HttpToolsProtocol):
     def on_message_complete(self) -> None:
         """Begin to count anew."""
         self._overhead_bytes = 0
+        self._is_in_body = False
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -171,11 +189,13 @@ class ClientConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Give the request's scope its view of the connection."""
         self._head_timer.cancel()
+        self._require_a_host()
         downstream = Downstream(self)
         scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
         scope["extensions"] = {EXTENSION: downstream}
         super().on_headers_complete()
         downstream.cycle = self.cycle
+        self._is_in_body = True
         if 0 < len(self.pipeline) <= PIPELINED_MAX:
             # uvicorn stops reading behind a request in line, and would not see the end.
             self.flow.resume_reading()
@@ -185,6 +205,35 @@ class ClientConnection(HttpToolsProtocol):
             if earlier.cycle is not None and not earlier.cycle.response_complete
         ]
         self._unanswered.append(downstream)
+
+    def _require_a_host(self) -> None:
+        """Refuse what proxies in front may have read as meant for somebody else."""
+        hosts = [name for name, _ in self.headers if name == b"host"]
+        if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
+            self._refusal = "Send one Host header with a request."
+            # The parser stops here and takes any error for a malformed request.
+            raise httptools.HttpParserError(self._refusal)
+
+    def send_400_response(self, msg: str) -> None:
+        """Refuse what is no clean HTTP, as the API refuses, and end the connection.
+
+        Requests before it are answered first: their answers must not be broken into.
+        """
+        # Of a body that does not end as it should, no answer is due any more.
+        broken = self.cycle if self._is_in_body else None
+        due = [
+            cycle
+            for downstream in self._unanswered
+            if (cycle := downstream.cycle) is not None
+            and cycle is not broken
+            and not cycle.response_complete
+        ]
+        if due:
+            due[-1].keep_alive = False
+            return
+        if broken is None or not broken.response_started:
+            self.transport.write(_refusal(self._refusal or msg))
+        self.transport.close()
 
     def eof_received(self) -> None:
         """Take the end of what a client sends for its leaving.
