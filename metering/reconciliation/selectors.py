@@ -45,9 +45,10 @@ def run(run_id: int) -> Run:
     return found
 
 
-def differences(of: Run) -> QuerySet[Difference]:
-    """Return what a run listed, the latest first."""
-    return of.differences.order_by("-id")
+def differences(of: Run, *, check: str | None = None) -> QuerySet[Difference]:
+    """Return what a run listed, the latest first, of one check or of all."""
+    found = of.differences.order_by("-id")
+    return found if check is None else found.filter(check_name=check)
 
 
 def proves(check_name: str) -> str:
@@ -62,15 +63,19 @@ def is_lost(run: Run, *, now: dt.datetime) -> bool:
 
 def standing(*, now: dt.datetime) -> Standing:
     """Return how the books stand; asks the newest whole run of each kind."""
-    ended = [_last_ended(kind) for kind in Run.Kind]
-    finished = [each for each in ended if each is not None]
-    worst = max(finished, key=lambda each: each.difference_count, default=None)
-    checked = [each.started_at for each in finished]
+    ended = [run for run in map(_last_ended, Run.Kind) if run is not None]
+    checked = [run.started_at for run in ended]
+    is_complete = len(ended) == len(Run.Kind)
+    problem = _lost_run(now)
+    if not problem and checked and not is_complete:
+        problem = "not all nightly checks were made"
+    if not problem and checked and now - min(checked) > AGE_MAX:
+        problem = "the nightly check is overdue"
     return Standing(
-        checked_at=min(checked) if len(checked) == len(ended) else None,
-        differences=sum(each.difference_count for each in finished),
-        problem=_problem(now, checked, is_complete=len(checked) == len(ended)),
-        run=worst,
+        checked_at=min(checked) if is_complete else None,
+        differences=_differing(ended),
+        problem=problem,
+        run=max(ended, key=lambda run: run.difference_count, default=None),
     )
 
 
@@ -79,12 +84,20 @@ def _last_ended(kind: Run.Kind) -> Run | None:
     return runs(kind=kind).filter(is_whole=True, state__in=done).first()
 
 
-def _problem(now: dt.datetime, checked: list[dt.datetime], *, is_complete: bool) -> str:
-    last = Run.objects.filter(is_whole=True).order_by("-id").first()
-    if last is not None and (last.state == Run.State.CRASHED or is_lost(last, now=now)):
-        return f"the last check ({last}) crashed"
-    if not is_complete:
-        return "not all checked yet"
-    if now - min(checked) > AGE_MAX:
-        return "the nightly check is overdue"
+def _differing(ended: list[Run]) -> int:
+    """Count differences once: both kinds of run make most of the checks."""
+    counts: dict[str, int] = {}
+    for each in ended:
+        for check in each.checks:
+            before = counts.get(check["name"], 0)
+            counts[check["name"]] = max(before, check["differences"])
+    return sum(counts.values())
+
+
+def _lost_run(now: dt.datetime) -> str:
+    """Say whether the newest whole run of either kind crashed."""
+    for kind in Run.Kind:
+        last = runs(kind=kind).filter(is_whole=True).first()
+        if last and (last.state == Run.State.CRASHED or is_lost(last, now=now)):
+            return f"the last check ({last}) crashed"
     return ""

@@ -24,6 +24,7 @@ class SchemaGenerator(ManagementSchemaGenerator):
         "price-books": "What a token costs: versions, immutable once published.",
         "usage": "What was used and what it costs.",
         "invoices": "What tenants owe for their billing periods.",
+        "reconciliation": "When the books were checked, and what did not agree.",
     }
 
 
@@ -33,6 +34,7 @@ urlpatterns = [
     path("", include("metering.pricing.api.urls")),
     path("", include("metering.usage.api.urls")),
     path("", include("metering.billing.api.urls")),
+    path("", include("metering.reconciliation.api.urls")),
     path(
         "schema/",
         SpectacularAPIView.as_view(

@@ -25,6 +25,7 @@ UNFOLD = {
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,
+    "DASHBOARD_CALLBACK": "config.dashboard.front_page",
     # The blue of the finance pages, from the lightest to the darkest.
     "COLORS": {
         "primary": {
@@ -88,6 +89,11 @@ UNFOLD = {
                 ("Accounts", "account_balance", "admin:ledger_account_changelist"),
                 ("Transactions", "swap_horiz", "admin:ledger_transaction_changelist"),
                 ("Entries", "list_alt", "admin:ledger_entry_changelist"),
+                (
+                    "Reconciliation",
+                    "rule",
+                    "admin:reconciliation_run_changelist",
+                ),
             ),
             _group(
                 "Access",

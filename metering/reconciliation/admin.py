@@ -1,0 +1,167 @@
+"""Operators' pages of reconciliation: runs, and what they found; read only.
+
+Nothing is mended here. A difference says which check found it and where to look; the
+next run says whether it is gone.
+"""
+
+from typing import Any
+
+from django.contrib import admin
+from django.http import HttpRequest
+from django.urls import reverse
+from django.utils import timezone
+from django.utils.html import format_html, format_html_join
+from django.utils.safestring import SafeString
+from django.utils.timesince import timesince
+
+from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
+from kit.money import format_picos
+from metering.reconciliation import selectors
+from metering.reconciliation.catalogue import ALL
+from metering.reconciliation.models import Difference, Run
+
+_LOST = "lost"
+
+
+class _DifferenceInline(ReadOnlyInline):
+    model = Difference
+    fields = ("check_name", "tenant_id", "subject", "expected", "found", "look")
+    readonly_fields = fields
+    ordering = ("id",)
+    show_change_link = False
+    hide_title = True
+    tab = False
+    per_page = 100
+
+    @admin.display(description="where to look")
+    def look(self, row: Difference) -> str:
+        """Link to the pages of what the check is about."""
+        return where_to_look(row)
+
+
+@admin.register(Run)
+class RunAdmin(ReadOnlyAdmin):
+    """Runs: whether they agreed, how old they are, and what they found."""
+
+    list_display = (
+        "kind",
+        "status",
+        "difference_count",
+        "age",
+        "window",
+        "rows_seen",
+        "problem",
+    )
+    list_filter = ("kind", "state")
+    fields = (
+        ("kind", "state"),
+        ("window", "tenant_id"),
+        ("started_at", "finished_at"),
+        ("rows_seen", "difference_count"),
+        "problem",
+        "chain",
+        "checks_made",
+    )
+    readonly_fields = ("window", "chain", "checks_made")
+    ordering = ("-id",)
+    inlines = (_DifferenceInline,)
+
+    @state_label(
+        ordering="state",
+        agrees="success",
+        differs="danger",
+        crashed="danger",
+        running="info",
+        lost="danger",
+    )
+    def status(self, row: Run) -> str:
+        """Show the state as a label; a run that cannot be running any more is lost."""
+        return _LOST if selectors.is_lost(row, now=timezone.now()) else row.state
+
+    @admin.display(description="age", ordering="started_at")
+    def age(self, row: Run) -> str:
+        """Show how long ago it looked."""
+        return timesince(row.started_at)
+
+    @admin.display(description="billing days")
+    def window(self, row: Run) -> str:
+        """Show the days, both in it."""
+        if row.first_date is None:
+            return "all"
+        return f"from {row.first_date}" + (
+            f" to before {row.end_date}" if row.end_date else ""
+        )
+
+    @admin.display(description="chain")
+    def chain(self, row: Run) -> str:
+        """Show the sum of each step, and what waits for it."""
+        return _listed((_step(each),) for each in row.steps)
+
+    @admin.display(description="checks")
+    def checks_made(self, row: Run) -> str:
+        """Show what each check proves, and what it saw."""
+        return _listed(
+            (
+                f"{check['name']}: {selectors.proves(check['name'])} "
+                f"{check['rows']:,} rows, {check['differences']:,} differences",
+            )
+            for check in row.checks
+        )
+
+
+@admin.register(Difference)
+class DifferenceAdmin(ReadOnlyAdmin):
+    """Every difference that a run listed."""
+
+    list_display = ("check_name", "tenant_id", "subject", "expected", "found", "run")
+    list_filter = ("check_name",)
+    list_select_related = ("run",)
+    search_fields = ("subject",)
+    fields = (
+        ("check_name", "run"),
+        "proves",
+        ("tenant_id", "subject"),
+        ("expected", "found"),
+        "look",
+    )
+    readonly_fields = ("proves", "look")
+    ordering = ("-id",)
+
+    @admin.display(description="proves")
+    def proves(self, row: Difference) -> str:
+        """Show the invariant that does not hold."""
+        return selectors.proves(row.check_name)
+
+    @admin.display(description="where to look")
+    def look(self, row: Difference) -> str:
+        """Link to the pages of what the check is about."""
+        return where_to_look(row)
+
+    def has_module_permission(self, request: HttpRequest) -> bool:
+        """Keep it off the index: differences are met on the page of their run."""
+        return False
+
+
+def where_to_look(row: Difference) -> str:
+    """Return a link to the list that a difference's subject is in, if there is one."""
+    check = ALL.get(row.check_name)
+    if check is None:
+        return ""
+    address = reverse(check.look)
+    name = address.rstrip("/").rpartition("/")[2]
+    return format_html('<a class="underline" href="{}">{}</a>', address, name)
+
+
+def _step(step: dict[str, Any]) -> str:
+    charge = format_picos(int(step["charge_picos"]))
+    said = f"{step['name']}: {charge} {step['currency']}, {step['rows']:,} rows"
+    if int(step["differs_picos"]):
+        said += f"; differs by {format_picos(int(step['differs_picos']))}"
+    if step["waits"]:
+        waiting = format_picos(int(step["waits_picos"]))
+        said += f"; not yet: {step['waits']:,} ({step['waits_as']}), {waiting}"
+    return said
+
+
+def _listed(rows: Any) -> SafeString:
+    return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", rows))

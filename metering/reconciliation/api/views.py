@@ -1,0 +1,46 @@
+"""Reconciliation over HTTP, to be read: parse, ask the selector, render."""
+
+from drf_spectacular.utils import extend_schema
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kit.drf.views import OperatorViewSet
+from metering.reconciliation import selectors
+from metering.reconciliation.api import serializers as wire
+
+
+class RunViewSet(OperatorViewSet):
+    """When the books were checked, and whether they agreed."""
+
+    noun = "reconciliation_run"
+
+    @extend_schema(
+        parameters=[wire.RunFilters], responses=wire.ReconciliationRunOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List reconciliation runs, newest first."""
+        rows = selectors.runs(**self.parse_query(wire.RunFilters))
+        return self.page(rows, wire.ReconciliationRunOutput)
+
+    @extend_schema(responses=wire.ReconciliationRunDetailOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Show a reconciliation run with its checks and the sums of the chain."""
+        return Response(wire.ReconciliationRunDetailOutput(selectors.run(pk)).data)
+
+
+class DifferenceViewSet(OperatorViewSet):
+    """What did not agree."""
+
+    noun = "difference"
+
+    @extend_schema(
+        parameters=[wire.DifferenceFilters], responses=wire.DifferenceOutput(many=True)
+    )
+    def list(self, request: Request, pk: int) -> Response:
+        """List what a reconciliation run found.
+
+        Of each check the first 100 differences are listed; its count is of all.
+        """
+        filters = self.parse_query(wire.DifferenceFilters)
+        rows = selectors.differences(selectors.run(pk), **filters)
+        return self.page(rows, wire.DifferenceOutput)
