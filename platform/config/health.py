@@ -88,7 +88,7 @@ def _get(path: str, *, port: int, host: str) -> None:
         connection.request("GET", path, headers={"host": host})
         status = connection.getresponse().status
     except (OSError, http.client.HTTPException) as error:
-        raise IllError(f"port {port}: {error or type(error).__name__}") from None
+        raise IllError(f"port {port}: {str(error) or type(error).__name__}") from None
     finally:
         connection.close()
     if status != http.client.OK:
