@@ -11,6 +11,7 @@ from functools import lru_cache
 import orjson
 
 from inference.engines.simulator import http1
+from inference.engines.simulator.prefix_cache import Prefill
 from inference.engines.simulator.requests import FinishReason, Order
 from inference.engines.simulator.shapes import CHAT, COMPLETION, FINGERPRINT
 from inference.engines.simulator.tokens import answer_text
@@ -106,11 +107,14 @@ class StreamedAnswer:
         totals = (prompt + tokens, tokens) if running else ()
         return http1.chunk(b"data: %b\n\n" % (filled % (*numbers, *totals)))
 
-    def closing(self, *, completion_tokens: int) -> bytes:
+    def closing(self, *, completion_tokens: int, prefill: Prefill) -> bytes:
         """Return what follows the last finish chunk: usage where wanted, `[DONE]`."""
         if not self._order.include_usage:
             return _DONE
         prompt = self._order.prompt_tokens
+        details = {"cached_tokens": prefill.cached_tokens}
+        if self._dialect.tells_created:
+            details["created_cache_tokens"] = prefill.created_tokens
         usage = orjson.dumps(
             {
                 "id": self._dialect.id_prefix + self._label.request_id,
@@ -122,7 +126,7 @@ class StreamedAnswer:
                     "prompt_tokens": prompt,
                     "total_tokens": prompt + completion_tokens,
                     "completion_tokens": completion_tokens,
-                    "prompt_tokens_details": self._dialect.streamed_prompt_details,
+                    "prompt_tokens_details": details,
                 },
                 "system_fingerprint": FINGERPRINT,
             }
@@ -131,7 +135,11 @@ class StreamedAnswer:
 
 
 def whole_answer(
-    order: Order, label: Label, *, endings: Sequence[tuple[int, FinishReason]]
+    order: Order,
+    label: Label,
+    *,
+    endings: Sequence[tuple[int, FinishReason]],
+    prefill: Prefill,
 ) -> bytes:
     """Return the unstreamed answer as a response; one (tokens, reason) per choice."""
     dialect = CHAT if order.chat else COMPLETION
@@ -140,6 +148,7 @@ def whole_answer(
         for index, (tokens, reason) in enumerate(endings)
     )
     completion = sum(tokens for tokens, _ in endings)
+    created = (prefill.created_tokens,) if dialect.tells_created else ()
     return http1.response(
         dialect.whole
         % (
@@ -150,6 +159,8 @@ def whole_answer(
             order.prompt_tokens,
             order.prompt_tokens + completion,
             completion,
+            prefill.cached_tokens,
+            *created,
         )
     )
 

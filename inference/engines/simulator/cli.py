@@ -63,7 +63,35 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         action="store_true",
         help="let the finish chunk carry the last token",
     )
+    _add_limits(parser)
     _add_faults(parser)
+
+
+def _add_limits(parser: argparse.ArgumentParser) -> None:
+    parser.add_argument(
+        "--sequences-max",
+        type=int,
+        default=_DEFAULTS.sequences_max,
+        help="choices that run at once; 0 is any number (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--waiting-max",
+        type=int,
+        default=_DEFAULTS.waiting_max,
+        help="choices that may wait; 0 is any number (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--prefix-cache-blocks",
+        type=int,
+        default=_DEFAULTS.prefix_cache_blocks,
+        help="blocks of 16 tokens to remember; 0 is none (default: %(default)s)",
+    )
+    parser.add_argument(
+        "--prefill-us-per-token",
+        type=float,
+        default=_DEFAULTS.prefill_us_per_token,
+        help="delay of the first token by each token not cached (default: %(default)s)",
+    )
 
 
 def _add_faults(parser: argparse.ArgumentParser) -> None:

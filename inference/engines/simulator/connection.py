@@ -21,18 +21,14 @@ import httptools
 
 from inference.engines.simulator import errors, http1, routes
 from inference.engines.simulator.answers import Label
-from inference.engines.simulator.failing import failing
+from inference.engines.simulator.delivering import StreamedGeneration, WholeGeneration
+from inference.engines.simulator.failing import failing_kind
 from inference.engines.simulator.faults import (
     GENERATION_FAULTS,
     REFUSE,
     RESET_EARLY,
 )
-from inference.engines.simulator.generation import (
-    Exchange,
-    Generation,
-    StreamedGeneration,
-    WholeGeneration,
-)
+from inference.engines.simulator.generation import Generation
 from inference.engines.simulator.reading import Request, RequestReader
 from inference.engines.simulator.requests import Order, read_chat, read_completion
 from inference.engines.simulator.settings import Behaviour
@@ -57,20 +53,21 @@ class Connection(asyncio.Protocol):
         self._simulator = simulator
         self._connections = connections
         self._reader = RequestReader(
-            received=self._received, invite=partial(self._send, http1.CONTINUE)
+            received=self._received, invite=partial(self.write, http1.CONTINUE)
         )
         self._transport: asyncio.Transport | None = None
         self.closed: asyncio.Future[None]
         self._generation: Generation | None = None
         self._waiting: deque[Request] = deque()
         self._keep_alive = True
+        self._given_up = False
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Register, and ask to hear when the buffer passes its bound."""
         self._transport = cast("asyncio.Transport", transport)
         self._transport.set_write_buffer_limits(high=BUFFER_BYTES_MAX)
         self._connections.add(self)
-        self._simulator.counters.connections += 1
+        self._simulator.engine.counters.connections += 1
         self.closed = asyncio.get_running_loop().create_future()
 
     def data_received(self, data: bytes) -> None:
@@ -78,7 +75,7 @@ class Connection(asyncio.Protocol):
         try:
             self._reader.feed(data)
         except errors.Refusal as refusal:
-            self._send(refusal.response())
+            self.write(refusal.response())
             self._hang_up()
         except httptools.HttpParserError:
             self._hang_up()
@@ -93,7 +90,7 @@ class Connection(asyncio.Protocol):
         self._abort_generation()
         self._transport = None
         self._connections.discard(self)
-        self._simulator.counters.connections -= 1
+        self._simulator.engine.counters.connections -= 1
         self.closed.set_result(None)
 
     def pause_writing(self) -> None:
@@ -116,10 +113,43 @@ class Connection(asyncio.Protocol):
         if self._transport:
             self._transport.abort()
 
+    # The line of the answer under way.
+
+    def write(self, data: bytes) -> None:
+        """Send `data`, unless the client has gone."""
+        if self._transport is not None:
+            self._transport.write(data)
+
+    def finished(self) -> None:
+        """Go on with the next request."""
+        self._take_generation()
+        self._next()
+
+    def cut(self) -> None:
+        """Send what was written, then FIN; nothing more is answered."""
+        self._give_up()
+        self._hang_up()
+
+    def reset(self) -> None:
+        """Send what was written, then RST; nothing more is answered."""
+        self._give_up()
+        transport = self._transport
+        if transport is None:
+            return
+        if transport.get_write_buffer_size():
+            # A reset throws away what has not left yet.
+            asyncio.get_running_loop().call_later(RESET_POLL_S, self.reset)
+            return
+        sock: socket.socket = transport.get_extra_info("socket")
+        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        transport.abort()
+
     # Answering.
 
     def _received(self, request: Request) -> None:
         """Answer the request, or let it wait for the one before."""
+        if self._given_up:
+            return
         if self._generation is None:
             self._answer(request)
         elif len(self._waiting) < PIPELINED_REQUESTS_MAX:
@@ -134,7 +164,7 @@ class Connection(asyncio.Protocol):
             reader = _READERS.get(request.path)
             if reader is not None:
                 return self._generate(request, reader)
-            self._send(
+            self.write(
                 routes.answer(
                     self._simulator,
                     method=request.method,
@@ -143,7 +173,7 @@ class Connection(asyncio.Protocol):
                 )
             )
         except errors.Refusal as refusal:
-            self._send(refusal.response())
+            self.write(refusal.response())
         return self._next()
 
     def _authorise(self, request: Request) -> None:
@@ -163,49 +193,38 @@ class Connection(asyncio.Protocol):
             raise errors.unsupported_media_type()
         behaviour: Behaviour = self._simulator.behaviour
         order = reader(request.body, behaviour=behaviour)
+        simulator = self._simulator
+        simulator.engine.check_room(order, behaviour)
+        if behaviour.fault in GENERATION_FAULTS:
+            kind = self._failing_kind(order, fault=behaviour.fault)
+            if kind is None:
+                return
+        else:
+            kind = StreamedGeneration if order.stream else WholeGeneration
         given = request.headers.get(b"x-request-id", b"").decode("latin-1")
         label = Label(given or secrets.token_hex(8), int(time.time()), behaviour.model)
-        exchange = Exchange(
-            order,
-            label,
-            behaviour,
-            self._send,
-            self._generated,
-            self._break_off,
-            self._reset,
+        simulator.engine.counters.open_exchanges += 1
+        self._generation = kind(
+            order, label, behaviour=behaviour, engine=simulator.engine, line=self
         )
-        generation = self._generation_of(exchange)
-        if generation is not None:
-            self._simulator.counters.open_exchanges += 1
-            self._generation = generation
-            generation.start()
+        self._generation.start()
 
-    def _generation_of(self, exchange: Exchange) -> Generation | None:
-        """Return the generation that will answer; none where a fault needs none."""
-        simulator = self._simulator
-        counters = simulator.counters
-        if exchange.behaviour.fault in GENERATION_FAULTS:
-            fault = simulator.take_fault()
-            if fault.kind == REFUSE:
-                counters.faults += 1
-                raise errors.unavailable()
-            if fault.kind != RESET_EARLY:
-                return failing(exchange, counters=counters, fault=fault)
-            counters.faults += 1
-            self._reset()
-            return None
-        kind = StreamedGeneration if exchange.order.stream else WholeGeneration
-        return kind(exchange, counters=counters)
-
-    def _generated(self) -> None:
-        self._take_generation()
-        self._next()
+    def _failing_kind(self, order: Order, *, fault: str) -> type[Generation] | None:
+        """Return what will answer with this fault; none where nothing has to."""
+        self._simulator.count_off_fault()
+        if fault not in (REFUSE, RESET_EARLY):
+            return failing_kind(fault, stream=order.stream)
+        self._simulator.engine.counters.faults += 1
+        if fault == REFUSE:
+            raise errors.unavailable()
+        self.reset()
+        return None
 
     def _take_generation(self) -> Generation | None:
         """Return the generation under way, if any, and forget it."""
         generation, self._generation = self._generation, None
         if generation is not None:
-            self._simulator.counters.open_exchanges -= 1
+            self._simulator.engine.counters.open_exchanges -= 1
         return generation
 
     def _next(self) -> None:
@@ -214,37 +233,14 @@ class Connection(asyncio.Protocol):
         elif self._waiting:
             self._answer(self._waiting.popleft())
 
-    def _send(self, data: bytes) -> None:
-        if self._transport is not None:
-            self._transport.write(data)
-
     def _hang_up(self) -> None:
         if self._transport is not None:
             self._transport.close()
 
-    def _break_off(self) -> None:
-        """Send what was written, then FIN: the answer ends here."""
+    def _give_up(self) -> None:
         self._take_generation()
         self._waiting.clear()
-        self._keep_alive = False
-        self._hang_up()
-
-    def _reset(self) -> None:
-        """Send what was written, then RST."""
-        self._take_generation()
-        self._waiting.clear()
-        self._keep_alive = False
-        transport = self._transport
-        if transport is None:
-            return
-        if transport.get_write_buffer_size():
-            # A reset throws away what has not left yet. Nothing more is answered.
-            transport.pause_reading()
-            asyncio.get_running_loop().call_later(RESET_POLL_S, self._reset)
-            return
-        sock: socket.socket = transport.get_extra_info("socket")
-        sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
-        transport.abort()
+        self._given_up = True
 
     def _abort_generation(self) -> None:
         generation = self._take_generation()

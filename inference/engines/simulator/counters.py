@@ -24,9 +24,14 @@ class Counters:
     open_exchanges: int = 0
     prompt_tokens: int = 0
     prefilled_tokens: int = 0
+    cached_tokens: int = 0
+    cache_queries: int = 0
+    cache_hits: int = 0
     generation_tokens: int = 0
     running_requests: int = 0
     running_sequences: int = 0
+    waiting_sequences: int = 0
+    rejected: int = 0
     finished: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(FINISH_REASONS, 0)
     )
@@ -39,6 +44,7 @@ class Counters:
             "generation_tokens": self.generation_tokens,
             "running": self.running_requests,
             "sequences_running": self.running_sequences,
+            "sequences_waiting": self.waiting_sequences,
             "open": self.open_exchanges,
             "connections": self.connections,
             "aborted": self.aborted,
@@ -54,7 +60,29 @@ class Counters:
             "Start time of the process since unix epoch in seconds.",
         )
         lines.append(f"process_start_time_seconds {self.started_at:.2f}")
-        for name, kind, about, value in (
+        for name, kind, about, value in self._metrics():
+            lines += _family(name, kind, about)
+            lines.append(f"{name}{{{where}}} {float(value)}")
+        name = "vllm:request_success_total"
+        lines += _family(name, "counter", "Count of successfully processed requests.")
+        for reason, count in self.finished.items():
+            labels = f'engine="0",finished_reason="{reason}",{where.split(",", 1)[1]}'
+            lines.append(f"{name}{{{labels}}} {float(count)}")
+        name = "vllm:admission_rejections_total"
+        lines += _family(
+            name,
+            "counter",
+            "Number of admission attempts rejected by a queue limit, by reason.",
+        )
+        reasons = {"max_num_queued_reqs": self.rejected, "max_num_queued_tokens": 0}
+        for reason, count in reasons.items():
+            labels = f'{where.split(",", 1)[1]},reason="{reason}"'
+            lines.append(f"{name}{{{labels}}} {float(count)}")
+        return "\n".join([*lines, ""])
+
+    def _metrics(self) -> tuple[tuple[str, str, str, int], ...]:
+        """Return name, kind, description and value of the metrics without labels."""
+        return (
             (
                 "vllm:num_requests_running",
                 "gauge",
@@ -65,7 +93,19 @@ class Counters:
                 "vllm:num_requests_waiting",
                 "gauge",
                 "Number of requests waiting to be processed.",
-                0,
+                self.waiting_sequences,
+            ),
+            (
+                "vllm:prefix_cache_queries_total",
+                "counter",
+                "Prefix cache queries, in terms of number of queried tokens.",
+                self.cache_queries,
+            ),
+            (
+                "vllm:prefix_cache_hits_total",
+                "counter",
+                "Prefix cache hits, in terms of number of cached tokens.",
+                self.cache_hits,
             ),
             (
                 "vllm:prompt_tokens_total",
@@ -74,20 +114,18 @@ class Counters:
                 self.prefilled_tokens,
             ),
             (
+                "vllm:prompt_tokens_cached_total",
+                "counter",
+                "Number of cached prompt tokens (local + external).",
+                self.cached_tokens,
+            ),
+            (
                 "vllm:generation_tokens_total",
                 "counter",
                 "Number of generation tokens processed.",
                 self.generation_tokens,
             ),
-        ):
-            lines += _family(name, kind, about)
-            lines.append(f"{name}{{{where}}} {float(value)}")
-        name = "vllm:request_success_total"
-        lines += _family(name, "counter", "Count of successfully processed requests.")
-        for reason, count in self.finished.items():
-            labels = f'engine="0",finished_reason="{reason}",{where.split(",", 1)[1]}'
-            lines.append(f"{name}{{{labels}}} {float(count)}")
-        return "\n".join([*lines, ""])
+        )
 
 
 def _family(name: str, kind: str, about: str) -> list[str]:

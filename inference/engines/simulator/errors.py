@@ -56,6 +56,11 @@ def invalid_field(
     )
 
 
+def bad_cache_salt(message: str) -> Refusal:
+    """Return the 400 of a salt that vLLM would not take."""
+    return bad_request(f"{message} (parameter=cache_salt)", param="cache_salt")
+
+
 def unsupported_media_type() -> Refusal:
     """Return the 400 of a body that is not announced as JSON."""
     return _error(
@@ -105,6 +110,17 @@ def engine_dead() -> Refusal:
         500,
         "EngineCore encountered an issue. See stack trace (above) for the root cause.",
         kind="InternalServerError",
+        param=None,
+    )
+
+
+def busy() -> Refusal:
+    """Return the 503 of an engine whose waiting line is full."""
+    return _error(
+        503,
+        "The engine is currently busy and cannot accept new requests. "
+        "Please try again later or on a different instance.",
+        kind="Service Unavailable",
         param=None,
     )
 

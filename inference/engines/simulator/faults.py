@@ -10,7 +10,6 @@ Three kinds. Some end an answer before its time (`die`, `reset`, `hang`, `early_
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -39,8 +38,7 @@ FALLING_USAGE = "falling_usage"
 STRAY_BYTES = "stray_bytes"
 TOKENIZE_REFUSE = "tokenize_refuse"
 
-# Those that a request for an answer meets.
-GENERATION_FAULTS = (
+FAULTS = (
     REFUSE,
     RESET_EARLY,
     SILENT,
@@ -60,8 +58,10 @@ GENERATION_FAULTS = (
     WRONG_USAGE_MISSING,
     FALLING_USAGE,
     STRAY_BYTES,
+    TOKENIZE_REFUSE,
 )
-FAULTS = (*GENERATION_FAULTS, TOKENIZE_REFUSE)
+# Those that a request for an answer meets.
+GENERATION_FAULTS = frozenset(FAULTS) - {TOKENIZE_REFUSE}
 
 COUNTS = ("prompt_tokens", "total_tokens", "completion_tokens")
 
@@ -84,14 +84,6 @@ ENGINE_ERROR_EVENTS = (
     + http1.STREAM_END
 )
 STRAY_RESPONSE = http1.response(b'{"stray":true}')
-
-
-@dataclass(frozen=True, slots=True)
-class Fault:
-    """One fault for one request: it strikes once `after_tokens` tokens are written."""
-
-    kind: str
-    after_tokens: int
 
 
 def choice_of_token(event: bytes) -> int | None:

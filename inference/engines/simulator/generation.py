@@ -1,50 +1,47 @@
 """Make the tokens of one answer, each when it is due.
 
-A generation belongs to one request on one connection. Its first token is due
-`first_token_ms` after it started, each next one `inter_token_ms` later; due times are
-absolute, so a late loop catches up and a long answer does not drift. Without a pause
-it makes one token per turn of the loop, so that streams share the core fairly. All
-choices of a request advance together, as sequences in a batch do.
+A generation belongs to one request on one connection. Its first token is due so long
+after it was let in: `first_token_ms`, and the time its prompt takes to compute; each
+next one `inter_token_ms` later. Due times are absolute, so a late loop catches up and a
+long answer does not drift. Without a pause it makes one token per turn of the loop, so
+that streams share the core fairly. The choices of a request advance together, as
+sequences in a batch do; one that had to wait for a place joins them at a later step.
 
 Like vLLM it does not wait for a slow reader; the connection bounds what is buffered.
 Failure: a client that leaves (`abort`) ends it at once, and no later token is counted.
-Owns: the timer, and the request's share of the counters.
+Owns: the timers, and the request's share of the counters and of the places.
 """
 
 import asyncio
-from collections.abc import Callable
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from typing import Protocol
 
-from inference.engines.simulator import http1
-from inference.engines.simulator.answers import (
-    Label,
-    StreamedAnswer,
-    TokenEvent,
-    whole_answer,
-)
-from inference.engines.simulator.counters import Counters
+from inference.engines.simulator.answers import Label
+from inference.engines.simulator.engine import Engine
+from inference.engines.simulator.prefix_cache import NO_PREFILL, Prefill
 from inference.engines.simulator.requests import FinishReason, Order
 from inference.engines.simulator.settings import Behaviour
 
 Write = Callable[[bytes], None]
 
 
-@dataclass(slots=True)
-class Exchange:
-    """A request as it will be served, and what its connection can do.
+class Line(Protocol):
+    """What an answer may do with its connection.
 
-    `write` takes bytes for the client. One of the others is called once, after the last
-    of them, and none after `abort`: `finished` where the answer was complete, `hang_up`
-    (FIN) or `reset` (RST) where the connection must end instead.
+    Of the last three one is called, once, after the last write, and none after `abort`.
     """
 
-    order: Order
-    label: Label
-    behaviour: Behaviour
-    write: Write
-    finished: Callable[[], None]
-    hang_up: Callable[[], None]
-    reset: Callable[[], None]
+    def write(self, data: bytes) -> None:
+        """Send `data` to the client."""
+
+    def finished(self) -> None:
+        """Go on with the next request: the answer was complete."""
+
+    def cut(self) -> None:
+        """Send what was written, then FIN: the answer ends here."""
+
+    def reset(self) -> None:
+        """Send what was written, then RST."""
 
 
 class Generation:
@@ -54,46 +51,71 @@ class Generation:
         "_behaviour",
         "_counters",
         "_due",
-        "_exchange",
+        "_ended",
+        "_engine",
         "_handle",
+        "_joined",
+        "_joining",
+        "_label",
+        "_late",
+        "_let_in",
+        "_line",
         "_live",
         "_loop",
         "_made",
         "_next_end",
+        "_opened",
         "_order",
         "_pause_s",
+        "_prefills",
         "_write",
     )
 
-    def __init__(self, exchange: Exchange, *, counters: Counters) -> None:
+    def __init__(
+        self,
+        order: Order,
+        label: Label,
+        *,
+        behaviour: Behaviour,
+        engine: Engine,
+        line: Line,
+    ) -> None:
         """Prepare an answer; nothing is counted or written before `start`."""
-        order, behaviour = exchange.order, exchange.behaviour
-        self._exchange = exchange
         self._order = order
+        self._label = label
         self._behaviour = behaviour
-        self._counters = counters
-        self._write = exchange.write
+        self._engine = engine
+        self._counters = engine.counters
+        self._line = line
+        self._write: Write = line.write
         self._pause_s = behaviour.inter_token_ms / 1000
         self._loop = asyncio.get_running_loop()
         self._handle: asyncio.Handle | None = None
+        self._joining: list[asyncio.Handle] = []
         self._due = 0.0
+        self._opened = False
+        # Steps so far, and for a choice that joined later, how many it missed.
         self._made = 0
-        self._live = list(range(len(order.choices)))
-        self._next_end = min(choice.tokens for choice in order.choices)
+        self._late: dict[int, int] = {}
+        self._live: list[int] = []
+        self._next_end = 0
+        # Choices are let in in their order; those let in and not ended hold a place.
+        self._let_in = 0
+        self._ended = 0
+        self._joined: list[int] = []
+        self._prefills: list[Prefill] = []
 
     def start(self) -> None:
         """Begin: the first token is made now, or when it is due."""
-        counters = self._counters
-        counters.requests += 1
-        counters.running_requests += 1
-        counters.running_sequences += len(self._live)
-        first_token_s = self._behaviour.first_token_ms / 1000
+        self._counters.requests += 1
         self._begin()
-        self._due = self._loop.time() + first_token_s
-        if first_token_s:
-            self._handle = self._loop.call_at(self._due, self._first)
-        else:
-            self._first()
+        count = self._engine.queue.enter(self, len(self._order.choices))
+        if count:
+            self._compute(self._let(count))
+
+    def admit(self, count: int) -> None:
+        """Let in `count` choices that had to wait, at the loop's next turn."""
+        self._joining.append(self._loop.call_soon(self._compute, self._let(count)))
 
     def abort(self) -> None:
         """Stop because the client left: what was made stays counted, and no more."""
@@ -104,22 +126,79 @@ class Generation:
     def interrupt(self) -> None:
         """Stop because the server is going down, and tell the client, as vLLM does."""
         self._cancel()
-        if not self._made:
-            # The usage that is now reported holds the prompt, so the counters must too.
-            self._prefill()
-        for index in self._live:
-            self._end(index, tokens=self._made, reason="abort")
+        rest = sorted(set(range(len(self._order.choices))).difference(self._joined))
+        # The usage that is now reported holds the prompt, so the counters must too.
+        self._prefill(rest)
+        for index in sorted([*self._live, *rest]):
+            made = 0 if index in rest else self._made_of(index)
+            self._end(index, tokens=made, reason="abort")
         self._close()
 
-    def _first(self) -> None:
-        self._prefill()
-        self._step()
+    def _let(self, count: int) -> range:
+        """Return the next `count` choices, which are now in."""
+        if not self._let_in:
+            self._counters.running_requests += 1
+        indices = range(self._let_in, self._let_in + count)
+        self._let_in += count
+        return indices
 
-    def _prefill(self) -> None:
-        self._open()
+    def _compute(self, indices: Sequence[int]) -> None:
+        """Compute the prompts of these choices, which takes its time."""
+        now, behaviour = self._loop.time(), self._behaviour
+        delay_s = behaviour.first_token_ms / 1000
+        if behaviour.prefix_cache_blocks or behaviour.prefill_us_per_token:
+            delays = self._prefill_delays(indices)
+        else:
+            delays = {0.0: indices}
+        at_once = None
+        for prefill_s, choices in delays.items():
+            due = now + delay_s + prefill_s
+            if due > now:
+                join = self._loop.call_at(due, self._join, choices, due)
+                self._joining.append(join)
+            else:
+                at_once = choices
+        # Last, because it may end the answer.
+        if at_once is not None:
+            self._join(at_once, now)
+
+    def _prefill_delays(self, indices: Sequence[int]) -> dict[float, Sequence[int]]:
+        """Look the prompts up; return the choices by the seconds that this takes."""
+        order, delays = self._order, dict[float, Sequence[int]]()
+        for index in indices:
+            prompt = order.prompts[index // order.choices_per_prompt]
+            prefill = self._engine.prefill(prompt, salt=order.cache_salt)
+            self._prefills.append(prefill)
+            uncached = len(prompt) - prefill.cached_tokens
+            delay_s = uncached * self._behaviour.prefill_us_per_token / 1_000_000
+            delays[delay_s] = [*delays.get(delay_s, ()), index]
+        return delays
+
+    def _join(self, indices: Sequence[int], due: float) -> None:
+        """Make the first token of these choices: now, or with the others' next one."""
+        self._prefill(indices)
+        if self._made:
+            for index in indices:
+                self._late[index] = self._made
+                self._delay(index, by=self._made)
+        self._live += indices
+        self._next_end = min(map(self._end_of, self._live))
+        if self._handle is None:
+            self._due = due
+            self._step()
+
+    def _prefill(self, indices: Sequence[int]) -> None:
+        """Count the prompts of these choices, which are now computed."""
         order, counters = self._order, self._counters
-        counters.prompt_tokens += order.prompt_tokens
-        counters.prefilled_tokens += sum(each.prompt_tokens for each in order.choices)
+        if not self._opened:
+            self._open()
+            self._opened = True
+            counters.prompt_tokens += order.prompt_tokens
+        for index in indices:
+            counters.prefilled_tokens += order.choices[index].prompt_tokens
+            if index < len(self._prefills):
+                counters.cached_tokens += self._prefills[index].cached_tokens
+        self._joined += indices
 
     def _step(self) -> None:
         """Make the next token of every live choice, and see when to go on."""
@@ -129,7 +208,7 @@ class Generation:
         if self._made == self._next_end:
             self._retire()
             if not self._live:
-                return self._close()
+                return self._rest()
         if self._pause_s:
             self._due += self._pause_s
             self._handle = self._loop.call_at(self._due, self._step)
@@ -141,20 +220,33 @@ class Generation:
         """End the choices that are complete."""
         made, choices, rest = self._made, self._order.choices, []
         for index in self._live:
-            if choices[index].tokens > made:
+            if self._end_of(index) > made:
                 rest.append(index)
             else:
-                self._end(index, tokens=made, reason=choices[index].finish_reason)
-        self._counters.running_sequences -= len(self._live) - len(rest)
+                choice = choices[index]
+                self._end(index, tokens=choice.tokens, reason=choice.finish_reason)
+        ended = len(self._live) - len(rest)
         self._live = rest
+        self._release(ended)
         if rest:
-            self._next_end = min(choices[index].tokens for index in rest)
+            self._next_end = min(map(self._end_of, rest))
+
+    def _release(self, ended: int) -> None:
+        """Give back the places of choices that have ended."""
+        self._ended += ended
+        self._engine.queue.release(ended)
+
+    def _rest(self) -> None:
+        """Close, or wait for the choices that are still to join."""
+        self._handle = None
+        if self._ended == len(self._order.choices):
+            self._close()
 
     def _close(self) -> None:
         self._handle = None
         self._complete()
         self._leave()
-        self._exchange.finished()
+        self._line.finished()
 
     def _break_off(self, then: Callable[[], None]) -> None:
         """End without an end of the answer, and do `then` instead."""
@@ -163,13 +255,28 @@ class Generation:
         then()
 
     def _leave(self) -> None:
-        self._counters.running_requests -= 1
-        self._counters.running_sequences -= len(self._live)
+        if self._let_in:
+            self._counters.running_requests -= 1
+        self._engine.queue.leave(self, self._let_in - self._ended)
 
     def _cancel(self) -> None:
+        for handle in self._joining:
+            handle.cancel()
         if self._handle is not None:
             self._handle.cancel()
             self._handle = None
+
+    def _end_of(self, index: int) -> int:
+        """Return the step that makes the last token of choice `index`."""
+        return self._order.choices[index].tokens + self._late.get(index, 0)
+
+    def _made_of(self, index: int) -> int:
+        """Return how many tokens a live choice has."""
+        return self._made - self._late.get(index, 0)
+
+    def _reported_prefill(self) -> Prefill:
+        """Return what usage tells of the cache: what the first choice found."""
+        return self._prefills[0] if self._prefills else NO_PREFILL
 
     def _begin(self) -> None:
         """Accept the request, before any pause."""
@@ -177,8 +284,11 @@ class Generation:
     def _open(self) -> None:
         """Precede the first token."""
 
+    def _delay(self, index: int, *, by: int) -> None:
+        """Call the next step's token of choice `index` its first."""
+
     def _emit(self, number: int) -> None:
-        """Deliver token `number` of every live choice."""
+        """Deliver the tokens of step `number`, one of every live choice."""
 
     def _end(self, index: int, *, tokens: int, reason: FinishReason) -> None:
         """Deliver the end of one choice."""
@@ -187,75 +297,3 @@ class Generation:
     def _complete(self) -> None:
         """Deliver what follows the last end."""
         raise NotImplementedError
-
-
-class StreamedGeneration(Generation):
-    """Every token an event of its own, written the moment it is made."""
-
-    __slots__ = ("_answer", "_completion_tokens", "_events")
-
-    def _begin(self) -> None:
-        # As under uvicorn, the head leaves before the engine has made anything.
-        self._write(http1.STREAM_HEAD)
-        self._completion_tokens = 0
-        self._answer = StreamedAnswer(self._order, self._exchange.label)
-        self._events: list[TokenEvent] = [
-            self._answer.token_event(index) for index in self._live
-        ]
-
-    def _open(self) -> None:
-        opening = self._answer.opening()
-        if opening:
-            self._write(opening)
-
-    def _emit(self, number: int) -> None:
-        if number == self._next_end and self._behaviour.finish_with_text:
-            choices = self._order.choices
-            for index in self._live:
-                if choices[index].tokens > number:
-                    self._write(self._events[index](number))
-            return
-        for index in self._live:
-            self._write(self._events[index](number))
-
-    def _end(self, index: int, *, tokens: int, reason: FinishReason) -> None:
-        with_text = self._behaviour.finish_with_text and reason != "abort"
-        self._write(
-            self._answer.finish_event(
-                index, tokens=tokens, reason=reason, with_text=with_text
-            )
-        )
-        self._counters.finished[reason] += 1
-        self._completion_tokens += tokens
-
-    def _complete(self) -> None:
-        self._write(self._answer.closing(completion_tokens=self._completion_tokens))
-
-
-class WholeGeneration(Generation):
-    """Tokens gathered into one response at the end."""
-
-    __slots__ = ("_endings",)
-
-    def _begin(self) -> None:
-        self._endings: list[tuple[int, FinishReason]] = [(0, "abort")] * len(self._live)
-
-    def _step(self) -> None:
-        if self._pause_s:
-            return super()._step()
-        # Nobody sees the tokens one by one: make them all at once.
-        choices = self._order.choices
-        self._made = max(choice.tokens for choice in choices)
-        self._counters.generation_tokens += sum(choice.tokens for choice in choices)
-        for index, choice in enumerate(choices):
-            self._end(index, tokens=choice.tokens, reason=choice.finish_reason)
-        return self._close()
-
-    def _end(self, index: int, *, tokens: int, reason: FinishReason) -> None:
-        self._counters.finished[reason] += 1
-        self._endings[index] = (tokens, reason)
-
-    def _complete(self) -> None:
-        self._write(
-            whole_answer(self._order, self._exchange.label, endings=self._endings)
-        )

@@ -21,10 +21,14 @@ from inference.engines.simulator.tokens import chat_tokens, text_tokens
 
 FinishReason = Literal["stop", "length", "abort"]
 
+Prompt = Sequence[str] | Sequence[int]
+
 # What vLLM answers to a completion that names no limit.
 COMPLETION_TOKENS_DEFAULT = 16
 # OpenAI's bound; vLLM's own is higher, and of no use but to fill our memory.
 CHOICES_MAX = 128
+_SALT_CHARACTERS_MAX = 128
+_SALT_CHARACTERS_FORBIDDEN = frozenset("@/\\\0")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,7 +42,11 @@ class Choice:
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """A request that will be served. `prompt_tokens` counts each prompt once."""
+    """A request that will be served. `prompt_tokens` counts each prompt once.
+
+    `prompts` holds each prompt's tokens, words or ids; the choices are all of the first
+    prompt's, then all of the next one's. `cache_salt` keeps their cached blocks apart.
+    """
 
     chat: bool
     stream: bool
@@ -46,32 +54,53 @@ class Order:
     running_usage: bool
     prompt_tokens: int
     choices: tuple[Choice, ...]
+    prompts: tuple[Prompt, ...]
+    cache_salt: str | None
+
+    @property
+    def choices_per_prompt(self) -> int:
+        """How many answers each prompt gets."""
+        return len(self.choices) // len(self.prompts)
 
 
 def read_chat(body: bytes, *, behaviour: Behaviour) -> Order:
     """Return the order of a `/v1/chat/completions` body."""
     fields = parse_json(body)
     messages = conversation(fields)
-    stream, include_usage, running_usage = _stream_options(fields, behaviour)
+    options = _stream_options(fields, behaviour)
+    _check_cache_salt(fields)
     check_model(fields, behaviour=behaviour)
     if not messages:
         raise errors.bad_request(
             "Cannot apply chat template to an empty conversation. "
             "Provide at least one message."
         )
-    prompt = len(chat_tokens(messages, tools=fields.get("tools")))
-    choices = _choices(fields, [prompt], behaviour, chat=True)
-    return Order(True, stream, include_usage, running_usage, prompt, choices)
+    prompts = (chat_tokens(messages, tools=fields.get("tools")),)
+    return _order(fields, prompts, options, behaviour, chat=True)
 
 
 def read_completion(body: bytes, *, behaviour: Behaviour) -> Order:
     """Return the order of a `/v1/completions` body; a list of prompts is a batch."""
     fields = parse_json(body)
-    stream, include_usage, running_usage = _stream_options(fields, behaviour)
+    options = _stream_options(fields, behaviour)
+    _check_cache_salt(fields)
     check_model(fields, behaviour=behaviour)
-    prompts = _prompt_lengths(fields.get("prompt"))
-    choices = _choices(fields, prompts, behaviour, chat=False)
-    return Order(False, stream, include_usage, running_usage, sum(prompts), choices)
+    prompts = _prompts(fields.get("prompt"))
+    return _order(fields, prompts, options, behaviour, chat=False)
+
+
+def _order(
+    fields: dict[str, Any],
+    prompts: tuple[Prompt, ...],
+    options: tuple[bool, bool, bool],
+    behaviour: Behaviour,
+    *,
+    chat: bool,
+) -> Order:
+    lengths = [len(prompt) for prompt in prompts]
+    choices = _choices(fields, lengths, behaviour, chat=chat)
+    salt = fields.get("cache_salt")
+    return Order(chat, *options, sum(lengths), choices, prompts, salt)
 
 
 def _stream_options(
@@ -102,20 +131,37 @@ def _stream_options(
     return True, include_usage, running
 
 
-def _prompt_lengths(prompt: object) -> list[int]:
-    """Return one token count per prompt: text, token ids, or a list of either."""
+def _check_cache_salt(fields: dict[str, Any]) -> None:
+    salt = fields.get("cache_salt")
+    if salt is None:
+        return
+    if not isinstance(salt, str) or not salt:
+        raise errors.bad_cache_salt(
+            "Parameter 'cache_salt' must be a non-empty string if provided."
+        )
+    if len(salt) > _SALT_CHARACTERS_MAX or _SALT_CHARACTERS_FORBIDDEN.intersection(
+        salt
+    ):
+        raise errors.bad_cache_salt(
+            "Parameter 'cache_salt' must be at most 128 characters and must "
+            "not contain '@', '/', '\\\\', or NUL."
+        )
+
+
+def _prompts(prompt: object) -> tuple[Prompt, ...]:
+    """Return the tokens of each prompt: text, token ids, or a list of either."""
     if isinstance(prompt, str):
-        return [len(text_tokens(prompt))]
+        return (text_tokens(prompt),)
     if isinstance(prompt, list) and prompt:
         if _is_token_ids(prompt):
-            return [len(prompt)]
-        lengths = [
-            len(text_tokens(each)) if isinstance(each, str) else len(each)
+            return (prompt,)
+        prompts = tuple(
+            text_tokens(each) if isinstance(each, str) else each
             for each in prompt
             if isinstance(each, str) or (isinstance(each, list) and _is_token_ids(each))
-        ]
-        if len(lengths) == len(prompt) and all(lengths):
-            return lengths
+        )
+        if len(prompts) == len(prompt) and all(prompts):
+            return prompts
     raise errors.bad_request(
         "Either prompt or prompt_embeds must be provided and non-empty."
     )

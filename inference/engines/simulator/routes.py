@@ -8,8 +8,8 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from inference.engines.simulator import errors, http1
-from inference.engines.simulator.counters import Counters
-from inference.engines.simulator.faults import TOKENIZE_REFUSE, Fault
+from inference.engines.simulator.engine import Engine
+from inference.engines.simulator.faults import TOKENIZE_REFUSE
 from inference.engines.simulator.fields import (
     check_model,
     conversation,
@@ -28,21 +28,24 @@ METRICS_TYPE = b"text/plain; version=1.0.0; charset=utf-8"
 
 @dataclass(slots=True)
 class Simulator:
-    """One process: its settings as started, its behaviour now, what it has counted."""
+    """One process: its settings as started, its behaviour now, its engine."""
 
     settings: SimulatorSettings
-    counters: Counters
+    engine: Engine
     behaviour: Behaviour = field(init=False)
 
     def __post_init__(self) -> None:
         """Start with the behaviour of the settings."""
         self.behaviour = self.settings.behaviour
 
-    def take_fault(self) -> Fault:
-        """Return the fault that the request at hand meets, and count it off."""
-        behaviour = self.behaviour
-        self.behaviour = behaviour.after_a_fault()
-        return Fault(behaviour.fault, behaviour.fault_after_tokens)
+    def change(self, behaviour: Behaviour) -> None:
+        """Behave like this from the next request on."""
+        self.behaviour = behaviour
+        self.engine.follow(behaviour)
+
+    def count_off_fault(self) -> None:
+        """Have the request at hand meet the fault in force."""
+        self.behaviour = self.behaviour.after_a_fault()
 
 
 Page = Callable[[Simulator, bytes], bytes]
@@ -61,7 +64,7 @@ def answer(simulator: Simulator, *, method: bytes, path: bytes, body: bytes) -> 
 
 def _models(simulator: Simulator, _: bytes) -> bytes:
     name = simulator.behaviour.model
-    started_at = int(simulator.counters.started_at)
+    started_at = int(simulator.engine.counters.started_at)
     permission = {
         "id": "modelperm-0000000000000000",
         "object": "model_permission",
@@ -98,7 +101,7 @@ def _version(_: Simulator, __: bytes) -> bytes:
 
 
 def _metrics(simulator: Simulator, _: bytes) -> bytes:
-    page = simulator.counters.prometheus(model=simulator.behaviour.model)
+    page = simulator.engine.counters.prometheus(model=simulator.behaviour.model)
     return http1.response(page.encode(), content_type=METRICS_TYPE)
 
 
@@ -113,8 +116,8 @@ def _tokenize(simulator: Simulator, body: bytes) -> bytes:
         check_model(fields, behaviour=simulator.behaviour)
         tokens = chat_tokens(messages, tools=fields.get("tools"))
     if simulator.behaviour.fault == TOKENIZE_REFUSE:
-        simulator.take_fault()
-        simulator.counters.faults += 1
+        simulator.count_off_fault()
+        simulator.engine.counters.faults += 1
         raise errors.unavailable()
     return http1.json_response(
         {
@@ -132,14 +135,14 @@ def _read_settings(simulator: Simulator, _: bytes) -> bytes:
 
 def _change_settings(simulator: Simulator, body: bytes) -> bytes:
     try:
-        simulator.behaviour = simulator.behaviour.changed(parse_json(body))
+        simulator.change(simulator.behaviour.changed(parse_json(body)))
     except SettingsError as refused:
         raise errors.bad_settings(str(refused)) from refused
     return _read_settings(simulator, body)
 
 
 def _stats(simulator: Simulator, _: bytes) -> bytes:
-    return http1.json_response(simulator.counters.stats())
+    return http1.json_response(simulator.engine.counters.stats())
 
 
 PAGES: dict[bytes, dict[bytes, Page]] = {

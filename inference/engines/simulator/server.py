@@ -16,7 +16,7 @@ import time
 import uvloop
 
 from inference.engines.simulator.connection import Connection
-from inference.engines.simulator.counters import Counters
+from inference.engines.simulator.engine import Engine
 from inference.engines.simulator.routes import Simulator
 from inference.engines.simulator.settings import SimulatorSettings
 
@@ -45,7 +45,8 @@ async def serve(
     settings: SimulatorSettings, *, sock: socket.socket | None = None
 ) -> None:
     """Serve until cancelled. `sock`, where given, is bound and becomes ours."""
-    simulator = Simulator(settings, Counters(started_at=time.time()))
+    engine = Engine(settings.behaviour, started_at=time.time())
+    simulator = Simulator(settings, engine)
     connections: set[Connection] = set()
     server = await asyncio.get_running_loop().create_server(
         lambda: Connection(simulator, connections),

@@ -12,10 +12,18 @@ from typing import Any
 
 from inference.engines.simulator.faults import FAULTS
 
+_DURATIONS = {
+    "first_token_ms": "milliseconds",
+    "inter_token_ms": "milliseconds",
+    "prefill_us_per_token": "microseconds",
+}
 # A context of two holds the smallest exchange: one prompt token, one answered.
 _LEAST = {
     "answer_tokens": 1,
     "context_tokens": 2,
+    "sequences_max": 0,
+    "waiting_max": 0,
+    "prefix_cache_blocks": 0,
     "fault_after_tokens": 0,
     "fault_times": 0,
 }
@@ -34,6 +42,10 @@ class Behaviour:
     stream reports running and final usage, asked for or not. `finish_with_text` lets
     the finish chunk carry the last token, as vLLM does when it stops for length.
 
+    `sequences_max` choices run at once and `waiting_max` may wait for a place (0: any
+    number). `prefix_cache_blocks` of prompts are remembered (0: none), and each token
+    of a prompt that was not delays the first token by `prefill_us_per_token`.
+
     `fault` is one of `faults.FAULTS` or empty, `fault_after_tokens` when it strikes,
     `fault_times` how many more requests it meets (0: every one).
     """
@@ -45,6 +57,10 @@ class Behaviour:
     context_tokens: int = 32_768
     force_include_usage: bool = False
     finish_with_text: bool = False
+    prefill_us_per_token: float = 0.0
+    sequences_max: int = 0
+    waiting_max: int = 0
+    prefix_cache_blocks: int = 0
     fault: str = ""
     fault_after_tokens: int = 0
     fault_times: int = 0
@@ -53,11 +69,9 @@ class Behaviour:
         """Refuse what cannot be followed, types included: values may come from JSON."""
         if type(self.model) is not str or not self.model:
             raise SettingsError("model must be a non-empty string")
-        for name in ("first_token_ms", "inter_token_ms"):
+        for name, unit in _DURATIONS.items():
             if not _is_duration(getattr(self, name)):
-                raise SettingsError(
-                    f"{name} must be a number of milliseconds, 0 or more"
-                )
+                raise SettingsError(f"{name} must be a number of {unit}, 0 or more")
         for name, least in _LEAST.items():
             if type(getattr(self, name)) is not int or getattr(self, name) < least:
                 raise SettingsError(f"{name} must be a whole number, {least} or more")

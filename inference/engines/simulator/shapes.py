@@ -58,11 +58,12 @@ class ChunkTemplates:
 
 @dataclass(frozen=True, slots=True)
 class Dialect:
-    """One API's words: prefixes, object names, templates, usage details.
+    """One API's words: prefixes, object names, templates.
 
     `plain` and `running` are the stream's templates without and with running usage.
-    `whole` has the holes id, created, model, choices, prompt, total and completion
-    tokens; `whole_choice` has index, text and finish reason.
+    `whole` has the holes id, created, model, choices, prompt, total, completion and
+    cached tokens, and the tokens that are newly cached where the API `tells_created`;
+    `whole_choice` has index, text and finish reason.
     """
 
     id_prefix: str
@@ -71,7 +72,7 @@ class Dialect:
     running: ChunkTemplates
     whole: bytes
     whole_choice: bytes
-    streamed_prompt_details: Shape
+    tells_created: bool
 
 
 def _chunk(name: str, choice: Shape, *, usage: Shape | None, **more: None) -> bytes:
@@ -96,7 +97,7 @@ def _running_usage(total: str, completion: str | int, **more: None) -> Shape:
     return counts | more
 
 
-def _whole(name: str, *, created_cache_tokens: int | None, **more: None) -> bytes:
+def _whole(name: str, *, created_cache_tokens: str | None, **more: None) -> bytes:
     shape: Shape = {
         "id": ONCE_JSON,
         "object": name,
@@ -110,7 +111,7 @@ def _whole(name: str, *, created_cache_tokens: int | None, **more: None) -> byte
             "total_tokens": ONCE_INTEGER,
             "completion_tokens": ONCE_INTEGER,
             "prompt_tokens_details": {
-                "cached_tokens": 0,
+                "cached_tokens": ONCE_INTEGER,
                 "created_cache_tokens": created_cache_tokens,
                 "multimodal_tokens": None,
             },
@@ -185,7 +186,7 @@ CHAT = Dialect(
     running=_chat_chunks(running=True),
     whole=_whole(
         "chat.completion",
-        created_cache_tokens=0,
+        created_cache_tokens=ONCE_INTEGER,
         prompt_logprobs=None,
         prompt_token_ids=None,
         prompt_text=None,
@@ -209,7 +210,7 @@ CHAT = Dialect(
             "routed_experts": None,
         }
     ),
-    streamed_prompt_details={"cached_tokens": 0, "created_cache_tokens": 0},
+    tells_created=True,
 )
 
 COMPLETION = Dialect(
@@ -231,5 +232,5 @@ COMPLETION = Dialect(
             "routed_experts": None,
         }
     ),
-    streamed_prompt_details={"cached_tokens": 0},
+    tells_created=False,
 )

@@ -33,6 +33,7 @@ def test_counters_equal_the_usage_of_mixed_calls(simulator: RunningSimulator) ->
         "generation_tokens": completion,
         "running": 0,
         "sequences_running": 0,
+        "sequences_waiting": 0,
         "open": 0,
         "connections": 1,
         "aborted": 0,

@@ -3,17 +3,14 @@
 import asyncio
 import selectors
 from collections.abc import Callable
+from dataclasses import dataclass
 
 from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.engines.simulator.answers import Label
-from inference.engines.simulator.counters import Counters
-from inference.engines.simulator.generation import (
-    Exchange,
-    StreamedGeneration,
-    WholeGeneration,
-)
+from inference.engines.simulator.delivering import StreamedGeneration, WholeGeneration
+from inference.engines.simulator.engine import Engine
 from inference.engines.simulator.requests import Choice, Order
 from inference.engines.simulator.settings import Behaviour
 
@@ -45,12 +42,22 @@ class VirtualLoop(asyncio.SelectorEventLoop):
 def order(*tokens: int, stream: bool = True) -> Order:
     """Return a chat with one choice per number of tokens."""
     choices = tuple(Choice(4, count, "length") for count in tokens)
-    return Order(True, stream, False, False, 4, choices)
+    prompt = ("one", "two", "three", "four")
+    return Order(True, stream, False, False, 4, choices, (prompt,), None)
 
 
-def never() -> None:
-    """Fail, because an honest answer does not end its connection."""
-    raise AssertionError
+@dataclass
+class Recorder:
+    """A line that notes what is written, and when the answer is finished."""
+
+    write: Callable[[bytes], None]
+    finished: Callable[[], None]
+
+    def cut(self) -> None:
+        """Fail, because an honest answer does not end its connection."""
+        raise AssertionError
+
+    reset = cut
 
 
 def written_at(
@@ -73,17 +80,14 @@ def written_at(
             writes.append((round(loop.time() * 1000), data))
             stall(loop, len(writes))
 
-        exchange = Exchange(
+        kind = StreamedGeneration if wanted.stream else WholeGeneration
+        kind(
             wanted,
             Label("x", 0, "m"),
-            behaviour,
-            write=write,
-            finished=lambda: done.set_result(None),
-            hang_up=never,
-            reset=never,
-        )
-        kind = StreamedGeneration if wanted.stream else WholeGeneration
-        kind(exchange, counters=Counters(started_at=0.0)).start()
+            behaviour=behaviour,
+            engine=Engine(behaviour, started_at=0.0),
+            line=Recorder(write, lambda: done.set_result(None)),
+        ).start()
         await done
 
     try:

@@ -27,6 +27,10 @@ from tests.inference.engines.simulator.running import RunningSimulator
         {"force_include_usage": 1},
         {"port": 3},
         {"fault": "explode"},
+        {"prefill_us_per_token": -1},
+        {"sequences_max": -1},
+        {"waiting_max": 1.5},
+        {"prefix_cache_blocks": True},
         {"fault": None},
         {"fault_after_tokens": -1},
         {"fault_times": 1.0},
@@ -44,11 +48,15 @@ def test_the_command_line_reaches_every_setting() -> None:
         "--host ::1 --port 8 --api-key k --model m --first-token-ms 1.5 "
         "--inter-token-ms 2 --answer-tokens 3 --context-tokens 4 "
         "--force-include-usage --finish-with-text "
+        "--prefill-us-per-token 7.5 --sequences-max 8 --waiting-max 9 "
+        "--prefix-cache-blocks 10 "
         "--fault die --fault-after-tokens 5 --fault-times 6".split()
     )
     settings = settings_from(options)
     assert (settings.host, settings.port, settings.api_key) == ("::1", 8, "k")
-    assert settings.behaviour == Behaviour("m", 1.5, 2.0, 3, 4, True, True, "die", 5, 6)
+    assert settings.behaviour == Behaviour(
+        "m", 1.5, 2.0, 3, 4, True, True, 7.5, 8, 9, 10, "die", 5, 6
+    )
 
 
 def test_a_wrong_command_line_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
