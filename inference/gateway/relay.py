@@ -25,6 +25,7 @@ from inference.openai.stream import (
     StreamFormatError,
     StreamOptions,
     StreamTranslator,
+    refuse_aborted,
     usage_of,
 )
 from inference.openai.transcript import Transcript
@@ -185,6 +186,9 @@ def _answer_of(body: bytes) -> dict[str, object]:
     fault = answer.get("error")
     if fault is not None and not answer.get("choices"):
         raise from_stream(fault if isinstance(fault, dict) else {})
+    choices = answer.get("choices")
+    for choice in choices if isinstance(choices, list) else ():
+        refuse_aborted(choice)
     return answer
 
 

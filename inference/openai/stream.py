@@ -17,7 +17,7 @@ from inference.openai.errors import from_stream
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.contracts import TokenCounts
-from kit.errors import PlatformError
+from kit.errors import EngineFailed, PlatformError
 
 DONE = b"[DONE]"
 END = b"data: " + DONE + b"\n\n"
@@ -32,12 +32,20 @@ _PLAIN = re.compile(
     rb'(?:,"[a-z_]+":null)*\}\}$'
 )
 _FINISH = b'"finish_reason":"'
+# How vLLM and SGLang finish what they give up, as when they are told to stop.
+ABORTED = "abort"
 # What may follow the last token: the finish of each choice and the usage.
 HELD_BYTES_MAX = 1024 * 1024
 
 
 class StreamFormatError(Exception):
     """The engine sent an event that is not what its dialect promises."""
+
+
+def refuse_aborted(choice: Any) -> None:
+    """Raise for a choice that the engine gave up: part of an answer is no answer."""
+    if isinstance(choice, dict) and choice.get("finish_reason") == ABORTED:
+        raise EngineFailed("The engine stopped before it had finished this answer.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,6 +117,7 @@ class StreamTranslator:
     def _feed(self, event: bytes, out: list[bytes]) -> None:
         plain = _PLAIN.search(event) if self._options.choices == 1 else None
         if plain is not None and _FINISH not in event and not self._held:
+            _check_text(event)
             self.tally.running(0, int(plain[1]), int(plain[2]))
             if self.transcript:
                 self.transcript.cover()
@@ -139,6 +148,8 @@ class StreamTranslator:
             self._feed_choiceless(chunk, usage, out)
             return
         indexes = [_index(choice) for choice in choices]
+        for choice in choices:
+            refuse_aborted(choice)
         if isinstance(usage, dict):
             self._count(indexes, usage)
         else:
@@ -216,6 +227,16 @@ def usage_of(counts: TokenCounts) -> dict[str, Any]:
         "completion_tokens": counts.output_tokens,
         "total_tokens": prompt + counts.output_tokens,
     }
+
+
+def _check_text(event: bytes) -> None:
+    """Raise unless an event that is not parsed is text: clients fail on what is not."""
+    if event.isascii():
+        return
+    try:
+        event.decode()
+    except UnicodeDecodeError as error:
+        raise StreamFormatError("an event that is not UTF-8") from error
 
 
 def _parsed(event: bytes) -> dict[str, Any]:

@@ -21,11 +21,16 @@ from openai._streaming import SSEDecoder
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import StreamOptions, StreamTranslator
 from kit.contracts import TokenCounts
+from kit.errors import EngineFailed
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 STREAMS = sorted(CAPTURES.glob("*/*.sse"))
+# Of an engine that was told to stop in the middle of an answer.
+ABORTED = CAPTURES / "vllm" / "sigterm_midstream.sse"
 # Only these go through the translator; other surfaces have events of their own.
-GENERATIONS = [path for path in STREAMS if "choices" in path.read_text()]
+GENERATIONS = [
+    path for path in STREAMS if "choices" in path.read_text() and path != ABORTED
+]
 ENDS = [b"\n", b"\r\n", b"\r"]
 IGNORES_N = "llamacpp-chat_stream_n2_contusage"
 # A long stream is cut at each byte of its beginning and its end; the dribs below cut it
@@ -126,7 +131,7 @@ def texts(data: bytes) -> dict[int, str]:
 
 def test_the_captures_are_what_the_tests_say_they_are() -> None:
     assert len(STREAMS) == 15
-    assert len(GENERATIONS) == 13
+    assert len(GENERATIONS) == 12
     assert any(not path.read_bytes().isascii() for path in GENERATIONS)
     assert not any(b"\r" in path.read_bytes() for path in STREAMS)
 
@@ -176,6 +181,25 @@ def test_the_client_reads_what_the_engine_said(path: Path) -> None:
     assert texts(out.sent + out.held) == texts(data)
     assert sdk_events(out.held)[-1] == "[DONE]"
     assert {chunk["model"] for chunk in sdk_chunks(out.sent + out.held)} == {"public"}
+
+
+@pytest.mark.parametrize("size", [1, 1_000, 1_000_000])
+def test_an_engine_that_was_told_to_stop_has_not_answered(size: int) -> None:
+    """All that it said is passed on and counted; its end is no end of an answer."""
+    data = ABORTED.read_bytes()
+    translator = StreamTranslator(
+        StreamOptions(choices=1, include_usage=False, continuous_usage=False)
+    )
+    splitter, sent = EventSplitter(), b""
+    for part in dribs(data, size):
+        sent += translator.feed(splitter.feed(part))
+        if translator.failure is not None:
+            break
+    assert isinstance(translator.failure, EngineFailed)
+    assert texts(sent) == texts(data)
+    assert not translator.is_done
+    last = sdk_chunks(data)[-1]["usage"]["completion_tokens"]
+    assert translator.tally.output_tokens == last
 
 
 @given(st.sampled_from(GENERATIONS), st.randoms(use_true_random=False), st.data())
