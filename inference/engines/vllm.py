@@ -15,6 +15,7 @@ from inference.openai.limits import split_prompt
 from inference.openai.requests import GenerationRequest
 from inference.openai.usage import UsageError, reported_tokens
 from kit.contracts import Surface
+from kit.json_values import is_object
 
 # What of a chat its template renders.
 _RENDERED = ("messages", "tools", "chat_template_kwargs")
@@ -54,7 +55,7 @@ class VllmBackend(OpenAICompatibleBackend):
             answer = orjson.loads(body)
         except orjson.JSONDecodeError as error:
             raise UsageError("a count that is not JSON") from error
-        if not isinstance(answer, dict):
+        if not is_object(answer):
             raise UsageError("a count that is not an object")
         if (tokens := reported_tokens(answer, "count")) < 1:
             raise UsageError("a prompt of no tokens cannot be")

@@ -136,6 +136,8 @@ class ClientConnection(HttpToolsProtocol):
     stall_s_max = STALL_S_MAX
     head_s_max = HEAD_S_MAX
     ended: asyncio.Future[Exception | None]
+    # Until the connection is lost.
+    parser: httptools.HttpRequestParser
 
     def connection_made(self, transport: asyncio.Transport) -> None:  # type: ignore[override]
         """Hand every write to the kernel at once, little ahead of what it has sent."""

@@ -32,6 +32,7 @@ from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from kit.contracts import DatabaseAwayError, EventStatus
 from kit.errors import ServiceUnavailable
+from kit.json_values import JsonObject, is_array, is_object
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # What is handed over in one piece counts only as a whole.
@@ -141,7 +142,7 @@ async def relay_answer(
     try:
         body = await exchange.read_all(bytes_max=ANSWER_BYTES_MAX)
         answer = _answer_of(body)
-        if isinstance(usage := answer.get("usage"), dict):
+        if is_object(usage := answer.get("usage")):
             tally.final(usage)
         else:
             transcript = Transcript.of_answer(answer)
@@ -176,18 +177,18 @@ async def relay_answer(
         settlement.give_back(prompt_too=False)
 
 
-def _answer_of(body: bytes) -> dict[str, object]:
+def _answer_of(body: bytes) -> JsonObject:
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         raise StreamFormatError("an answer that is not JSON") from error
-    if not isinstance(answer, dict):
+    if not is_object(answer):
         raise StreamFormatError("an answer that is not an object")
     fault = answer.get("error")
     if fault is not None and not answer.get("choices"):
-        raise from_stream(fault if isinstance(fault, dict) else {})
+        raise from_stream(fault if is_object(fault) else {})
     choices = answer.get("choices")
-    for choice in choices if isinstance(choices, list) else ():
+    for choice in choices if is_array(choices) else ():
         refuse_aborted(choice)
     return answer
 

@@ -12,6 +12,7 @@ from kit.errors import (
     InvalidRequest,
     PlatformError,
 )
+from kit.json_values import is_object
 
 _MESSAGE_CHARS_MAX = 1000
 _OVERLOAD_RETRY = {"retry-after": "1"}
@@ -61,10 +62,10 @@ def _read(body: bytes) -> tuple[str, str | None, str | None]:
         parsed = orjson.loads(body)
     except orjson.JSONDecodeError:
         parsed = None
-    error = parsed.get("error", parsed) if isinstance(parsed, dict) else parsed
+    error: object = parsed.get("error", parsed) if is_object(parsed) else parsed
     if isinstance(error, str):
         return error[:_MESSAGE_CHARS_MAX], None, None
-    if not isinstance(error, dict):
+    if not is_object(error):
         return "The engine refused the request.", None, None
     message = error.get("message") or error.get("detail")
     param, kind = error.get("param"), error.get("type")

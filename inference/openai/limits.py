@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kit.errors import InvalidRequest
+from kit.json_values import is_array, is_object
 
 DEPTH_MAX = 64
 VALUES_MAX = 32_768
@@ -52,7 +53,7 @@ def integer(
 
 def check_messages(messages: Any) -> None:
     """Check the shape of a chat's messages; their text is the engine's business."""
-    if not isinstance(messages, list) or not messages:
+    if not is_array(messages) or not messages:
         raise InvalidRequest(
             "'messages' must be a list of at least one message.", param="messages"
         )
@@ -62,7 +63,7 @@ def check_messages(messages: Any) -> None:
         )
     for position, message in enumerate(messages):
         param = f"messages[{position}]"
-        if not isinstance(message, dict):
+        if not is_object(message):
             raise InvalidRequest(f"'{param}' must be an object.", param=param)
         if not _is_one_of(message.get("role"), _ROLES):
             raise InvalidRequest(
@@ -75,10 +76,10 @@ def check_messages(messages: Any) -> None:
 def _check_content(content: Any, param: str) -> None:
     if content is None or isinstance(content, str):
         return
-    if not isinstance(content, list):
+    if not is_array(content):
         raise InvalidRequest(f"'{param}' must be text or a list of parts.", param=param)
     for part in content:
-        kind = part.get("type") if isinstance(part, dict) else None
+        kind = part.get("type") if is_object(part) else None
         if not _is_one_of(kind, _TEXT_PARTS):
             raise InvalidRequest(
                 f"'{param}' may hold parts of type 'text' only.",
@@ -96,7 +97,7 @@ def prompts_of(prompt: Any) -> int:
     """Return how many prompts a completion request holds."""
     if isinstance(prompt, str):
         return 1
-    if isinstance(prompt, list) and prompt:
+    if is_array(prompt) and prompt:
         if all(type(token) is int for token in prompt):
             return 1
         if len(prompt) <= PROMPTS_MAX and all(_is_prompt(item) for item in prompt):
@@ -120,7 +121,5 @@ def split_prompt(prompt: Any) -> tuple[int, list[str]]:
 
 def _is_prompt(item: Any) -> bool:
     return isinstance(item, str) or (
-        isinstance(item, list)
-        and bool(item)
-        and all(type(token) is int for token in item)
+        is_array(item) and bool(item) and all(type(token) is int for token in item)
     )

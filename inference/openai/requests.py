@@ -20,6 +20,7 @@ from inference.openai.limits import (
 )
 from kit.contracts import Surface
 from kit.errors import InvalidRequest
+from kit.json_values import is_object
 
 _SAMPLING = frozenset(
     {
@@ -136,7 +137,7 @@ def _object(body: bytes) -> dict[str, Any]:
         raise InvalidRequest(
             f"The body is not valid JSON: {error.msg} at byte {error.pos}."
         ) from None
-    if not isinstance(payload, dict):
+    if not is_object(payload):
         raise InvalidRequest("The body must be a JSON object.")
     return payload
 
@@ -166,7 +167,7 @@ def _stream_options(payload: dict[str, Any]) -> tuple[bool, bool, bool]:
             "'stream_options' is for streams: set 'stream' to true or leave it out.",
             param="stream_options",
         )
-    if not isinstance(options, dict):
+    if not is_object(options):
         raise InvalidRequest(
             "'stream_options' must be an object.", param="stream_options"
         )

@@ -18,6 +18,7 @@ from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.contracts import TokenCounts
 from kit.errors import EngineFailed, PlatformError
+from kit.json_values import JsonObject, is_array, is_object
 
 DONE = b"[DONE]"
 END = b"data: " + DONE + b"\n\n"
@@ -44,7 +45,7 @@ class StreamFormatError(Exception):
 
 def refuse_aborted(choice: Any) -> None:
     """Raise for a choice that the engine gave up: part of an answer is no answer."""
-    if isinstance(choice, dict) and choice.get("finish_reason") == ABORTED:
+    if is_object(choice) and choice.get("finish_reason") == ABORTED:
         raise EngineFailed("The engine stopped before it had finished this answer.")
 
 
@@ -110,7 +111,11 @@ class StreamTranslator:
         """
         *held, last = self._held if self.is_done else [*self._held, END]
         if self._options.include_usage and not self.tally.is_final:
-            chunk = {**self._frame, "choices": [], "usage": usage_of(counts)}
+            chunk: JsonObject = {
+                **self._frame,
+                "choices": [],
+                "usage": usage_of(counts),
+            }
             held.append(self._shown(orjson.dumps(chunk)))
         return b"".join((*held, last))
 
@@ -139,9 +144,9 @@ class StreamTranslator:
     def _feed_parsed(self, event: bytes, out: list[bytes]) -> None:
         chunk = _parsed(event)
         if (error := chunk.get("error")) is not None:
-            raise from_stream(error if isinstance(error, dict) else {})
+            raise from_stream(error if is_object(error) else {})
         choices = chunk.get("choices")
-        if not isinstance(choices, list):
+        if not is_array(choices):
             raise StreamFormatError("an event without choices")
         usage = chunk.get("usage")
         if not choices:
@@ -150,7 +155,7 @@ class StreamTranslator:
         indexes = [_index(choice) for choice in choices]
         for choice in choices:
             refuse_aborted(choice)
-        if isinstance(usage, dict):
+        if is_object(usage):
             self._count(indexes, usage)
         else:
             self._transcribe(chunk, indexes)
@@ -170,7 +175,7 @@ class StreamTranslator:
         self, chunk: Mapping[str, Any], usage: Any, out: list[bytes]
     ) -> None:
         """Take in the final usage, or whatever else an engine says beside choices."""
-        if isinstance(usage, dict):
+        if is_object(usage):
             self.tally.final(usage)
             self.transcript.cover()
             if self._options.include_usage:
@@ -244,13 +249,13 @@ def _parsed(event: bytes) -> dict[str, Any]:
         chunk = orjson.loads(event)
     except orjson.JSONDecodeError as error:
         raise StreamFormatError("an event that is not JSON") from error
-    if not isinstance(chunk, dict):
+    if not is_object(chunk):
         raise StreamFormatError("an event that is not an object")
     return chunk
 
 
 def _index(choice: Any) -> int:
-    index = choice.get("index", 0) if isinstance(choice, dict) else None
+    index = choice.get("index", 0) if is_object(choice) else None
     if type(index) is not int:
         raise StreamFormatError("a choice without index")
     return index
@@ -259,13 +264,13 @@ def _index(choice: Any) -> int:
 def _text_part(chunk: dict[str, Any]) -> dict[str, Any] | None:
     """Take text out of a finishing chunk; return it as its own chunk, or None."""
     carries = False
-    text_choices = []
+    text_choices: list[JsonObject] = []
     for choice in chunk["choices"]:
         text_choice = {**choice, "finish_reason": None}
         text_choice.pop("stop_reason", None)
         text_choices.append(text_choice)
         delta = choice.get("delta")
-        if isinstance(delta, dict):
+        if is_object(delta):
             if any(
                 value not in (None, "", [])
                 for name, value in delta.items()

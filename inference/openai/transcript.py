@@ -8,6 +8,8 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
+from kit.json_values import is_array, is_object
+
 # Of a chat's delta; engines write the reasoning under either name.
 _TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal")
 
@@ -44,8 +46,8 @@ class Transcript:
         """Return the transcript of a whole answer, handed over as a whole."""
         transcript = cls()
         choices = answer.get("choices")
-        for number, choice in enumerate(choices if isinstance(choices, list) else ()):
-            if isinstance(choice, dict):
+        for number, choice in enumerate(choices if is_array(choices) else ()):
+            if is_object(choice):
                 transcript.add(number, choice)
         transcript.handed_over()
         return transcript
@@ -89,15 +91,15 @@ def _texts(choice: Mapping[str, Any]) -> Iterator[str]:
     if isinstance(text := choice.get("text"), str) and text:
         yield text
     delta = choice.get("delta") or choice.get("message")
-    if not isinstance(delta, Mapping):
+    if not is_object(delta):
         return
     for name in _TEXT_FIELDS:
         if isinstance(text := delta.get(name), str) and text:
             yield text
     calls = delta.get("tool_calls")
-    for call in calls if isinstance(calls, list) else ():
-        function = call.get("function") if isinstance(call, Mapping) else None
-        if not isinstance(function, Mapping):
+    for call in calls if is_array(calls) else ():
+        function = call.get("function") if is_object(call) else None
+        if not is_object(function):
             continue
         for name in ("name", "arguments"):
             if isinstance(text := function.get(name), str) and text:

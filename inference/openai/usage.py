@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from kit.contracts import TokenCounts
+from kit.json_values import is_object
 
 # More than any context holds; a larger figure is a broken engine, not a large answer.
 TOKENS_MAX = 100_000_000
@@ -85,12 +86,12 @@ class Tally:
     def details(self, usage: Mapping[str, Any]) -> None:
         """Take in the cached and the reasoning share, from whatever reports them."""
         prompt_details = usage.get("prompt_tokens_details")
-        if isinstance(prompt_details, Mapping):
+        if is_object(prompt_details):
             self._cached = max(
                 self._cached, reported_tokens(prompt_details, "cached_tokens")
             )
         output_details = usage.get("completion_tokens_details")
-        if isinstance(output_details, Mapping):
+        if is_object(output_details):
             self._reasoning = max(
                 self._reasoning, reported_tokens(output_details, "reasoning_tokens")
             )

@@ -147,7 +147,7 @@ def _apply_replica(
 ) -> None:
     replica_id = int(key)
     before = snapshot.replicas.pop(replica_id, None)
-    touched = {before.model} if before else set()
+    touched: set[str] = {before.model} if before else set()
     if body is not None:
         entry = ReplicaEntry(
             id=replica_id,

@@ -14,6 +14,7 @@ from inference.openai.limits import split_prompt
 from inference.openai.requests import GenerationRequest
 from inference.tokenizers.shipped import ShippedTokenizer
 from kit.contracts import Surface
+from kit.json_values import is_array
 
 CountText = Callable[[str], int]
 
@@ -37,7 +38,7 @@ def _chat_texts(payload: Mapping[str, Any]) -> Iterator[str]:
         content = message.get("content")
         if isinstance(content, str):
             yield content
-        for part in content if isinstance(content, list) else ():
+        for part in content if is_array(content) else ():
             yield part.get("text") or part.get("refusal") or ""
         if name := message.get("name"):
             yield str(name)

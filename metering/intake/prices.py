@@ -45,9 +45,9 @@ class _Book:
 
 @dataclass(frozen=True, slots=True)
 class _State:
-    books: Mapping[int, _Book] = field(default_factory=dict)
-    default_by_currency: Mapping[str, int] = field(default_factory=dict)
-    book_by_tenant: Mapping[int, int] = field(default_factory=dict)
+    books: Mapping[int, _Book] = field(default_factory=dict[int, _Book])
+    default_by_currency: Mapping[str, int] = field(default_factory=dict[str, int])
+    book_by_tenant: Mapping[int, int] = field(default_factory=dict[int, int])
 
 
 class PriceList:

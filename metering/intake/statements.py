@@ -103,6 +103,7 @@ _AS_IS = ", ".join(
 
 # One statement: the fence, the events, the side table of corrections. A duplicate event
 # raises and takes the whole batch back; the caller then finds out which one it was.
+# Bytes, because psycopg's types take a text for a query only where it is one literal.
 COMMIT_BATCH = f"""
 WITH fence AS (
     UPDATE usage_epoch
@@ -130,4 +131,4 @@ WITH fence AS (
     FROM batch WHERE corrects <> '{NO_EVENT}'
 )
 SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored)
-"""  # noqa: S608 (names of our own)
+""".encode()  # noqa: S608 (names of our own)

@@ -49,7 +49,7 @@ def _checksum(secret: str) -> str:
 
 
 def _base62(number: int, width: int) -> str:
-    digits = []
+    digits: list[str] = []
     for _ in range(width):
         number, digit = divmod(number, 62)
         digits.append(_ALPHABET[digit])
