@@ -8,6 +8,7 @@ vLLM has three shapes: `{"error": {..., "code": <int>}}` for requests it underst
 from typing import Any
 
 from inference.engines.simulator import http1
+from kit.json_values import is_object
 
 
 class Refusal(Exception):
@@ -42,9 +43,7 @@ def invalid_field(
 
     `context` is the parser's own reason, present only where the JSON itself is broken.
     """
-    shown = (
-        f"'<dict of {len(value)} items>'" if isinstance(value, dict) else repr(value)
-    )
+    shown = f"'<dict of {len(value)} items>'" if is_object(value) else repr(value)
     ending = f", 'ctx': {{'error': {context!r}}}" if context else ""
     return _error(
         400,

@@ -206,7 +206,7 @@ def _read(payload: bytes) -> dict[str, Any]:
 
 def _payloads(chunks: bytes) -> list[bytes]:
     """Return what is in the chunks, the last chunk's nothing included."""
-    payloads = []
+    payloads: list[bytes] = []
     while chunks:
         size, _, rest = chunks.partition(b"\r\n")
         length = int(size, 16)

@@ -10,6 +10,7 @@ import orjson
 
 from inference.engines.simulator import errors
 from inference.engines.simulator.settings import Behaviour
+from kit.json_values import is_array, is_object
 
 
 def parse_json(body: bytes) -> dict[str, Any]:
@@ -18,7 +19,7 @@ def parse_json(body: bytes) -> dict[str, Any]:
         value = orjson.loads(body)
     except orjson.JSONDecodeError:
         value = _parse_leniently(body)
-    if not isinstance(value, dict):
+    if not is_object(value):
         raise errors.invalid_field(
             "model_attributes_type",
             where="body",
@@ -36,10 +37,10 @@ def conversation(fields: dict[str, Any]) -> list[dict[str, Any]]:
             "missing", where="body.messages", message="Field required", value=fields
         )
     messages = fields["messages"]
-    if not isinstance(messages, list):
+    if not is_array(messages):
         raise wrong_type("list", "list", where="body.messages", value=messages)
     for position, message in enumerate(messages):
-        if not isinstance(message, dict):
+        if not is_object(message):
             where = f"body.messages.{position}"
             raise wrong_type("dict", "dictionary", where=where, value=message)
     return messages

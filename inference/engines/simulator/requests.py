@@ -18,6 +18,7 @@ from inference.engines.simulator.fields import (
 )
 from inference.engines.simulator.settings import Behaviour
 from inference.engines.simulator.tokens import chat_tokens, text_tokens
+from kit.json_values import is_array, is_object
 
 FinishReason = Literal["stop", "length", "abort"]
 
@@ -121,7 +122,7 @@ def _stream_options(
         return True, True, True
     if options is None:
         return True, False, False
-    if not isinstance(options, dict):
+    if not is_object(options):
         raise wrong_type(
             "dict", "dictionary", where="body.stream_options", value=options
         )
@@ -152,13 +153,13 @@ def _prompts(prompt: object) -> tuple[Prompt, ...]:
     """Return the tokens of each prompt: text, token ids, or a list of either."""
     if isinstance(prompt, str):
         return (text_tokens(prompt),)
-    if isinstance(prompt, list) and prompt:
+    if is_array(prompt) and prompt:
         if _is_token_ids(prompt):
             return (prompt,)
         prompts = tuple(
             text_tokens(each) if isinstance(each, str) else each
             for each in prompt
-            if isinstance(each, str) or (isinstance(each, list) and _is_token_ids(each))
+            if isinstance(each, str) or (is_array(each) and _is_token_ids(each))
         )
         if len(prompts) == len(prompt) and all(prompts):
             return prompts

@@ -15,6 +15,8 @@ import zlib
 from collections.abc import Iterable
 from typing import Any
 
+from kit.json_values import is_array, is_object
+
 NUMBER_PREFIX = " t"
 MESSAGE_MARKERS = ("<|start|>", "<|role|>", "<|message|>", "<|end|>")
 REPLY_MARKERS = ("<|start|>", "<|assistant|>", "<|message|>")
@@ -75,11 +77,11 @@ def token_id(token: str) -> int:
 def _content_tokens(content: object) -> list[str]:
     if isinstance(content, str):
         return content.split()
-    if not isinstance(content, list):
+    if not is_array(content):
         return []
     tokens: list[str] = []
     for part in content:
-        text = part.get("text") if isinstance(part, dict) else part
+        text = part.get("text") if is_object(part) else part
         tokens += text.split() if isinstance(text, str) else _structure_tokens(part)
     return tokens
 

@@ -39,6 +39,13 @@ class RunningSimulator:
         counts: dict[str, int] = self.client.get("/simulator/stats").json()
         return counts
 
+    def metric(self, name: str) -> float:
+        """Return the value of one metric of vLLM's, by its name without labels."""
+        page = self.client.get("/metrics").text
+        label = f'vllm:{name}{{engine="0",model_name="sim"}} '
+        (line,) = [line for line in page.splitlines() if line.startswith(label)]
+        return float(line.removeprefix(label))
+
     def change(self, **settings: Any) -> None:
         """Change the behaviour from the next request on."""
         answer = self.client.post("/simulator/settings", json=settings)
@@ -63,8 +70,11 @@ class RunningSimulator:
         raise AssertionError(f"not reached: {self.stats()}")
 
 
-def open_chat(port: int, **fields: Any) -> socket.socket:
-    """Post a chat of one user message to `port` of this machine, and read nothing."""
+def open_chat(port: int, *, then: bytes = b"", **fields: Any) -> socket.socket:
+    """Post a chat of one user message to `port` of this machine, and read nothing.
+
+    `then` is sent right behind it.
+    """
     body = orjson.dumps(
         {"messages": [{"role": "user", "content": "one two three"}], **fields}
     )
@@ -74,6 +84,7 @@ def open_chat(port: int, **fields: Any) -> socket.socket:
         b"content-type: application/json\r\ncontent-length: %d\r\n\r\n"
         % len(body)
         + body
+        + then
     )
     return connection
 

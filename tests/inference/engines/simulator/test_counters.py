@@ -1,17 +1,7 @@
 """The counters: what a bill should say, and what vLLM's metrics say."""
 
-import re
-
 from inference.engines.simulator.counters import Counters
 from tests.inference.engines.simulator.running import RunningSimulator, events_of
-
-
-def metric(simulator: RunningSimulator, name: str) -> float:
-    """Return the value of one metric."""
-    page = simulator.client.get("/metrics").text
-    found = re.search(rf"^{re.escape(name)} (\S+)$", page, re.MULTILINE)
-    assert found
-    return float(found[1])
 
 
 def test_counters_equal_the_usage_of_mixed_calls(simulator: RunningSimulator) -> None:
@@ -39,22 +29,20 @@ def test_counters_equal_the_usage_of_mixed_calls(simulator: RunningSimulator) ->
         "aborted": 0,
         "faults": 0,
     }
-    labels = '{engine="0",model_name="sim"}'
-    assert metric(simulator, f"vllm:generation_tokens_total{labels}") == completion
+    assert simulator.metric("generation_tokens_total") == completion
     # Each choice reads the prompt for itself: ten tokens, 4 x (1 + 2 + 3) choices.
-    assert metric(simulator, f"vllm:prompt_tokens_total{labels}") == 10 * 24
-    ended = '{engine="0",finished_reason="length",model_name="sim"}'
-    assert metric(simulator, f"vllm:request_success_total{ended}") == 24
+    assert simulator.metric("prompt_tokens_total") == 10 * 24
+    ended = '{engine="0",finished_reason="length",model_name="sim"} 24.0'
+    assert f"vllm:request_success_total{ended}" in simulator.client.get("/metrics").text
 
 
 def test_running_sequences_are_seen_while_they_run(simulator: RunningSimulator) -> None:
     simulator.change(first_token_ms=3_600_000)
     with simulator.open_chat(stream=True, n=3):
         simulator.await_stats(lambda stats: stats["running"] == 1)
-        name = 'vllm:num_requests_running{engine="0",model_name="sim"}'
-        assert metric(simulator, name) == 3
+        assert simulator.metric("num_requests_running") == 3
     simulator.await_stats(lambda stats: stats["running"] == 0)
-    assert metric(simulator, name) == 0
+    assert simulator.metric("num_requests_running") == 0
 
 
 def test_tokenize_counts_what_usage_counts(simulator: RunningSimulator) -> None:
@@ -75,6 +63,15 @@ def test_tokenize_counts_what_usage_counts(simulator: RunningSimulator) -> None:
         assert counted["count"] == completion.json()["usage"]["prompt_tokens"]
         assert counted["token_strs"] is None
     assert simulator.client.post("/tokenize", json={}).status_code == 400
+    # As in vLLM, one prompt at a time: a batch is counted prompt by prompt.
+    batch = ["one two", "", "a b c"]
+    assert simulator.client.post("/tokenize", json={"prompt": batch}).status_code == 400
+    counts = [
+        simulator.client.post("/tokenize", json={"prompt": prompt}).json()["count"]
+        for prompt in batch
+    ]
+    completion = simulator.client.post("/v1/completions", json={"prompt": batch}).json()
+    assert completion["usage"]["prompt_tokens"] == sum(counts)
     unknown = {"model": "nope", "prompt": "a"}
     assert simulator.client.post("/tokenize", json=unknown).status_code == 404
 

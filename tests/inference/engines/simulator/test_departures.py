@@ -32,7 +32,7 @@ from tests.inference.engines.simulator.running import (
 )
 
 ROOT = Path(__file__).parents[4]
-STREAM = {"stream": True, "stream_options": {"include_usage": True}}
+STREAM: dict[str, Any] = {"stream": True, "stream_options": {"include_usage": True}}
 ENV = {**os.environ, "PYTHONPATH": str(ROOT)}
 
 
@@ -234,7 +234,7 @@ async def test_stopping_drops_a_client_that_does_not_read() -> None:
     sock = listen(settings)
     port = sock.getsockname()[1]
     serving = asyncio.create_task(serve(settings, sock=sock))
-    fields = {**STREAM, "max_tokens": 2000}
+    fields: dict[str, Any] = {**STREAM, "max_tokens": 2000}
     made = (1, 2000, 0)
     with await asyncio.to_thread(open_chat, port, **fields) as unread:
         async with httpx.AsyncClient(base_url=f"http://127.0.0.1:{port}") as client:

@@ -16,10 +16,12 @@ from tests.inference.engines.simulator.spoilt import (
     FIN,
     OPEN,
     RST,
+    VERSION_REQUEST,
     Ending,
     Stream,
+    read_both,
     read_to_its_end,
-    read_until_quiet,
+    read_what_has_come,
     stream_of,
 )
 
@@ -61,8 +63,14 @@ def faulty(simulator: RunningSimulator, fault: str, **fields: Any) -> Ending:
     body = {"max_tokens": TOKENS} | fields
     if body.get("stream"):
         body = {"stream_options": USAGE} | body
+    if fault != "hang":
+        with open_chat(simulator.port, then=VERSION_REQUEST, **body) as connection:
+            return read_both(connection)
+    before = simulator.stats()["faults"]
     with open_chat(simulator.port, **body) as connection:
-        return read_until_quiet(connection)
+        # What was written before the fault was counted is in the socket by now.
+        simulator.await_stats(lambda stats: stats["faults"] > before)
+        return read_what_has_come(connection)
 
 
 def streamed(
@@ -279,8 +287,8 @@ def test_a_silent_engine_takes_the_request_and_sends_no_byte(
     before = simulator.stats()
     simulator.change(fault="silent", fault_times=1)
     with open_chat(simulator.port, stream=stream) as connection:
-        assert read_until_quiet(connection) == Ending(b"", OPEN)
-        stats = simulator.stats()
+        stats = simulator.await_stats(lambda stats: stats["open"] == 1)
+        assert read_what_has_come(connection) == Ending(b"", OPEN)
         assert (stats["open"], stats["running"]) == (1, 0)
         assert stats["requests"] == before["requests"] + 1
     stats = simulator.await_stats(lambda stats: stats["open"] == 0)
@@ -292,17 +300,17 @@ def test_a_hanging_stream_is_open_until_its_client_leaves(
     simulator: RunningSimulator,
 ) -> None:
     simulator.change(fault="hang", fault_after_tokens=4, fault_times=1)
+    before = simulator.stats()["faults"]
     with open_chat(simulator.port, stream=True) as connection:
-        assert stream_of(read_until_quiet(connection)).delivered() == 4
-        stats = simulator.stats()
+        stats = simulator.await_stats(lambda stats: stats["faults"] > before)
+        assert stream_of(read_what_has_come(connection)).delivered() == 4
         assert (stats["open"], stats["running"], stats["sequences_running"]) == (
             1,
             1,
             1,
         )
-        assert stats["connections"] == 2
-    stats = simulator.await_stats(lambda stats: stats["open"] == 0)
-    assert (stats["running"], stats["connections"]) == (0, 1)
+    stats = simulator.await_stats(lambda stats: stats["connections"] == 1)
+    assert (stats["open"], stats["running"]) == (0, 0)
 
 
 @pytest.mark.parametrize(
@@ -363,8 +371,8 @@ def test_a_fault_meets_so_many_requests_and_then_none(
 ) -> None:
     simulator.change(fault=fault, fault_after_tokens=2, fault_times=2)
     for left in (1, 0):
-        with open_chat(simulator.port, stream=True) as connection:
-            ending = read_until_quiet(connection, quiet_s=0.1)
+        with open_chat(simulator.port, then=VERSION_REQUEST, stream=True) as connection:
+            ending = read_both(connection)
         assert stream_of(ending).delivered() == 2
         shown = simulator.client.get("/simulator/settings").json()
         assert (shown["fault"], shown["fault_times"]) == (fault if left else "", left)

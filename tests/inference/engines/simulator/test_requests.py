@@ -1,5 +1,6 @@
 """Reading a request: how long the answer will be, and why it will end."""
 
+from collections.abc import Callable
 from typing import Any
 
 import orjson
@@ -135,6 +136,21 @@ def test_a_field_of_the_wrong_kind_is_refused_by_name(fields: dict[str, Any]) ->
     error = refused.value.body["error"]
     assert error["code"] == refused.value.status == 400
     assert list(fields)[-1] in error["param"]
+
+
+@pytest.mark.parametrize("read", [chat, completion])
+def test_a_salt_is_taken_as_vllm_takes_it(read: Callable[..., Order]) -> None:
+    for salt in (None, "a", "x" * 128, "\N{LATIN SMALL LETTER U WITH DIAERESIS} :-"):
+        assert read(cache_salt=salt).cache_salt == salt
+    wrong: list[Any] = ["", 3, ["a"], True, "x" * 129, "a@b", "a/b", "a\\b", "a\0"]
+    for refusable in wrong:
+        with pytest.raises(Refusal) as refused:
+            read(cache_salt=refusable)
+        error = refused.value.body["error"]
+        assert (refused.value.status, error["param"]) == (400, "cache_salt")
+        assert error["type"] == "BadRequestError"
+        assert error["message"].startswith("Parameter 'cache_salt' must ")
+        assert error["message"].endswith(" (parameter=cache_salt)")
 
 
 @pytest.mark.parametrize(
