@@ -75,9 +75,9 @@ span AS MATERIALIZED (
     WHERE NOT %(billing)s AND (%(tenant)s::bigint IS NULL OR id = %(tenant)s)
 ),"""
 
-# The whole hours of a span are `first` to `last`; where there are none, `last` is not
-# after `first`, and before and behind them may be the same piece. The outer bounds of
-# the rolled hours are there for the index that begins with the hour.
+# The whole hours of a span are `first` to `last`. Inside one hour `first` lies behind
+# `last`, and all of the span is one piece. The outer bounds of the rolled hours are
+# there for the index that begins with the hour.
 _HOURS = """
 hours AS MATERIALIZED (
     SELECT span.*, date_bin('1 hour', since + interval '1 hour - 1 microsecond',
@@ -112,8 +112,8 @@ piece AS (
     SELECT tenant_id, label, since, least(first, until) AS until FROM hours
     WHERE since < least(first, until)
     UNION ALL
-    SELECT tenant_id, label, greatest(first, last), until FROM hours
-    WHERE greatest(first, last) < until
+    SELECT tenant_id, label, last, until FROM hours
+    WHERE first <= last AND last < until
 ),"""
 
 _EVENTS = """

@@ -26,8 +26,8 @@ class UsageFilters(Filters):
     )
     group_by = GroupByField(
         required=False,
-        help_text="Some of tenant, project, key, model, day, hour, minute; comma "
-        "separated.",
+        help_text="Some of tenant, project, key, model, day, hour and minute, "
+        "separated by commas.",
     )
     tenant = TenantField(required=False, help_text="A tenant's slug or id.")
     project = serializers.IntegerField(

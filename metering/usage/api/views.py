@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from kit.drf.views import OperatorView
 from metering.usage import selectors
 from metering.usage.api import serializers as wire
+from metering.usage.api.examples import ANSWER, QUESTIONS, REFUSALS
 from metering.usage.report import Measures
 from metering.usage.selectors import Dimension, UsageQuery, UsageReport, UsageRow
 
@@ -42,10 +43,29 @@ class UsageView(OperatorView):
     @extend_schema(
         operation_id="read_usage",
         parameters=[wire.UsageFilters],
-        responses=wire.UsageOutput,
+        responses={200: wire.UsageOutput, 400: REFUSALS},
+        examples=[*QUESTIONS, ANSWER],
     )
     def get(self, request: Request) -> Response:
-        """Report usage between two instants, by model, project, key, day or tenant."""
+        """Report usage between two instants, divided by what `group_by` names.
+
+        Rows come in the order day, hour, minute, tenant, project, key, model,
+        currency; a group without usage has none. Each is in one currency.
+
+        **Days** are the tenant's billing days, those of UTC where several tenants are
+        asked about. **Hours and minutes** are those of UTC, named by the instant at
+        which they begin. With `day` and `hour` together, an hour in which a billing day
+        begins has a row for each of its two days.
+
+        **How far back**: whole days, and hours by tenant or model, are answered for a
+        range of any length. What is counted from single events reaches over at most 31
+        days: `minute`; `hour` with `project` or `key`, also as filters; a range that
+        begins or ends inside a day, unless it is divided by `hour`. An answer has at
+        most 10,000 rows.
+
+        **How fresh**: everything admitted before `complete_to` is in the answer,
+        whether or not it has been rolled up.
+        """
         now = selectors.database_now()
         query = _query(self.parse_query(wire.UsageFilters), now)
         report = selectors.usage(query, now=now)

@@ -8,6 +8,7 @@ from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
+from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from kit.contracts import TokenCounts
 from metering.usage.services import cover, roll_up
@@ -238,3 +239,82 @@ def test_what_makes_no_sense_is_400_and_named(
     assert error["type"] == "invalid_request_error"
     assert error["param"] == param
     assert error["message"]
+
+
+@pytest.mark.parametrize(
+    ("group_by", "found"),
+    [
+        ("hour", {"hour": "2026-11-10T12:00:00Z"}),
+        ("minute,model", {"minute": "2026-11-10T12:00:00Z", "model": "demo-model"}),
+        ("day,hour", {"day": "2026-11-10", "hour": "2026-11-10T12:00:00Z"}),
+    ],
+)
+def test_hours_and_minutes_are_instants_of_utc(
+    operator: Client, group_by: str, found: dict[str, str]
+) -> None:
+    used(zone="Asia/Tokyo")
+
+    (row,) = ask(operator, **RANGE, group_by=group_by)["data"]
+
+    assert {name: row[name] for name in row.keys() - MEASURES} == found
+
+
+@pytest.fixture
+def described(operator: Client) -> dict[str, Any]:
+    """Provide the endpoint's part of the OpenAPI document, references and all."""
+    accept = {"Accept": "application/vnd.oai.openapi+json"}
+    document = operator.get("/api/v1/schema/", headers=accept).json()
+    return {**document["paths"]["/api/v1/usage/"]["get"], "in": document}
+
+
+def shown(described: dict[str, Any], status: str) -> dict[str, Any]:
+    """Return the examples of an answer, each found true to its schema."""
+    (content,) = described["responses"][status]["content"].values()
+    for each in content["examples"].values():
+        schema = {**content["schema"], "components": described["in"]["components"]}
+        OAS31Validator(schema, format_checker=oas31_format_checker).validate(
+            each["value"]
+        )
+    return {each["summary"]: each["value"] for each in content["examples"].values()}
+
+
+def test_documented_answer_has_the_keys_of_a_real_one(
+    operator: Client, described: dict[str, Any]
+) -> None:
+    used()
+    real = ask(operator, **RANGE, group_by="model,hour")
+    example = shown(described, "200")["By model and hour"]
+    assert example.keys() == real.keys()
+    assert example["data"][0].keys() == real["data"][0].keys()
+
+
+@pytest.mark.parametrize(
+    ("name", "query"),
+    [
+        (
+            "A long range of single events",
+            {"start": "2026-01-01", "end": "2026-03-01", "group_by": "minute"},
+        ),
+        ("A bound that is none", {"start": "yesterday"}),
+    ],
+)
+def test_documented_refusals_are_real(
+    operator: Client, described: dict[str, Any], name: str, query: dict[str, str]
+) -> None:
+    response = operator.get("/api/v1/usage/", query)
+    assert (response.status_code, response.json()) == (
+        400,
+        shown(described, "400")[name],
+    )
+
+
+def test_documented_questions_are_answered(
+    operator: Client, described: dict[str, Any]
+) -> None:
+    make_tenant(slug="acme")
+    for parameter in described["parameters"]:
+        assert parameter["description"]
+        for example in parameter.get("examples", {}).values():
+            if example["summary"] != "By its id":
+                whole = {"start": "2026-11-01", "end": "2026-12-01"}
+                ask(operator, **whole | {parameter["name"]: example["value"]})

@@ -7,7 +7,7 @@ compared row by row with the same count made here.
 
 import datetime as dt
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 from typing import Any
 from zoneinfo import ZoneInfo
@@ -34,6 +34,7 @@ SPAN = dt.timedelta(days=DAYS)
 ZONES = ("UTC", "Europe/Berlin", "Asia/Kolkata")
 MICROSECOND = dt.timedelta(microseconds=1)
 HALF_HOUR = dt.timedelta(minutes=30)
+TEN_MINUTES = dt.timedelta(minutes=10)
 
 Row = tuple[Any, ...]
 
@@ -69,14 +70,18 @@ class Asked:
 
 
 callers = st.integers(0, 2 * len(ZONES) - 1)
-# Half of them on or beside an edge of an hour, where an answer can go wrong.
+# Most of them about a few edges of hours, where an answer can go wrong: the midnights
+# of all three zones, and the change of clocks.
 instants = st.one_of(
     st.integers(0, SPAN // MICROSECOND - 1).map(lambda us: ORIGIN + us * MICROSECOND),
-    st.builds(
-        lambda edge, slip: ORIGIN + edge * HALF_HOUR + slip * MICROSECOND,
-        st.integers(1, SPAN // HALF_HOUR - 1),
-        st.integers(-1, 1),
-    ),
+    *[
+        st.builds(
+            lambda edge, slip: ORIGIN + edge * HALF_HOUR + slip,
+            st.integers(36, 52),
+            st.sampled_from((-MICROSECOND, 0 * MICROSECOND, MICROSECOND, TEN_MINUTES)),
+        )
+    ]
+    * 3,
 )
 dates = st.integers(0, DAYS).map(lambda day: ORIGIN.date() + dt.timedelta(days=day))
 requests = st.builds(
@@ -93,16 +98,29 @@ requests = st.builds(
     ),
     taken_back=st.booleans(),
 )
-questions = st.builds(
-    Asked,
-    group_by=st.lists(st.sampled_from(Dimension), unique=True).map(tuple),
-    bounds=st.one_of(st.tuples(instants, instants), st.tuples(dates, dates)).filter(
-        lambda both: both[0] < both[1]
+bounds = st.one_of(st.tuples(instants, instants), st.tuples(dates, dates)).map(
+    lambda both: (min(both), max(both))
+)
+
+
+def questions_of(dimensions: Iterable[Dimension], filters: Iterable[str]) -> Any:
+    """Return questions divided by some dimensions and narrowed by some filters."""
+    return st.builds(
+        Asked,
+        group_by=st.lists(st.sampled_from(list(dimensions)), unique=True).map(tuple),
+        bounds=bounds.filter(lambda both: both[0] < both[1]),
+        caller=callers,
+        filters=st.lists(st.sampled_from(list(filters)), unique=True).map(tuple),
+    )
+
+
+# Half of them are such as hour rollups can answer.
+questions = st.one_of(
+    questions_of(Dimension, ("tenant", "project", "key", "model")),
+    questions_of(
+        (Dimension.HOUR, Dimension.DAY, Dimension.TENANT, Dimension.MODEL),
+        ("tenant", "model"),
     ),
-    caller=callers,
-    filters=st.lists(
-        st.sampled_from(("tenant", "project", "key", "model")), unique=True
-    ).map(tuple),
 )
 
 
@@ -232,12 +250,12 @@ def flat(row: UsageRow, group_by: tuple[Dimension, ...]) -> Row:
 
 
 @given(
-    drawn=st.lists(requests, min_size=1, max_size=10),
-    rolled=st.integers(0, 10),
-    asked=st.lists(questions, min_size=1, max_size=8),
+    drawn=st.lists(requests, min_size=4, max_size=12),
+    rolled=st.integers(2, 12),
+    asked=st.lists(questions, min_size=8, max_size=16),
 )
 @settings(
-    max_examples=50,
+    max_examples=40,
     deadline=None,
     suppress_health_check=[HealthCheck.function_scoped_fixture],
 )

@@ -15,14 +15,16 @@ from kit.orm.roles import OPERATOR, as_operator, as_tenant
 from metering.usage.models import Epoch, HourRollup, RollupMark
 from metering.usage.report import Dimension
 from metering.usage.selectors import recount_hours, rolled_up_hours
-from metering.usage.services import roll_up
+from metering.usage.services import cover, roll_up
 from tests.factories.pricing import make_price
+from tests.factories.tenants import make_tenant
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
 from tests.metering.usage.test_usage import ask
 
 NOON = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
 DAY = dt.timedelta(days=1)
+TODAY = NOON.date()
 MICROSECOND = dt.timedelta(microseconds=1)
 COUNTS = TokenCounts(
     input_tokens=10, cached_input_tokens=5, output_tokens=7, reasoning_tokens=3
@@ -130,11 +132,70 @@ def test_hours_equal_a_recount(
         transaction.set_rollback(True, using=OPERATOR)
 
 
+QUARTER = HOUR / 4
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+@pytest.mark.parametrize(
+    ("since", "until", "requests"),
+    [
+        (0, 8, [4, 4]),
+        (1, 8, [3, 4]),
+        (1, 7, [3, 3]),
+        (0, 5, [4, 1]),
+        (3, 5, [1, 1]),
+        (1, 3, [2]),
+        (4, 5, [1]),
+    ],
+)
+def test_hours_that_a_range_cuts_count_what_lies_inside(
+    use: Use, since: int, until: int, requests: list[int], rolled: bool
+) -> None:
+    commit(
+        make_epoch(started_at=NOON),
+        *(replace(use, admitted_at=NOON + n * QUARTER) for n in range(-4, 12)),
+    )
+    if rolled:
+        roll_up()
+    report = ask(
+        Dimension.HOUR, start=NOON + since * QUARTER, end=NOON + until * QUARTER
+    )
+    assert [row.requests for row in report.rows] == requests
+
+
+@pytest.mark.parametrize("rolled", [False, True])
+def test_hour_in_which_a_billing_day_begins_is_told_by_day(
+    operator_db: None, rolled: bool
+) -> None:
+    tenant = make_tenant(zone="Asia/Kolkata")
+    cover(tenant=tenant, earliest=NOON - DAY, latest=NOON + DAY)
+    use = make_use(price=make_price(), admitted_at=NOON, tenant=tenant)
+    evening = NOON + 6 * HOUR  # midnight is half past
+    commit(
+        make_epoch(started_at=NOON),
+        *(replace(use, admitted_at=evening + n * QUARTER) for n in range(-1, 5)),
+    )
+    if rolled:
+        roll_up()
+
+    bounds = {"start": NOON, "end": NOON + DAY, "tenant_id": tenant.pk}
+    by_both = ask(Dimension.DAY, Dimension.HOUR, **bounds)
+    by_hour = ask(Dimension.HOUR, **bounds)
+
+    assert [(row.group.day, row.group.hour, row.requests) for row in by_both.rows] == [
+        (TODAY, evening - HOUR, 1),
+        (TODAY, evening, 2),
+        (TODAY + DAY, evening, 2),
+        (TODAY + DAY, evening + HOUR, 1),
+    ]
+    assert [row.requests for row in by_hour.rows] == [1, 4, 1]
+
+
 @pytest.fixture
 def without_hours(use: Use) -> Epoch:
     """Roll eleven events up as it was done before there were hours."""
     epoch = make_epoch(started_at=NOON, state="closed")
-    commit(epoch, *(replace(use, admitted_at=NOON + n * HOUR / 4) for n in range(11)))
+    commit(epoch, *(replace(use, admitted_at=NOON + n * QUARTER) for n in range(11)))
     roll_up()
     HourRollup.objects.all().delete()
     RollupMark.objects.update(hours_seq=0)
