@@ -15,7 +15,6 @@ from inference.engines.simulator.prefix_cache import Prefill
 from inference.engines.simulator.requests import FinishReason, Order
 from inference.engines.simulator.shapes import CHAT, COMPLETION, FINGERPRINT
 from inference.engines.simulator.tokens import answer_text
-from kit.json_values import JsonObject
 
 # Returns the event of token k of one choice, framed as an HTTP chunk.
 TokenEvent = Callable[[int], bytes]
@@ -62,7 +61,7 @@ class StreamedAnswer:
         template = self._chunks.opening
         if not template:
             return b""
-        events: list[JsonObject] = []
+        events: list[bytes] = []
         for index, choice in enumerate(self._order.choices):
             prompt = choice.prompt_tokens
             counts = (prompt, prompt) if self._order.running_usage else ()

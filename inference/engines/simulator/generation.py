@@ -218,7 +218,8 @@ class Generation:
 
     def _retire(self) -> None:
         """End the choices that are complete."""
-        made, choices, rest = self._made, self._order.choices, []
+        made, choices = self._made, self._order.choices
+        rest: list[int] = []
         for index in self._live:
             if self._end_of(index) > made:
                 rest.append(index)
