@@ -195,7 +195,7 @@ class Settlement:
         tally = ended.tally
         if counted_by is None:
             counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
-        if ended.is_free or counted_by is CountedBy.NONE:
+        if ended.is_free:
             counts = TokenCounts()
         if generated_tokens is None:
             generated_tokens = tally.output_tokens

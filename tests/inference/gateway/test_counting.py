@@ -10,12 +10,16 @@ import pytest
 from openai import OpenAI
 
 from inference.engines.registry import BACKENDS
-from inference.gateway.counting import Counting
+from inference.gateway.counting import WAITED_FOR_S, Counting
+from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.settle import Settlement
 from inference.openai.requests import parse
+from inference.openai.transcript import Transcript
+from inference.openai.usage import Tally
 from inference.routing.snapshot import Snapshot
 from inference.tokenizers.encodings import text_tokens
 from inference.tokenizers.pool import TokenizerPool
-from kit.contracts import CountedBy, EventStatus, Surface, TokenCounts
+from kit.contracts import Caller, CountedBy, EventStatus, Surface, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.wire import (
     DONE,
@@ -24,11 +28,13 @@ from tests.inference.engines.wire import (
     answer,
     chat_chunk,
     event,
+    finish,
     token,
     usage,
     whole,
 )
 from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.meter import RecordingMeter
 from tests.inference.gateway.polling import wait_until
 from tests.inference.gateway.running import RunningGateway, running_gateway
 
@@ -174,6 +180,27 @@ def test_an_engine_that_stops_counting_is_counted_from_there(
     )
 
 
+@pytest.mark.parametrize("choices", [1, 2])
+def test_running_usage_covers_what_came_without(
+    gateway: RunningGateway, choices: int
+) -> None:
+    first = [
+        event(chat_chunk({"content": "held back"}, index=index))
+        for index in range(choices)
+    ]
+    then = [token(5, index=index) for index in range(choices)]
+    ends = [finish(5, index=index) for index in range(choices)]
+    with scripted_engine(speaking(*first, *then, *ends, DONE)) as engine:
+        model = gateway.serve(engine.url, tokenizer=TOKENIZER)
+        sdk_stream(gateway.openai(), model, n=choices)
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counted_by is CountedBy.ENGINE
+    assert outcome.counts == TokenCounts(
+        input_tokens=PROMPT_TOKENS, output_tokens=5 * choices
+    )
+
+
 def test_a_final_usage_covers_what_came_without(gateway: RunningGateway) -> None:
     *uncounted, done = UNCOUNTED
     with scripted_engine(speaking(*uncounted, usage(9), done)) as engine:
@@ -221,7 +248,8 @@ class Counter:
             return
         self.asked.append(request.json)
         if len(self.asked) <= self.refusals:
-            side.send(whole({"error": "busy"}, status=503, close=True))
+            # Whatever else it says, this is no count.
+            side.send(whole({"error": "busy", "count": 7}, status=503, close=True))
         else:
             side.send(whole({"count": self.count, "tokens": []}))
 
@@ -310,6 +338,70 @@ def test_an_admission_stays_open_while_it_is_counted_and_a_stop_ends_the_countin
     assert len(gateway.counting) == 0
 
 
+def test_a_client_that_waits_for_its_end_is_not_kept_for_a_count(
+    raw_stop: RunningGateway,
+) -> None:
+    def script(side: EngineSide) -> None:
+        request = side.request()
+        if request is not None and request.target == "/tokenize":
+            side.wait_until_left()
+        elif request is not None:
+            side.stream(*UNCOUNTED)
+            side.send(STREAM_END)
+
+    with scripted_engine(script) as engine:
+        model = raw_stop.serve(engine.url, tokenizer=TOKENIZER)
+        sdk = raw_stop.openai().with_options(timeout=10 * WAITED_FOR_S)
+        sdk_stream(sdk, model)
+
+    [outcome] = raw_stop.meter.outcomes
+    assert outcome.counts.input_tokens == CHAT_TOKENS
+
+
+def test_what_an_engine_refuses_is_void_whoever_leaves_meanwhile(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    def script(side: EngineSide) -> None:
+        side.request()
+        refusal = whole({"error": {"message": "no"}}, status=400)
+        side.send(refusal[:-1])
+        side.wait_until_left()
+
+    with scripted_engine(script) as engine:
+        raw.chat(gateway.serve(engine.url))
+        wait_until(lambda: engine.requests)
+        wait_until(lambda: any(one.status == 400 for one in gateway.pool.running))
+        raw.leave()
+        wait_until(lambda: gateway.meter.voided)
+
+    assert gateway.meter.outcomes == []
+
+
+async def test_an_answer_given_back_while_it_is_counted_is_corrected() -> None:
+    meter = RecordingMeter(asyncio.get_running_loop())
+    snapshot = Snapshot()
+    counting = Counting(None, snapshot, TokenizerPool())  # type: ignore[arg-type]
+    request = parse(
+        Surface.CHAT_COMPLETIONS, orjson.dumps({"model": "m", "messages": MESSAGES})
+    )
+    caller = Caller(tenant_id=1, project_id=1, api_key_id=1, currency="USD")
+    admission = meter.admit(
+        caller, model="m", surface=Surface.CHAT_COMPLETIONS, streamed=False
+    )
+    settlement = Settlement(
+        meter, GatewayMetrics(), counting, admission, request, TOKENIZER, 0
+    )
+    transcript = Transcript.of_answer(answer(TEXT, output=0))
+    settlement.handed_over(0, transcript)
+    commit = settlement.end(EventStatus.OK, Tally(), transcript)
+    settlement.give_back(prompt_too=True)
+    await commit
+    [outcome] = meter.outcomes
+    assert outcome.counts.output_tokens == text_tokens(TOKENIZER, TEXT)
+    assert len(meter.corrections) == 1
+    await counting.close()
+
+
 @pytest.fixture
 def raw_stop() -> Iterator[RunningGateway]:
     """Run a gateway of its own, which counts for longer than any test waits."""
@@ -363,7 +455,8 @@ async def test_a_model_without_replicas_and_tokenizer_is_not_waited_for() -> Non
     request = parse(
         Surface.CHAT_COMPLETIONS, orjson.dumps({"model": "m", "messages": MESSAGES})
     )
-    assert await counting.prompt(request, "", is_waited_for=False) is None
+    async with asyncio.timeout(5):
+        assert await counting.prompt(request, "", is_waited_for=False) is None
     assert await counting.texts(["a"], "") is None
     assert await counting.prompt(request, TOKENIZER, is_waited_for=False) == CHAT_TOKENS
     await counting.close()
