@@ -249,6 +249,10 @@ def flat(row: UsageRow, group_by: tuple[Dimension, ...]) -> Row:
     )
 
 
+def moment_of(row: UsageRow) -> tuple[dt.date, ...]:
+    return tuple(filter(None, (row.group.day, row.group.hour, row.group.minute)))
+
+
 @given(
     drawn=st.lists(requests, min_size=4, max_size=12),
     rolled=st.integers(2, 12),
@@ -268,4 +272,6 @@ def test_every_answer_is_a_count_of_events(
             report = usage(question(world, each), now=ORIGIN + SPAN)
             found = [flat(row, each.group_by) for row in report.rows]
             assert Counter(found) == counted(world, each, uses), each
+            moments = [moment_of(row) for row in report.rows]
+            assert moments == sorted(moments), each
         transaction.set_rollback(True, using=OPERATOR)
