@@ -1,0 +1,72 @@
+"""A migration is judged by what it locks and breaks while gateways and workers run.
+
+The linter reads the SQL that each would run. What it says of one that has landed, which
+is not changed any more, is accepted here with the reason; anything new is refused.
+"""
+
+from pathlib import Path
+
+import pytest
+from django.apps import apps
+from django_migration_linter.migration_linter import MigrationLinter
+from django_migration_linter.sql_analyser.analyser import analyse_sql_statements
+from django_migration_linter.sql_analyser.postgresql import PostgresqlAnalyser
+
+from tests.databases import ROOT, Database
+
+PRODUCT = [ROOT / name for name in ("platform", "tenants", "metering", "inference")]
+ACCEPTED = {
+    # It creates the tables whose columns and indexes these are, so nothing is locked.
+    "usage.0002_events": {"NOT_NULL", "CREATE_INDEX"},
+}
+
+
+@pytest.fixture
+def linter(fresh_database: Database) -> MigrationLinter:
+    """Give a linter that writes SQL as the owner role."""
+    return MigrationLinter(database="owner", no_cache=True, no_output=True)
+
+
+def is_ours(label: str) -> bool:
+    """Tell whether an app is this product's."""
+    path = Path(apps.get_app_config(label).path)
+    return any(path.is_relative_to(root) for root in PRODUCT)
+
+
+def said_of(sql: list[str]) -> set[str]:
+    """Return the codes of what the linter finds in statements, warnings too."""
+    errors, _, warnings = analyse_sql_statements(PostgresqlAnalyser, sql, [])
+    return {issue.code for issue in (*errors, *warnings)}
+
+
+def test_no_migration_locks_or_breaks_what_runs(linter: MigrationLinter) -> None:
+    found = {}
+    judged = 0
+    for (label, name), migration in linter.migration_loader.disk_migrations.items():
+        if not is_ours(label):
+            continue
+        judged += 1
+        codes = said_of(linter.get_sql(label, name))
+        errors, _, warnings = linter.analyse_data_migration(migration)
+        codes |= {issue.code for issue in (*errors, *warnings)}
+        if codes:
+            found[f"{label}.{name}"] = codes
+    assert judged > 10
+    assert found == ACCEPTED
+
+
+@pytest.mark.parametrize(
+    ("statement", "code"),
+    [
+        ("ALTER TABLE tenants_tenant ADD COLUMN x integer NOT NULL", "NOT_NULL"),
+        ("ALTER TABLE tenants_tenant DROP COLUMN name", "DROP_COLUMN"),
+        ("ALTER TABLE tenants_tenant RENAME COLUMN name TO x", "RENAME_COLUMN"),
+        ("ALTER TABLE tenants_tenant RENAME TO x", "RENAME_TABLE"),
+        ("DROP TABLE tenants_tenant", "DROP_TABLE"),
+        ("ALTER TABLE tenants_tenant ALTER COLUMN name TYPE text", "ALTER_COLUMN"),
+        ("ALTER TABLE tenants_tenant ADD CONSTRAINT x UNIQUE (name)", "ADD_UNIQUE"),
+        ("CREATE INDEX x ON tenants_tenant (name)", "CREATE_INDEX"),
+    ],
+)
+def test_the_linter_sees_what_it_is_there_for(statement: str, code: str) -> None:
+    assert said_of([statement]) == {code}
