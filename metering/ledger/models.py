@@ -71,6 +71,7 @@ class Entry(models.Model):
 
     class Meta:
         verbose_name_plural = "entries"
+        indexes = (models.Index(fields=("tenant_id",), name="ledger_entry_by_tenant"),)
 
     def __str__(self) -> str:
         return f"{self.amount_picos} on {self.account_id}"

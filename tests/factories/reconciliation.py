@@ -24,6 +24,7 @@ from tests.factories.pricing import make_price
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
 
 DAY = dt.timedelta(days=1)
+FIRST_DATE = STARTED.date()
 SEPTEMBER = STARTED + 9 * DAY
 OCTOBER = STARTED + 31 * DAY
 NOW = OCTOBER + 5 * DAY

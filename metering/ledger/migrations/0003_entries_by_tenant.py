@@ -1,0 +1,16 @@
+"""Find a tenant's entries without reading everybody's: a balance is their sum."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Add the index, while others post."""
+
+    atomic = False
+    dependencies = [("ledger", "0002_double_entry")]
+    operations = [
+        AddIndexConcurrently(
+            "entry", models.Index(fields=["tenant_id"], name="ledger_entry_by_tenant")
+        ),
+    ]
