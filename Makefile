@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check test-engines bench lock fmt
+.PHONY: help up test check test-engines bench figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -33,6 +33,9 @@ test-engines: $(INSTALLED)-dev ## Run the journeys against real engines (ENGINE_
 bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"
 	@exec $(BIN)/python -m tests.bench $(ARGS)
 
+figures: $(INSTALLED)-dev ## Write the README's figures from what `make bench ARGS=--save` kept
+	@exec $(BIN)/python -m tests.bench.figures
+
 check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migrations, deployment
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
@@ -43,6 +46,9 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+
+pictures: $(INSTALLED)-pictures ## Take the README's pictures of a running product, with Debian's chromium
+	@exec $(BIN)/python -m tests.pictures $(ARGS)
 
 fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
 	$(BIN)/ruff format
@@ -73,5 +79,9 @@ $(INSTALLED)-local: requirements/local.txt $(INSTALLED)-uv
 	@touch $@
 
 $(INSTALLED)-dev: requirements/dev.txt $(INSTALLED)-local
+	@$(INSTALL) -r $<
+	@touch $@
+
+$(INSTALLED)-pictures: requirements/pictures.txt $(INSTALLED)-dev
 	@$(INSTALL) -r $<
 	@touch $@
