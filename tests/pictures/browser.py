@@ -1,0 +1,89 @@
+"""A browser that signs in and takes pictures: Debian's chromium, driven by playwright.
+
+Playwright's own browsers are not used: they are downloads. Failure: no chromium is one
+line that says how to install it; a page that answers an error raises `PictureError`.
+"""
+
+import contextlib
+import shutil
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Literal
+
+from playwright.sync_api import Page, sync_playwright
+
+NAMES = ("chromium", "chromium-browser", "google-chrome")
+WIDTH, HEIGHT = 1280, 800
+_FLAGS = (
+    *("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"),
+    *("--disable-background-networking", "--disable-component-update"),
+    *("--disable-sync", "--hide-scrollbars", "--force-color-profile=srgb"),
+    "--lang=en-GB",
+)
+
+
+class PictureError(Exception):
+    """A picture cannot be taken; the text is one line."""
+
+
+def installed() -> str:
+    """Return the browser's program; raises `PictureError`."""
+    for name in NAMES:
+        if program := shutil.which(name):
+            return program
+    raise PictureError("no chromium: apt-get install --no-install-recommends chromium")
+
+
+class Browser:
+    """A signed-in operator's browser."""
+
+    def __init__(self, page: Page, folder: Path) -> None:
+        self._page = page
+        self._folder = folder
+
+    def take(
+        self,
+        name: str,
+        path: str,
+        *,
+        scheme: Literal["light", "dark"] = "light",
+        height: int = HEIGHT,
+        wait_for: str = "body",
+        click: str = "",
+    ) -> None:
+        """Take a picture of a page once something on it is there, and clicked on."""
+        self._page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        self._page.set_viewport_size({"width": WIDTH, "height": height})
+        answer = self._page.goto(path, wait_until="networkidle")
+        if answer is None or not answer.ok:
+            status = answer.status if answer else "nothing"
+            raise PictureError(f"{path} answers {status}")
+        self._page.wait_for_selector(wait_for)
+        if click:
+            self._page.click(click)
+        self._page.screenshot(path=self._folder / f"{name}.png", animations="disabled")
+
+    def first_link(self, path: str, selector: str) -> str:
+        """Return where the first link of a page leads that fits a selector."""
+        self._page.goto(path)
+        found = self._page.locator(selector)
+        if not found.count():
+            raise PictureError(f"{path} has no {selector}")
+        return found.first.get_attribute("href") or ""
+
+
+@contextlib.contextmanager
+def signed_in(url: str, *, user: str, password: str, folder: Path) -> Iterator[Browser]:
+    """Provide the browser of an operator who has signed in at `url`."""
+    with sync_playwright() as driver:
+        chromium = driver.chromium.launch(
+            executable_path=installed(), args=list(_FLAGS)
+        )
+        with contextlib.closing(chromium):
+            page = chromium.new_page(base_url=url, locale="en-GB", timezone_id="UTC")
+            page.goto("/admin/")
+            page.fill("[name=username]", user)
+            page.fill("[name=password]", password)
+            page.click("button[type=submit]")
+            page.wait_for_url("**/admin/")
+            yield Browser(page, folder)
