@@ -28,7 +28,6 @@ from tests.inference.engines.wire import (
     answer,
     chat_chunk,
     event,
-    finish,
     token,
     usage,
     whole,
@@ -189,7 +188,9 @@ def test_running_usage_covers_what_came_without(
         for index in range(choices)
     ]
     then = [token(5, index=index) for index in range(choices)]
-    ends = [finish(5, index=index) for index in range(choices)]
+    ends = [
+        event(chat_chunk({}, index=index, reason="stop")) for index in range(choices)
+    ]
     with scripted_engine(speaking(*first, *then, *ends, DONE)) as engine:
         model = gateway.serve(engine.url, tokenizer=TOKENIZER)
         sdk_stream(gateway.openai(), model, n=choices)
