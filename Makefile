@@ -40,12 +40,14 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/ruff format --check --quiet
 	$(BIN)/ruff check --quiet
 	$(BIN)/mypy
+	$(BIN)/basedpyright
 	$(BIN)/lint-imports --no-logo
 	$(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
 	$(BIN)/hadolint deploy/Dockerfile
-	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy
+	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy .pre-commit-config.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
+	$(BIN)/pre-commit validate-config
 
 pictures: $(INSTALLED)-pictures ## Take the README's pictures of a running product, with Debian's chromium
 	@exec $(BIN)/python -m tests.pictures $(ARGS)

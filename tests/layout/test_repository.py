@@ -6,6 +6,7 @@ import tomllib
 from pathlib import Path
 
 import pytest
+import yaml
 
 ROOT = Path(__file__).resolve().parents[2]
 LOCKS = sorted((ROOT / "requirements").glob("*.txt"))
@@ -62,3 +63,25 @@ def test_the_build_finds_every_package() -> None:
         for init in ROOT.glob(pattern)
     }
     assert packed == here - {"tests"}
+
+
+def test_the_whole_data_plane_is_checked_a_second_time() -> None:
+    """What the import contracts call the data plane is what pyright reads strictly."""
+    tools = tomllib.loads((ROOT / "pyproject.toml").read_text())["tool"]
+    contracts = tools["importlinter"]["contracts"]
+    [plane] = [each for each in contracts if "data plane" in each["name"]]
+    modules = set(plane["source_modules"])
+    folders = {module.replace(".", "/") for module in modules}
+    assert folders <= set(tools["basedpyright"]["include"])
+    assert tools["basedpyright"]["typeCheckingMode"] == "strict"
+    for included in tools["basedpyright"]["include"]:
+        assert (ROOT / included).exists()
+
+
+def test_hooks_run_the_installed_tools_and_fetch_nothing() -> None:
+    config = yaml.safe_load((ROOT / ".pre-commit-config.yaml").read_text())
+    assert [repository["repo"] for repository in config["repos"]] == ["local"]
+    hooks = config["repos"][0]["hooks"]
+    assert {hook["language"] for hook in hooks} == {"system"}
+    programs = {hook["entry"].split()[0] for hook in hooks}
+    assert all(name == "make" or name.startswith(".venv/bin/") for name in programs)
