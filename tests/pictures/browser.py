@@ -69,7 +69,8 @@ class Browser:
         found = self._page.locator(selector)
         if not found.count():
             raise PictureError(f"{path} has no {selector}")
-        return found.first.get_attribute("href") or ""
+        target: str = found.first.get_attribute("href") or ""
+        return target
 
 
 @contextlib.contextmanager
