@@ -19,6 +19,7 @@ from uvicorn.protocols.http.httptools_impl import (
     RequestResponseCycle,
 )
 
+from inference.gateway.send_queue import has_room
 from inference.openai.errors import body_of
 from kit.errors import InvalidRequest
 
@@ -72,6 +73,13 @@ class Downstream:
             return
         # uvicorn stops reading behind a large body, and would not see the client leave.
         self._connection.flow.resume_reading()
+
+    def takes_whole(self, size: int) -> bool:
+        """Tell whether a write of so many bytes would leave nothing here."""
+        if self.is_slow:
+            return False
+        sock = self._connection.transport.get_extra_info("socket")
+        return has_room(sock, size, not_sent_max=NOTSENT_LOWAT_BYTES)
 
     async def drained(self) -> None:
         """Return once all that was written is in the kernel; raise if it is lost.

@@ -96,17 +96,21 @@ async def _pump(
 def _pieces(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
     """Cut what came at once, so that a client who leaves pays for what it took.
 
-    A fast client gets a few thousand bytes at a time; one that has made us wait gets
-    event by event from then on, for it may leave between any two.
+    A fast client gets a few thousand bytes at a time, as long as the kernel is sure to
+    take them whole; any other gets event by event, for it may leave between any two.
     """
     piece: list[bytes] = []
     size = 0
     for event in events:
-        piece.append(event)
-        size += len(event)
-        if size >= PIECE_BYTES or downstream.is_slow:
+        if piece and (
+            size + len(event) > PIECE_BYTES
+            # Twice: an event gains its framing on the way.
+            or (len(piece) == 1 and not downstream.takes_whole(2 * PIECE_BYTES))
+        ):
             yield piece
             piece, size = [], 0
+        piece.append(event)
+        size += len(event)
     if piece:
         yield piece
 

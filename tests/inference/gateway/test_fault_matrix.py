@@ -271,8 +271,9 @@ def test_bytes_behind_an_answer_are_never_a_part_of_it_or_of_the_next(
 ) -> None:
     before = holdings(gateway, simulator)
     asked = Asked(stream=stream)
-    heard = strike(gateway, simulator, model, "stray_bytes", range(TOKENS + 1), asked)
-    for each in heard:
+    for struck in range(TOKENS + 1):
+        # One after another, so that each may get the connection of the one before.
+        [each] = strike(gateway, simulator, model, "stray_bytes", (struck,), asked)
         assert b"stray" not in each.answer.body
         assert each.answer.is_done is stream
         assert each.outcome is not None
