@@ -114,13 +114,12 @@ def _is_long(query: UsageQuery, scope: Scope) -> bool:
 
 def _require_rollups(query: UsageQuery, scope: Scope) -> None:
     """Refuse a long range for which more than rollups and loose ends would be read."""
-    match query.source:
-        case Source.EVENTS:
-            _refuse_events(query)
-        case Source.HOURS:
-            _require_whole_hours(query, scope)
-        case Source.DAYS:
-            _require_whole_days(query, scope)
+    if query.source is Source.EVENTS:
+        _refuse_events(query)
+    elif Dimension.HOUR in query.group_by:
+        _require_whole_hours(query, scope)
+    else:
+        _require_whole_days(query, scope)
 
 
 def _refuse_events(query: UsageQuery) -> None:
@@ -158,14 +157,20 @@ def _require_whole_days(query: UsageQuery, scope: Scope) -> None:
                 "for more.",
                 param=param,
             )
-    if scope.tenant is not None or Dimension.DAY not in query.group_by:
+    if query.source is Source.DAYS and query.is_about_several:
+        _require_days_of_utc(query, scope)
+
+
+def _require_days_of_utc(query: UsageQuery, scope: Scope) -> None:
+    if Dimension.DAY not in query.group_by:
         return
     other_zones, _ = _odd_days(scope)
     if other_zones:
         raise InvalidRequest(
             "Over several tenants days are those of UTC, and some tenants keep other "
-            "ones, which are counted from single events: ask for at most "
-            f"{RAW_DAYS_MAX} days, for one tenant, or without 'day'.",
+            "ones, whose projects and keys are counted from single events: ask for "
+            f"at most {RAW_DAYS_MAX} days, for one tenant, or without 'project' and "
+            "'key'.",
             param="group_by",
         )
 

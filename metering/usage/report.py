@@ -75,12 +75,22 @@ class UsageQuery:
 
     @property
     def source(self) -> Source:
-        """Return the coarsest sums that can answer this."""
+        """Return the coarsest sums that can answer this.
+
+        Over several tenants days are those of UTC: whole hours of every tenant, though
+        not whole billing days of each.
+        """
         if Dimension.MINUTE in self.group_by:
             return Source.EVENTS
-        if Dimension.HOUR not in self.group_by:
-            return Source.DAYS
-        return Source.EVENTS if self.names_keys else Source.HOURS
+        if Dimension.HOUR in self.group_by:
+            return Source.EVENTS if self.names_keys else Source.HOURS
+        days_of_utc = Dimension.DAY in self.group_by and self.is_about_several
+        return Source.HOURS if days_of_utc and not self.names_keys else Source.DAYS
+
+    @property
+    def is_about_several(self) -> bool:
+        """Tell whether no one tenant is named, be it by its project or key."""
+        return self.tenant_id is self.project_id is self.api_key_id is None
 
     @property
     def names_keys(self) -> bool:

@@ -60,8 +60,10 @@ class UsageView(OperatorView):
         **How far back**: whole days, and hours by tenant or model, are answered for a
         range of any length. What is counted from single events reaches over at most 31
         days: `minute`; `hour` with `project` or `key`, also as filters; a range that
-        begins or ends inside a day, unless it is divided by `hour`. An answer has at
-        most 10,000 rows.
+        begins or ends inside a day, unless it is divided by `hour`; `day` with
+        `project` or `key` over several tenants that keep other days than UTC's; `day`
+        with `hour` for a tenant whose days begin inside an hour of UTC. An answer has
+        at most 10,000 rows.
 
         **How fresh**: everything admitted before `complete_to` is in the answer,
         whether or not it has been rolled up.

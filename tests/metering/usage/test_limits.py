@@ -27,7 +27,7 @@ BY_EVENTS = [
     (Dimension.HOUR, Dimension.PROJECT),
     (Dimension.HOUR, Dimension.KEY, Dimension.MODEL),
 ]
-QUESTIONS = [(), (Dimension.HOUR,), *BY_EVENTS]
+QUESTIONS = [(), (Dimension.DAY,), (Dimension.HOUR,), *BY_EVENTS]
 
 
 @pytest.fixture
@@ -111,7 +111,7 @@ def test_more_rows_than_are_answered_is_refused(
     assert caught.value.param == "group_by"
 
 
-@pytest.mark.parametrize("group_by", [(Dimension.DAY,), *QUESTIONS])
+@pytest.mark.parametrize("group_by", QUESTIONS)
 def test_an_answer_takes_two_statements_and_its_tenant(
     use: Use, group_by: tuple[Dimension, ...]
 ) -> None:

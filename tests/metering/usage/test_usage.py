@@ -194,14 +194,18 @@ def test_long_range_into_a_day_is_refused(use: Use) -> None:
     assert caught.value.param == "start"
 
 
-def test_long_range_by_day_over_other_zones_is_refused(operator_db: None) -> None:
+def test_long_range_by_key_and_day_over_other_zones_is_refused(
+    operator_db: None,
+) -> None:
     tenant = make_tenant(zone="Asia/Tokyo")
     cover(tenant=tenant, earliest=NOON - 40 * DAY, latest=NOON)
     bounds = {"start": TODAY - 40 * DAY, "end": TODAY}
-    with pytest.raises(InvalidRequest, match="31 days"):
-        ask(Dimension.DAY, **bounds)
-    assert ask(**bounds).rows == ()
-    assert ask(Dimension.DAY, tenant_id=tenant.pk, **bounds).rows == ()
+    with pytest.raises(InvalidRequest, match="31 days") as caught:
+        ask(Dimension.DAY, Dimension.PROJECT, **bounds)
+    assert caught.value.param == "group_by"
+    assert ask(Dimension.PROJECT, **bounds).rows == ()
+    assert ask(Dimension.DAY, Dimension.TENANT, **bounds).rows == ()
+    assert ask(Dimension.DAY, Dimension.KEY, tenant_id=tenant.pk, **bounds).rows == ()
 
 
 @pytest.mark.parametrize(
