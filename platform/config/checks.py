@@ -1,16 +1,25 @@
 """System checks: settings that are each right and together are not.
 
 The first runs before every command of manage.py and stops it; the others are for
-`check --deploy`, which is for installations that others can reach.
+`check --deploy`, which is for installations that others can reach. What only the
+database can tell is asked with `check --deploy --database operator`.
 """
 
+from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
 
 from django.conf import settings
+from django.contrib.auth import get_user_model
 from django.core import checks
 from django.core.checks import CheckMessage, Error, Tags, register
 from django.http.request import validate_host
+
+from config import demo
+from kit.orm.roles import OPERATOR, as_operator
+
+# Random hexadecimal has 16, base64 more; a word or a number has fewer.
+SECRET_KINDS_MIN = 12
 
 
 @register(Tags.security)
@@ -45,6 +54,58 @@ def secrets_are_apart(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             "SECRET_KEY, KEY_PEPPER and OPERATOR_TOKEN must differ.",
             hint="Make each of its own: openssl rand -base64 48",
             id="tollgate.E002",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
+def secrets_are_random(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse a secret that is long and still no secret: a word, a row of one key."""
+    secrets = {
+        "KEY_PEPPER": settings.KEY_PEPPER.decode(),
+        "OPERATOR_TOKEN": settings.OPERATOR_TOKEN,
+    }
+    return [
+        Error(
+            f"{name} is not random: it has few different characters.",
+            hint="Make one: openssl rand -base64 48",
+            id="tollgate.E003",
+        )
+        for name, secret in secrets.items()
+        if len(set(secret)) < SECRET_KINDS_MIN
+    ]
+
+
+@register(Tags.security, deploy=True)
+def hosts_are_named(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse to answer under any name: links in pages are made of it."""
+    if "*" not in settings.ALLOWED_HOSTS:
+        return []
+    return [
+        Error(
+            "ALLOWED_HOSTS allows every host.",
+            hint="Name the hosts that people use.",
+            id="tollgate.E004",
+        )
+    ]
+
+
+@register(Tags.database, deploy=True)
+def demo_is_elsewhere(
+    app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any
+) -> list[CheckMessage]:
+    """Warn of the demo's operator: its password stands in a file."""
+    if OPERATOR not in (databases or ()):
+        return []
+    with as_operator():
+        users = get_user_model().objects.filter(username=demo.OPERATOR, is_active=True)
+        if not users.exists():
+            return []
+    return [
+        checks.Warning(
+            f"The demo's account '{demo.OPERATOR}' can sign in.",
+            hint="Deactivate it: its password was written to demo.env.",
+            id="tollgate.W003",
         )
     ]
 

@@ -4,10 +4,19 @@ from collections.abc import Callable
 
 import pytest
 from django.conf import settings as configured
+from django.contrib.auth import get_user_model
 from django.core.checks import CheckMessage
 from django.test import override_settings
 
-from config.checks import people_can_sign_in, roles_are_apart, secrets_are_apart
+from config import demo
+from config.checks import (
+    demo_is_elsewhere,
+    hosts_are_named,
+    people_can_sign_in,
+    roles_are_apart,
+    secrets_are_apart,
+    secrets_are_random,
+)
 
 Check = Callable[[], list[CheckMessage]]
 
@@ -31,6 +40,8 @@ def found(check: Check, **changes: object) -> list[str | None]:
 def test_right_settings_pass() -> None:
     assert found(roles_are_apart) == []
     assert found(secrets_are_apart) == []
+    assert found(secrets_are_random) == []
+    assert found(hosts_are_named, **PUBLIC) == []
     assert found(people_can_sign_in, **PUBLIC) == []
 
 
@@ -56,3 +67,35 @@ def test_an_address_at_which_nobody_can_sign_in_is_said(
     change: dict[str, object], said: str
 ) -> None:
     assert found(people_can_sign_in, **{**PUBLIC, **change}) == [said]
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"KEY_PEPPER": b"x" * 48},
+        {"OPERATOR_TOKEN": "changeme" * 6},
+        {"OPERATOR_TOKEN": "0123456789" * 5},
+    ],
+)
+def test_a_long_secret_may_still_be_none(change: dict[str, object]) -> None:
+    assert found(secrets_are_random, **change) == ["tollgate.E003"]
+
+
+@pytest.mark.parametrize("hosts", [["*"], ["gate.example", "*"]])
+def test_every_host_is_too_many(hosts: list[str]) -> None:
+    assert found(hosts_are_named, ALLOWED_HOSTS=hosts) == ["tollgate.E004"]
+
+
+def test_the_demo_s_account_is_no_account_of_production(operator_db: None) -> None:
+    def said() -> list[str | None]:
+        return [each.id for each in demo_is_elsewhere(databases=["operator"])]
+
+    users = get_user_model().objects
+    assert said() == []
+    user = users.create_superuser(username=demo.OPERATOR, password="x" * 20)
+    assert said() == ["tollgate.W003"]
+    # Without a database nothing is asked.
+    assert demo_is_elsewhere(databases=None) == []
+    user.is_active = False
+    user.save(update_fields=["is_active"])
+    assert said() == []
