@@ -8,9 +8,11 @@ answer ends the generation at once. What cannot be parsed as HTTP ends the conne
 """
 
 import asyncio
+import fcntl
 import secrets
 import socket
 import struct
+import termios
 import time
 from collections import deque
 from collections.abc import Callable
@@ -136,11 +138,11 @@ class Connection(asyncio.Protocol):
         transport = self._transport
         if transport is None:
             return
-        if transport.get_write_buffer_size():
-            # A reset throws away what has not left yet.
+        sock: socket.socket = transport.get_extra_info("socket")
+        if transport.get_write_buffer_size() or _unacknowledged_bytes(sock):
+            # A reset throws away what has not arrived yet.
             asyncio.get_running_loop().call_later(RESET_POLL_S, self.reset)
             return
-        sock: socket.socket = transport.get_extra_info("socket")
         sock.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         transport.abort()
 
@@ -247,3 +249,9 @@ class Connection(asyncio.Protocol):
         if generation is not None:
             self._waiting.clear()
             generation.abort()
+
+
+def _unacknowledged_bytes(sock: socket.socket) -> int:
+    """Return how much the kernel holds that the other side's kernel does not."""
+    size: int = struct.unpack("i", fcntl.ioctl(sock, termios.TIOCOUTQ, bytes(4)))[0]
+    return size

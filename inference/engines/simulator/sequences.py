@@ -33,7 +33,7 @@ class SequenceQueue:
 
     def would_wait(self, count: int) -> int:
         """Return how many of `count` new sequences would have to wait."""
-        return count - self._free(count) if self._places else 0
+        return count - self._free(count)
 
     def enter(self, waiter: Waiter, count: int) -> int:
         """Return how many of `count` sequences may run now; `waiter` hears of the rest.
@@ -69,21 +69,17 @@ class SequenceQueue:
         self._admit()
 
     def _free(self, wanted: int) -> int:
-        """Return how many of `wanted` sequences fit, if nobody else waits."""
+        """Return how many of `wanted` sequences fit: none while somebody waits."""
         if not self._places:
             return wanted
-        if self._waiting:
-            return 0
         return min(wanted, max(0, self._places - self._counters.running_sequences))
 
     def _admit(self) -> None:
         counters = self._counters
         while self._waiting:
             waiter, wanted = next(iter(self._waiting.items()))
-            count = wanted
-            if self._places:
-                count = min(wanted, self._places - counters.running_sequences)
-            if count <= 0:
+            count = self._free(wanted)
+            if not count:
                 return
             if count == wanted:
                 del self._waiting[waiter]

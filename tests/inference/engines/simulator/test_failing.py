@@ -414,9 +414,48 @@ def test_nothing_is_answered_after_a_reset(simulator: RunningSimulator) -> None:
     assert simulator.stats()["requests"] == before + 1
 
 
+@pytest.mark.parametrize("fault", ["reset_early", "die"])
+def test_a_request_behind_a_connection_that_was_given_up_is_not_taken(
+    simulator: RunningSimulator, fault: str
+) -> None:
+    before = simulator.stats()["requests"]
+    simulator.change(fault=fault, fault_times=1)
+    body = b'{"prompt":"a"}'
+    second = (
+        b"POST /v1/completions HTTP/1.1\r\ncontent-type: application/json\r\n"
+        b"content-length: %d\r\n\r\n%b" % (len(body), body)
+    )
+    with open_chat(simulator.port, then=second, stream=True) as connection:
+        read_to_its_end(connection)
+    assert simulator.stats()["requests"] == before + (fault == "die")
+
+
+def test_a_reset_waits_for_what_the_client_has_not_read_yet() -> None:
+    # A long name makes long events: far more than the kernel buffers for a socket.
+    faults: dict[str, Any] = {"fault": "reset", "fault_after_tokens": 100}
+    with (
+        running_simulator(model="m" * 100_000, **faults) as simulator,
+        simulator.open_chat(stream=True, max_tokens=200) as connection,
+    ):
+        simulator.await_stats(lambda stats: stats["faults"] == 1)
+        ending = read_to_its_end(connection)
+    assert (ending.how, stream_of(ending).delivered()) == (RST, 100)
+
+
 def test_completions_meet_faults_too(simulator: RunningSimulator) -> None:
     simulator.change(fault="cut_utf8", fault_after_tokens=3, fault_times=1)
     body = {"prompt": "a", "max_tokens": 5, "stream": True}
     answer = simulator.client.post("/v1/completions", json=body)
     assert answer.content.count(b'"text":"\xe2\x82"') == 1
     assert answer.content.count(b"data: ") == 5 + 1 + 1 + 1
+
+
+def test_a_completion_that_dies_before_its_first_token_has_no_prompt(
+    simulator: RunningSimulator,
+) -> None:
+    before = simulator.stats()
+    simulator.change(fault="engine_error", fault_times=1)
+    body = {"prompt": "a", "max_tokens": 5, "stream": True}
+    answer = simulator.client.post("/v1/completions", json=body)
+    assert answer.content.count(b"data: ") == 2
+    assert simulator.stats()["prompt_tokens"] == before["prompt_tokens"]

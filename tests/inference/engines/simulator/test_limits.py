@@ -85,6 +85,19 @@ def test_a_frozen_answer_keeps_its_place(simulator: RunningSimulator) -> None:
     assert stats["sequences_running"] == stats["sequences_waiting"] == 0
 
 
+def test_a_frozen_answer_stays_frozen_when_its_next_choice_gets_a_place(
+    simulator: RunningSimulator,
+) -> None:
+    simulator.change(sequences_max=1, fault="hang", fault_after_tokens=2, fault_times=1)
+    with simulator.open_chat(stream=True, n=2, max_tokens=5):
+        simulator.await_stats(lambda stats: stats["faults"] == 1)
+        simulator.change(sequences_max=3)
+        simulator.await_stats(lambda stats: stats["sequences_running"] == 2)
+        # Another answer takes its turns of the loop; the frozen one has no part in it.
+        assert simulator.chat(stream=True, max_tokens=30).status_code == 200
+        assert simulator.stats()["generation_tokens"] == 32
+
+
 def cached(usage: dict[str, Any]) -> int:
     """Return what a usage says of the cache."""
     count: int = usage["prompt_tokens_details"]["cached_tokens"]
