@@ -44,6 +44,7 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/lint-imports --no-logo
 	$(CHECK_ENV) $(BIN)/python -W ignore::RuntimeWarning manage.py makemigrations --check --dry-run
 	$(CHECK_ENV) $(BIN)/python manage.py check --deploy --fail-level WARNING
+	$(CHECK_ENV) $(BIN)/python manage.py spectacular --validate --fail-on-warn --file /dev/null
 	$(BIN)/hadolint deploy/Dockerfile
 	$(BIN)/yamllint --strict -c deploy/yamllint.yaml deploy .pre-commit-config.yaml
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml

@@ -7,7 +7,9 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
+from tenants.api import examples
 from tenants.models import ApiKey, Project, Tenant
 from tenants.services import IssuedKey
 
@@ -30,6 +32,7 @@ class ProjectReference(serializers.PrimaryKeyRelatedField[Project]):
     }
 
 
+@example(examples.TENANT)
 class TenantOutput(serializers.ModelSerializer[Tenant]):
     """A tenant."""
 
@@ -48,6 +51,7 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
         read_only_fields = fields
 
 
+@example(examples.NEW_TENANT)
 class TenantCreate(Input):
     """A new tenant."""
 
@@ -62,6 +66,7 @@ class TenantCreate(Input):
     billing_email = serializers.EmailField(required=False, allow_blank=True)
 
 
+@example(examples.TENANT_CHANGES)
 class TenantUpdate(Input):
     """What may change of a tenant."""
 
@@ -81,6 +86,7 @@ class TenantFilters(Filters):
     slug = serializers.CharField(required=False)
 
 
+@example(examples.PROJECT)
 class ProjectOutput(serializers.ModelSerializer[Project]):
     """A project."""
 
@@ -90,6 +96,7 @@ class ProjectOutput(serializers.ModelSerializer[Project]):
         read_only_fields = fields
 
 
+@example(examples.NEW_PROJECT)
 class ProjectCreate(Input):
     """A new project."""
 
@@ -98,6 +105,7 @@ class ProjectCreate(Input):
     name = serializers.CharField(max_length=200)
 
 
+@example(examples.PROJECT_CHANGES)
 class ProjectUpdate(Input):
     """What may change of a project."""
 
@@ -112,6 +120,7 @@ class ProjectFilters(Filters):
     archived = serializers.BooleanField(required=False)
 
 
+@example(examples.KEY)
 class KeyOutput(serializers.ModelSerializer[ApiKey]):
     """An API key: never its text, only what tells it from others."""
 
@@ -130,6 +139,7 @@ class KeyOutput(serializers.ModelSerializer[ApiKey]):
         read_only_fields = fields
 
 
+@example(examples.ISSUED_KEY)
 class IssuedKeyOutput(KeyOutput):
     """A key just issued, with its text: this answer alone holds it."""
 
@@ -147,6 +157,7 @@ class IssuedKeyOutput(KeyOutput):
         return issued.key
 
 
+@example(examples.NEW_KEY)
 class KeyCreate(Input):
     """A new API key."""
 
@@ -160,6 +171,7 @@ class KeyCreate(Input):
     expires_at = serializers.DateTimeField(default=None, allow_null=True)
 
 
+@example(examples.KEY_CHANGES)
 class KeyUpdate(Input):
     """What may change of an API key."""
 

@@ -34,6 +34,7 @@ def test_a_model_is_created_read_changed_disabled_and_enabled(
         "description": "",
         "context_tokens": 8192,
         "max_output_tokens": None,
+        "tokenizer": "",
         "enabled": True,
         "created_at": model["created_at"],
     }

@@ -105,6 +105,15 @@ def test_a_part_keeps_its_shade_whatever_else_is_shown() -> None:
     assert alone.series[0].shade == both.series[1].shade == 3
 
 
+def test_of_two_that_want_a_shade_the_first_of_its_kind_has_it() -> None:
+    (stack,) = stacked([(1, "model-b", "USD", 1), (1, "model-f", "USD", 9)])
+
+    assert {series.name: series.shade for series in stack.series} == {
+        "model-b": 2,
+        "model-f": 3,
+    }
+
+
 def test_counts_of_all_currencies_are_one_stack() -> None:
     rows = [(1, "model-a", "USD", 5), (1, "model-a", "EUR", 7)]
 

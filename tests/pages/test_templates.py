@@ -1,4 +1,7 @@
-"""Templates hold nothing that the pages' policy forbids: no script, no inline style."""
+"""Templates hold nothing that the pages' policy forbids: no script, no inline style.
+
+The reference of the API alone runs scripts, each a file of ours.
+"""
 
 import re
 from pathlib import Path
@@ -8,8 +11,10 @@ import pytest
 PAGES = Path(__file__).resolve().parents[2] / "platform" / "pages"
 TEMPLATES = sorted((PAGES / "templates").rglob("*.html"))
 STYLES = sorted((PAGES / "static").rglob("*.css"))
+OUR_SCRIPT = r' src="\{\{ (?:swagger_ui_\w+|script_url) \}\}"></script>'
 FORBIDDEN = re.compile(
-    r"<script|<style|\sstyle=|\son[a-z]+=|javascript:|https?://|@import", re.IGNORECASE
+    rf"<script(?!{OUR_SCRIPT})|<style|\sstyle=|\son[a-z]+=|javascript:|https?://|@import",
+    re.IGNORECASE,
 )
 
 

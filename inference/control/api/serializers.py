@@ -7,8 +7,10 @@ from typing import Any, ClassVar
 
 from rest_framework import serializers
 
+from inference.control.api import examples
 from inference.control.models import Replica, ServedModel
 from inference.tokenizers.shipped import SHIPPED
+from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 
 _TOKENS_MAX = 2**31 - 1
@@ -31,8 +33,13 @@ class ModelReference(serializers.SlugRelatedField[ServedModel]):
         )
 
 
+@example(examples.MODEL)
 class ModelOutput(serializers.ModelSerializer[ServedModel]):
     """A served model."""
+
+    tokenizer = serializers.ChoiceField(
+        choices=list(SHIPPED), allow_blank=True, read_only=True
+    )
 
     class Meta:
         model = ServedModel
@@ -49,6 +56,7 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
         read_only_fields = fields
 
 
+@example(examples.NEW_MODEL)
 class ModelCreate(Input):
     """A new served model."""
 
@@ -68,6 +76,7 @@ class ModelCreate(Input):
     )
 
 
+@example(examples.MODEL_CHANGES)
 class ModelUpdate(Input):
     """What may change of a served model."""
 
@@ -92,6 +101,7 @@ class ModelFilters(Filters):
     name = serializers.CharField(required=False)
 
 
+@example(examples.REPLICA)
 class ReplicaOutput(serializers.ModelSerializer[Replica]):
     """A replica; of its credential only the variable's name is known here."""
 
@@ -113,6 +123,7 @@ class ReplicaOutput(serializers.ModelSerializer[Replica]):
         read_only_fields = fields
 
 
+@example(examples.NEW_REPLICA)
 class ReplicaCreate(Input):
     """A new replica."""
 
@@ -138,6 +149,7 @@ class ReplicaCreate(Input):
     )
 
 
+@example(examples.REPLICA_CHANGES)
 class ReplicaUpdate(Input):
     """What may change of a replica."""
 

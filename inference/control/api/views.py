@@ -15,29 +15,44 @@ class ModelViewSet(OperatorViewSet):
     """What callers may ask for."""
 
     noun = "model"
+    conflicting = ("create",)
 
     @extend_schema(
         parameters=[wire.ModelFilters], responses=wire.ModelOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List served models, newest first."""
+        """List served models, newest first.
+
+        Disabled ones are listed too, unless `enabled=true`.
+        """
         rows = selectors.served_models(**self.parse_query(wire.ModelFilters))
         return self.page(rows, wire.ModelOutput)
 
     @extend_schema(request=wire.ModelCreate, responses={201: wire.ModelOutput})
     def create(self, request: Request) -> Response:
-        """Create a served model; it is offered once a price is in force."""
+        """Create a served model; it is offered once a price is in force.
+
+        Its name is what callers send as `model` and what prices refer to, so it is for
+        good. It answers once a replica serves it.
+        """
         row = services.create_model(**self.parse(wire.ModelCreate))
         return Response(wire.ModelOutput(row).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses=wire.ModelOutput)
     def retrieve(self, request: Request, pk: int) -> Response:
-        """Show one served model."""
+        """Show one served model.
+
+        `enabled` tells whether it is offered to callers.
+        """
         return Response(wire.ModelOutput(selectors.served_model(pk)).data)
 
     @extend_schema(request=wire.ModelUpdate, responses=wire.ModelOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a served model's description or lengths."""
+        """Change a served model's description or lengths.
+
+        Fields that are left out stay as they are. A context may not become shorter than
+        the longest answer allowed.
+        """
         row = services.update_model(
             model=selectors.served_model(pk), **self.parse(wire.ModelUpdate)
         )
@@ -46,14 +61,20 @@ class ModelViewSet(OperatorViewSet):
     @extend_schema(request=None, responses=wire.ModelOutput)
     @action(detail=True, methods=["post"])
     def enable(self, request: Request, pk: int) -> Response:
-        """Offer a served model to callers."""
+        """Offer a served model to callers.
+
+        Every gateway knows within a second.
+        """
         row = services.enable_model(model=selectors.served_model(pk))
         return Response(wire.ModelOutput(row).data)
 
     @extend_schema(request=None, responses=wire.ModelOutput)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: int) -> Response:
-        """Stop offering a served model; running answers end as they will."""
+        """Stop offering a served model; running answers end as they will.
+
+        Callers are told that there is no such model. Prices and usage stay.
+        """
         row = services.disable_model(model=selectors.served_model(pk))
         return Response(wire.ModelOutput(row).data)
 
@@ -62,29 +83,45 @@ class ReplicaViewSet(OperatorViewSet):
     """Engine processes that serve a model."""
 
     noun = "replica"
+    conflicting = ("create",)
 
     @extend_schema(
         parameters=[wire.ReplicaFilters], responses=wire.ReplicaOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List replicas, newest first."""
+        """List replicas, newest first.
+
+        Of a replica's credential only the name of its variable is known here.
+        """
         rows = selectors.replicas(**self.parse_query(wire.ReplicaFilters))
         return self.page(rows, wire.ReplicaOutput)
 
     @extend_schema(request=wire.ReplicaCreate, responses={201: wire.ReplicaOutput})
     def create(self, request: Request) -> Response:
-        """Add an active replica that serves a model."""
+        """Add an active replica that serves a model.
+
+        Gateways send it requests at once, in turn with the model's other active
+        replicas. The engine's key stays in the gateways' environment, in the variable
+        named by `credential`.
+        """
         row = services.add_replica(**self.parse(wire.ReplicaCreate))
         return Response(wire.ReplicaOutput(row).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses=wire.ReplicaOutput)
     def retrieve(self, request: Request, pk: int) -> Response:
-        """Show one replica."""
+        """Show one replica.
+
+        `state` tells whether it is sent requests.
+        """
         return Response(wire.ReplicaOutput(selectors.replica(pk)).data)
 
     @extend_schema(request=wire.ReplicaUpdate, responses=wire.ReplicaOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change how a replica is reached."""
+        """Change how a replica is reached.
+
+        Fields that are left out stay as they are. Running requests stay where they are;
+        new ones go where it is reached now.
+        """
         row = services.update_replica(
             replica=selectors.replica(pk), **self.parse(wire.ReplicaUpdate)
         )
@@ -93,20 +130,30 @@ class ReplicaViewSet(OperatorViewSet):
     @extend_schema(request=None, responses=wire.ReplicaOutput)
     @action(detail=True, methods=["post"])
     def activate(self, request: Request, pk: int) -> Response:
-        """Send requests to a replica."""
+        """Send requests to a replica.
+
+        Every gateway knows within a second.
+        """
         row = services.activate_replica(replica=selectors.replica(pk))
         return Response(wire.ReplicaOutput(row).data)
 
     @extend_schema(request=None, responses=wire.ReplicaOutput)
     @action(detail=True, methods=["post"])
     def drain(self, request: Request, pk: int) -> Response:
-        """Send no new request to a replica and let its running ones end."""
+        """Send no new request to a replica and let its running ones end.
+
+        For a restart of the engine: nothing that runs on it is cut off.
+        """
         row = services.drain_replica(replica=selectors.replica(pk))
         return Response(wire.ReplicaOutput(row).data)
 
     @extend_schema(request=None, responses=wire.ReplicaOutput)
     @action(detail=True, methods=["post"])
     def disable(self, request: Request, pk: int) -> Response:
-        """Take a replica out of service."""
+        """Take a replica out of service.
+
+        It is sent nothing until it is activated again; running requests end as they
+        will.
+        """
         row = services.disable_replica(replica=selectors.replica(pk))
         return Response(wire.ReplicaOutput(row).data)

@@ -10,10 +10,17 @@ from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
 from kit.contracts import TokenClass
+from kit.drf.schema import example
 from kit.drf.serializers import Filters
 from kit.money import decimal_from_picos, quote_per_million
+from metering.billing.api import examples
 from metering.billing.models import Invoice, InvoiceLine
 from metering.usage.api.fields import TenantField
+
+_BILLED_CLASSES = [
+    token_class.name.lower()
+    for token_class in (TokenClass.INPUT, TokenClass.CACHED_INPUT, TokenClass.OUTPUT)
+]
 
 
 class InvoiceFilters(Filters):
@@ -53,6 +60,7 @@ class LineOutput(ExactOutput):
     price_id = serializers.IntegerField()
     price_per_million = serializers.SerializerMethodField()
 
+    @extend_schema_field({"type": "string", "enum": _BILLED_CLASSES})
     def get_token_class(self, line: InvoiceLine) -> str:
         """Return the class as usage names it."""
         return TokenClass(line.token_class).name.lower()
@@ -62,6 +70,7 @@ class LineOutput(ExactOutput):
         return quote_per_million(line.unit_picos)
 
 
+@example(examples.INVOICE)
 class InvoiceOutput(ExactOutput):
     """What a tenant owes for a period. It has a number once it is issued."""
 
@@ -84,6 +93,7 @@ class InvoiceOutput(ExactOutput):
     issued_at = serializers.DateTimeField(allow_null=True)
 
 
+@example({**examples.INVOICE, "lines": [examples.LINE]})
 class InvoiceDetailOutput(InvoiceOutput):
     """An invoice with its lines."""
 

@@ -19,13 +19,21 @@ class InvoiceViewSet(OperatorViewSet):
         parameters=[wire.InvoiceFilters], responses=wire.InvoiceOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List invoices, newest first."""
+        """List invoices, newest first.
+
+        A draft has no number and asks for nothing; `problem` says why it is held.
+        """
         rows = selectors.invoices(**self.parse_query(wire.InvoiceFilters))
         return self.page(rows, wire.InvoiceOutput)
 
     @extend_schema(responses=wire.InvoiceDetailOutput)
     def retrieve(self, request: Request, pk: int) -> Response:
-        """Show an invoice with its lines."""
+        """Show an invoice with its lines.
+
+        Each line is exact, in picos and as a decimal, and is rounded once to what is
+        charged: `amount_minor`, in the currency's minor unit. The invoice is the sum of
+        its lines.
+        """
         invoice = selectors.invoices().filter(pk=pk).first()
         if invoice is None:
             raise NotFound(f"There is no invoice {pk}.")

@@ -10,8 +10,10 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from kit.money import quote_per_million
+from metering.pricing.api import examples
 from metering.pricing.models import PriceBookVersion
 from tenants.api.serializers import TenantReference
 from tenants.models import Tenant
@@ -52,6 +54,7 @@ class PriceBookFilters(Filters):
     currency = serializers.CharField(required=False, max_length=3)
 
 
+@example(examples.NEW_PRICE_BOOK)
 class PriceBookInput(Input):
     """A new price book."""
 
@@ -63,6 +66,7 @@ class PriceBookInput(Input):
     )
 
 
+@example(examples.PRICE_BOOK)
 class PriceBookOutput(serializers.Serializer[Any]):
     """A price book."""
 
@@ -73,12 +77,14 @@ class PriceBookOutput(serializers.Serializer[Any]):
     created_at = serializers.DateTimeField()
 
 
+@example(examples.NEW_ASSIGNMENT)
 class AssignmentInput(Input):
     """The tenant that shall pay by a book."""
 
     tenant = TenantReference(queryset=Tenant.objects.all())
 
 
+@example(examples.ASSIGNMENT)
 class AssignmentOutput(serializers.Serializer[Any]):
     """Which book a tenant pays by."""
 
@@ -105,12 +111,14 @@ class PriceOutput(serializers.Serializer[Any]):
     output_per_million = QuoteOutput(source="output_picos")
 
 
+@example(examples.NEW_PRICES)
 class PricesInput(Input):
     """All prices of a draft: a model that is not listed has none any more."""
 
     prices = PriceInput(many=True, allow_empty=True)
 
 
+@example(examples.NEW_VERSION)
 class VersionInput(Input):
     """A new draft of a book."""
 
@@ -126,12 +134,14 @@ class VersionInput(Input):
     )
 
 
+@example(examples.VERSION_CHANGES)
 class VersionChanges(Input):
     """What may change of a draft besides its prices."""
 
     effective_at = serializers.DateTimeField()
 
 
+@example(examples.PUBLICATION)
 class PublishInput(Input):
     """How to publish a draft."""
 
@@ -142,6 +152,7 @@ class PublishInput(Input):
     )
 
 
+@example(examples.VERSION)
 class VersionOutput(serializers.Serializer[Any]):
     """A version of a book, with its prices."""
 

@@ -22,29 +22,44 @@ class PriceBookViewSet(OperatorViewSet):
     """Price books."""
 
     noun = "price_book"
+    conflicting = ("create",)
 
     @extend_schema(
         parameters=[wire.PriceBookFilters], responses=wire.PriceBookOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List price books, the latest first."""
+        """List price books, the latest first.
+
+        A book holds the prices of one currency, in versions.
+        """
         wanted = self.parse_query(wire.PriceBookFilters)
         return self.page(selectors.price_books().filter(**wanted), wire.PriceBookOutput)
 
     @extend_schema(request=wire.PriceBookInput, responses={201: wire.PriceBookOutput})
     def create(self, request: Request) -> Response:
-        """Create an empty price book."""
+        """Create an empty price book.
+
+        A default book applies to every tenant of its currency that has none of its own;
+        there is one for each currency at most. Its first version is drafted next.
+        """
         book = services.create_price_book(**self.parse(wire.PriceBookInput))
         return Response(wire.PriceBookOutput(book).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses=wire.PriceBookOutput)
     def retrieve(self, request: Request, book_id: int) -> Response:
-        """Show a price book."""
+        """Show a price book.
+
+        Its prices are those of its versions.
+        """
         return Response(wire.PriceBookOutput(_book(book_id)).data)
 
     @extend_schema(request=wire.AssignmentInput, responses=wire.AssignmentOutput)
     def assign(self, request: Request, book_id: int) -> Response:
-        """Let a tenant pay by this book from now on."""
+        """Let a tenant pay by this book from now on.
+
+        What was used before keeps the price that it was admitted at. Their currencies
+        must be the same: an invoice has one.
+        """
         assignment = services.assign_book(
             book=_book(book_id), **self.parse(wire.AssignmentInput)
         )
@@ -55,15 +70,23 @@ class VersionViewSet(OperatorViewSet):
     """Versions of one price book."""
 
     noun = "price_book_version"
+    conflicting = ("partial_update", "set_prices", "publish")
 
     @extend_schema(responses=wire.VersionOutput(many=True))
     def list(self, request: Request, book_id: int) -> Response:
-        """List the versions of a book with their prices, the newest first."""
+        """List the versions of a book with their prices, the newest first.
+
+        The last one published whose `effective_at` has come is in force.
+        """
         return self.page(_versions(book_id), wire.VersionOutput)
 
     @extend_schema(request=wire.VersionInput, responses={201: wire.VersionOutput})
     def create(self, request: Request, book_id: int) -> Response:
-        """Draft the next version of a book."""
+        """Draft the next version of a book.
+
+        `copy_from` starts it with the prices of a version that exists. A draft prices
+        nothing until it is published.
+        """
         book = _book(book_id)
         wanted = self.parse(wire.VersionInput)
         version = services.draft_version(
@@ -75,12 +98,18 @@ class VersionViewSet(OperatorViewSet):
 
     @extend_schema(responses=wire.VersionOutput)
     def retrieve(self, request: Request, book_id: int, number: int) -> Response:
-        """Show a version with its prices."""
+        """Show a version with its prices.
+
+        A price's `id` is what each usage event names that was charged by it.
+        """
         return Response(wire.VersionOutput(_version(book_id, number)).data)
 
     @extend_schema(request=wire.VersionChanges, responses=wire.VersionOutput)
     def partial_update(self, request: Request, book_id: int, number: int) -> Response:
-        """Let a draft begin at another instant."""
+        """Let a draft begin at another instant.
+
+        A published version cannot change any more.
+        """
         version = _version(book_id, number)
         services.reschedule_version(version=version, **self.parse(wire.VersionChanges))
         return Response(wire.VersionOutput(_version(book_id, number)).data)
@@ -91,7 +120,11 @@ class VersionViewSet(OperatorViewSet):
         responses=wire.VersionOutput,
     )
     def set_prices(self, request: Request, book_id: int, number: int) -> Response:
-        """Set all prices of a draft, all or none."""
+        """Set all prices of a draft, all or none.
+
+        What is not listed is taken out of the draft. Prices are text, per million
+        tokens, with at most six decimals: a token then costs a whole number of picos.
+        """
         version = _version(book_id, number)
         wanted = self.parse(wire.PricesInput)["prices"]
         listed = [price["model"] for price in wanted]
@@ -106,7 +139,12 @@ class VersionViewSet(OperatorViewSet):
 
     @extend_schema(request=wire.PublishInput, responses=wire.VersionOutput)
     def publish(self, request: Request, book_id: int, number: int) -> Response:
-        """Publish a draft, for good."""
+        """Publish a draft, for good.
+
+        Its prices are in force from its `effective_at` on, in every gateway. A model
+        that the version before priced and this one does not must be named in `drop`:
+        without a price it cannot be called.
+        """
         version = _version(book_id, number)
         services.publish_version(
             version=version, now=database_now(), **self.parse(wire.PublishInput)

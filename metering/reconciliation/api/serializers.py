@@ -8,8 +8,10 @@ from typing import Any
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
+from kit.drf.schema import example
 from kit.drf.serializers import Filters
 from metering.reconciliation import selectors
+from metering.reconciliation.api import examples
 from metering.reconciliation.catalogue import ALL
 from metering.reconciliation.models import Run
 
@@ -29,6 +31,7 @@ class DifferenceFilters(Filters):
     )
 
 
+@example(examples.RUN)
 class ReconciliationRunOutput(serializers.Serializer[Any]):
     """One pass over the books, as of one instant."""
 
@@ -85,6 +88,7 @@ class ReconciliationStepOutput(serializers.Serializer[Any]):
     waits_picos = serializers.CharField()
 
 
+@example({**examples.RUN, "checks": [examples.CHECK], "steps": [examples.STEP]})
 class ReconciliationRunDetailOutput(ReconciliationRunOutput):
     """A run with its checks and the sums of the chain."""
 
@@ -102,6 +106,7 @@ class ReconciliationRunDetailOutput(ReconciliationRunOutput):
         return ReconciliationStepOutput(run.steps, many=True).data
 
 
+@example(examples.DIFFERENCE)
 class DifferenceOutput(serializers.Serializer[Any]):
     """Two records of the same thing that do not say the same."""
 

@@ -18,13 +18,21 @@ class RunViewSet(OperatorViewSet):
         parameters=[wire.RunFilters], responses=wire.ReconciliationRunOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List reconciliation runs, newest first."""
+        """List reconciliation runs, newest first.
+
+        `reconcile` follows the chain over a window of billing days, `verify_ledger`
+        holds every invariant of the books. A run that `agrees` found no difference.
+        """
         rows = selectors.runs(**self.parse_query(wire.RunFilters))
         return self.page(rows, wire.ReconciliationRunOutput)
 
     @extend_schema(responses=wire.ReconciliationRunDetailOutput)
     def retrieve(self, request: Request, pk: int) -> Response:
-        """Show a reconciliation run with its checks and the sums of the chain."""
+        """Show a reconciliation run with its checks and the sums of the chain.
+
+        What waits for a step, such as an event for its rollup, is no difference: the
+        step is yet to be made.
+        """
         return Response(wire.ReconciliationRunDetailOutput(selectors.run(pk)).data)
 
 

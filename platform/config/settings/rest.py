@@ -1,5 +1,7 @@
 """The management API and its OpenAPI document."""
 
+from inference.tokenizers.shipped import SHIPPED
+
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["kit.drf.authentication.OperatorToken"],
     "DEFAULT_PERMISSION_CLASSES": ["kit.drf.permissions.IsOperator"],
@@ -14,14 +16,46 @@ REST_FRAMEWORK = {
 
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tollgate management API",
-    "DESCRIPTION": "Tenants, projects, API keys, models, replicas, price books, usage and invoices.",
+    "DESCRIPTION": (
+        "Tenants, projects, API keys, models, replicas, price books, usage and invoices, for operators.\n\n"
+        "Money is text, never a JSON number: exact in picos (10^-12 of the currency's unit) and as a decimal. "
+        "Instants are RFC 3339 with an offset. Lists are paged by `cursor`, newest first. Every refusal has the "
+        "shape of `Error`, and every answer an `x-request-id`, the caller's own when it sent a UUID."
+    ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
+    "DEFAULT_GENERATOR_CLASS": "kit.drf.schema.ManagementSchemaGenerator",
+    "SERVERS": [{"url": "/", "description": "This installation."}],
+    "TAGS": [
+        {"name": name, "description": description}
+        for name, description in {
+            "tenants": "Who pays: the unit of isolation, of billing and of limits.",
+            "projects": "Parts of a tenant's use, with keys of their own.",
+            "keys": "API keys: shown once when issued, revoked for good.",
+            "models": "What callers may ask for, by its public name.",
+            "replicas": "Engine processes that serve a model.",
+            "price-books": "What a token costs: versions, immutable once published.",
+            "usage": "What was used and what it costs.",
+            "invoices": "What tenants owe for their billing periods.",
+            "reconciliation": "When the books were checked, and what did not agree.",
+        }.items()
+    ],
     "SERVE_INCLUDE_SCHEMA": False,
     "SWAGGER_UI_DIST": "SIDECAR",
     "SWAGGER_UI_FAVICON_HREF": "SIDECAR",
     "COMPONENT_SPLIT_REQUEST": True,
+    "COMPONENT_SPLIT_PATCH": False,
+    "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
-        "InvoiceStateEnum": "metering.billing.models.Invoice.State"
+        "InvoiceState": "metering.billing.models.Invoice.State",
+        "InvoiceLineKind": "metering.billing.models.InvoiceLine.Kind",
+        "PriceBookVersionState": ["draft", "published"],
+        "ReconciliationKind": "metering.reconciliation.models.Run.Kind",
+        "ReconciliationState": "metering.reconciliation.models.Run.State",
+        "ReplicaDialect": "inference.control.models.Replica.Dialect",
+        "ReplicaState": "inference.control.models.Replica.State",
+        "TenantState": "tenants.models.Tenant.State",
+        "BilledTokenClass": ["input", "cached_input", "output"],
+        "Tokenizer": list(SHIPPED),
     },
 }

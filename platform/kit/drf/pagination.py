@@ -70,9 +70,17 @@ class KeysetPagination(CursorPagination):
 
     def get_paginated_response_schema(self, schema: dict[str, Any]) -> dict[str, Any]:
         """Describe the page in OpenAPI."""
-        link = {"type": ["string", "null"], "format": "uri"}
+        links = {
+            name: {
+                "type": ["string", "null"],
+                "format": "uri",
+                "description": f"The {name} page, or null where there is none.",
+                "example": None,
+            }
+            for name in ("next", "previous")
+        }
         return {
             "type": "object",
             "required": ["data", "next", "previous"],
-            "properties": {"data": schema, "next": link, "previous": link},
+            "properties": {"data": schema, **links},
         }

@@ -1,17 +1,25 @@
-"""The OpenAPI document: ids people can call, and the errors every operation has.
+"""The OpenAPI document: ids people can call, examples, and how each operation refuses.
 
-Views say what they take and return; what holds for all of them is added here once.
+Views say what they take and return, and which of their actions the state of an object
+may forbid (`conflicting`); what follows from that is added here once. Serializers carry
+one example each, and every operation shows those of what it takes and returns.
 """
 
-from collections.abc import Mapping
-from typing import Any, ClassVar
+from collections.abc import Callable, Collection
+from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
 from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
+from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
+
+from kit.drf.errors import error_body
+
+_Serializer = TypeVar("_Serializer", bound=type)
 
 _ERROR_SCHEMA = {
     "type": "object",
+    "description": "Why a request was refused, as the gateway says it too.",
     "required": ["error"],
     "properties": {
         "error": {
@@ -19,24 +27,89 @@ _ERROR_SCHEMA = {
             "required": ["message", "type", "param", "code"],
             "properties": {
                 "message": {"type": "string", "description": "What to change."},
-                "type": {"type": "string", "examples": ["invalid_request_error"]},
+                "type": {
+                    "type": "string",
+                    "enum": [
+                        "invalid_request_error",
+                        "permission_error",
+                        "server_error",
+                    ],
+                },
                 "param": {
                     "type": ["string", "null"],
                     "description": "The field or filter that the error is about.",
                 },
-                "code": {"type": ["string", "null"]},
+                "code": {
+                    "type": ["string", "null"],
+                    "description": "What is wrong, for programs.",
+                },
             },
         }
     },
 }
-_ERRORS = {
-    "400": ("InvalidRequest", "The request is wrong; `param` names what."),
-    "401": ("Unauthenticated", "The operator token is missing or wrong."),
-    "404": ("NotFound", "There is no such object."),
-    "409": ("Conflict", "The state of the object forbids this."),
+
+
+def _refusal(message: str, code: str, param: str | None = None) -> Any:
+    return error_body(message, type_="invalid_request_error", param=param, code=code)
+
+
+# Status -> component, what it means, and an example of it.
+_REFUSALS = {
+    "400": (
+        "InvalidRequest",
+        "The request is wrong; `param` names what.",
+        _refusal("This field may not be blank.", "blank", "name"),
+    ),
+    "401": (
+        "Unauthenticated",
+        "The operator token is missing or wrong.",
+        _refusal("This is not the operator token.", "invalid_token"),
+    ),
+    "404": (
+        "NotFound",
+        "There is no such object.",
+        _refusal("There is no tenant 42.", "not_found"),
+    ),
+    "409": (
+        "Conflict",
+        "The state of the object, or another one, forbids this.",
+        _refusal(
+            "There is already a tenant with this slug. Choose another slug.",
+            "conflict",
+            "slug",
+        ),
+    ),
+    "415": (
+        "UnsupportedMediaType",
+        "The body is not JSON.",
+        _refusal(
+            'Unsupported media type "text/plain" in request.', "unsupported_media_type"
+        ),
+    ),
+    "default": (
+        "Refusal",
+        "Whatever else is refused, or fails on our side, says so in the same shape.",
+        error_body(
+            "Something went wrong on our side.",
+            type_="server_error",
+            code="internal_error",
+        ),
+    ),
 }
-_METHODS = frozenset({"get", "post", "put", "patch", "delete"})
+_MEANINGS = {
+    "200": "What was asked for, as it is now.",
+    "201": "What was created, as it is now.",
+}
 _VERBS = {"retrieve": "retrieve", "create": "create", "partial_update": "update"}
+
+
+def example(value: Any) -> Callable[[_Serializer], _Serializer]:
+    """Show this value in the document wherever it shows the serializer."""
+    found = [OpenApiExample("Example", value=value)]
+    decorated: Callable[[_Serializer], _Serializer] = extend_schema_serializer(
+        examples=found
+    )
+    return decorated
 
 
 class OperatorTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
@@ -79,10 +152,26 @@ class ManagementSchema(AutoSchema):
         """Return what the docstring says beyond its first line."""
         return str(super().get_description()).partition("\n")[2].strip()
 
+    def get_operation(self, *args: Any, **kwargs: Any) -> dict[str, Any] | None:
+        """Return the operation, with the refusals that it can answer with."""
+        operation: dict[str, Any] | None = super().get_operation(*args, **kwargs)
+        if operation is None:
+            return None
+        responses = operation["responses"]
+        for status, meaning in _MEANINGS.items():
+            if status in responses and not responses[status]["description"]:
+                responses[status]["description"] = meaning
+        action = getattr(self.view, "action", None) or self.method.lower()
+        forbidden = action in getattr(self.view, "conflicting", ())
+        for status in _possible(operation, is_conflicting=forbidden):
+            name = _REFUSALS[status][0]
+            responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
+        return operation
+
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         """Name a component after what it is: `TenantOutput` is a Tenant."""
         name = str(super().get_serializer_name(serializer, direction))
-        return name.removesuffix("Output")
+        return name.removesuffix("Output").removesuffix("Input")
 
     def get_paginated_name(self, serializer_name: str) -> str:
         """Name a page after its rows."""
@@ -90,9 +179,7 @@ class ManagementSchema(AutoSchema):
 
 
 class ManagementSchemaGenerator(SchemaGenerator):
-    """Add the errors, and what the groups of operations are about."""
-
-    tag_descriptions: ClassVar[Mapping[str, str]] = {}
+    """Add what all operations share: the error and the answers that carry it."""
 
     def get_schema(self, request: Any = None, public: bool = False) -> dict[str, Any]:
         """Return the whole document."""
@@ -100,39 +187,30 @@ class ManagementSchemaGenerator(SchemaGenerator):
         components = document.setdefault("components", {})
         components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
         components["responses"] = {
-            name: _error_response(description) for name, description in _ERRORS.values()
+            name: {
+                "description": meaning,
+                "content": {
+                    "application/json": {
+                        "schema": {"$ref": "#/components/schemas/Error"},
+                        "examples": {"Example": {"value": body}},
+                    }
+                },
+            }
+            for name, meaning, body in _REFUSALS.values()
         }
-        used = set()
-        for path, item in document["paths"].items():
-            for method in _METHODS & item.keys():
-                used.update(item[method].get("tags", ()))
-                _add_errors(path, method, item[method])
-        document["tags"] = [
-            {"name": name, "description": description}
-            for name, description in self.tag_descriptions.items()
-            if name in used
-        ]
         return document
 
 
-def _error_response(description: str) -> dict[str, Any]:
-    schema = {"$ref": "#/components/schemas/Error"}
-    return {
-        "description": description,
-        "content": {"application/json": {"schema": schema}},
+def _possible(operation: dict[str, Any], *, is_conflicting: bool) -> Collection[str]:
+    """Return the statuses that an operation can refuse with."""
+    places = {parameter["in"] for parameter in operation.get("parameters", ())}
+    has_body = "requestBody" in operation
+    applies = {
+        "400": has_body or "query" in places,
+        "401": True,
+        "404": "path" in places,
+        "409": is_conflicting,
+        "415": has_body,
+        "default": True,
     }
-
-
-def _add_errors(path: str, method: str, operation: dict[str, Any]) -> None:
-    possible = {"401"}
-    if operation.get("parameters") or operation.get("requestBody"):
-        possible.add("400")
-    if "{" in path:
-        possible.add("404")
-    if method != "get":
-        possible.add("409")
-    for status in sorted(possible):
-        name = _ERRORS[status][0]
-        operation["responses"].setdefault(
-            status, {"$ref": f"#/components/responses/{name}"}
-        )
+    return [status for status, is_possible in applies.items() if is_possible]

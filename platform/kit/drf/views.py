@@ -28,10 +28,12 @@ REQUEST_ID = "x-request-id"
 class OperatorView(APIView):
     """A view that reads and writes as the operator role; permission is checked first.
 
-    `noun` is what its operations are about, in the singular.
+    `noun` is what its operations are about, in the singular; `conflicting` names the
+    actions that an object's state, or another object, may forbid with 409.
     """
 
     noun: str | None = None
+    conflicting: tuple[str, ...] = ()
     schema = ManagementSchema()
 
     def dispatch(

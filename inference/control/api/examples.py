@@ -1,0 +1,43 @@
+"""One example of each thing that the management API takes and shows of serving.
+
+Tests hold them against the schema and send them to the API.
+"""
+
+MODEL = {
+    "id": 3,
+    "name": "llama-3.3-70b",
+    "description": "General purpose, 128k tokens of context.",
+    "context_tokens": 131072,
+    "max_output_tokens": 8192,
+    "tokenizer": "",
+    "enabled": True,
+    "created_at": "2026-11-02T09:10:00.125000Z",
+}
+NEW_MODEL = {
+    "name": "llama-3.3-70b",
+    "description": "General purpose, 128k tokens of context.",
+    "context_tokens": 131072,
+    "max_output_tokens": 8192,
+}
+MODEL_CHANGES = {"max_output_tokens": 16384}
+
+REPLICA = {
+    "id": 12,
+    "model": "llama-3.3-70b",
+    "name": "gpu-1",
+    "url": "http://10.0.0.5:8000",
+    "dialect": "vllm",
+    "upstream_model": "meta-llama/Llama-3.3-70B-Instruct",
+    "credential": "ENGINE_KEY_GPU_1",
+    "state": "active",
+    "created_at": "2026-11-02T09:12:30.700000Z",
+}
+NEW_REPLICA = {
+    "model": "llama-3.3-70b",
+    "name": "gpu-1",
+    "url": "http://10.0.0.5:8000",
+    "dialect": "vllm",
+    "upstream_model": "meta-llama/Llama-3.3-70B-Instruct",
+    "credential": "ENGINE_KEY_GPU_1",
+}
+REPLICA_CHANGES = {"url": "http://10.0.0.6:8000"}

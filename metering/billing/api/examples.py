@@ -1,0 +1,40 @@
+"""An example of an invoice as the management API shows it; tests hold it to the schema.
+
+Its one line is rounded once, to the cent, and the invoice is the sum of its lines.
+"""
+
+INVOICE = {
+    "exact_picos": "1111111101900000",
+    "exact": "1111.1111019",
+    "amount_minor": 111111,
+    "id": 19,
+    "public_id": "0192f3c1-7a44-7b31-9c55-0242ac120002",
+    "tenant": 42,
+    "number": "T-2026-000019",
+    "state": "open",
+    "problem": "",
+    "first_date": "2026-11-01",
+    "end_date": "2026-12-01",
+    "currency": "EUR",
+    "lines_sha256": (
+        "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
+    ),
+    "provider": "stripe",
+    "provider_reference": "in_1QEXAMPLE",
+    "hosted_url": "https://invoice.stripe.com/i/example",
+    "created_at": "2026-12-01T00:45:00.120000Z",
+    "issued_at": "2026-12-01T00:45:02.480000Z",
+}
+LINE = {
+    "exact_picos": "1111111101900000",
+    "exact": "1111.1111019",
+    "amount_minor": 111111,
+    "position": 1,
+    "kind": "usage",
+    "description": "llama-3.3-70b, input tokens",
+    "model": "llama-3.3-70b",
+    "token_class": "input",
+    "quantity": 1234567891,
+    "price_id": 88,
+    "price_per_million": "0.90",
+}

@@ -1,0 +1,36 @@
+"""One example of each thing that the management API takes and shows of prices.
+
+Tests hold them against the schema and send them to the API.
+"""
+
+PRICE_BOOK = {
+    "id": 5,
+    "name": "Standard EUR",
+    "currency": "EUR",
+    "is_default": True,
+    "created_at": "2026-11-02T09:00:00.300000Z",
+}
+NEW_PRICE_BOOK = {"name": "Standard EUR", "currency": "EUR", "is_default": True}
+NEW_ASSIGNMENT = {"tenant": 42}
+ASSIGNMENT = {"tenant": 42, "price_book": 5}
+
+NEW_PRICE = {
+    "model": "llama-3.3-70b",
+    "input_per_million": "0.90",
+    "cached_input_per_million": "0.45",
+    "output_per_million": "2.70",
+}
+PRICE = {"id": 88, **NEW_PRICE}
+NEW_PRICES = {"prices": [NEW_PRICE]}
+
+VERSION = {
+    "id": 21,
+    "number": 2,
+    "state": "draft",
+    "effective_at": "2026-12-01T00:00:00Z",
+    "published_at": None,
+    "prices": [PRICE],
+}
+NEW_VERSION = {"effective_at": "2026-12-01T00:00:00Z", "copy_from": 1}
+VERSION_CHANGES = {"effective_at": "2027-01-01T00:00:00Z"}
+PUBLICATION = {"drop": ["llama-3.1-70b"]}

@@ -1,0 +1,225 @@
+"""Real answers are as the document says, and its example requests are what is taken.
+
+Each operation is called for real, the writing ones with their own example, and what
+comes back is held against the schema of its status.
+"""
+
+import datetime as dt
+import json
+import re
+from typing import Any
+
+import pytest
+from django.test import Client
+
+from metering.reconciliation.models import Run
+from metering.usage.selectors import database_now
+from metering.usage.services import cover
+from tests.api.document import (
+    JSON,
+    Operation,
+    example_of,
+    faults,
+    operation,
+    operations,
+)
+from tests.factories.billing import make_draft
+from tests.factories.pricing import make_price
+from tests.factories.tenants import make_key, make_project, make_tenant
+from tests.factories.usage import commit, make_epoch, make_use
+
+Ids = dict[str, Any]
+
+
+class Caller:
+    """Calls operations by id, and remembers which were called and what was wrong."""
+
+    def __init__(self, client: Client) -> None:
+        self._client = client
+        self.called: set[str] = set()
+
+    def __call__(self, name: str, *ids: Any, query: str = "", **changes: Any) -> Any:
+        """Call an operation with its example, changed; return its right answer."""
+        called = operation(name)
+        response = self._send(called, ids, query, changes)
+        answers = dict(called.responses())
+        status = str(response.status_code)
+        assert status in answers, f"{name}: {status} {response.content!r}"
+        assert status[0] == "2", f"{name}: {response.content!r}"
+        assert faults(response.json(), answers[status]["schema"]) == [], name
+        self.called.add(name)
+        return response.json()
+
+    def _send(
+        self, called: Operation, ids: tuple[Any, ...], query: str, changes: Ids
+    ) -> Any:
+        given = iter(ids)
+        path = re.sub(r"\{[^}]+\}", lambda _: str(next(given)), called.path)
+        media = called.request()
+        body = {**example_of(media), **changes} if media else None
+        return self._client.generic(
+            called.method.upper(),
+            f"{path}?{query}",
+            "" if body is None else _json(body),
+            content_type=JSON,
+        )
+
+
+def _json(body: Any) -> bytes:
+    return json.dumps(body).encode()
+
+
+@pytest.fixture
+def call(operator: Client) -> Caller:
+    """Provide a caller of operations."""
+    return Caller(operator)
+
+
+def call_tenants(call: Caller) -> int:
+    """Create, read and change a tenant, its project and its key; return its id."""
+    tenant: int = call("create_tenant")["id"]
+    call("list_tenants", query="limit=1&state=active")
+    call("retrieve_tenant", tenant)
+    call("update_tenant", tenant)
+    call("suspend_tenant", tenant)
+    call("restore_tenant", tenant)
+    project = call("create_project", tenant=tenant)["id"]
+    call("list_projects", query=f"tenant={tenant}&archived=false")
+    call("retrieve_project", project)
+    call("update_project", project)
+    key = call("create_key", project=project)["id"]
+    call("list_keys", query="active=true")
+    call("retrieve_key", key)
+    call("update_key", key)
+    call("revoke_key", key)
+    call("archive_project", project)
+    return tenant
+
+
+def call_serving(call: Caller) -> None:
+    """Create, read and change a model and its replica."""
+    model = call("create_model")["id"]
+    call("list_models", query="enabled=true")
+    call("retrieve_model", model)
+    call("update_model", model)
+    replica = call("create_replica")["id"]
+    call("list_replicas", query="state=active")
+    call("retrieve_replica", replica)
+    call("update_replica", replica)
+    for act in ("drain_replica", "disable_replica", "activate_replica"):
+        call(act, replica)
+    call("disable_model", model)
+    call("enable_model", model)
+
+
+def call_pricing(call: Caller, tenant: int) -> None:
+    """Create a price book, draft, price and publish two versions, and assign it."""
+    book = call("create_price_book")["id"]
+    first = call("create_price_book_version", book, copy_from=None)["number"]
+    call("set_prices", book, first)
+    call("update_price_book_version", book, first, effective_at=soon())
+    call("publish_price_book_version", book, first, drop=[])
+    second = call("create_price_book_version", book, copy_from=first)["number"]
+    call("retrieve_price_book_version", book, second)
+    call("list_price_book_versions", book, query="limit=1")
+    call("list_price_books", query="currency=EUR")
+    call("retrieve_price_book", book)
+    call("assign_price_book", book, tenant=tenant)
+
+
+def call_usage_and_invoices(call: Caller) -> None:
+    """Read usage in every division, of one currency and of two, and an invoice."""
+    now = database_now()
+    for currency in ("USD", "EUR"):
+        tenant = make_tenant(currency=currency)
+        cover(tenant=tenant, earliest=now - dt.timedelta(days=1), latest=now)
+        use = make_use(
+            price=make_price(currency=currency), admitted_at=now, tenant=tenant
+        )
+        commit(make_epoch(started_at=now), use)
+        for division in ("", "tenant,project,key,model,day", "hour,model", "minute"):
+            call("read_usage", query=f"group_by={division}&tenant={tenant.slug}")
+    assert call("read_usage")["total"]["charge"] is None
+    invoice = make_draft()
+    call("list_invoices", query="state=draft")
+    assert call("retrieve_invoice", invoice.pk)["lines"]
+
+
+def call_reconciliation(call: Caller) -> None:
+    """Read a run, its checks, its steps and what it found."""
+    run = Run.objects.create(
+        kind=Run.Kind.RECONCILE,
+        state=Run.State.DIFFERS,
+        started_at=database_now(),
+        rows_seen=1,
+        difference_count=1,
+        checks=[{"name": "days_join", "rows": 1, "differences": 1}],
+        steps=[example_of(_answer("retrieve_reconciliation_run"))["steps"][0]],
+    )
+    run.differences.create(
+        check_name="days_join", subject="one", expected="1", found="2"
+    )
+    call("list_reconciliation_runs", query="kind=reconcile&state=differs")
+    assert call("retrieve_reconciliation_run", run.pk)["checks"]
+    assert call("list_differences", run.pk, query="check=days_join")["data"]
+
+
+def _answer(name: str) -> dict[str, Any]:
+    return dict(operation(name).responses())["200"]
+
+
+def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
+    tenant = call_tenants(call)
+    call_serving(call)
+    call_pricing(call, tenant)
+    call_usage_and_invoices(call)
+    call_reconciliation(call)
+
+    assert call.called == {each.id for each in operations()}
+
+
+def soon() -> str:
+    """Return an instant that a version may begin at."""
+    return (database_now() + dt.timedelta(hours=1)).isoformat()
+
+
+def taken(client: Client, name: str, *ids: Any, **changes: Any) -> Any:
+    """Call an operation; return its answer, whatever it is."""
+    return Caller(client)._send(operation(name), ids, "", changes)
+
+
+def test_every_conflict_that_is_documented_occurs_and_no_other(
+    operator: Client,
+) -> None:
+    project, key = make_project(), make_key().row
+    taken(operator, "revoke_key", key.pk)
+    for name in ("create_tenant", "create_model", "create_replica"):
+        assert taken(operator, name).status_code == 201
+    taken(operator, "create_project", tenant=project.tenant_id)
+    book = taken(operator, "create_price_book").json()["id"]
+    draft = taken(operator, "create_price_book_version", book, copy_from=None).json()
+    version = (book, draft["number"])
+    answers = {
+        "create_tenant": taken(operator, "create_tenant"),
+        "create_project": taken(operator, "create_project", tenant=project.tenant_id),
+        "update_key": taken(operator, "update_key", key.pk),
+        "create_model": taken(operator, "create_model"),
+        "create_replica": taken(operator, "create_replica"),
+        "create_price_book": taken(operator, "create_price_book"),
+        "publish_price_book_version": taken(
+            operator, "publish_price_book_version", *version, drop=[]
+        ),
+    }
+    taken(operator, "set_prices", *version)
+    taken(operator, "update_price_book_version", *version, effective_at=soon())
+    published = taken(operator, "publish_price_book_version", *version, drop=[])
+    assert published.status_code == 200, published.content
+    for name in ("update_price_book_version", "set_prices"):
+        answers[name] = taken(operator, name, *version)
+
+    documented = {each.id for each in operations() if "409" in dict(each.responses())}
+    assert set(answers) == documented
+    for name, answer in answers.items():
+        assert answer.status_code == 409, (name, answer.content)
+        schema = dict(operation(name).responses())["409"]["schema"]
+        assert faults(answer.json(), schema) == []
