@@ -78,6 +78,13 @@ def test_a_busy_machine_has_no_delays_to_show(saved: Results) -> None:
             assert value(busy, panel, "sat", TOLLGATE) is None
 
 
+def test_a_median_below_the_engines_own_is_no_gain(saved: Results) -> None:
+    faster = results(DIRECT, replace(OURS, first_ms_p50=0.9))
+    first, *_ = PANELS
+    assert value(saved, first, "sat", TOLLGATE) == 0.5
+    assert value(faster, first, "sat", TOLLGATE) == 0.0
+
+
 def test_without_nginx_nothing_is_beside_it() -> None:
     alone = results(DIRECT, OURS)
     assert alone.figure("sat", NGINX, "tokens_per_s") is None

@@ -80,10 +80,10 @@ def example() -> tuple[set[str], set[str]]:
 
 
 def asked() -> tuple[set[str], set[str]]:
-    """Return the names that compose.yaml insists on, and the other ones it asks for."""
+    """Return the names that compose.yaml insists on, and those it can do without."""
     found = list(_VARIABLE.finditer((DEPLOY / "compose.yaml").read_text()))
     required = {match["name"] for match in found if match["rule"] == "?"}
-    return required, {match["name"] for match in found} - required
+    return required, {match["name"] for match in found if match["rule"] != "?"}
 
 
 def filled_in() -> dict[str, str]:

@@ -23,6 +23,12 @@ from tests.pictures.past import CUSTOMERS, MODELS
 
 FOLDER = ROOT / "platform" / "docs" / "images"
 HISTORY = "from tests.pictures.history import main; main()"
+POST_DAYS = "from metering.ledger.tasks import post_days; post_days()"
+COUNT = (
+    "from kit.orm.roles import as_operator\n"
+    "from metering.usage.models import Event\n"
+    "with as_operator(): print(Event.objects.count())"
+)
 CALLS = 120
 CALLS_AT_ONCE = 8
 PATIENCE_SECONDS = 240.0
@@ -38,10 +44,12 @@ def main(argv: Sequence[str]) -> int:
     try:
         installed()
         with running_product() as product:
-            tenants = json.loads(product.manage("shell", "--no-imports", "-c", HISTORY))
+            tenants = json.loads(_run(product, HISTORY))
             _call(product, tenants)
             _until("the usage report", partial(_is_reported, product))
             _until("the invoice", partial(_is_invoiced, product))
+            # The worker would do so within ten minutes.
+            _run(product, POST_DAYS)
             product.manage("reconcile")
             with signed_in(
                 product.url,
@@ -101,16 +109,14 @@ def _is_reported(product: Product) -> bool:
     """Tell whether all that was committed is in the report of every tenant."""
     report = _report(product, start="2000-01-01", end="2100-01-01")
     with_usage = {row["tenant"] for row in report["data"] if row["requests"]}
-    committed = product.manage("shell", "--no-imports", "-c", _COUNT)
+    committed = _run(product, COUNT)
     reported = sum(row["requests"] for row in report["data"])
     return len(with_usage) >= len(CUSTOMERS) and reported == int(committed)
 
 
-_COUNT = (
-    "from kit.orm.roles import as_operator\n"
-    "from metering.usage.models import Event\n"
-    "with as_operator(): print(Event.objects.count())"
-)
+def _run(product: Product, lines: str) -> str:
+    """Run lines of Python inside the product and return what they print."""
+    return product.manage("shell", "--no-imports", "-c", lines)
 
 
 def _report(product: Product, **query: str) -> dict[str, Any]:
