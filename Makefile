@@ -27,7 +27,8 @@ up: $(INSTALLED)-local ## Run the whole product: PORT=8000 STATE_DIR=.tollgate G
 test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
 
-test-engines: $(INSTALLED)-dev ## Run the journeys against real engines (ENGINE_URL= or a vLLM built once)
+test-engines: $(INSTALLED)-dev ## Run the journeys against real engines, built once (ENGINE_URL= a vLLM that runs)
+	@-$(BIN)/python -m tests.engines.environment
 	@exec $(BIN)/python -m pytest -m engines $(ARGS)
 
 bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"

@@ -1,21 +1,37 @@
-"""One engine and one product in front of it for all the journeys of this folder."""
+"""The engines of this folder's journeys: real vLLMs, and a product in front of one."""
 
 from collections.abc import Iterator
 
 import pytest
 
 from tests.engines.engine import Engine
-from tests.engines.vllm_server import running_engine
+from tests.engines.server_process import ServerProcess, running_servers
+from tests.engines.vllm_environment import ensure_vllm
+from tests.engines.vllm_server import SERVED_MODEL, engine_from_outside, vllm_program
 from tests.journeys.main_job import stripe_settings
 from tests.journeys.product import Product, running_product
 from tests.standins.stripe.server import StripeStandIn
 
+REPLICAS = 2
+
 
 @pytest.fixture(scope="session")
-def engine() -> Iterator[Engine]:
-    """Provide a real vLLM: ours, or the one at `ENGINE_URL`."""
-    with running_engine() as engine:
-        yield engine
+def replicas() -> Iterator[list[ServerProcess]]:
+    """Provide real vLLMs of our own, all serving the same model."""
+    if engine_from_outside():
+        pytest.skip("needs engines that it may kill: run it without ENGINE_URL")
+    program = vllm_program(ensure_vllm())
+    with running_servers(*[program] * REPLICAS) as servers:
+        yield servers
+
+
+@pytest.fixture(scope="session")
+def engine(request: pytest.FixtureRequest) -> Engine:
+    """Provide a real vLLM: the first of ours, or the one at `ENGINE_URL`."""
+    if theirs := engine_from_outside():
+        return theirs
+    servers: list[ServerProcess] = request.getfixturevalue("replicas")
+    return Engine(url=servers[0].url, model=SERVED_MODEL)
 
 
 @pytest.fixture(scope="session")

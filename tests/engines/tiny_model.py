@@ -31,7 +31,7 @@ from transformers import (  # type: ignore[import-not-found]
 )
 
 SEED = 20251121
-CONTEXT_TOKENS = 1024
+CONTEXT_TOKENS = 4096
 TOKENIZER_TOKENS = 2000
 MODEL_TOKENS = 2048
 
