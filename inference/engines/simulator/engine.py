@@ -39,8 +39,8 @@ class Engine:
         """Refuse a request that would make the line longer than it may be."""
         if not behaviour.waiting_max:
             return
-        would_wait = self.queue.would_wait(len(order.choices))
-        waiting = self.counters.waiting_sequences + would_wait
-        if would_wait and waiting > behaviour.waiting_max:
+        waiting = self.counters.waiting_sequences
+        waiting += self.queue.would_wait(len(order.choices))
+        if waiting > behaviour.waiting_max:
             self.counters.rejected += 1
             raise errors.busy()
