@@ -46,7 +46,7 @@ class RunAdmin(ReadOnlyAdmin):
     list_display = (
         "kind",
         "status",
-        "difference_count",
+        "differing",
         "age",
         "window",
         "rows_seen",
@@ -57,12 +57,12 @@ class RunAdmin(ReadOnlyAdmin):
         ("kind", "state"),
         ("window", "tenant_id"),
         ("started_at", "finished_at"),
-        ("rows_seen", "difference_count"),
+        ("rows_seen", "differing"),
         "problem",
         "chain",
         "checks_made",
     )
-    readonly_fields = ("window", "chain", "checks_made")
+    readonly_fields = ("window", "differing", "chain", "checks_made")
     ordering = ("-id",)
     inlines = (_DifferenceInline,)
 
@@ -77,6 +77,11 @@ class RunAdmin(ReadOnlyAdmin):
     def status(self, row: Run) -> str:
         """Show the state as a label; a run that cannot be running any more is lost."""
         return _LOST if selectors.is_lost(row, now=timezone.now()) else row.state
+
+    @admin.display(description="differences", ordering="difference_count")
+    def differing(self, row: Run) -> str:
+        """Show how many differences there are, listed or not."""
+        return f"{row.difference_count:,}"
 
     @admin.display(description="age", ordering="started_at")
     def age(self, row: Run) -> str:
@@ -100,13 +105,7 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="checks")
     def checks_made(self, row: Run) -> str:
         """Show what each check proves, and what it saw."""
-        return _listed(
-            (
-                f"{check['name']}: {selectors.proves(check['name'])} "
-                f"{check['rows']:,} rows, {check['differences']:,} differences",
-            )
-            for check in row.checks
-        )
+        return _listed((_check(each),) for each in row.checks)
 
 
 @admin.register(Difference)
@@ -160,6 +159,13 @@ def _step(step: dict[str, Any]) -> str:
     if step["waits"]:
         waiting = format_picos(int(step["waits_picos"]))
         said += f"; not yet: {step['waits']:,} ({step['waits_as']}), {waiting}"
+    return said
+
+
+def _check(check: dict[str, Any]) -> str:
+    said = f"{selectors.proves(check['name'])} {check['rows']:,} rows"
+    if check["differences"]:
+        said += f"; {check['name']} found {check['differences']:,} differences"
     return said
 
 

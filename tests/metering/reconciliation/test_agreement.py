@@ -6,6 +6,7 @@ from kit.orm.roles import as_operator
 from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.models import Difference, Run
 from tests.databases import Database
+from tests.factories.reconciliation import corrupting
 from tests.metering.reconciliation.commands import START, run, run_json
 
 CHARGE = "5414805600000"
@@ -92,3 +93,10 @@ def test_wrong_usage_makes_no_run(books: Database, arguments: tuple[str, ...]) -
     assert (status != 0, printed) == (True, "")
     with as_operator():
         assert not Run.objects.exists()
+
+
+def test_hours_may_come_later_than_days(books: Database) -> None:
+    with corrupting(books) as session:
+        session.execute("UPDATE usage_rollupmark SET hours_seq = 0")
+        session.execute("TRUNCATE usage_hourrollup")
+    assert run("reconcile", START)[0] == 0
