@@ -31,7 +31,7 @@ def product() -> Iterator[Product]:
                 stream=number % 2 == 0,
             )
             if number % 2 == 0:
-                list(answer)  # type: ignore[call-overload]
+                list(answer)
         yield product
 
 
