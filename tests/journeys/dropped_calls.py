@@ -34,8 +34,7 @@ from tests.standins.reading_proxy import (
 )
 from tests.standins.transcript import Seen
 
-AT_ONCE = 12
-ABORT_MS_MAX = 250.0
+AT_ONCE = 8
 # After this nobody waits for an abort any longer: the call is judged without one.
 ABORT_PATIENCE_S = 2.0
 CALL_SECONDS_MAX = 60.0
@@ -43,6 +42,7 @@ CALL_SECONDS_MAX = 60.0
 DROPPED_TOKENS = 2_000
 # An event without its text, where none was seen that could be measured.
 EVENT_BYTES_MIN = 150
+NOT_STOPPED = "the engine was not stopped"
 SLOW = Habits(receive_bytes=1, read_bytes=512, pause_s=0.02)
 
 
@@ -57,6 +57,16 @@ class EngineFacts(Protocol):
     @property
     def tokens_per_s_max(self) -> float:
         """Return how fast one choice can grow."""
+        ...
+
+    @property
+    def tokens_per_event_max(self) -> int:
+        """Return how many tokens of a choice may come in one event."""
+        ...
+
+    @property
+    def abort_ms_max(self) -> float:
+        """Return how long it may take to notice that a client has left."""
         ...
 
     def tokens(self, seen: Seen) -> int:
@@ -277,7 +287,8 @@ def in_sockets_max(done: Done, engine: EngineFacts) -> int:
         return call.max_tokens * call.choices if begun else 0
     event_bytes = reading.received.piece_bytes_min or EVENT_BYTES_MIN
     meanwhile = 1 + int(reading.sockets.asked_s * engine.tokens_per_s_max)
-    return reading.sockets.bytes_max // event_bytes + call.choices * meanwhile
+    events = reading.sockets.bytes_max // event_bytes + call.choices * meanwhile
+    return events * engine.tokens_per_event_max
 
 
 def faults_of(done: Done, billed: Billed | None, engine: EngineFacts) -> list[str]:
@@ -298,10 +309,10 @@ def faults_of(done: Done, billed: Billed | None, engine: EngineFacts) -> list[st
         faults.append("nobody counted it")
     if done.is_read_to_the_end and billed.status is not EventStatus.OK:
         faults.append(f"read to its end, and {billed.status.name}")
-    return faults + _faults_of_abort(done, billed)
+    return faults + _faults_of_abort(done, billed, engine)
 
 
-def _faults_of_abort(done: Done, billed: Billed) -> list[str]:
+def _faults_of_abort(done: Done, billed: Billed, engine: EngineFacts) -> list[str]:
     """Say whether the engine went on after its client had left."""
     call = done.call
     asked = call.max_tokens * call.choices
@@ -311,7 +322,7 @@ def _faults_of_abort(done: Done, billed: Billed) -> list[str]:
     if call.drop is None or not is_cut:
         return []
     if done.abort_ms is None:
-        return ["the engine was not stopped"]
-    if done.abort_ms > ABORT_MS_MAX:
+        return [NOT_STOPPED]
+    if done.abort_ms > engine.abort_ms_max:
         return [f"the engine was stopped after {done.abort_ms:.0f} ms"]
     return []

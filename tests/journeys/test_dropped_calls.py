@@ -6,6 +6,7 @@ end. The engine stops within a quarter of a second, and nothing stays open.
 """
 
 import asyncio
+import json
 from collections.abc import AsyncIterator, Iterator, Mapping
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
@@ -45,6 +46,8 @@ class Simulator:
     client: httpx.AsyncClient
     stream_options: Mapping[str, bool] = field(default_factory=dict)
     tokens_per_s_max: float = 1000 / INTER_TOKEN_MS
+    tokens_per_event_max: int = 1
+    abort_ms_max: float = 250.0
 
     def tokens(self, seen: Seen) -> int:
         """Return the tokens delivered; raises if one is missing, doubled or cut."""
@@ -165,3 +168,11 @@ def test_no_admission_is_open_and_no_number_is_missing(run: Run) -> None:
         assert admitted == settled_ + voided
         assert settled_ == requests > 0
         assert last_seq == events == highest
+
+
+@pytest.mark.parametrize("command", ["reconcile", "verify_ledger"])
+def test_the_books_show_no_difference(run: Run, command: str) -> None:
+    """A command ends with an error where there is one, and so fails this test."""
+    book = json.loads(run.product.manage(command, "--json"))
+    assert book["checks"]
+    assert book["differences"] == 0
