@@ -51,6 +51,7 @@ def main(argv: Sequence[str]) -> int:
             # The worker would do so within ten minutes.
             _run(product, POST_DAYS)
             product.manage("reconcile")
+            product.manage("verify_ledger")
             with signed_in(
                 product.url,
                 user=product.admin_user,
