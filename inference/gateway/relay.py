@@ -89,7 +89,7 @@ async def _pump(
                 )
             if translator.failure is not None:
                 raise translator.failure
-    if not translator.is_finished:
+    if not translator.is_whole:
         raise EngineLostError("the stream ended early")
 
 

@@ -65,6 +65,7 @@ class StreamTranslator:
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
+        self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._held: list[bytes] = []
         self._held_bytes = 0
@@ -84,6 +85,16 @@ class StreamTranslator:
     def is_finished(self) -> bool:
         """Tell whether every choice has its finish: no token follows."""
         return len(self._finished) >= self._options.choices
+
+    @property
+    def is_whole(self) -> bool:
+        """Tell whether the stream may end here: nothing that began is unfinished.
+
+        An engine that makes fewer choices than were asked for says so by its end mark.
+        """
+        if self.is_finished:
+            return True
+        return self.is_done and bool(self._finished) and self._begun <= self._finished
 
     @property
     def is_complete(self) -> bool:
@@ -161,6 +172,7 @@ class StreamTranslator:
             self._transcribe(chunk, indexes)
         if not self._options.continuous_usage:
             chunk.pop("usage", None)
+        self._begun.update(indexes)
         for index, choice in zip(indexes, choices, strict=True):
             if choice.get("finish_reason") is not None:
                 self._finished.add(index)

@@ -301,3 +301,33 @@ def test_null_usage_and_an_absent_index_are_what_other_engines_send() -> None:
     sent, _ = translate(translator, wire.event(chunk | {"usage": None}))
     assert sent == [chunk]
     assert translator.failure is None
+
+
+def test_a_stream_of_fewer_choices_is_whole_once_its_end_mark_has_come() -> None:
+    """llama-cpp-python takes `n` and makes one choice."""
+    translator = StreamTranslator(
+        StreamOptions(choices=2, include_usage=False, continuous_usage=False)
+    )
+    begun = [orjson.dumps(wire.chat_chunk({"content": "a"}))]
+    translator.feed(begun)
+    translator.feed([orjson.dumps(wire.chat_chunk({}, reason="stop"))])
+    assert not translator.is_whole
+    translator.feed([b"[DONE]"])
+    assert translator.is_whole
+
+
+def test_a_choice_that_began_and_never_finished_is_missed() -> None:
+    translator = StreamTranslator(
+        StreamOptions(choices=2, include_usage=False, continuous_usage=False)
+    )
+    translator.feed([orjson.dumps(wire.chat_chunk({"content": "a"}, index=1))])
+    translator.feed([orjson.dumps(wire.chat_chunk({}, reason="stop")), b"[DONE]"])
+    assert not translator.is_whole
+
+
+def test_an_end_mark_alone_makes_nothing_whole() -> None:
+    translator = StreamTranslator(
+        StreamOptions(choices=1, include_usage=False, continuous_usage=False)
+    )
+    translator.feed([b"[DONE]"])
+    assert not translator.is_whole
