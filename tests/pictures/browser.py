@@ -5,7 +5,6 @@ line that says how to install it; a page that answers an error raises `PictureEr
 """
 
 import contextlib
-import os
 import shutil
 from collections.abc import Iterator
 from pathlib import Path
@@ -73,17 +72,12 @@ class Browser:
         return target
 
 
-def _in_english() -> dict[str, str | float | bool]:
-    """Return the environment in which fields of dates are those of the pages."""
-    return {**os.environ, "LANGUAGE": "en_GB"}
-
-
 @contextlib.contextmanager
 def signed_in(url: str, *, user: str, password: str, folder: Path) -> Iterator[Browser]:
     """Provide the browser of an operator who has signed in at `url`."""
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(
-            executable_path=installed(), args=list(_FLAGS), env=_in_english()
+            executable_path=installed(), args=list(_FLAGS)
         )
         with contextlib.closing(chromium):
             page = chromium.new_page(base_url=url, locale="en-GB", timezone_id="UTC")
