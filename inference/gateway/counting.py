@@ -62,7 +62,7 @@ class Counting:
         patience_s = min(self.patience_s, WAITED_FOR_S if is_waited_for else PATIENCE_S)
         try:
             async with asyncio.timeout(patience_s):
-                tokens = await self._prompt_at_engines(request)
+                tokens = await self._prompt_at_engines(request, patience_s=patience_s)
         except TimeoutError:
             tokens = None
         if tokens is None and tokenizer:
@@ -89,8 +89,13 @@ class Counting:
         if not task.cancelled():
             task.exception()
 
-    async def _prompt_at_engines(self, request: GenerationRequest) -> int | None:
-        """Ask one replica after another, round after round, until one has counted."""
+    async def _prompt_at_engines(
+        self, request: GenerationRequest, *, patience_s: float
+    ) -> int | None:
+        """Ask one replica after another, round after round, until one has counted.
+
+        None may use up the patience of all: who leaves leaves a frozen one first.
+        """
         while True:
             replicas = self.snapshot.replicas_by_model.get(request.model, ())
             able = False
@@ -105,10 +110,12 @@ class Counting:
                     continue
                 able = True
                 try:
-                    counts = [
-                        await self._ask(replica, backend, call) for call in asked.calls
-                    ]
-                except (EngineError, UsageError) as error:
+                    async with asyncio.timeout(patience_s / len(replicas)):
+                        counts = [
+                            await self._ask(replica, backend, call)
+                            for call in asked.calls
+                        ]
+                except (EngineError, UsageError, TimeoutError) as error:
                     log.info(
                         "prompt_not_counted",
                         replica=replica.name,

@@ -112,6 +112,7 @@ class Generation:
             include_usage=request.include_usage,
             continuous_usage=request.continuous_usage,
             rename=rename,
+            prompts=request.prompts,
         )
         await relay_stream(http, attempt, settlement, options)
 

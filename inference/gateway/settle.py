@@ -169,7 +169,7 @@ class Settlement:
             if counted is None or beyond is None:
                 return None, None
             delivered, generated = counted, beyond
-        if not ended.tally.is_reported:
+        if not ended.tally.has_prompt:
             prompt = await self.counting.prompt(
                 self.request,
                 self.tokenizer,
@@ -177,7 +177,8 @@ class Settlement:
             )
             if prompt is None:
                 return None, None
-            known = replace(known, input_tokens=prompt)
+            uncached = max(0, prompt - known.cached_input_tokens)
+            known = replace(known, input_tokens=uncached)
         output = known.output_tokens + delivered
         return (
             replace(known, output_tokens=output),
@@ -233,4 +234,4 @@ class _Ended:
     @property
     def is_counted(self) -> bool:
         """Tell whether the engine has counted all that is billed."""
-        return self.tally.is_reported and not (self.delivered or self.generated)
+        return self.tally.has_prompt and not (self.delivered or self.generated)

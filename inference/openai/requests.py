@@ -86,6 +86,7 @@ class GenerationRequest:
     surface: Surface
     model: str
     stream: bool
+    prompts: int
     choices: int
     output_tokens_max: int | None
     include_usage: bool
@@ -121,6 +122,7 @@ def parse(surface: Surface, body: bytes) -> GenerationRequest:
         surface=surface,
         model=model,
         stream=stream,
+        prompts=prompts,
         choices=choices,
         output_tokens_max=_output_tokens_max(payload),
         include_usage=include_usage,

@@ -58,6 +58,7 @@ class StreamOptions:
     continuous_usage: bool
     # The engine's name of the model and the public one, where they differ.
     rename: tuple[str, str] | None = None
+    prompts: int = 1
 
 
 class StreamTranslator:
@@ -74,7 +75,10 @@ class StreamTranslator:
             engine, public = (orjson.dumps(name) for name in options.rename)
             self._rename = (b'"model":' + engine, b'"model":' + public)
         self._frame: dict[str, Any] = {}
-        self.tally = Tally()
+        self.tally = Tally(
+            prompts=options.prompts,
+            choices_per_prompt=options.choices // options.prompts,
+        )
         # Text that no usage has covered yet; empty while the engine counts as it goes.
         self.transcript = Transcript()
         self.is_done = False

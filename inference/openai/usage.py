@@ -1,7 +1,8 @@
 """Counting what an engine reports: usage merges by maximum, never by adding.
 
 Running usage counts each choice for itself; the sum over choices of the largest count
-seen is what has been generated. The final usage is the truth where it comes.
+seen is what has been generated. So with prompts: a completion may hold several, and
+each choice tells the length of its own. The final usage is the truth where it comes.
 """
 
 from collections.abc import Mapping
@@ -23,14 +24,20 @@ class Tally:
 
     __slots__ = (
         "_by_choice",
+        "_by_prompt",
         "_cached",
+        "_choices_per_prompt",
         "_final_output",
         "_output",
         "_prompt",
+        "_prompts",
         "_reasoning",
     )
 
-    def __init__(self) -> None:
+    def __init__(self, *, prompts: int = 1, choices_per_prompt: int = 1) -> None:
+        self._prompts = prompts
+        self._choices_per_prompt = choices_per_prompt
+        self._by_prompt: dict[int, int] = {}
         self._prompt = 0
         self._cached = 0
         self._output = 0
@@ -42,6 +49,13 @@ class Tally:
     def is_reported(self) -> bool:
         """Tell whether the engine has reported anything yet."""
         return self._prompt > 0 or self._final_output is not None
+
+    @property
+    def has_prompt(self) -> bool:
+        """Tell whether the engine has reported how long all of the prompt is."""
+        if self._prompts == 1 or self.is_final:
+            return self.is_reported
+        return len(self._by_prompt) >= self._prompts
 
     @property
     def is_final(self) -> bool:
@@ -57,6 +71,12 @@ class Tally:
         """Take in the running usage of one choice."""
         if prompt_tokens < 0 or output_tokens < 0:
             raise UsageError("a negative number of tokens cannot be")
+        if self._prompts > 1:
+            number = choice // self._choices_per_prompt
+            longest = max(self._by_prompt.get(number, 0), prompt_tokens)
+            by_prompt = self._by_prompt | {number: longest}
+            _checked(sum(by_prompt.values()))
+            self._by_prompt = by_prompt
         if prompt_tokens > self._prompt:
             self._prompt = _checked(prompt_tokens)
         before = self._by_choice.get(choice, 0)
@@ -78,10 +98,13 @@ class Tally:
         for name in ("prompt_tokens", "completion_tokens"):
             if usage.get(name) is None:
                 raise UsageError(f"{name} is missing")
-        self._prompt = max(self._prompt, reported_tokens(usage, "prompt_tokens"))
-        self._output = max(self._output, reported_tokens(usage, "completion_tokens"))
-        self._final_output = self._output
+        prompt = reported_tokens(usage, "prompt_tokens")
+        output = reported_tokens(usage, "completion_tokens")
+        # First what may yet refuse the whole report.
         self.details(usage)
+        self._prompt = max(self._prompt, prompt)
+        self._output = max(self._output, output)
+        self._final_output = self._output
 
     def details(self, usage: Mapping[str, Any]) -> None:
         """Take in the cached and the reasoning share, from whatever reports them."""
@@ -99,9 +122,12 @@ class Tally:
     def counts(self, *, output_tokens: int | None = None) -> TokenCounts:
         """Return the counts by class, with as much of the output as was handed over."""
         output = self._output if output_tokens is None else output_tokens
-        cached = min(self._cached, self._prompt)
+        prompt = self._prompt
+        if not self.is_final:
+            prompt = max(prompt, sum(self._by_prompt.values()))
+        cached = min(self._cached, prompt)
         return TokenCounts(
-            input_tokens=self._prompt - cached,
+            input_tokens=prompt - cached,
             cached_input_tokens=cached,
             output_tokens=output,
             reasoning_tokens=min(self._reasoning, output),

@@ -39,7 +39,9 @@ def _chat_texts(payload: Mapping[str, Any]) -> Iterator[str]:
         if isinstance(content, str):
             yield content
         for part in content if is_array(content) else ():
-            yield part.get("text") or part.get("refusal") or ""
+            for field in ("text", "refusal"):
+                if isinstance(text := part.get(field), str):
+                    yield text
         if name := message.get("name"):
             yield str(name)
         if calls := message.get("tool_calls"):

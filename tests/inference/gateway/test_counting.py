@@ -293,11 +293,61 @@ def test_a_count_that_cannot_be_is_none(
     assert outcome.counts == TokenCounts()
 
 
+@pytest.mark.parametrize(("seen", "asks"), [((0,), True), ((0, 1), False)])
+def test_who_leaves_a_batch_pays_for_every_prompt_of_it(
+    gateway: RunningGateway, raw: RawClient, seen: tuple[int, ...], asks: bool
+) -> None:
+    tokenized: list[str] = []
+
+    def script(side: EngineSide) -> None:
+        request = side.request()
+        if request is not None and request.target == "/tokenize":
+            tokenized.append(request.json["prompt"])
+            side.send(whole({"count": 20, "tokens": []}))
+        elif request is not None:
+            choices = [
+                {"index": index, "text": " t1", "finish_reason": None} for index in seen
+            ]
+            running = {"prompt_tokens": 20, "completion_tokens": 1}
+            side.stream(
+                *(event({"choices": [one], "usage": running}) for one in choices)
+            )
+            side.wait_until_left()
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url)
+        body = {"model": model, "prompt": ["a", "b"], "stream": True}
+        raw.post("/v1/completions", body)
+        raw.read_until(lambda answer: answer.text.count("t1") == len(seen))
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.counts == TokenCounts(input_tokens=40, output_tokens=len(seen))
+    assert tokenized == (["a", "b"] if asks else [])
+    assert (outcome.counted_by is CountedBy.TOKENIZER) == asks
+
+
 def test_any_replica_of_the_model_may_count(
     gateway: RunningGateway, raw: RawClient
 ) -> None:
     deaf, counter = Counter(refusals=10**6), Counter()
     with scripted_engine(deaf) as first, scripted_engine(counter) as second:
+        leave_unanswered(gateway, raw, first.url, second.url)
+        wait_until(lambda: first.requests + second.requests)
+        raw.leave()
+        [outcome] = wait_until(lambda: gateway.meter.outcomes)
+
+    assert outcome.counts == TokenCounts(input_tokens=41)
+
+
+def test_a_frozen_replica_does_not_use_up_the_time_of_the_others(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    def frozen(side: EngineSide) -> None:
+        side.request()
+        side.wait_until_left()
+
+    with scripted_engine(frozen) as first, scripted_engine(Counter()) as second:
         leave_unanswered(gateway, raw, first.url, second.url)
         wait_until(lambda: first.requests + second.requests)
         raw.leave()

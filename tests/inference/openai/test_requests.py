@@ -47,6 +47,7 @@ def test_the_least_chat_and_the_least_completion() -> None:
         surface=CHAT,
         model="m",
         stream=False,
+        prompts=1,
         choices=1,
         output_tokens_max=None,
         include_usage=False,

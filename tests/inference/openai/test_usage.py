@@ -37,6 +37,35 @@ def test_the_final_usage_never_lowers_what_was_counted(
     assert tally.counts().input_tokens == max(prompt, final_prompt)
 
 
+def test_several_prompts_are_added_each_told_by_its_own_choices() -> None:
+    tally = Tally(prompts=2, choices_per_prompt=2)
+    tally.running(0, 5, 1)
+    tally.running(1, 5, 1)
+    assert (tally.has_prompt, tally.counts().input_tokens) == (False, 5)
+    tally.running(2, 3, 1)
+    tally.running(3, 3, 1)
+    assert (tally.has_prompt, tally.counts().input_tokens) == (True, 8)
+    with pytest.raises(UsageError):
+        tally.running(0, TOKENS_MAX, 1)
+    tally.final({"prompt_tokens": 8, "completion_tokens": 4})
+    assert tally.counts().input_tokens == 8
+
+
+def test_a_report_that_is_refused_leaves_nothing_behind() -> None:
+    tally = Tally()
+    details = {"cached_tokens": -1}
+    with pytest.raises(UsageError):
+        tally.final(
+            {
+                "prompt_tokens": 5,
+                "completion_tokens": 9,
+                "prompt_tokens_details": details,
+            }
+        )
+    assert tally.counts() == TokenCounts()
+    assert not tally.is_reported
+
+
 def test_a_count_of_several_choices_is_a_total() -> None:
     tally = Tally()
     tally.running(0, 5, 2)

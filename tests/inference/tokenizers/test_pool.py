@@ -41,6 +41,16 @@ async def test_a_chat_costs_its_texts_and_what_the_template_adds() -> None:
     assert await counted(request) == 2 * 5 + 3 + texts
 
 
+async def test_a_part_that_is_no_text_hides_no_other_from_the_count() -> None:
+    parts: list[dict[str, Any]] = [
+        {"type": "text", "text": 5},
+        {"type": "refusal", "refusal": ["no"]},
+        {"type": "text", "text": "What is it?"},
+    ]
+    request = chat({"role": "user", "content": parts})
+    assert await counted(request) == 5 + 3 + text_tokens(NAME, "What is it?")
+
+
 async def test_tools_calls_and_names_count() -> None:
     bare = chat({"role": "user", "content": "hi"})
     tool = {"type": "function", "function": {"name": "look", "parameters": {}}}
