@@ -78,8 +78,7 @@ class Downstream:
         """Tell whether a write of so many bytes would leave nothing here."""
         if self.is_slow:
             return False
-        sock = self._connection.transport.get_extra_info("socket")
-        return has_room(sock, size, not_sent_max=NOTSENT_LOWAT_BYTES)
+        return has_room(self._connection.sock, size, not_sent_max=NOTSENT_LOWAT_BYTES)
 
     async def drained(self) -> None:
         """Return once all that was written is in the kernel; raise if it is lost.
@@ -158,10 +157,13 @@ class ClientConnection(HttpToolsProtocol):
         self._refusal = ""
         self._head_timer = self.loop.call_later(self.head_s_max, transport.abort)
         transport.set_write_buffer_limits(high=0)
-        sock: Any = transport.get_extra_info("socket")
-        if sock is not None and sock.family in {socket.AF_INET, socket.AF_INET6}:
-            sock.setsockopt(socket.IPPROTO_TCP, _TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES)
-            sock.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        self.sock: Any = transport.get_extra_info("socket")
+        if self.sock.family in {socket.AF_INET, socket.AF_INET6}:
+            for option, value in (
+                (_TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES),
+                (socket.TCP_NODELAY, 1),
+            ):
+                self.sock.setsockopt(socket.IPPROTO_TCP, option, value)
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, within the bounds of what is no body."""

@@ -27,14 +27,14 @@ def has_room(sock: Any, size: int, *, not_sent_max: int) -> bool:
     """
     try:
         descriptor = sock.fileno()
-        if _queued(descriptor, _NOT_SENT) + size > not_sent_max:
-            return False
-        buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
         unacknowledged = _queued(descriptor, _UNACKNOWLEDGED)
+        # What is not sent is not acknowledged either: mostly there is neither.
+        not_sent = _queued(descriptor, _NOT_SENT) if unacknowledged else 0
+        buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
     except (OSError, ValueError):
         return False
     room: int = buffer // _CHARGED_MAX
-    return unacknowledged + size <= room
+    return not_sent + size <= not_sent_max and unacknowledged + size <= room
 
 
 def _queued(descriptor: int, request: int) -> int:

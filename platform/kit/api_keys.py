@@ -5,7 +5,6 @@ lets secret scanners tell a key from noise. At rest only an HMAC under the peppe
 kept; 256 random bits need no slow hash.
 """
 
-import hashlib
 import hmac
 import re
 import secrets
@@ -36,7 +35,7 @@ def is_well_formed(key: str) -> bool:
 
 def digest(key: str, pepper: bytes) -> str:
     """Return what is stored of a key: its HMAC-SHA256 under the pepper, in hex."""
-    return hmac.new(pepper, key.encode(), hashlib.sha256).hexdigest()
+    return hmac.digest(pepper, key.encode(), "sha256").hex()
 
 
 def shown(key: str) -> str:
