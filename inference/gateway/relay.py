@@ -62,7 +62,11 @@ async def relay_stream(
             raise reply from error
         await http.fail(reply)
         return
-    await _finish_stream(http, settlement, translator)
+    try:
+        await _finish_stream(http, settlement, translator)
+    except BaseException:
+        attempt.exchange.close()
+        raise
     await _finish_exchange(attempt)
 
 
@@ -192,7 +196,9 @@ def _answer_of(body: bytes) -> JsonObject:
     if fault is not None and not answer.get("choices"):
         raise from_stream(fault if is_object(fault) else {})
     choices = answer.get("choices")
-    for choice in choices if is_array(choices) else ():
+    if not is_array(choices) or not choices:
+        raise StreamFormatError("an answer without choices")
+    for choice in choices:
         refuse_aborted(choice)
     return answer
 

@@ -33,6 +33,7 @@ _PLAIN = re.compile(
     rb'(?:,"[a-z_]+":null)*\}\}$'
 )
 _FINISH = b'"finish_reason":"'
+_CHOICELESS = b'"choices":[]'
 # How vLLM and SGLang finish what they give up, as when they are told to stop.
 ABORTED = "abort"
 # What may follow the last token: the finish of each choice and the usage.
@@ -136,7 +137,12 @@ class StreamTranslator:
 
     def _feed(self, event: bytes, out: list[bytes]) -> None:
         plain = _PLAIN.search(event) if self._options.choices == 1 else None
-        if plain is not None and _FINISH not in event and not self._held:
+        if (
+            plain is not None
+            and _FINISH not in event
+            and _CHOICELESS not in event
+            and not self._held
+        ):
             _check_text(event)
             self.tally.running(0, int(plain[1]), int(plain[2]))
             if self.transcript:
@@ -191,11 +197,15 @@ class StreamTranslator:
         self, chunk: Mapping[str, Any], usage: Any, out: list[bytes]
     ) -> None:
         """Take in the final usage, or whatever else an engine says beside choices."""
-        if is_object(usage):
+        if is_object(usage) and self.is_finished:
             self.tally.final(usage)
             self.transcript.cover()
             if self._options.include_usage:
                 self._hold(chunk)
+        elif is_object(usage):
+            # Text may follow, and with it more usage: this is how it stands now.
+            self.tally.total(usage)
+            self.transcript.cover()
         elif self.is_finished:
             self._hold(chunk)
         else:

@@ -91,7 +91,12 @@ class Tally:
         self._output = max(self._output, _checked(output_tokens))
 
     def final(self, usage: Mapping[str, Any]) -> None:
-        """Take in the usage object of a whole answer.
+        """Take in the usage object of a whole answer."""
+        self.total(usage)
+        self._final_output = self._output
+
+    def total(self, usage: Mapping[str, Any]) -> None:
+        """Take in a usage object over all choices, wherever in the answer it comes.
 
         One without its two counts is refused: read as nothing used, it would be free.
         """
@@ -102,9 +107,7 @@ class Tally:
         output = reported_tokens(usage, "completion_tokens")
         # First what may yet refuse the whole report.
         self.details(usage)
-        self._prompt = max(self._prompt, prompt)
-        self._output = max(self._output, output)
-        self._final_output = self._output
+        self.at_least(prompt, output)
 
     def details(self, usage: Mapping[str, Any]) -> None:
         """Take in the cached and the reasoning share, from whatever reports them."""

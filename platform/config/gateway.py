@@ -75,6 +75,8 @@ class GatewayServer(uvicorn.Server):
         """
         super().handle_exit(sig, frame)
         self._captured_signals.clear()
+        # Nor does asking twice: it would leave running requests behind, unbilled.
+        self.force_exit = False
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Stop accepting; give running requests their time, then end them."""

@@ -91,6 +91,8 @@ def test_a_signal_lets_streams_end_and_leaves_nothing_uncommitted(
         short.read_text(" t2 ")
         process.send_signal(number)
         assert idle.sock.recv(1) == b""
+        # Who is impatient changes nothing.
+        process.send_signal(number)
         with pytest.raises(ConnectionError):
             socket.create_connection(("127.0.0.1", port))
         leaving.leave()

@@ -5,7 +5,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inference.gateway.http import Receive, Scope, Send
-from kit.contracts import CountedBy, EventStatus
+from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.engines.wire import answer, whole
@@ -83,6 +83,20 @@ def test_cached_and_reasoning_tokens_are_told_apart(
     counts = gateway.meter.outcomes[0].counts
     assert (counts.input_tokens, counts.cached_input_tokens) == (2, 5)
     assert (counts.output_tokens, counts.reasoning_tokens) == (9, 4)
+
+
+@pytest.mark.parametrize("choices", [None, [], {}, "none"])
+def test_an_answer_without_choices_is_none_and_costs_nothing(
+    gateway: RunningGateway, raw: RawClient, choices: object
+) -> None:
+    body = answer("", output=9) | {"choices": choices}
+    with scripted_engine(_answering(whole(body))) as engine:
+        raw.chat(gateway.serve(engine.url))
+        assert raw.read().status == 502
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.status is EventStatus.ENGINE_ERROR
+    assert outcome.counts == TokenCounts()
 
 
 def test_an_answer_without_usage_is_free_and_says_so(

@@ -59,6 +59,25 @@ def contents(chunks: list[dict[str, Any]]) -> list[str]:
     return [c["delta"].get("content", "") for chunk in chunks for c in chunk["choices"]]
 
 
+@pytest.mark.parametrize("last", [wire.usage(9), b""])
+@pytest.mark.parametrize("details", [None, {"cached_tokens": 2}])
+def test_usage_before_the_text_is_not_the_last_word(
+    last: bytes, details: dict[str, int] | None
+) -> None:
+    translator = StreamTranslator(options(include=True))
+    text = wire.event(wire.chat_chunk({"content": "one"}))
+    end = wire.event(wire.chat_chunk({}, reason="stop"))
+    first = wire.running(0) | {"prompt_tokens_details": details}
+    sent, held = translate(translator, wire.usage(0, usage=first), text, end)
+    assert [chunk["choices"][0]["delta"] for chunk in sent] == [{"content": "one"}]
+    assert len(held) == 1
+    assert not translator.is_complete
+    translate(translator, last or wire.DONE)
+    assert translator.is_complete
+    assert translator.tally.counts().output_tokens == (9 if last else 0)
+    assert translator.transcript.generated() == ([] if last else ["one"])
+
+
 @pytest.mark.parametrize("include", [False, True])
 @pytest.mark.parametrize("continuous", [False, True])
 def test_usage_is_counted_always_and_shown_as_asked(
