@@ -19,16 +19,17 @@ from metering.reconciliation.checks.check import Check, Finding, Found, Scope, T
 _PORTION = 1000
 
 _ENTRIES = """
-SELECT source, string_agg(kind || ' ' || picos, ', ' ORDER BY kind)
+SELECT source, string_agg(kind || ' ' || picos || ' ' || currency, ', ' ORDER BY kind)
 FROM (
-    SELECT transaction.source, account.kind, sum(entry.amount_picos) AS picos
+    SELECT transaction.source, account.kind, account.currency,
+        sum(entry.amount_picos) AS picos
     FROM ledger_transaction transaction
     JOIN ledger_entry entry ON entry.transaction_id = transaction.id
     JOIN ledger_account account ON account.id = entry.account_id
     WHERE transaction.kind = 'invoice'
         AND (%(tenant)s::bigint IS NULL OR transaction.tenant_id = %(tenant)s)
         AND (%(sources)s::text[] IS NULL OR transaction.source = ANY(%(sources)s))
-    GROUP BY transaction.source, account.kind
+    GROUP BY transaction.source, account.kind, account.currency
 ) AS booked
 GROUP BY source
 """
@@ -93,7 +94,14 @@ def _due(invoice: Invoice) -> str:
     """Return what the ledger must say of an invoice, in the words of the statement."""
     charged = picos_from_minor(invoice.amount_minor, invoice.currency)
     exact = invoice.exact_picos
-    return f"accrued {-exact}, receivable {charged}, rounding {exact - charged}"
+    amounts = {
+        "accrued": -exact,
+        "receivable": charged,
+        "rounding": exact - charged,
+    }
+    return ", ".join(
+        f"{kind} {picos} {invoice.currency}" for kind, picos in amounts.items()
+    )
 
 
 def _hashed(scope: Scope) -> Finding:

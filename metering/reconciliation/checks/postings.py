@@ -58,6 +58,9 @@ WITH booked AS (
             AS accrued,
         coalesce(sum(entry.amount_picos) FILTER (WHERE account.kind = 'revenue'), 0)
             AS revenue,
+        count(entry.id) FILTER (
+            WHERE coalesce(account.kind, '') NOT IN ('accrued', 'revenue')
+        ) AS elsewhere,
         coalesce(string_agg(DISTINCT account.currency, ' '), 'no currency') AS currency
     FROM ledger_transaction transaction
     LEFT JOIN ledger_entry entry ON entry.transaction_id = transaction.id
@@ -84,7 +87,10 @@ compared AS (
         'accrued ' || posted.charge_picos || ', revenue ' || -posted.charge_picos
             || ' picos, ' || posted.currency || ', as ' || posted.source AS expected,
         'accrued ' || booked.accrued || ', revenue ' || booked.revenue || ' picos, '
-            || booked.currency || ', as ' || booked.source AS found
+            || booked.currency || ', as ' || booked.source
+            || CASE WHEN booked.elsewhere > 0
+                THEN ', and ' || booked.elsewhere || ' entries on other accounts'
+                ELSE '' END AS found
     FROM posted FULL JOIN booked ON booked.id = posted.transaction_id
         AND booked.tenant_id = posted.tenant_id
 ),

@@ -41,6 +41,18 @@ _LEDGER = (
         "balances_shown: accrued, USD: 0 picos / 3703701000000 picos",
     ),
     Damage(
+        "money moved aside by a day's transaction",
+        "INSERT INTO ledger_account (tenant_id, kind, currency)"
+        f" VALUES ({_FIRST}, 'cash', 'USD');"
+        " INSERT INTO ledger_entry"
+        " (tenant_id, transaction_id, account_id, amount_picos)"
+        f" SELECT tenant_id, {_POSTED}, id, CASE kind WHEN 'cash' THEN 5 ELSE -5 END"
+        f" FROM ledger_account WHERE tenant_id = {_FIRST}"
+        " AND kind IN ('cash', 'receivable')",
+        {"postings_booked": 1},
+        " input r1, and 2 entries on other accounts",
+    ),
+    Damage(
         "a source posted twice",
         "ALTER TABLE ledger_transaction DROP CONSTRAINT transaction_source_once;"
         " UPDATE ledger_transaction SET source = (SELECT source FROM"
@@ -93,7 +105,7 @@ _INVOICES = (
         "UPDATE billing_invoice SET amount_minor = amount_minor + 1"
         f" WHERE id = {_INVOICE}",
         {"invoices_booked": 1, "invoices_sum_lines": 1},
-        "receivable 10840000000000, rounding",
+        "receivable 10840000000000 USD, rounding",
     ),
     Damage(
         "a hash changed",
@@ -109,7 +121,21 @@ _INVOICES = (
         " WHERE account.id = account_id AND transaction.id = transaction_id"
         f" AND transaction.kind = 'invoice' AND transaction.tenant_id = {_FIRST}",
         {"invoices_booked": 1},
-        "receivable 10830000000001, rounding",
+        "receivable 10830000000001 USD, rounding",
+    ),
+    Damage(
+        "an invoice booked in another currency",
+        "INSERT INTO ledger_account (tenant_id, kind, currency)"
+        f" SELECT tenant_id, kind, 'EUR' FROM ledger_account WHERE tenant_id = {_FIRST}"
+        " AND kind IN ('accrued', 'receivable', 'rounding');"
+        " UPDATE ledger_entry SET account_id = other.id"
+        " FROM ledger_account account JOIN ledger_account other"
+        " ON other.tenant_id = account.tenant_id AND other.kind = account.kind"
+        " AND other.currency = 'EUR', ledger_transaction transaction"
+        " WHERE account.id = account_id AND transaction.id = transaction_id"
+        f" AND transaction.kind = 'invoice' AND transaction.tenant_id = {_FIRST}",
+        {"invoices_booked": 1},
+        "receivable 10830000000000 EUR, rounding",
     ),
     Damage(
         "an invoice not booked",

@@ -1,11 +1,12 @@
 """Runs: kept for good, seen when they crash, summed up on the front page."""
 
 import datetime as dt
+from importlib import import_module
 from typing import Any
 
 import psycopg
 import pytest
-from django.db import DatabaseError
+from django.db import DatabaseError, InterfaceError, OperationalError
 
 from kit.orm.roles import as_operator
 from metering.reconciliation import examination, services
@@ -17,6 +18,7 @@ from metering.usage.models import Epoch
 from metering.usage.selectors import database_now
 from tests.databases import Database
 from tests.factories.usage import make_epoch
+from tests.metering.reconciliation.commands import run
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
@@ -106,6 +108,33 @@ def test_a_run_that_crashes_says_why(
         assert run.problem == "DatabaseError: the connection was lost"
         assert run.finished_at is not None
         assert standing(now=NOW).problem == f"the last check ({run}) crashed"
+
+
+@pytest.mark.parametrize("command", ["reconcile", "verify_ledger"])
+@pytest.mark.parametrize("error", [DatabaseError, InterfaceError, RuntimeError])
+def test_books_that_cannot_be_checked_do_not_differ(
+    fresh_database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+    command: str,
+    error: type[Exception],
+) -> None:
+    def broken(scope: Scope) -> None:
+        raise error("no answer")
+
+    monkeypatch.setattr(examination, "chain", broken)
+    assert run(command) == (3, "")
+
+
+@pytest.mark.parametrize("command", ["reconcile", "verify_ledger"])
+def test_a_database_that_is_away_is_no_difference(
+    monkeypatch: pytest.MonkeyPatch, command: str
+) -> None:
+    def away() -> None:
+        raise OperationalError("connection refused")
+
+    module = import_module(f"metering.reconciliation.management.commands.{command}")
+    monkeypatch.setattr(module, "database_now", away)
+    assert run(command) == (3, "")
 
 
 def test_a_run_that_was_killed_is_seen(operator_db: None) -> None:

@@ -14,6 +14,7 @@ from django.core.management.base import BaseCommand, CommandError
 from kit.orm.roles import as_operator
 from metering.reconciliation import services
 from metering.reconciliation.management.ending import WRONG_USAGE, carry_out
+from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from tenants.models import Tenant
 
@@ -48,24 +49,23 @@ class Command(BaseCommand):
     def handle(self, *args: Any, **options: Any) -> None:
         """Reconcile and print."""
         with as_operator():
-            now = database_now()
-            start = options["start"] or services.usual_start(now=now)
-            if options["end"] is not None and options["end"] <= start:
-                raise CommandError(
-                    f"--end must lie after {start}: the range is half-open",
-                    returncode=WRONG_USAGE,
-                )
-            tenant_id = _tenant_id(options["tenant"])
-            carry_out(
-                lambda: services.reconcile(
-                    now=now,
-                    first_date=start,
-                    end_date=options["end"],
-                    tenant_id=tenant_id,
-                ),
-                options,
-                self.stdout,
-            )
+            carry_out(lambda: _run(options), options, self.stdout)
+
+
+def _run(options: dict[str, Any]) -> Run:
+    now = database_now()
+    start = options["start"] or services.usual_start(now=now)
+    if options["end"] is not None and options["end"] <= start:
+        raise CommandError(
+            f"--end must lie after {start}: the range is half-open",
+            returncode=WRONG_USAGE,
+        )
+    return services.reconcile(
+        now=now,
+        first_date=start,
+        end_date=options["end"],
+        tenant_id=_tenant_id(options["tenant"]),
+    )
 
 
 def _tenant_id(slug: str | None) -> int | None:
