@@ -11,6 +11,7 @@ from __future__ import annotations
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from statistics import quantiles
 
 import pytest
 from openai import OpenAI
@@ -34,8 +35,9 @@ TOKENIZER = "cl100k_base"
 # One call's text of random tokens, and all of them together, counted again.
 NOISE_SHARE_MAX = 0.15
 NOISE_SHARE_OF_ALL = (0.01, 0.10)
-# A beat of the gateway's event loop, while answers are counted beside it.
-BEAT_SECONDS_MAX = 0.25
+# Of a hundred beats of the gateway's event loop, all but one; the one may be whatever
+# else this machine does, as an answer is counted for every dozen or so.
+BEAT_SECONDS_MAX = 0.05
 LEAVES_AFTER_CHARACTERS = 200
 # What may lie between us and a caller that has just stopped reading.
 IN_THE_SOCKETS_MAX = 20
@@ -99,6 +101,11 @@ class Evidence:
 
     pairs: list[Pair]
     beats: list[float]
+
+    @property
+    def slow_beat(self) -> float:
+        """Return the 99th percentile of the beats."""
+        return quantiles(self.beats, n=100)[-1]
 
     def of(self, sampling: str) -> list[Pair]:
         """Return the pairs of one sampling."""
@@ -169,8 +176,8 @@ def test_random_tokens_count_within_bounds(evidence: Evidence) -> None:
 
 
 def test_the_event_loop_beats_on_while_tokens_are_counted(evidence: Evidence) -> None:
-    assert len(evidence.beats) > 100
-    assert max(evidence.beats) < BEAT_SECONDS_MAX
+    assert len(evidence.beats) > 300
+    assert evidence.slow_beat < BEAT_SECONDS_MAX
 
 
 @pytest.mark.parametrize(
@@ -219,6 +226,11 @@ def test_the_table_of_both_counts(
     """Show how far the counts are apart, and where."""
     with capsys.disabled():
         sys.stdout.write("\n" + "\n".join(_table(evidence.pairs)) + "\n")
+        sys.stdout.write(
+            f"event loop: {len(evidence.beats)} beats, "
+            f"99 of 100 within {evidence.slow_beat * 1000:.0f} ms, "
+            f"longest {max(evidence.beats) * 1000:.0f} ms\n"
+        )
 
 
 def _same(told: Told) -> bool:

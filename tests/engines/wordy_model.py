@@ -30,7 +30,7 @@ WIDTH, INNER_WIDTH, LAYERS, HEADS = 64, 128, 2, 4
 # Logits of about this size: at temperature one every word is about as likely.
 OUTPUT_SCALE = 1.0
 # The end's row is longer than a word's, so that it wins after some dozens of words.
-END_SCALE = 2.5
+END_SCALE = 2.0
 
 TOKENIZER = "cl100k_base"
 # The name under which llama.cpp knows cl100k_base's rule of splitting.
