@@ -21,6 +21,8 @@ from inference.tokenizers.shipped import SHIPPED
 _FOLDER = Path(__file__).parent / "ranks"
 # A longer run of one kind (spaces, say) makes the splitting rule overflow its stack.
 RUN_CHARACTERS_MAX = 25_000
+# tiktoken turns its tokens into Python's objects while nothing else may run.
+PIECE_CHARACTERS = 64_000
 _RUN = re.compile(r"\s+|\S+")
 
 
@@ -67,12 +69,18 @@ def _ranks(path: Path, *, sha256: str) -> dict[bytes, int]:
 
 
 def _digestible(text: str) -> Iterator[str]:
-    """Cut a text within runs that are too long; a cut adds a token at most."""
+    """Cut a long text before a space, and within runs that are too long.
+
+    A cut adds a token at most.
+    """
     if len(text) <= RUN_CHARACTERS_MAX:
         yield text
         return
     start = 0
     for run in _RUN.finditer(text):
+        if run.start() - start > PIECE_CHARACTERS and text[run.start()].isspace():
+            yield text[start : run.start()]
+            start = run.start()
         while run.end() - max(start, run.start()) > RUN_CHARACTERS_MAX:
             end = max(start, run.start()) + RUN_CHARACTERS_MAX
             yield text[start:end]

@@ -13,6 +13,7 @@ from tiktoken_ext import openai_public
 
 from inference.tokenizers import encodings
 from inference.tokenizers.encodings import (
+    PIECE_CHARACTERS,
     RUN_CHARACTERS_MAX,
     TokenizerError,
     text_tokens,
@@ -72,6 +73,16 @@ def test_a_run_that_breaks_tiktoken_is_counted(name: str, unit: str) -> None:
     assert 0 < whole <= len(text.encode())
     # A cut adds a token at most.
     assert abs(whole - halves) <= len(text) // RUN_CHARACTERS_MAX + 2
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_long_text_is_counted_in_pieces_and_as_exactly(name: str) -> None:
+    text = "I'll say: 'né à Zürich', 12345.  if x:  y" * 20_000
+    pieces = list(encodings._digestible(text))
+    assert "".join(pieces) == text
+    assert max(map(len, pieces)) <= PIECE_CHARACTERS + RUN_CHARACTERS_MAX
+    whole = len(encodings.encoding(name).encode_ordinary(text))
+    assert 0 <= text_tokens(name, text) - whole <= len(pieces)
 
 
 def test_a_panic_of_tiktoken_is_an_error_of_ours(
