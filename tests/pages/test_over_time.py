@@ -9,6 +9,7 @@ from django.conf import settings
 from django.test import Client
 
 from kit.orm.roles import as_operator
+from metering.usage import selectors
 from metering.usage.models import Epoch
 from metering.usage.selectors import database_now
 from metering.usage.services import cover, roll_up
@@ -200,3 +201,31 @@ def test_the_table_twin_is_named_and_can_be_reached_by_keyboard(
     )
     assert 'role="img" aria-label="Spend in USD by day, by model. ' in page
     assert page.count("<title>2026-11-") == 4
+
+
+def test_a_tenant_may_be_newer_than_the_instant_that_usage_is_complete_to(
+    finance: Client,
+) -> None:
+    now = database_now()
+    tenant = make_tenant()
+    make_epoch(started_at=now - 9 * DAY, heartbeat_at=now)
+    with as_operator():
+        Epoch.objects.update(open_since=now - 3 * DAY)
+    cover(tenant=tenant, earliest=now, latest=now)
+
+    page = shown(finance, range="7d", tenant=tenant.slug)
+
+    assert f"Complete to {now - 3 * DAY:%Y-%m-%d}" in text(page)
+
+
+def test_more_groups_than_an_answer_holds_are_400_with_the_way_out(
+    finance: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        used(make_tenant(), NOON)
+    monkeypatch.setattr(selectors, "ROWS_MAX", 1)
+
+    response = finance.get("/finance/", {**DAYS, "by": "key"})
+
+    assert response.status_code == 400
+    assert "ask for a shorter range" in text(response.content)

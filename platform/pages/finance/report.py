@@ -11,7 +11,7 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, fields, replace
 
-from kit.errors import InvalidRequest
+from kit.errors import InvalidRequest, NotFound
 from metering.usage.report import Group, Measures
 from metering.usage.selectors import (
     Dimension,
@@ -20,6 +20,7 @@ from metering.usage.selectors import (
     billing_day,
     usage,
 )
+from metering.usage.zones import date_at
 from pages.figures import Amount, RoundedAmount, amount, count, places_of, rounded
 from pages.finance.buckets import Moment, TimeAxis, days, hours
 from pages.finance.choice import DAYS_MAX, By, Choice, Each
@@ -159,7 +160,12 @@ def _axis(choice: Choice, report: UsageReport, *, now: dt.datetime) -> TimeAxis:
 def _moment(choice: Choice, at: dt.datetime) -> Moment:
     if choice.tenant is None:
         return Moment(at, at.astimezone(dt.UTC).date())
-    return Moment(at, billing_day(tenant=choice.tenant, at=at).date)
+    try:
+        date = billing_day(tenant=choice.tenant, at=at).date
+    except NotFound:
+        # Usage may be complete only to before a new tenant's first day.
+        date = date_at(at, choice.tenant.zone)
+    return Moment(at, date)
 
 
 def _table(choice: Choice, report: UsageReport, models: Sequence[str]) -> Table:

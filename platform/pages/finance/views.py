@@ -12,6 +12,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
+from kit.errors import InvalidRequest
 from kit.orm.snapshot import snapshot
 from metering.billing.selectors import invoice_by_public_id
 from metering.usage.selectors import database_now
@@ -38,11 +39,14 @@ def overview(request: HttpRequest) -> HttpResponse:
         now = database_now()
         form = ChoiceForm(request.GET, now=now)
         if not form.is_valid():
-            return render(
-                request, "pages/finance/overview.html", {"form": form}, status=400
-            )
+            return _refused(request, form)
         choice = form.choice()
-        found = findings(choice, now=now, models=form.models)
+        try:
+            found = findings(choice, now=now, models=form.models)
+        except InvalidRequest as refused:
+            # More groups than an answer holds: not even the table can be shown.
+            form.add_error("by", refused.message)
+            return _refused(request, form)
         context = {
             "form": form,
             "choice": choice,
@@ -55,6 +59,10 @@ def overview(request: HttpRequest) -> HttpResponse:
             "lags": now - found.complete_to > FRESH,
         }
     return render(request, "pages/finance/overview.html", context)
+
+
+def _refused(request: HttpRequest, form: ChoiceForm) -> HttpResponse:
+    return render(request, "pages/finance/overview.html", {"form": form}, status=400)
 
 
 @require_safe
