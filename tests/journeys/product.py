@@ -19,7 +19,7 @@ from pathlib import Path
 import httpx
 
 from config.env import GROUPS, Settings
-from config.local.children import free_port
+from config.local.children import dies_with_parent, free_port
 from config.local.settings import UpSettings
 from config.local.state import read_env
 
@@ -128,6 +128,8 @@ def started(settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
+            # Killed outright, the tests leave no product behind.
+            preexec_fn=dies_with_parent(signal.SIGTERM),  # noqa: PLW1509
         )
     try:
         yield supervisor
