@@ -19,6 +19,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from kit.drf.schema import ManagementSchema
 from kit.drf.serializers import Filters, Input
+from kit.errors import InvalidRequest
 from kit.ids import uuid7
 from kit.orm.roles import as_operator
 
@@ -61,7 +62,11 @@ class OperatorView(APIView):
         return values
 
     def parse_query(self, serializer: type[Filters]) -> dict[str, Any]:
-        """Return the validated query; raises `ValidationError`, which is a 400."""
+        """Return the validated query; raises what is a 400."""
+        for name, given in self.request.query_params.lists():
+            if len(given) > 1:
+                # Answering one of them would be answering another question.
+                raise InvalidRequest(f"'{name}' is given more than once.", param=name)
         # As a plain mapping: of a form, DRF would take a missing boolean for false.
         parsed = serializer(data=self.request.query_params.dict())
         parsed.is_valid(raise_exception=True)

@@ -226,11 +226,12 @@ def test_a_slug_of_digits_is_that_tenant_and_not_an_id(operator: Client) -> None
         ({"project": "987654321"}, "project"),
         ({"key": "0"}, "key"),
         ({"modle": "demo"}, "modle"),
+        ({"group_by": ["day", "model"]}, "group_by"),
         ({"start": "2026-01-01T01:00:00Z", "end": "2026-11-01"}, "start"),
     ],
 )
 def test_what_makes_no_sense_is_400_and_named(
-    operator: Client, query: dict[str, str], param: str
+    operator: Client, query: dict[str, str | list[str]], param: str
 ) -> None:
     response = operator.get("/api/v1/usage/", query)
 
