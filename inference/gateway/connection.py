@@ -97,6 +97,23 @@ class Downstream:
         if self.is_lost:
             raise ClientGoneError
 
+    async def caught_up(self) -> None:
+        """Return once whole answers are in the kernel, or their client is lost.
+
+        They may be large, and hold no engine: a client has its time as long as it takes
+        something of them. uvicorn would wait for ever.
+        """
+        flow, transport = self._connection.flow, self._connection.transport
+        while flow.write_paused and not self._connection.ended.done():
+            left = transport.get_write_buffer_size()
+            try:
+                async with asyncio.timeout(self._connection.stall_s_max):
+                    await flow.drain()
+            except TimeoutError:
+                if transport.get_write_buffer_size() >= left:
+                    self.abort()
+                    return
+
     async def begun(self, last_bytes: int) -> bool:
         """Tell whether the kernel took the first byte of an answer's last write."""
         if self.cycle is None or not self.cycle.response_complete:

@@ -102,6 +102,7 @@ class HttpRequest:
 
     async def start(self, status: int, headers: Headers) -> None:
         """Send the status line and the headers."""
+        await self.downstream.caught_up()
         self.is_started = True
         self.status = status
         await self._send(
@@ -119,6 +120,7 @@ class HttpRequest:
 
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Send a part of the body."""
+        await self.downstream.caught_up()
         await self._send(
             {"type": "http.response.body", "body": data, "more_body": not last}
         )

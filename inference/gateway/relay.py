@@ -183,6 +183,7 @@ async def relay_answer(
     await http.respond(200, body)
     if not await http.downstream.begun(len(body)):
         settlement.give_back(prompt_too=False)
+    await http.downstream.caught_up()
 
 
 def _answer_of(body: bytes) -> JsonObject:

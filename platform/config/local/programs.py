@@ -31,6 +31,9 @@ DATABASE = "tollgate"
 SIMULATED_MODEL = "demo-model"
 LISTENING = ("postgres", "valkey", "engine-1", "web")
 DRAIN_MS = 5_000
+# What a gateway may need beyond: to cut off readers that stand still, to end its counts
+# and to commit what is left. Killed meanwhile, it would lose that.
+SETTLE_SECONDS = 15.0
 PROBE_SECONDS_MAX = 2.0
 
 
@@ -248,7 +251,7 @@ def _gateway(plan: Plan, name: str) -> Program:
         command=command("config.gateway"),
         env=env,
         is_up=partial(_is_ready, f"{plan.address}/readyz"),
-        stop_seconds=int(env["DRAIN_MS"]) / 1000 + 5.0,
+        stop_seconds=int(env["DRAIN_MS"]) / 1000 + SETTLE_SECONDS,
     )
 
 

@@ -123,6 +123,10 @@ class RawClient:
             self._parser.feed_data(data)
         return answer
 
+    def read_some(self) -> None:
+        """Read a little, whatever it is."""
+        self._parser.feed_data(self.sock.recv(65536))
+
     def read_text(self, text: str) -> Answer:
         """Read until a stream has delivered this text."""
         return self.read_until(lambda answer: text in answer.text)

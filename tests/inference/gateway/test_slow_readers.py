@@ -1,6 +1,9 @@
 """A client that does not read: the engine is paused, memory is bounded, others flow."""
 
 import threading
+import time
+
+import pytest
 
 from inference.engines.exchange import BUFFER_BYTES_MAX
 from inference.engines.origin import Timeouts
@@ -86,6 +89,49 @@ def test_a_client_that_takes_nothing_for_too_long_pays_for_what_it_took() -> Non
     assert outcome.status is EventStatus.CLIENT_GONE
     assert 0 < outcome.counts.output_tokens < flood.sent < flood.blocks
     assert outcome.counts.output_tokens < outcome.generated_tokens
+
+
+@pytest.mark.parametrize("ahead", [1, 2])
+def test_who_does_not_read_its_whole_answers_is_dropped(ahead: int) -> None:
+    body = wire.answer("x" * 8_000_000, output=9)
+
+    def script(side: EngineSide) -> None:
+        while side.request():
+            side.send(wire.whole(body))
+
+    with (
+        running_gateway(stall_s_max=0.3) as gateway,
+        scripted_engine(script) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        model = gateway.serve(engine.url)
+        for _ in range(ahead):
+            slow.chat(model)
+        wait_until(lambda: len(gateway.meter.outcomes) == ahead)
+        wait_until(lambda: not gateway.server.server_state.connections)
+        wait_until(lambda: not gateway.server.server_state.tasks)
+        # The one it might have read is its own; of the other it was handed nothing.
+        assert len(gateway.meter.corrections) == ahead - 1
+
+
+def test_who_reads_a_whole_answer_slowly_gets_it_all() -> None:
+    body = wire.answer("x" * 8_000_000, output=9)
+
+    def script(side: EngineSide) -> None:
+        side.request()
+        side.send(wire.whole(body))
+
+    with (
+        running_gateway(stall_s_max=0.2) as gateway,
+        scripted_engine(script) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        slow.chat(gateway.serve(engine.url))
+        began, pause = time.monotonic(), threading.Event()
+        while time.monotonic() - began < 0.8:
+            slow.read_some()
+            pause.wait(0.02)
+        assert len(slow.read().body) > 8_000_000
 
 
 def test_the_engine_is_not_called_silent_while_its_client_is_slow() -> None:
