@@ -96,6 +96,7 @@ class Counting:
 
         None may use up the patience of all: who leaves leaves a frozen one first.
         """
+        pause_s = self.pause_s
         while True:
             replicas = self.snapshot.replicas_by_model.get(request.model, ())
             able = False
@@ -125,7 +126,9 @@ class Counting:
                 return asked.known_tokens + sum(counts)
             if not able:
                 return None
-            await asyncio.sleep(self.pause_s)
+            await asyncio.sleep(pause_s)
+            # A large prompt is written anew each time, while the event loop waits.
+            pause_s *= 2
 
     async def _ask(
         self, replica: ReplicaEntry, backend: InferenceBackend, call: EngineCall

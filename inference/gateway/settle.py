@@ -140,7 +140,9 @@ class Settlement:
             if isinstance(error, Exception):
                 log.exception("counting_failed")
             counts, generated = None, None
-        counted_by: CountedBy | None = CountedBy.TOKENIZER
+        counted_by: CountedBy | None = None
+        if ended.delivered or not ended.tally.has_prompt:
+            counted_by = CountedBy.TOKENIZER
         if counts is None:
             # What the engine did say, if anything, still holds.
             log.warning("tokens_not_counted", model=self.request.model[:128])

@@ -428,10 +428,9 @@ def test_what_an_engine_refuses_is_void_whoever_leaves_meanwhile(
     assert gateway.meter.outcomes == []
 
 
-async def test_an_answer_given_back_while_it_is_counted_is_corrected() -> None:
+def settling(counting: Counting) -> tuple[RecordingMeter, Settlement]:
+    """Return the settlement of a chat, and the meter that will note it."""
     meter = RecordingMeter(asyncio.get_running_loop())
-    snapshot = Snapshot()
-    counting = Counting(None, snapshot, TokenizerPool())  # type: ignore[arg-type]
     request = parse(
         Surface.CHAT_COMPLETIONS, orjson.dumps({"model": "m", "messages": MESSAGES})
     )
@@ -439,9 +438,14 @@ async def test_an_answer_given_back_while_it_is_counted_is_corrected() -> None:
     admission = meter.admit(
         caller, model="m", surface=Surface.CHAT_COMPLETIONS, streamed=False
     )
-    settlement = Settlement(
+    return meter, Settlement(
         meter, GatewayMetrics(), counting, admission, request, TOKENIZER, 0
     )
+
+
+async def test_an_answer_given_back_while_it_is_counted_is_corrected() -> None:
+    counting = Counting(None, Snapshot(), TokenizerPool())  # type: ignore[arg-type]
+    meter, settlement = settling(counting)
     transcript = Transcript.of_answer(answer(TEXT, output=0))
     settlement.handed_over(0, transcript)
     commit = settlement.end(EventStatus.OK, Tally(), transcript)
@@ -450,6 +454,21 @@ async def test_an_answer_given_back_while_it_is_counted_is_corrected() -> None:
     [outcome] = meter.outcomes
     assert outcome.counts.output_tokens == text_tokens(TOKENIZER, TEXT)
     assert len(meter.corrections) == 1
+    await counting.close()
+
+
+async def test_text_that_nobody_got_does_not_hide_who_counted_what_is_billed() -> None:
+    counting = Counting(None, Snapshot(), TokenizerPool())  # type: ignore[arg-type]
+    meter, settlement = settling(counting)
+    tally, transcript = Tally(), Transcript()
+    tally.running(0, PROMPT_TOKENS, 1)
+    settlement.handed_over(1, transcript)
+    transcript.add(0, {"delta": {"content": TEXT}})
+    await settlement.end(EventStatus.CLIENT_GONE, tally, transcript)
+    [outcome] = meter.outcomes
+    assert outcome.counted_by is CountedBy.ENGINE
+    assert outcome.counts == TokenCounts(input_tokens=PROMPT_TOKENS, output_tokens=1)
+    assert outcome.generated_tokens == 1 + text_tokens(TOKENIZER, TEXT)
     await counting.close()
 
 
