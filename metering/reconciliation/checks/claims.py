@@ -18,9 +18,12 @@ WITH claim AS (
         claim.revision, count(*) AS claims, min(posting.quantity) AS quantity,
         bool_and(line.id IS NOT NULL AND line.tenant_id = claim.tenant_id
             AND line.price_id = claim.price_id
-            AND line.token_class = claim.token_class) AS is_alike
+            AND line.token_class = claim.token_class) AS is_alike,
+        bool_and(claim.date < period.end_date) AS is_over
     FROM billing_claimedposting claim
     LEFT JOIN billing_invoiceline line ON line.id = claim.line_id
+    LEFT JOIN billing_invoice invoice ON invoice.id = line.invoice_id
+    LEFT JOIN billing_period period ON period.id = invoice.period_id
     LEFT JOIN ledger_dayposting posting ON posting.tenant_id = claim.tenant_id
         AND posting.date = claim.date AND posting.price_id = claim.price_id
         AND posting.token_class = claim.token_class
@@ -35,8 +38,10 @@ difference AS (
         'one posting, charged in one line of its price and class' AS expected,
         CASE WHEN quantity IS NULL THEN 'a claim of no posting'
             WHEN claims > 1 THEN claims || ' claims'
-            ELSE 'a line of another tenant, price or class' END AS found
-    FROM claim WHERE quantity IS NULL OR claims > 1 OR NOT is_alike
+            WHEN NOT is_alike THEN 'a line of another tenant, price or class'
+            ELSE 'a line of a period before it' END AS found
+    FROM claim
+    WHERE quantity IS NULL OR claims > 1 OR NOT is_alike OR is_over IS NOT TRUE
 )
 """  # noqa: S608 - put together from the constants above
 

@@ -54,6 +54,7 @@ difference AS (
 _BOOKED = f"""
 WITH booked AS (
     SELECT transaction.id, transaction.tenant_id, transaction.source,
+        transaction.occurred_at,
         coalesce(sum(entry.amount_picos) FILTER (WHERE account.kind = 'accrued'), 0)
             AS accrued,
         coalesce(sum(entry.amount_picos) FILTER (WHERE account.kind = 'revenue'), 0)
@@ -72,13 +73,15 @@ WITH booked AS (
 ),
 posted AS (
     SELECT posting.tenant_id, posting.transaction_id, posting.date,
-        posting.charge_picos, book.currency,
+        posting.charge_picos, book.currency, day.ends_at,
         posting.date || ' price ' || posting.price_id || ' '
             || {class_name("posting.token_class")} || ' r' || posting.revision AS source
     FROM ledger_dayposting posting
     LEFT JOIN pricing_price price ON price.id = posting.price_id
     LEFT JOIN pricing_pricebookversion version ON version.id = price.version_id
     LEFT JOIN pricing_pricebook book ON book.id = version.book_id
+    LEFT JOIN usage_billingday day ON day.tenant_id = posting.tenant_id
+        AND day.date = posting.date
     WHERE {of_tenant("posting")}
 ),
 compared AS (
@@ -90,6 +93,9 @@ compared AS (
             || booked.currency || ', as ' || booked.source
             || CASE WHEN booked.elsewhere > 0
                 THEN ', and ' || booked.elsewhere || ' entries on other accounts'
+                ELSE '' END
+            || CASE WHEN booked.occurred_at <> posted.ends_at
+                THEN ', and at ' || booked.occurred_at || ' and not as its day ends'
                 ELSE '' END AS found
     FROM posted FULL JOIN booked ON booked.id = posted.transaction_id
         AND booked.tenant_id = posted.tenant_id

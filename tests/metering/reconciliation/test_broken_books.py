@@ -53,6 +53,13 @@ _LEDGER = (
         " input r1, and 2 entries on other accounts",
     ),
     Damage(
+        "a posting put off to where no balance of today sees it",
+        "UPDATE ledger_transaction SET occurred_at = '2099-01-01Z'"
+        f" WHERE id = {_POSTED}",
+        {"postings_booked": 1},
+        " input r1, and at 2099-01-01 ",
+    ),
+    Damage(
         "a source posted twice",
         "ALTER TABLE ledger_transaction DROP CONSTRAINT transaction_source_once;"
         " UPDATE ledger_transaction SET source = (SELECT source FROM"

@@ -217,6 +217,13 @@ _POSTINGS = (
         "a line of another tenant, price or class",
     ),
     Damage(
+        "a posting charged by the invoice of an earlier month",
+        f"UPDATE billing_period SET end_date = '2026-09-11' WHERE tenant_id = {_FIRST}",
+        {"postings_claimed": 3},
+        "revision 1: one posting, charged in one line of its price and class / "
+        "a line of a period before it",
+    ),
+    Damage(
         "a posting charged twice",
         "ALTER TABLE billing_claimedposting DROP CONSTRAINT"
         " billing_claimedposting_pkey; INSERT INTO billing_claimedposting"
