@@ -10,8 +10,10 @@ from typing import Any
 
 from kit.json_values import is_array, is_object
 
-# Of a chat's delta; engines write the reasoning under either name.
-_TEXT_FIELDS = ("content", "reasoning", "reasoning_content", "refusal")
+# Of a chat's delta.
+_TEXT_FIELDS = ("content", "refusal")
+# Engines write the reasoning under either name, and some the same under both.
+_REASONING_FIELDS = ("reasoning", "reasoning_content")
 
 
 @dataclass(slots=True)
@@ -96,6 +98,10 @@ def _texts(choice: Mapping[str, Any]) -> Iterator[str]:
     for name in _TEXT_FIELDS:
         if isinstance(text := delta.get(name), str) and text:
             yield text
+    for name in _REASONING_FIELDS:
+        if isinstance(text := delta.get(name), str) and text:
+            yield text
+            break
     calls = delta.get("tool_calls")
     for call in calls if is_array(calls) else ():
         function = call.get("function") if is_object(call) else None

@@ -20,6 +20,13 @@ def test_all_that_a_model_writes_is_text() -> None:
     assert transcript.generated() == ["ablook{}", "c"]
 
 
+def test_reasoning_under_both_of_its_names_is_written_once() -> None:
+    transcript = Transcript()
+    transcript.add(0, delta(reasoning="why", reasoning_content="why", content="a"))
+    transcript.add(0, delta(reasoning_content="b"))
+    assert transcript.generated() == ["awhyb"]
+
+
 def test_only_what_was_handed_over_is_delivered() -> None:
     transcript = Transcript()
     transcript.add(0, delta(content="got "))
