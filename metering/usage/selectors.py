@@ -34,6 +34,7 @@ __all__ = [
     "UsageRow",
     "billing_day",
     "billing_month",
+    "billing_zones",
     "changed_days",
     "complete_to",
     "database_now",
@@ -103,6 +104,18 @@ def billing_day(*, tenant: Tenant, at: dt.datetime) -> BillingDay:
     if found is None:
         raise NotFound(f"Tenant '{tenant.slug}' has no billing day at {at:%Y-%m-%d}.")
     return found
+
+
+def billing_zones(*, tenant: Tenant, start: dt.datetime, end: dt.datetime) -> list[str]:
+    """Return the zones of a tenant's billing days in a range, in their order.
+
+    A tenant's own zone is that of its coming months.
+    """
+    days = BillingDay.objects.filter(
+        tenant_id=tenant.pk, starts_at__lt=end, ends_at__gt=start
+    )
+    zones = days.order_by("date").values_list("zone", flat=True)
+    return list(dict.fromkeys(zones)) or [tenant.zone]
 
 
 def changed_days(

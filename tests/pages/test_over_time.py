@@ -229,3 +229,16 @@ def test_more_groups_than_an_answer_holds_are_400_with_the_way_out(
 
     assert response.status_code == 400
     assert "ask for a shorter range" in text(response.content)
+
+
+def test_days_are_said_to_be_of_the_zone_in_which_they_were_made(
+    finance: Client,
+) -> None:
+    tenant = make_tenant(zone="UTC")
+    used(tenant, NOON)
+    with as_operator():
+        Tenant.objects.filter(pk=tenant.pk).update(zone="Asia/Kolkata")
+
+    words = text(shown(finance, **DAYS, tenant=tenant.slug))
+
+    assert "billing days in UTC" in words

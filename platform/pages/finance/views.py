@@ -15,7 +15,7 @@ from django.views.decorators.http import require_safe
 from kit.errors import InvalidRequest
 from kit.orm.snapshot import snapshot
 from metering.billing.selectors import invoice_by_public_id
-from metering.usage.selectors import database_now
+from metering.usage.selectors import billing_zones, database_now
 from pages.access import staff_page
 from pages.finance.chart import chart
 from pages.finance.choice import options
@@ -57,6 +57,11 @@ def overview(request: HttpRequest) -> HttpResponse:
             "everything": choice.address(tenant="", model=""),
             "so_far": found.start <= now < found.end,
             "lags": now - found.complete_to > FRESH,
+            "zones": billing_zones(
+                tenant=choice.tenant, start=found.start, end=found.end
+            )
+            if choice.tenant
+            else [],
         }
     return render(request, "pages/finance/overview.html", context)
 
