@@ -17,7 +17,7 @@ from pathlib import Path
 import uvloop
 
 from tests.bench.client import Load, Observed
-from tests.bench.machine import Cores, Usage, busy_s, pin, usage_of
+from tests.bench.machine import Cores, Usage, busy_s, pin_alone, usage_of
 from tests.bench.report import Measurement, percentile_ms, table
 from tests.bench.results import LATEST, collect
 from tests.bench.scenarios import SCENARIOS, Scenario
@@ -43,14 +43,14 @@ def main(argv: Sequence[str]) -> int:
     cores = Cores.divided()
     _say(_heading(cores, options.rounds, options.seconds))
     # Inherited by all that is started from here on.
-    pin(os.getpid(), cores.rest)
+    pin_alone(cores.rest)
     measured: list[Measurement] = []
     try:
         with (
             running_engine(cores) as engine,
             running(options.targets, engine, cores) as targets,
         ):
-            pin(os.getpid(), cores.client)
+            pin_alone(cores.client)
             for scenario in scenarios:
                 rows = _turns(scenario, targets, engine, rounds=options.rounds)
                 measured += [row for each in rows.values() for row in each]

@@ -58,10 +58,19 @@ class Usage:
 def pin(pid: int, cores: frozenset[int]) -> None:
     """Keep a process, with its threads and children, on these cores."""
     for member in _tree(pid):
-        for thread in (_PROC / str(member) / "task").glob("*"):
-            # One that ends meanwhile needs no core.
-            with contextlib.suppress(ProcessLookupError):
-                os.sched_setaffinity(int(thread.name), cores)
+        _pin_threads(member, cores)
+
+
+def pin_alone(cores: frozenset[int]) -> None:
+    """Keep this process on these cores, and leave its children where they are."""
+    _pin_threads(os.getpid(), cores)
+
+
+def _pin_threads(pid: int, cores: frozenset[int]) -> None:
+    for thread in (_PROC / str(pid) / "task").glob("*"):
+        # One that ends meanwhile needs no core.
+        with contextlib.suppress(ProcessLookupError):
+            os.sched_setaffinity(int(thread.name), cores)
 
 
 def usage_of(pid: int | None) -> Usage:
