@@ -81,7 +81,7 @@ class Downstream:
         return has_room(self._connection.sock, size, not_sent_max=NOTSENT_LOWAT_BYTES)
 
     async def drained(self) -> None:
-        """Return once all that was written is in the kernel; raise if it is lost.
+        """Return once the kernel has all that was written; raise if it was lost before.
 
         A client that takes nothing for too long is dropped, so that it holds neither
         memory nor the engine for ever.
@@ -89,11 +89,15 @@ class Downstream:
         flow = self._connection.flow
         if flow.write_paused:
             self.is_slow = True
+            self._connection.has_emptied = False
             try:
                 async with asyncio.timeout(self._connection.stall_s_max):
                     await flow.drain()
             except TimeoutError:
                 self.abort()
+            if self._connection.has_emptied:
+                # Who takes the last of it and leaves at once has it all the same.
+                return
         if self.is_lost:
             raise ClientGoneError
 
@@ -170,6 +174,7 @@ class ClientConnection(HttpToolsProtocol):
         self._unanswered: list[Downstream] = []
         self._overhead_bytes = 0
         self._is_deaf = False
+        self.has_emptied = True
         self._is_in_body = False
         self._refusal = ""
         self._head_timer = self.loop.call_later(self.head_s_max, transport.abort)
@@ -181,6 +186,14 @@ class ClientConnection(HttpToolsProtocol):
                 (socket.TCP_NODELAY, 1),
             ):
                 self.sock.setsockopt(socket.IPPROTO_TCP, option, value)
+
+    def resume_writing(self) -> None:
+        """Note that nothing is left here: with no buffer allowed, that is what it says.
+
+        When a connection is lost, uvicorn wakes who waits without coming through here.
+        """
+        self.has_emptied = True
+        super().resume_writing()
 
     def data_received(self, data: bytes) -> None:
         """Parse what came, within the bounds of what is no body."""

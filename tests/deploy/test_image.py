@@ -47,9 +47,16 @@ def built(folder: Path) -> Image:
 
 @pytest.fixture(scope="module")
 def deployment(built: Image, folder: Path) -> Iterator[Deployment]:
-    """Start every service; it is here once all are healthy."""
+    """Start every service; it is here once all are healthy.
+
+    Each must end when it is asked to: SIGTERM is for the process, not for a shell.
+    """
     with deployed(built, folder, compose.filled_in()) as running:
         yield running
+        for name in ("beat", "worker", "web", "gateway", "engine"):
+            status = running.containers[name].stop()
+            # uvicorn and some servers end by the signal that they were asked with.
+            assert status in {0, -15}, running.containers[name].said()
 
 
 def test_it_holds_what_runs_and_nothing_else(built: Image) -> None:
@@ -153,15 +160,6 @@ def test_pages_and_their_files_are_served(deployment: Deployment) -> None:
     # Collected, named after its content and compressed when the image was built.
     assert "immutable" in style.headers["cache-control"]
     assert style.headers["content-encoding"] == "gzip"
-
-
-def test_a_service_ends_when_it_is_asked_to(deployment: Deployment) -> None:
-    """The last test of this module: SIGTERM is for the process, not for a shell."""
-    asked = {name: deployment.containers[name] for name in ("beat", "worker", "web")}
-    for name in (*asked, "gateway", "engine"):
-        status = deployment.containers[name].stop()
-        # uvicorn and some servers end by the signal that they were asked with.
-        assert status in {0, -15}, deployment.containers[name].said()
 
 
 def seeded(deployment: Deployment) -> dict[str, str]:

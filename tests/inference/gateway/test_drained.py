@@ -136,6 +136,23 @@ def test_it_raises_when_the_client_is_lost_while_it_waits(
     assert not writer.after_drained
 
 
+@pytest.mark.parametrize("loop", LOOPS)
+def test_who_takes_the_last_of_it_and_leaves_at_once_has_it(loop: str) -> None:
+    """Both are heard of in one turn of the loop, before the writer has its own."""
+    writer = Writer(1_000_000)
+    with answering(writer, loop) as (gateway, _):
+        assert writer.blocked.wait(PATIENCE_S)
+
+        def empty_and_lose() -> None:
+            [connection] = gateway.server.server_state.connections
+            connection.resume_writing()
+            connection.transport.abort()
+
+        gateway.run(empty_and_lose)
+        wait_until(lambda: writer.after_drained)
+    assert writer.raised is None
+
+
 @pytest.fixture(scope="module", params=LOOPS)
 def narrow(request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     """Run a gateway whose sockets hold as little as Linux lets them."""
