@@ -59,7 +59,9 @@ class Counting:
         self, request: GenerationRequest, tokenizer: str, *, is_waited_for: bool
     ) -> int | None:
         """Return the length of a prompt in tokens; None when nobody can tell."""
-        patience_s = min(self.patience_s, WAITED_FOR_S if is_waited_for else PATIENCE_S)
+        patience_s = self.patience_s
+        if is_waited_for:
+            patience_s = min(patience_s, WAITED_FOR_S)
         try:
             async with asyncio.timeout(patience_s):
                 tokens = await self._prompt_at_engines(request, patience_s=patience_s)

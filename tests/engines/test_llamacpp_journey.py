@@ -231,6 +231,8 @@ def test_the_table_of_both_counts(
             f"99 of 100 within {evidence.slow_beat * 1000:.0f} ms, "
             f"longest {max(evidence.beats) * 1000:.0f} ms\n"
         )
+    # Words and noise, chats and completions: a kind that is missing shows nothing.
+    assert len({_kind(pair.told.question) for pair in evidence.pairs}) == 4
 
 
 def _same(told: Told) -> bool:

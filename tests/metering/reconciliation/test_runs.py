@@ -27,6 +27,10 @@ CHANGES = (
     "UPDATE reconciliation_difference SET found = ''",
     "DELETE FROM reconciliation_run",
     "UPDATE reconciliation_run SET difference_count = 0",
+    "INSERT INTO reconciliation_difference"
+    " (run_id, check_name, tenant_id, subject, expected, found)"
+    " SELECT run_id, check_name, tenant_id, 'later', expected, found"
+    " FROM reconciliation_difference",
 )
 
 
