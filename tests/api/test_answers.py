@@ -149,7 +149,6 @@ def call_reconciliation(call: Caller) -> None:
     """Read a run, its checks, its steps and what it found."""
     run = Run.objects.create(
         kind=Run.Kind.RECONCILE,
-        state=Run.State.DIFFERS,
         started_at=database_now(),
         rows_seen=1,
         difference_count=1,
@@ -159,6 +158,9 @@ def call_reconciliation(call: Caller) -> None:
     run.differences.create(
         check_name="days_join", subject="one", expected="1", found="2"
     )
+    # What is found is written down before the run ends.
+    run.state = Run.State.DIFFERS
+    run.save()
     call("list_reconciliation_runs", query="kind=reconcile&state=differs")
     assert call("retrieve_reconciliation_run", run.pk)["checks"]
     assert call("list_differences", run.pk, query="check=days_join")["data"]
