@@ -2,7 +2,8 @@
 
 Failure: a value the model refuses is an `InvalidRequest` that names its field, a value
 that another row already has is a `Conflict`. The database has the last word on
-uniqueness, so two writers at once end as one row and one `Conflict`.
+uniqueness, so two writers at once end as one row and one `Conflict`. What is written is
+told to the audit in the same transaction.
 """
 
 from collections.abc import Mapping
@@ -14,20 +15,25 @@ from psycopg.errors import UniqueViolation
 
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
+from kit.orm.audited import tell, values
 
 _TAKEN = frozenset({"unique", "unique_together"})
 
 
-def create(row: models.Model) -> None:
+def create(row: models.Model, *, action: str = "create") -> None:
     """Validate and insert a new row.
 
     Raises `InvalidRequest` or `Conflict`.
     """
     _clean(row)
-    _save(row, force_insert=True)
+    with atomic():
+        _save(row, force_insert=True)
+        tell(row, action=action, after=values(row))
 
 
-def change(row: models.Model, changes: Mapping[str, object]) -> None:
+def change(
+    row: models.Model, changes: Mapping[str, object], *, action: str = "update"
+) -> None:
     """Set the named fields of a row, validate it, and write those that differ.
 
     Raises `InvalidRequest` or `Conflict`.
@@ -35,10 +41,20 @@ def change(row: models.Model, changes: Mapping[str, object]) -> None:
     differing = [name for name, value in changes.items() if getattr(row, name) != value]
     if not differing:
         return
-    for name in differing:
-        setattr(row, row._meta.get_field(name).name, changes[name])
+    fields = [row._meta.get_field(name) for name in differing]
+    names = [str(getattr(field, "attname", field.name)) for field in fields]
+    before = {name: getattr(row, name) for name in names}
+    for name, field in zip(differing, fields, strict=True):
+        setattr(row, field.name, changes[name])
     _clean(row)
-    _save(row, update_fields=differing)
+    with atomic():
+        _save(row, update_fields=differing)
+        tell(
+            row,
+            action=action,
+            before=before,
+            after={name: getattr(row, name) for name in names},
+        )
 
 
 def _clean(row: models.Model) -> None:

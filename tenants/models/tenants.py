@@ -1,16 +1,14 @@
-"""Who may call: a tenant pays, its projects divide the use, API keys name the caller.
+"""Who pays: a tenant, the projects that divide its use, the plan it is on."""
 
-Rows are never deleted: a tenant is suspended, a project archived, a key revoked, so
-that every usage event keeps its names.
-"""
-
-import datetime as dt
 import zoneinfo
+from typing import ClassVar
 
 from django.core.exceptions import ValidationError
 from django.core.validators import RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+
+from kit.orm.audited import Audited
 
 _slug = RegexValidator(
     r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?\Z",
@@ -28,6 +26,33 @@ def _known_zone(value: str) -> None:
         raise ValidationError(f"'{value}' is not a time zone such as Europe/Berlin.")
 
 
+class Plan(models.Model):
+    """What tenants may use unless their own limits say otherwise."""
+
+    slug = models.CharField(max_length=63, unique=True, validators=[_slug])
+    name = models.CharField(max_length=200)
+    is_default = models.BooleanField(
+        default=False, help_text="Of tenants that are on no other plan."
+    )
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited("plan", tenant=None)
+
+    class Meta:
+        ordering = ("slug",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("is_default",),
+                condition=models.Q(is_default=True),
+                name="plan_one_default",
+                violation_error_message="There is a default plan already.",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.slug
+
+
 class Tenant(models.Model):
     """A customer or department: the unit of isolation, of billing and of limits."""
 
@@ -41,7 +66,19 @@ class Tenant(models.Model):
     currency = models.CharField(max_length=3, default="USD", validators=[_currency])
     zone = models.CharField(max_length=64, default="UTC", validators=[_known_zone])
     billing_email = models.EmailField(blank=True)
+    plan = models.ForeignKey(
+        Plan,
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="tenants",
+        help_text="Without one, the default plan holds.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited(
+        "tenant", tenant="id", personal=frozenset({"billing_email"})
+    )
 
     class Meta:
         ordering = ("slug",)
@@ -59,6 +96,8 @@ class Project(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     archived_at = models.DateTimeField(null=True, blank=True, editable=False)
 
+    audited: ClassVar = Audited("project")
+
     class Meta:
         ordering = ("tenant_id", "slug")
         constraints = (
@@ -69,38 +108,3 @@ class Project(models.Model):
 
     def __str__(self) -> str:
         return self.slug
-
-
-class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
-    """Reads of API keys."""
-
-    def for_tenant(self, tenant: Tenant) -> "ApiKeyQuerySet":
-        """Keep the keys of one tenant."""
-        return self.filter(tenant=tenant)
-
-    def active(self, now: dt.datetime) -> "ApiKeyQuerySet":
-        """Keep the keys that still open the door."""
-        return self.filter(revoked_at=None).exclude(expires_at__lte=now)
-
-
-class ApiKey(models.Model):
-    """A secret that calls the API for one project; only its HMAC is kept."""
-
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="api_keys")
-    project = models.ForeignKey(Project, models.PROTECT, related_name="api_keys")
-    name = models.CharField(max_length=200)
-    digest = models.CharField(max_length=64, unique=True, editable=False)
-    shown = models.CharField(max_length=16, editable=False)
-    created_at = models.DateTimeField(db_default=Now(), editable=False)
-    expires_at = models.DateTimeField(null=True, blank=True)
-    revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
-
-    objects = ApiKeyQuerySet.as_manager()
-
-    class Meta:
-        ordering = ("-id",)
-        verbose_name = "API key"
-        verbose_name_plural = "API keys"
-
-    def __str__(self) -> str:
-        return f"{self.name} ({self.shown})"

@@ -1,0 +1,39 @@
+"""Who may call, and how much: the rows of this app, a subject a module.
+
+Rows with history are never deleted: a tenant is suspended, a project archived, a key or
+a token revoked, a member removed, a limit ended.
+"""
+
+from tenants.models.answers import StoredAnswer
+from tenants.models.audit import AuditDetail, AuditEntry, AuditHead
+from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyUse
+from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
+from tenants.models.members import Invitation, Member, ProjectMember, Role
+from tenants.models.tenants import Plan, Project, Tenant, _known_zone
+from tenants.models.tokens import ManagementToken
+
+__all__ = [
+    "ApiKey",
+    "ApiKeyQuerySet",
+    "AuditDetail",
+    "AuditEntry",
+    "AuditHead",
+    "Budget",
+    "Invitation",
+    "KeyUse",
+    "Level",
+    "Limit",
+    "ManagementToken",
+    "Member",
+    "Plan",
+    "Project",
+    "ProjectMember",
+    "Quota",
+    "RateLimit",
+    "Role",
+    "SetBy",
+    "StoredAnswer",
+    "Tenant",
+    "Window",
+    "_known_zone",
+]

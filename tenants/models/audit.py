@@ -1,0 +1,77 @@
+"""Who changed what: entries in one chain per tenant, and one of the installation's.
+
+Each entry holds the hash of the one before, so that none can be altered, dropped or put
+elsewhere unseen. What is personal stands apart, under a salt of its own; the chain
+holds its hash, so forgetting a person breaks nothing.
+"""
+
+from django.db import models
+
+INSTALLATION = 0
+
+
+class AuditHead(models.Model):
+    """The end of a chain; its lock puts the entries in order."""
+
+    # The tenant's id, or `INSTALLATION`.
+    chain = models.BigIntegerField(primary_key=True)
+    tenant_id = models.BigIntegerField(null=True)
+    seq = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+
+    def __str__(self) -> str:
+        return f"chain {self.chain} to {self.seq}"
+
+
+class AuditEntry(models.Model):
+    """One change. Append-only; in the database (chain, seq) is the primary key."""
+
+    id = models.BigAutoField(primary_key=True)
+    chain = models.BigIntegerField()
+    seq = models.BigIntegerField()
+    tenant_id = models.BigIntegerField(null=True)
+    at = models.DateTimeField()
+    actor_kind = models.CharField(max_length=16)
+    actor_id = models.BigIntegerField(null=True)
+    member_id = models.BigIntegerField(null=True)
+    request_id = models.CharField(max_length=36, blank=True)
+    action = models.CharField(max_length=64)
+    object_kind = models.CharField(max_length=32)
+    object_id = models.CharField(max_length=64)
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+    # Of the detail's salt and personal fields; empty where there are none.
+    detail_digest = models.CharField(max_length=64, blank=True)
+    previous = models.CharField(max_length=64, blank=True)
+    digest = models.CharField(max_length=64)
+
+    class Meta:
+        ordering = ("-id",)
+        verbose_name_plural = "audit entries"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("chain", "seq"), name="audit_entry_in_order"
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("chain", "object_kind", "object_id", "seq"),
+                name="audit_entry_of_object",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.action} {self.object_kind} {self.object_id}"
+
+
+class AuditDetail(models.Model):
+    """The personal fields of an entry, until they are forgotten."""
+
+    entry_id = models.BigIntegerField(primary_key=True)
+    tenant_id = models.BigIntegerField(null=True)
+    salt = models.BinaryField()
+    before = models.JSONField(default=dict)
+    after = models.JSONField(default=dict)
+
+    def __str__(self) -> str:
+        return f"detail of {self.entry_id}"
