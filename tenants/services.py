@@ -138,7 +138,7 @@ def issue_key(
             tenant=tenant,
             project=owner,
             name=name,
-            digest=api_keys.digest(key, settings.KEY_PEPPER),
+            digest=api_keys.digest(key, settings.API_KEY_SECRET),
             shown=api_keys.shown(key),
             expires_at=expires_at,
         )

@@ -22,13 +22,13 @@ class Authenticator:
         self,
         *,
         snapshot: Snapshot,
-        pepper: bytes,
+        secret: bytes,
         now_us: Callable[[], int],
         has_started: Callable[[], bool],
     ) -> None:
         self._has_started = has_started
         self._snapshot = snapshot
-        self._pepper = pepper
+        self._secret = secret
         self._now_us = now_us
 
     def caller(self, http: HttpRequest) -> Caller:
@@ -52,7 +52,7 @@ class Authenticator:
             )
         if not api_keys.is_well_formed(key):
             raise _unknown()
-        entry = self._snapshot.keys.get(api_keys.digest(key, self._pepper))
+        entry = self._snapshot.keys.get(api_keys.digest(key, self._secret))
         if entry is None:
             raise _unknown()
         if (

@@ -118,7 +118,7 @@ def _tenant() -> tuple[Tenant, Project]:
 
 def _key(tenant: Tenant, project: Project, known: str, now: dt.datetime) -> str:
     """Return the known key if it still opens the door, else a new one."""
-    digest = api_keys.digest(known, settings.KEY_PEPPER)
+    digest = api_keys.digest(known, settings.API_KEY_SECRET)
     rows = ApiKey.objects.for_tenant(tenant).active(now).filter(digest=digest)
     if rows.filter(project__archived_at=None).exists():
         return known

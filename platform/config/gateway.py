@@ -40,6 +40,7 @@ from inference.routing.router import RoundRobin
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import follow
+from kit.secrets import Purpose, derive
 from metering.intake import prices
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
@@ -121,7 +122,9 @@ class GatewayProcess:
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
-            pepper=secrets.key_pepper.get_secret_value().encode(),
+            secret=derive(
+                secrets.key_pepper.get_secret_value().encode(), Purpose.API_KEY
+            ),
             now_us=self.meter.clock.now_us,
             has_started=self._has_started,
         )

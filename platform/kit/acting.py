@@ -46,6 +46,11 @@ class Actor:
     request_id: str = ""
 
     @property
+    def is_authenticated(self) -> bool:
+        """Tell frameworks that somebody is there."""
+        return True
+
+    @property
     def is_operator(self) -> bool:
         """Tell whether it acts on every tenant."""
         return self.tenant_id is None

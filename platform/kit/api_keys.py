@@ -1,8 +1,11 @@
-"""The shape of an API key: `tg_`, 256 random bits, a checksum, all base 62.
+"""The shape of API keys and tokens: a prefix, 256 random bits, a checksum, in base 62.
+
+The prefix tells what it is: `tg_` calls `/v1`; `tgt_`, a tenant's, and `tgo_`, an
+operator's, call the management API.
 
 The checksum lets a mistyped or made-up key be refused before anything is looked up, and
-lets secret scanners tell a key from noise. At rest only an HMAC under the pepper is
-kept; 256 random bits need no slow hash.
+lets secret scanners tell a key from noise. At rest only an HMAC under a secret
+of its purpose is kept; 256 random bits need no slow hash.
 """
 
 import hmac
@@ -11,31 +14,33 @@ import secrets
 import zlib
 
 PREFIX = "tg_"
+TENANT_TOKEN_PREFIX = "tgt_"  # noqa: S105
+OPERATOR_TOKEN_PREFIX = "tgo_"  # noqa: S105
 SECRET_CHARS = 43
 CHECKSUM_CHARS = 6
 SHOWN_CHARS = 9
-PATTERN = re.compile(rf"tg_[0-9A-Za-z]{{{SECRET_CHARS + CHECKSUM_CHARS}}}")
+PATTERN = re.compile(rf"tg[to]?_[0-9A-Za-z]{{{SECRET_CHARS + CHECKSUM_CHARS}}}")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
-def generate() -> str:
-    """Make a new API key."""
+def generate(prefix: str = PREFIX) -> str:
+    """Make a new API key, or a token of another prefix."""
     secret = _base62(secrets.randbits(256), SECRET_CHARS)
-    return PREFIX + secret + _checksum(secret)
+    return prefix + secret + _checksum(secret)
 
 
-def is_well_formed(key: str) -> bool:
-    """Tell whether the key has our shape and its checksum holds."""
-    if not PATTERN.fullmatch(key):
+def is_well_formed(key: str, *prefixes: str) -> bool:
+    """Tell whether it has our shape, one of the prefixes (`tg_`), and its checksum."""
+    if not PATTERN.fullmatch(key) or not key.startswith(prefixes or (PREFIX,)):
         return False
-    body = key[len(PREFIX) :]
+    body = key[key.index("_") + 1 :]
     return _checksum(body[:SECRET_CHARS]) == body[SECRET_CHARS:]
 
 
-def digest(key: str, pepper: bytes) -> str:
-    """Return what is stored of a key: its HMAC-SHA256 under the pepper, in hex."""
-    return hmac.digest(pepper, key.encode(), "sha256").hex()
+def digest(key: str, secret: bytes) -> str:
+    """Return what is stored of a key: its HMAC-SHA256 under the secret, in hex."""
+    return hmac.digest(secret, key.encode(), "sha256").hex()
 
 
 def shown(key: str) -> str:

@@ -1,5 +1,7 @@
 """The management API of tenants, projects and API keys: parse, one call, render."""
 
+from typing import ClassVar
+
 from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
@@ -7,16 +9,25 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.drf.views import OperatorViewSet
+from kit.drf.views import ManagementViewSet
+from kit.scopes import Scope
 from tenants import selectors, services
 from tenants.api import serializers as wire
 
 
-class TenantViewSet(OperatorViewSet):
+class TenantViewSet(ManagementViewSet):
     """Who pays."""
 
     noun = "tenant"
     conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.TENANT_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.TENANT_READ,
+        "partial_update": Scope.TENANT_WRITE,
+        "suspend": Scope.OPERATE_WRITE,
+        "restore": Scope.OPERATE_WRITE,
+    }
 
     @extend_schema(
         parameters=[wire.TenantFilters], responses=wire.TenantOutput(many=True)
@@ -81,11 +92,18 @@ class TenantViewSet(OperatorViewSet):
         return Response(wire.TenantOutput(row).data)
 
 
-class ProjectViewSet(OperatorViewSet):
+class ProjectViewSet(ManagementViewSet):
     """Parts of a tenant's use."""
 
     noun = "project"
     conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.PROJECTS_READ,
+        "create": Scope.PROJECTS_WRITE,
+        "retrieve": Scope.PROJECTS_READ,
+        "partial_update": Scope.PROJECTS_WRITE,
+        "archive": Scope.PROJECTS_WRITE,
+    }
 
     @extend_schema(
         parameters=[wire.ProjectFilters], responses=wire.ProjectOutput(many=True)
@@ -140,11 +158,18 @@ class ProjectViewSet(OperatorViewSet):
         return Response(wire.ProjectOutput(row).data)
 
 
-class KeyViewSet(OperatorViewSet):
+class KeyViewSet(ManagementViewSet):
     """API keys that call for a project."""
 
     noun = "key"
     conflicting = ("partial_update",)
+    scopes: ClassVar = {
+        "list": Scope.KEYS_READ,
+        "create": Scope.KEYS_WRITE,
+        "retrieve": Scope.KEYS_READ,
+        "partial_update": Scope.KEYS_WRITE,
+        "revoke": Scope.KEYS_WRITE,
+    }
 
     @extend_schema(parameters=[wire.KeyFilters], responses=wire.KeyOutput(many=True))
     def list(self, request: Request) -> Response:

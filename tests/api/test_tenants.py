@@ -137,7 +137,7 @@ def test_a_key_is_in_the_answer_to_its_issuing_and_in_no_other(
     key = issued.pop("key")
     assert api_keys.is_well_formed(key)
     row = ApiKey.objects.get(pk=issued["id"])
-    assert row.digest == api_keys.digest(key, settings.KEY_PEPPER)
+    assert row.digest == api_keys.digest(key, settings.API_KEY_SECRET)
     one = operator.get(f"{API}keys/{row.pk}/")
     listed = operator.get(f"{API}keys/")
     assert one.json() == issued == listed.json()["data"][0]

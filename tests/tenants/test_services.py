@@ -104,7 +104,7 @@ def test_a_key_is_stored_as_its_digest_and_what_may_be_shown() -> None:
     issued = make_key(name="laptop")
     row = ApiKey.objects.get(pk=issued.row.pk)
     assert api_keys.is_well_formed(issued.key)
-    assert row.digest == api_keys.digest(issued.key, settings.KEY_PEPPER)
+    assert row.digest == api_keys.digest(issued.key, settings.API_KEY_SECRET)
     assert row.shown == api_keys.shown(issued.key)
 
 

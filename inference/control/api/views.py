@@ -1,5 +1,7 @@
 """The management API of served models and replicas: parse, one call, render."""
 
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
@@ -8,14 +10,23 @@ from rest_framework.response import Response
 
 from inference.control import selectors, services
 from inference.control.api import serializers as wire
-from kit.drf.views import OperatorViewSet
+from kit.drf.views import ManagementViewSet
+from kit.scopes import Scope
 
 
-class ModelViewSet(OperatorViewSet):
+class ModelViewSet(ManagementViewSet):
     """What callers may ask for."""
 
     noun = "model"
     conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.CATALOG_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.CATALOG_READ,
+        "partial_update": Scope.OPERATE_WRITE,
+        "enable": Scope.OPERATE_WRITE,
+        "disable": Scope.OPERATE_WRITE,
+    }
 
     @extend_schema(
         parameters=[wire.ModelFilters], responses=wire.ModelOutput(many=True)
@@ -79,11 +90,20 @@ class ModelViewSet(OperatorViewSet):
         return Response(wire.ModelOutput(row).data)
 
 
-class ReplicaViewSet(OperatorViewSet):
+class ReplicaViewSet(ManagementViewSet):
     """Engine processes that serve a model."""
 
     noun = "replica"
     conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.OPERATE_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.OPERATE_READ,
+        "partial_update": Scope.OPERATE_WRITE,
+        "activate": Scope.OPERATE_WRITE,
+        "drain": Scope.OPERATE_WRITE,
+        "disable": Scope.OPERATE_WRITE,
+    }
 
     @extend_schema(
         parameters=[wire.ReplicaFilters], responses=wire.ReplicaOutput(many=True)

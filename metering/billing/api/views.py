@@ -1,19 +1,26 @@
 """Invoices over HTTP, to be read: parse, ask the selector, render."""
 
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.drf.views import OperatorViewSet
+from kit.drf.views import ManagementViewSet
 from kit.errors import NotFound
+from kit.scopes import Scope
 from metering.billing import selectors
 from metering.billing.api import serializers as wire
 
 
-class InvoiceViewSet(OperatorViewSet):
+class InvoiceViewSet(ManagementViewSet):
     """What tenants owe."""
 
     noun = "invoice"
+    scopes: ClassVar = {
+        "list": Scope.BILLING_READ,
+        "retrieve": Scope.BILLING_READ,
+    }
 
     @extend_schema(
         parameters=[wire.InvoiceFilters], responses=wire.InvoiceOutput(many=True)

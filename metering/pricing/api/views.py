@@ -3,26 +3,35 @@
 Failure: the services decide. A published version answers every change with 409.
 """
 
+from typing import ClassVar
+
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.drf.views import OperatorViewSet
+from kit.drf.views import ManagementViewSet
 from kit.errors import InvalidRequest, NotFound
 from kit.orm.atomic import atomic
+from kit.scopes import Scope
 from metering.pricing import selectors, services
 from metering.pricing.api import serializers as wire
 from metering.pricing.models import PriceBook, PriceBookVersion
 from metering.usage.epochs import database_now
 
 
-class PriceBookViewSet(OperatorViewSet):
+class PriceBookViewSet(ManagementViewSet):
     """Price books."""
 
     noun = "price_book"
     conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.OPERATE_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.OPERATE_READ,
+        "assign": Scope.OPERATE_WRITE,
+    }
 
     @extend_schema(
         parameters=[wire.PriceBookFilters], responses=wire.PriceBookOutput(many=True)
@@ -66,11 +75,19 @@ class PriceBookViewSet(OperatorViewSet):
         return Response(wire.AssignmentOutput(assignment).data)
 
 
-class VersionViewSet(OperatorViewSet):
+class VersionViewSet(ManagementViewSet):
     """Versions of one price book."""
 
     noun = "price_book_version"
     conflicting = ("partial_update", "set_prices", "publish")
+    scopes: ClassVar = {
+        "list": Scope.OPERATE_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.OPERATE_READ,
+        "partial_update": Scope.OPERATE_WRITE,
+        "set_prices": Scope.OPERATE_WRITE,
+        "publish": Scope.OPERATE_WRITE,
+    }
 
     @extend_schema(responses=wire.VersionOutput(many=True))
     def list(self, request: Request, book_id: int) -> Response:

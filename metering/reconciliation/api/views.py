@@ -1,18 +1,25 @@
 """Reconciliation over HTTP, to be read: parse, ask the selector, render."""
 
+from typing import ClassVar
+
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.drf.views import OperatorViewSet
+from kit.drf.views import ManagementViewSet
+from kit.scopes import Scope
 from metering.reconciliation import selectors
 from metering.reconciliation.api import serializers as wire
 
 
-class RunViewSet(OperatorViewSet):
+class RunViewSet(ManagementViewSet):
     """When the books were checked, and whether they agreed."""
 
     noun = "reconciliation_run"
+    scopes: ClassVar = {
+        "list": Scope.OPERATE_READ,
+        "retrieve": Scope.OPERATE_READ,
+    }
 
     @extend_schema(
         parameters=[wire.RunFilters], responses=wire.ReconciliationRunOutput(many=True)
@@ -36,10 +43,13 @@ class RunViewSet(OperatorViewSet):
         return Response(wire.ReconciliationRunDetailOutput(selectors.run(pk)).data)
 
 
-class DifferenceViewSet(OperatorViewSet):
+class DifferenceViewSet(ManagementViewSet):
     """What did not agree."""
 
     noun = "difference"
+    scopes: ClassVar = {
+        "list": Scope.OPERATE_READ,
+    }
 
     @extend_schema(
         parameters=[wire.DifferenceFilters], responses=wire.DifferenceOutput(many=True)

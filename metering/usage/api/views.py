@@ -5,13 +5,14 @@ makes no sense is a 400 that names the parameter.
 """
 
 import datetime as dt
-from typing import Any
+from typing import Any, ClassVar
 
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.drf.views import OperatorView
+from kit.drf.views import ManagementView
+from kit.scopes import Scope
 from metering.usage import selectors
 from metering.usage.api import serializers as wire
 from metering.usage.api.examples import ANSWER, QUESTIONS, REFUSALS
@@ -37,8 +38,12 @@ _KEYS = {
 }
 
 
-class UsageView(OperatorView):
+class UsageView(ManagementView):
     """What was used and what it costs."""
+
+    scopes: ClassVar = {
+        "get": Scope.USAGE_READ,
+    }
 
     @extend_schema(
         operation_id="read_usage",

@@ -3,8 +3,8 @@
 from inference.tokenizers.shipped import SHIPPED
 
 REST_FRAMEWORK = {
-    "DEFAULT_AUTHENTICATION_CLASSES": ["kit.drf.authentication.OperatorToken"],
-    "DEFAULT_PERMISSION_CLASSES": ["kit.drf.permissions.IsOperator"],
+    "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.BearerToken"],
+    "DEFAULT_PERMISSION_CLASSES": ["kit.drf.permissions.HoldsScope"],
     "DEFAULT_RENDERER_CLASSES": ["rest_framework.renderers.JSONRenderer"],
     "DEFAULT_PARSER_CLASSES": ["kit.drf.parsers.BoundedJSONParser"],
     "DEFAULT_PAGINATION_CLASS": "kit.drf.pagination.KeysetPagination",

@@ -1,6 +1,7 @@
 """Secrets, hosts, cookies, passwords."""
 
 from config.env import SecretSettings, WebSettings, load
+from kit.secrets import Purpose, derive
 
 _web = load(WebSettings)
 _secrets = load(SecretSettings)
@@ -12,6 +13,11 @@ def _listed(text: str) -> list[str]:
 
 SECRET_KEY = _web.secret_key.get_secret_value()
 KEY_PEPPER = _secrets.key_pepper.get_secret_value().encode()
+API_KEY_SECRET = derive(KEY_PEPPER, Purpose.API_KEY)
+MANAGEMENT_TOKEN_SECRET = derive(KEY_PEPPER, Purpose.MANAGEMENT_TOKEN)
+INVITATION_SECRET = derive(KEY_PEPPER, Purpose.INVITATION)
+STORED_ANSWER_SECRET = derive(KEY_PEPPER, Purpose.STORED_ANSWER)
+AUDIT_ANCHOR_SECRET = derive(KEY_PEPPER, Purpose.AUDIT_ANCHOR)
 OPERATOR_TOKEN = _web.operator_token.get_secret_value()
 
 ALLOWED_HOSTS = _listed(_web.allowed_hosts)

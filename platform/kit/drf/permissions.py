@@ -1,18 +1,45 @@
-"""Who may use an endpoint of the management API."""
+"""Who may do what in the management API: each action names the scope that it takes.
+
+Failure: an action that names none is refused to everybody, and a test of every route
+finds it.
+"""
 
 from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
 from rest_framework.request import Request
 
+from kit.acting import Actor
+from kit.errors import PermissionDenied
+from kit.scopes import Scope
+
 if TYPE_CHECKING:
     # The views module reads its defaults, this one among them, while it is imported.
     from rest_framework.views import APIView
 
 
-class IsOperator(BasePermission):
-    """Only the holder of the operator token."""
+class HoldsScope(BasePermission):
+    """Only callers that hold the scope of the action."""
 
     def has_permission(self, request: Request, view: "APIView") -> bool:
-        """Tell whether the caller is the operator."""
-        return bool(getattr(request.user, "is_operator", False))
+        """Tell whether the caller holds it; raises `PermissionDenied` naming it."""
+        if not isinstance(request.user, Actor):
+            return False
+        if request.method not in view.allowed_methods:
+            return True  # which the view answers with 405
+        scope = scope_of(view, request)
+        if scope is not None and request.user.may(scope):
+            return True
+        missing = f"the scope '{scope}'" if scope else "a right that nobody has"
+        raise PermissionDenied(
+            f"This takes {missing}, which your token does not hold. Use a token that"
+            " does, or ask an owner of the tenant for one.",
+            code="scope_missing",
+        )
+
+
+def scope_of(view: "APIView", request: Request) -> Scope | None:
+    """Return the scope that a request takes; None where none is declared."""
+    scopes: dict[str, Scope] = getattr(view, "scopes", {})
+    method = str(request.method).lower().replace("head", "get")
+    return scopes.get(getattr(view, "action", None) or method)

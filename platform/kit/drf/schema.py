@@ -115,7 +115,7 @@ def example(value: Any) -> Callable[[_Serializer], _Serializer]:
 class OperatorTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
     """Describe the operator's bearer token."""
 
-    target_class = "kit.drf.authentication.OperatorToken"
+    target_class = "tenants.api.authentication.BearerToken"
     name = "operatorToken"
 
     def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:

@@ -230,7 +230,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
     readiness = {"database": True}
     authenticator = Authenticator(
         snapshot=snapshot,
-        pepper=PEPPER,
+        secret=PEPPER,
         now_us=lambda: NOW_US,
         has_started=lambda: readiness["database"],
     )
