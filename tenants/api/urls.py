@@ -2,7 +2,9 @@
 
 from rest_framework.routers import SimpleRouter
 
-from tenants.api.views import KeyViewSet, ProjectViewSet, TenantViewSet
+from tenants.api.views.keys import KeyViewSet
+from tenants.api.views.projects import ProjectViewSet
+from tenants.api.views.tenants import TenantViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", TenantViewSet, basename="tenant")

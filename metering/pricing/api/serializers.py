@@ -15,7 +15,7 @@ from kit.drf.serializers import Filters, Input
 from kit.money import quote_per_million
 from metering.pricing.api import examples
 from metering.pricing.models import PriceBookVersion
-from tenants.api.serializers import TenantReference
+from tenants.api.serializers.references import TenantReference
 from tenants.models import Tenant
 
 _QUOTE_HELP = "Per million tokens, a decimal of at most six places, as text."

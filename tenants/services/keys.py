@@ -1,8 +1,6 @@
-"""Writes of tenants, projects and API keys.
+"""Writes of API keys.
 
-Failure: what a caller may not do is a `kit.errors` error and nothing is written. Every
-service is one transaction of the role in force, and publication to the gateways is part
-of it. Owns: that a key's text exists only in the `IssuedKey` handed to its caller.
+Owns: that a key's text exists only in the `IssuedKey` handed to its caller.
 """
 
 import datetime as dt
@@ -17,8 +15,6 @@ from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from tenants.models import ApiKey, Project, Tenant
 
-DEFAULT_PROJECT = "default"
-
 
 @dataclass(frozen=True, slots=True)
 class IssuedKey:
@@ -28,85 +24,11 @@ class IssuedKey:
     row: ApiKey
 
 
-class TenantChanges(TypedDict, total=False):
-    """What may change of a tenant; its slug and currency are on records for good."""
-
-    name: str
-    zone: str
-    billing_email: str
-
-
 class ApiKeyChanges(TypedDict, total=False):
     """What may change of an API key."""
 
     name: str
     expires_at: dt.datetime | None
-
-
-def create_tenant(
-    *,
-    slug: str,
-    name: str,
-    currency: str = "USD",
-    zone: str = "UTC",
-    billing_email: str = "",
-) -> Tenant:
-    """Create a tenant with its default project.
-
-    Raises `Conflict` when the slug is taken, `InvalidRequest` for a value out of form.
-    """
-    tenant = Tenant(
-        slug=slug, name=name, currency=currency, zone=zone, billing_email=billing_email
-    )
-    with atomic():
-        create(tenant)
-        create_project(tenant=tenant, slug=DEFAULT_PROJECT, name="Default")
-    return tenant
-
-
-def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant:
-    """Change a tenant; a new zone takes effect with its next billing period."""
-    with atomic():
-        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        change(row, changes)
-    return row
-
-
-def suspend_tenant(*, tenant: Tenant) -> Tenant:
-    """Refuse every call of a tenant until it is restored. Idempotent."""
-    return _set_state(tenant, Tenant.State.SUSPENDED)
-
-
-def restore_tenant(*, tenant: Tenant) -> Tenant:
-    """Let a suspended tenant call again. Idempotent."""
-    return _set_state(tenant, Tenant.State.ACTIVE)
-
-
-def create_project(*, tenant: Tenant, slug: str, name: str) -> Project:
-    """Create a project of a tenant.
-
-    Raises `Conflict` when the tenant has one of that slug.
-    """
-    project = Project(tenant=tenant, slug=slug, name=name)
-    create(project)
-    return project
-
-
-def rename_project(*, project: Project, name: str) -> Project:
-    """Give a project another name; its slug stays."""
-    with atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
-        change(row, {"name": name})
-    return row
-
-
-def archive_project(*, project: Project, now: dt.datetime) -> Project:
-    """Close a project: its keys stop opening the door, its usage stays. Idempotent."""
-    with atomic():
-        row = Project.objects.select_for_update().get(pk=project.pk)
-        if row.archived_at is None:
-            change(row, {"archived_at": now})
-    return row
 
 
 def issue_key(
@@ -167,11 +89,4 @@ def revoke_key(*, api_key: ApiKey, now: dt.datetime) -> ApiKey:
         row = ApiKey.objects.select_for_update().get(pk=api_key.pk)
         if row.revoked_at is None:
             change(row, {"revoked_at": now})
-    return row
-
-
-def _set_state(tenant: Tenant, state: Tenant.State) -> Tenant:
-    with atomic():
-        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        change(row, {"state": state})
     return row

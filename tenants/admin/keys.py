@@ -1,4 +1,4 @@
-"""Operators' pages of tenants, projects and API keys.
+"""Operators' pages of API keys.
 
 An issued key's text is rendered once, into the answer to the form that asked for it: it
 goes into no message, session or log.
@@ -16,44 +16,12 @@ from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget
 
 from kit.admin import (
-    Confirmation,
-    ReadOnlyInline,
     ServiceAdmin,
     confirmed_action,
     state_label,
 )
 from tenants import selectors, services
-from tenants.models import ApiKey, Project, Tenant
-
-
-class _SuspendForm(Confirmation):
-    def consequence(self, object_id: str) -> str:
-        """Count the keys."""
-        keys = selectors.api_keys(
-            now=timezone.now(), tenant_id=int(object_id), active=True
-        )
-        return f"Active API keys refused from now on: {keys.count()}."
-
-
-class _ArchiveForm(Confirmation):
-    def consequence(self, object_id: str) -> str:
-        """Count the keys."""
-        keys = selectors.api_keys(
-            now=timezone.now(), project_id=int(object_id), active=True
-        )
-        return f"Active API keys that stop for good: {keys.count()}."
-
-
-class _ProjectInline(ReadOnlyInline):
-    model = Project
-    fields = ("slug", "name", "created_at", "archived_at")
-    readonly_fields = fields
-
-
-class _KeyInline(ReadOnlyInline):
-    model = ApiKey
-    fields = ("name", "shown", "created_at", "expires_at", "revoked_at")
-    readonly_fields = fields
+from tenants.models import ApiKey, Tenant
 
 
 class _ProjectChoice(ModelChoiceField):  # type: ignore[type-arg]
@@ -62,121 +30,6 @@ class _ProjectChoice(ModelChoiceField):  # type: ignore[type-arg]
     def label_from_instance(self, obj: Any) -> str:
         """Return `tenant / project`."""
         return f"{obj.tenant.slug} / {obj.slug}"
-
-
-@admin.register(Tenant)
-class TenantAdmin(ServiceAdmin):
-    """Tenants: create, change, suspend, restore."""
-
-    list_display = ("slug", "name", "status", "currency", "zone", "created_at")
-    list_filter = ("state", "currency")
-    search_fields = ("slug", "name", "billing_email")
-    fields = (
-        ("slug", "name"),
-        ("currency", "zone"),
-        "billing_email",
-        ("state", "created_at"),
-    )
-    readonly_fields = ("state", "created_at")
-    fixed_fields = ("slug", "currency")
-    inlines = (_ProjectInline, _KeyInline)
-    actions_detail = ("suspend", "restore")
-
-    @state_label(ordering="state", active="success", suspended="danger")
-    def status(self, row: Tenant) -> str:
-        """Show the state as a label."""
-        return row.state
-
-    def create(self, values: Mapping[str, Any], request: HttpRequest) -> Tenant:
-        """Create the tenant with its default project."""
-        return services.create_tenant(**values)
-
-    def update(self, row: Tenant, changes: Mapping[str, Any]) -> Tenant:
-        """Change the tenant."""
-        return services.update_tenant(tenant=row, **changes)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """Show what belongs to a tenant once there is one."""
-        return self.inlines if obj else ()
-
-    @confirmed_action(
-        label="Suspend",
-        explanation="Every call of this tenant is refused until it is restored.",
-        icon="pause",
-        is_danger=True,
-        form=_SuspendForm,
-    )
-    def suspend(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        """Suspend the tenant."""
-        return self.act(
-            request,
-            object_id,
-            lambda row: services.suspend_tenant(tenant=row),
-            done="Suspended.",
-        )
-
-    @confirmed_action(
-        label="Restore",
-        explanation="This tenant may call again at once.",
-        icon="play_arrow",
-    )
-    def restore(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        """Restore the tenant."""
-        return self.act(
-            request,
-            object_id,
-            lambda row: services.restore_tenant(tenant=row),
-            done="Restored.",
-        )
-
-
-@admin.register(Project)
-class ProjectAdmin(ServiceAdmin):
-    """Projects: create, rename, archive."""
-
-    list_display = ("slug", "name", "tenant", "status", "created_at")
-    list_filter = (("archived_at", admin.EmptyFieldListFilter),)
-    list_select_related = ("tenant",)
-    search_fields = ("slug", "name", "tenant__slug", "tenant__name")
-    autocomplete_fields = ("tenant",)
-    fields = ("tenant", ("slug", "name"), ("created_at", "archived_at"))
-    readonly_fields = ("created_at", "archived_at")
-    fixed_fields = ("tenant", "slug")
-    inlines = (_KeyInline,)
-    actions_detail = ("archive",)
-
-    @state_label(open="success", archived="warning")
-    def status(self, row: Project) -> str:
-        """Show the state as a label."""
-        return "open" if row.archived_at is None else "archived"
-
-    def create(self, values: Mapping[str, Any], request: HttpRequest) -> Project:
-        """Create the project."""
-        return services.create_project(**values)
-
-    def update(self, row: Project, changes: Mapping[str, Any]) -> Project:
-        """Rename the project."""
-        return services.rename_project(project=row, **changes)
-
-    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
-        """Show what belongs to a project once there is one."""
-        return self.inlines if obj else ()
-
-    @confirmed_action(
-        label="Archive",
-        explanation="Its keys stop opening the door for good; its usage stays.",
-        icon="archive",
-        is_danger=True,
-        form=_ArchiveForm,
-    )
-    def archive(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
-        """Archive the project."""
-        return self.act(
-            request,
-            object_id,
-            lambda row: services.archive_project(project=row, now=timezone.now()),
-            done="Archived.",
-        )
 
 
 @admin.register(ApiKey)

@@ -1,0 +1,7 @@
+"""Operators' pages of who may call, and how much: a subject a module."""
+
+from tenants.admin.keys import ApiKeyAdmin
+from tenants.admin.projects import ProjectAdmin
+from tenants.admin.tenants import TenantAdmin
+
+__all__ = ["ApiKeyAdmin", "ProjectAdmin", "TenantAdmin"]

@@ -1,0 +1,20 @@
+"""Examples of tenants."""
+
+TENANT = {
+    "id": 42,
+    "slug": "acme",
+    "name": "Acme Ltd",
+    "state": "active",
+    "currency": "EUR",
+    "zone": "Europe/Berlin",
+    "billing_email": "accounts@acme.example",
+    "created_at": "2026-11-02T09:30:00.250000Z",
+}
+NEW_TENANT = {
+    "slug": "acme",
+    "name": "Acme Ltd",
+    "currency": "EUR",
+    "zone": "Europe/Berlin",
+    "billing_email": "accounts@acme.example",
+}
+TENANT_CHANGES = {"name": "Acme Holdings Ltd", "zone": "Europe/London"}

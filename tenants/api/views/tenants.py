@@ -1,0 +1,91 @@
+"""Tenants over HTTP: parse, one call, render."""
+
+from typing import ClassVar
+
+from drf_spectacular.utils import extend_schema
+from rest_framework import status
+from rest_framework.decorators import action
+from rest_framework.request import Request
+from rest_framework.response import Response
+
+from kit.drf.views import ManagementViewSet
+from kit.scopes import Scope
+from tenants import selectors, services
+from tenants.api.serializers import tenants as wire
+
+
+class TenantViewSet(ManagementViewSet):
+    """Who pays."""
+
+    noun = "tenant"
+    conflicting = ("create",)
+    scopes: ClassVar = {
+        "list": Scope.TENANT_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.TENANT_READ,
+        "partial_update": Scope.TENANT_WRITE,
+        "suspend": Scope.OPERATE_WRITE,
+        "restore": Scope.OPERATE_WRITE,
+    }
+
+    @extend_schema(
+        parameters=[wire.TenantFilters], responses=wire.TenantOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List tenants, newest first.
+
+        Suspended ones are listed too. `slug` finds one by its name in addresses.
+        """
+        rows = selectors.tenants(**self.parse_query(wire.TenantFilters))
+        return self.page(rows, wire.TenantOutput)
+
+    @extend_schema(request=wire.TenantCreate, responses={201: wire.TenantOutput})
+    def create(self, request: Request) -> Response:
+        """Create a tenant, with a project named `default`.
+
+        Its slug and its currency are for good: invoices name them. It can call once it
+        has an API key and a price book of its currency is in force.
+        """
+        row = services.create_tenant(**self.parse(wire.TenantCreate))
+        return Response(wire.TenantOutput(row).data, status.HTTP_201_CREATED)
+
+    @extend_schema(responses=wire.TenantOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Show one tenant.
+
+        Its `state` tells whether it may call.
+        """
+        return Response(wire.TenantOutput(selectors.tenant(pk)).data)
+
+    @extend_schema(request=wire.TenantUpdate, responses=wire.TenantOutput)
+    def partial_update(self, request: Request, pk: int) -> Response:
+        """Change a tenant's name, zone or billing address.
+
+        Fields that are left out stay as they are. Billing days that are already laid
+        out keep their instants: a new zone takes effect with the next billing period.
+        """
+        row = services.update_tenant(
+            tenant=selectors.tenant(pk), **self.parse(wire.TenantUpdate)
+        )
+        return Response(wire.TenantOutput(row).data)
+
+    @extend_schema(request=None, responses=wire.TenantOutput)
+    @action(detail=True, methods=["post"])
+    def suspend(self, request: Request, pk: int) -> Response:
+        """Refuse every call of the tenant until it is restored.
+
+        Every gateway knows within a second; running answers end as they will. Usage,
+        invoices and keys stay. Suspending twice changes nothing more.
+        """
+        row = services.suspend_tenant(tenant=selectors.tenant(pk))
+        return Response(wire.TenantOutput(row).data)
+
+    @extend_schema(request=None, responses=wire.TenantOutput)
+    @action(detail=True, methods=["post"])
+    def restore(self, request: Request, pk: int) -> Response:
+        """Let a suspended tenant call again.
+
+        Its keys open the door again, but for revoked and expired ones.
+        """
+        row = services.restore_tenant(tenant=selectors.tenant(pk))
+        return Response(wire.TenantOutput(row).data)

@@ -1,0 +1,62 @@
+"""Writes of tenants."""
+
+from typing import TypedDict, Unpack
+
+from kit.orm.atomic import atomic
+from kit.orm.saving import change, create
+from tenants.models import Tenant
+from tenants.services.projects import DEFAULT_PROJECT, create_project
+
+
+class TenantChanges(TypedDict, total=False):
+    """What may change of a tenant; its slug and currency are on records for good."""
+
+    name: str
+    zone: str
+    billing_email: str
+
+
+def create_tenant(
+    *,
+    slug: str,
+    name: str,
+    currency: str = "USD",
+    zone: str = "UTC",
+    billing_email: str = "",
+) -> Tenant:
+    """Create a tenant with its default project.
+
+    Raises `Conflict` when the slug is taken, `InvalidRequest` for a value out of form.
+    """
+    tenant = Tenant(
+        slug=slug, name=name, currency=currency, zone=zone, billing_email=billing_email
+    )
+    with atomic():
+        create(tenant)
+        create_project(tenant=tenant, slug=DEFAULT_PROJECT, name="Default")
+    return tenant
+
+
+def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant:
+    """Change a tenant; a new zone takes effect with its next billing period."""
+    with atomic():
+        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        change(row, changes)
+    return row
+
+
+def suspend_tenant(*, tenant: Tenant) -> Tenant:
+    """Refuse every call of a tenant until it is restored. Idempotent."""
+    return _set_state(tenant, Tenant.State.SUSPENDED)
+
+
+def restore_tenant(*, tenant: Tenant) -> Tenant:
+    """Let a suspended tenant call again. Idempotent."""
+    return _set_state(tenant, Tenant.State.ACTIVE)
+
+
+def _set_state(tenant: Tenant, state: Tenant.State) -> Tenant:
+    with atomic():
+        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        change(row, {"state": state})
+    return row
