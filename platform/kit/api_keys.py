@@ -1,7 +1,7 @@
 """The shape of API keys and tokens: a prefix, 256 random bits, a checksum, in base 62.
 
 The prefix tells what it is: `tg_` calls `/v1`; `tgt_`, a tenant's, and `tgo_`, an
-operator's, call the management API.
+operator's, call the management API; `tgi_` is in the link of an invitation.
 
 The checksum lets a mistyped or made-up key be refused before anything is looked up, and
 lets secret scanners tell a key from noise. At rest only an HMAC under a secret
@@ -16,17 +16,23 @@ import zlib
 PREFIX = "tg_"
 TENANT_TOKEN_PREFIX = "tgt_"  # noqa: S105
 OPERATOR_TOKEN_PREFIX = "tgo_"  # noqa: S105
+INVITATION_PREFIX = "tgi_"
 SECRET_CHARS = 43
 CHECKSUM_CHARS = 6
 SHOWN_CHARS = 9
-PATTERN = re.compile(rf"tg[to]?_[0-9A-Za-z]{{{SECRET_CHARS + CHECKSUM_CHARS}}}")
+PATTERN = re.compile(rf"tg[toi]?_[0-9A-Za-z]{{{SECRET_CHARS + CHECKSUM_CHARS}}}")
 
 _ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 
 
 def generate(prefix: str = PREFIX) -> str:
     """Make a new API key, or a token of another prefix."""
-    secret = _base62(secrets.randbits(256), SECRET_CHARS)
+    return render(secrets.randbits(256), prefix)
+
+
+def render(secret_bits: int, prefix: str) -> str:
+    """Return the key or token of 256 bits that are secret already."""
+    secret = _base62(secret_bits, SECRET_CHARS)
     return prefix + secret + _checksum(secret)
 
 

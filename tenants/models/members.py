@@ -78,12 +78,17 @@ class ProjectMember(models.Model):
 
 
 class Invitation(models.Model):
-    """A place offered to an address; its link is shown once, and only its HMAC kept."""
+    """A place offered to an address; its link stands in the mail and nowhere else.
+
+    `tenants.invitation_links` makes the link of the id and the nonce; the digest finds
+    the row.
+    """
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="invitations")
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=16, choices=Role)
     project_ids = ArrayField(models.BigIntegerField(), default=list, blank=True)
+    nonce = models.CharField(max_length=32, db_default="", editable=False)
     digest = models.CharField(max_length=64, unique=True, editable=False)
     invited_by = models.ForeignKey(
         Member, models.PROTECT, null=True, blank=True, related_name="+"
@@ -92,9 +97,18 @@ class Invitation(models.Model):
     expires_at = models.DateTimeField()
     accepted_at = models.DateTimeField(null=True, blank=True, editable=False)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    # Of the mail with the present link: when it went, how often it failed to, and when
+    # it is tried again.
+    sent_at = models.DateTimeField(null=True, blank=True, editable=False)
+    send_failures = models.PositiveSmallIntegerField(
+        default=0, db_default=0, editable=False
+    )
+    send_after = models.DateTimeField(null=True, blank=True, editable=False)
 
     audited: ClassVar = Audited(
-        "invitation", personal=frozenset({"email"}), hidden=frozenset({"digest"})
+        "invitation",
+        personal=frozenset({"email"}),
+        hidden=frozenset({"nonce", "digest", "sent_at", "send_failures", "send_after"}),
     )
 
     class Meta:
