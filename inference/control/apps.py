@@ -12,8 +12,10 @@ class ControlConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Publish every change from now on."""
+        """Publish every change from now on, and tell which models there are."""
         # Models can be imported only once every application is loaded.
-        from inference.control import receivers  # noqa: PLC0415
+        from inference.control import receivers, selectors  # noqa: PLC0415
+        from tenants import catalog  # noqa: PLC0415
 
         receivers.connect()
+        catalog.read_from(selectors.model_names)

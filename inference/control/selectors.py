@@ -26,6 +26,12 @@ def served_models(
     return rows
 
 
+def model_names(offered: bool) -> frozenset[str]:
+    """Return the names of all served models, or of the enabled ones."""
+    rows = served_models(enabled=True if offered else None)
+    return frozenset(rows.values_list("name", flat=True))
+
+
 def served_model(model_id: int) -> ServedModel:
     """Return one served model; raises `NotFound`."""
     row = ServedModel.objects.filter(pk=model_id).first()

@@ -43,6 +43,8 @@ OPERATORS = frozenset({Scope.OPERATE_READ, Scope.OPERATE_WRITE})
 EVERY = frozenset(Scope)
 # All that a tenant's own credential may ever hold.
 TENANTS = EVERY - OPERATORS
+# What is left of a suspended tenant's: it sees what it used and owes.
+READS = frozenset(scope for scope in Scope if scope.endswith(":read")) - OPERATORS
 
 
 def beyond(asked: Iterable[Scope], held: Iterable[Scope]) -> tuple[Scope, ...]:
