@@ -6,6 +6,7 @@ before the invoice line. This is the only module that rounds, and `minor_from_pi
 the only place where it does.
 """
 
+import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
@@ -13,6 +14,8 @@ PICOS_PER_UNIT = 10**12
 TOKENS_PER_QUOTE = 1_000_000
 QUOTE_DECIMALS = 6
 QUOTE_DIGITS_MAX = 15
+_UNIT_DIGITS_MAX = 15
+_AMOUNT = re.compile(rf"([0-9]{{1,{_UNIT_DIGITS_MAX}}})(?:\.([0-9]{{1,12}}))?")
 _QUOTE_STEP = Decimal(1).scaleb(-QUOTE_DECIMALS)
 _PICOS_PER_QUOTE_STEP: int = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
 
@@ -23,6 +26,10 @@ _EXPONENTS = {
     ),
     **dict.fromkeys("BHD IQD JOD KWD LYD OMR TND".split(), 3),
 }
+
+
+class AmountFormatError(ValueError):
+    """A stated amount is not a plain decimal of at most twelve places."""
 
 
 class PriceFormatError(ValueError):
@@ -77,6 +84,22 @@ def picos_per_token(quote: str | Decimal) -> int:
     if rounded != value:
         raise PriceFormatError(f"'{quote}' has more than {QUOTE_DECIMALS} decimals")
     return int(rounded.scaleb(QUOTE_DECIMALS)) * _PICOS_PER_QUOTE_STEP
+
+
+def picos_from_decimal(text: str) -> int:
+    """Turn a plain decimal amount of currency units into picos, exactly.
+
+    Raises `AmountFormatError` for what is no plain decimal of zero or more, is finer
+    than a pico, or is too large to be kept.
+    """
+    match = _AMOUNT.fullmatch(text)
+    if match is None:
+        raise AmountFormatError(
+            f"'{text[:50]}' is not an amount: give a decimal such as 250.00, of at most"
+            f" {_UNIT_DIGITS_MAX} digits and 12 places"
+        )
+    whole, fraction = match.groups(default="")
+    return int(whole) * PICOS_PER_UNIT + int(f"{fraction:0<12}")
 
 
 def quote_per_million(picos: int) -> str:

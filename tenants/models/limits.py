@@ -3,20 +3,29 @@
 A limit holds for a tenant, a project or an API key; a plan's limits hold for each
 tenant, project or key of the tenants on it that has none of its own. Those that a
 tenant sets for itself stand beside the operators' and can only be the lower ones in
-effect: `tenants.limits` resolves them.
+effect: `tenants.limits` resolves them. A limit is never deleted, only ended; one with
+`ends_at` holds until then in place of the one that holds for good.
 """
 
 from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
-from django.core.validators import MaxValueValidator, MinValueValidator
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    ProhibitNullCharactersValidator,
+)
 from django.db import models
 from django.db.models.functions import Now
 
+from kit.money import format_picos
 from kit.orm.audited import Audited
 from kit.orm.fields import PicosField
 from tenants.models.keys import ApiKey
 from tenants.models.tenants import Plan, Project, Tenant
+
+# What every reader of JSON takes for the same integer.
+VALUE_MAX = 2**53 - 1
 
 
 class Level(models.TextChoices):
@@ -51,7 +60,7 @@ class Limit(models.Model):
     plan = models.ForeignKey(
         Plan, models.PROTECT, null=True, blank=True, related_name="+"
     )
-    level = models.CharField(max_length=8, choices=Level)
+    level = models.CharField(max_length=8, choices=Level, default=Level.TENANT)
     project = models.ForeignKey(
         Project, models.PROTECT, null=True, blank=True, related_name="+"
     )
@@ -62,7 +71,10 @@ class Limit(models.Model):
         max_length=8, choices=SetBy, default=SetBy.OPERATOR, editable=False
     )
     model = models.CharField(
-        max_length=200, blank=True, help_text="Of one served model; empty for all."
+        max_length=200,
+        blank=True,
+        validators=[ProhibitNullCharactersValidator()],
+        help_text="Of one served model; empty for all.",
     )
     is_hard = models.BooleanField(
         default=True, help_text="Whether it stops, or only warns."
@@ -86,7 +98,7 @@ class Limit(models.Model):
         ordering = ("-id",)
 
 
-def _constraints(name: str, *what: str) -> tuple[Any, ...]:
+def _constraints(name: str, *what: str, amount: str = "value") -> tuple[Any, ...]:
     """Return the constraints of a kind whose rows differ in `what` they limit."""
     nobody = models.Q(tenant=None, project=None, api_key=None)
     tenants = models.Q(plan=None, tenant__isnull=False)
@@ -95,21 +107,30 @@ def _constraints(name: str, *what: str) -> tuple[Any, ...]:
         | models.Q(level=Level.PROJECT, project__isnull=False, api_key=None)
         | models.Q(level=Level.API_KEY, project=None, api_key__isnull=False)
     )
+    slot = ("plan", "tenant", "project", "api_key", "level", "set_by", "model")
+    # One that holds until a date stands before the one that holds for good.
+    for_good = models.Q(ended_at=None, ends_at=None)
+    until = models.Q(ended_at=None, ends_at__isnull=False)
     return (
         models.CheckConstraint(
             condition=(nobody & models.Q(plan__isnull=False)) | (tenants & whom),
             name=f"{name}_of_one_holder",
         ),
-        models.UniqueConstraint(
-            fields=(
-                *("plan", "tenant", "project", "api_key", "level", "set_by", "model"),
-                *what,
-            ),
-            condition=models.Q(ended_at=None),
-            nulls_distinct=False,
-            name=f"{name}_once",
-            violation_error_code="unique",
-            violation_error_message="There is a limit of this kind already: change it.",
+        models.CheckConstraint(
+            condition=models.Q((f"{amount}__gte", 0)), name=f"{name}_not_negative"
+        ),
+        *(
+            models.UniqueConstraint(
+                fields=(*slot, *what, "is_hard"),
+                condition=condition,
+                nulls_distinct=False,
+                name=constraint,
+                violation_error_code="unique",
+            )
+            for constraint, condition in (
+                (f"{name}_once", for_good),
+                (f"{name}_once_until", until),
+            )
         ),
     )
 
@@ -135,7 +156,9 @@ class RateLimit(Limit):
     window = models.CharField(
         max_length=8, choices=Window, blank=True, default=Window.NONE
     )
-    value = models.BigIntegerField(validators=[MinValueValidator(0)])
+    value = models.BigIntegerField(
+        validators=[MinValueValidator(0), MaxValueValidator(VALUE_MAX)]
+    )
 
     audited: ClassVar = Audited("rate_limit")
 
@@ -153,7 +176,8 @@ class RateLimit(Limit):
 
     def __str__(self) -> str:
         per = f" per {self.window}" if self.window else ""
-        return f"{self.value} {self.unit}{per}"
+        unit = self.unit.replace("_", " ")
+        return f"{self.value:,} {unit}{per}"
 
 
 class Quota(Limit):
@@ -166,7 +190,9 @@ class Quota(Limit):
 
     unit = models.CharField(max_length=24, choices=Unit, default=Unit.TOKENS)
     window = models.CharField(max_length=8, choices=Window)
-    value = models.BigIntegerField(validators=[MinValueValidator(0)])
+    value = models.BigIntegerField(
+        validators=[MinValueValidator(0), MaxValueValidator(VALUE_MAX)]
+    )
 
     audited: ClassVar = Audited("quota")
 
@@ -174,7 +200,8 @@ class Quota(Limit):
         constraints = _constraints("quota", "unit", "window")
 
     def __str__(self) -> str:
-        return f"{self.value} {self.unit} ({self.window})"
+        unit = self.unit.replace("_", " ")
+        return f"{self.value:,} {unit} ({self.window})"
 
 
 class Budget(Limit):
@@ -187,7 +214,9 @@ class Budget(Limit):
     audited: ClassVar = Audited("budget")
 
     class Meta(Limit.Meta):
-        constraints = _constraints("budget", "window", "currency")
+        constraints = _constraints(
+            "budget", "window", "currency", amount="amount_picos"
+        )
 
     def __str__(self) -> str:
-        return f"{self.amount_picos} picos {self.currency} ({self.window})"
+        return f"{format_picos(self.amount_picos)} {self.currency} ({self.window})"
