@@ -26,6 +26,8 @@ class ActorKind(StrEnum):
     OPERATOR_TOKEN = "operator_token"  # noqa: S105
     TENANT_TOKEN = "tenant_token"  # noqa: S105
     MEMBER = "member"
+    # A signed-in person who acts for no tenant, by the account's id.
+    ACCOUNT = "account"
 
 
 @dataclass(frozen=True, slots=True)

@@ -5,7 +5,7 @@ a token revoked, a member removed, a limit ended.
 """
 
 from tenants.models.answers import StoredAnswer
-from tenants.models.audit import AuditDetail, AuditEntry, AuditHead
+from tenants.models.audit import AuditAnchor, AuditDetail, AuditEntry, AuditHead
 from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyUse
 from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
 from tenants.models.members import Invitation, Member, ProjectMember, Role
@@ -15,6 +15,7 @@ from tenants.models.tokens import ManagementToken
 __all__ = [
     "ApiKey",
     "ApiKeyQuerySet",
+    "AuditAnchor",
     "AuditDetail",
     "AuditEntry",
     "AuditHead",

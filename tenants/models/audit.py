@@ -6,6 +6,7 @@ holds its hash, so forgetting a person breaks nothing.
 """
 
 from django.db import models
+from django.db.models.functions import Coalesce, Now
 
 INSTALLATION = 0
 
@@ -18,6 +19,18 @@ class AuditHead(models.Model):
     tenant_id = models.BigIntegerField(null=True)
     seq = models.BigIntegerField()
     digest = models.CharField(max_length=64)
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(
+                    chain=Coalesce(
+                        "tenant_id", INSTALLATION, output_field=models.BigIntegerField()
+                    )
+                ),
+                name="audit_head_of_its_chain",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"chain {self.chain} to {self.seq}"
@@ -58,6 +71,7 @@ class AuditEntry(models.Model):
                 fields=("chain", "object_kind", "object_id", "seq"),
                 name="audit_entry_of_object",
             ),
+            models.Index(fields=("chain", "id"), name="audit_entry_of_chain"),
         )
 
     def __str__(self) -> str:
@@ -75,3 +89,32 @@ class AuditDetail(models.Model):
 
     def __str__(self) -> str:
         return f"detail of {self.entry_id}"
+
+
+class AuditAnchor(models.Model):
+    """How far a chain had come on a date, under our signature. Append-only.
+
+    The same goes to the log, and so out of reach of whoever can write here: a chain
+    that was cut or written anew does not lead to its anchors.
+    """
+
+    chain = models.BigIntegerField()
+    date = models.DateField()
+    seq = models.BigIntegerField()
+    digest = models.CharField(max_length=64)
+    signature = models.CharField(max_length=64)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    class Meta:
+        ordering = ("chain", "seq")
+        constraints = (
+            models.UniqueConstraint(
+                fields=("chain", "date"), name="audit_anchor_once_a_day"
+            ),
+        )
+        indexes = (
+            models.Index(fields=("chain", "seq"), name="audit_anchor_in_order"),
+        )
+
+    def __str__(self) -> str:
+        return f"chain {self.chain} to {self.seq} on {self.date}"
