@@ -6,7 +6,7 @@ _TABLES = ("tenants_ratelimit", "tenants_quota", "tenants_budget")
 _TENANT = "nullif(current_setting('tollgate.tenant', true), '')::bigint"
 _BEFORE = f"""
     is_default OR id IN (SELECT plan_id FROM tenants_tenant WHERE id = {_TENANT})
-"""
+"""  # noqa: S608
 # The default plan is that of a tenant on no other: no business of the rest.
 _AFTER = f"""
     EXISTS (

@@ -1,0 +1,1 @@
+"""How limits combine: which of the rows hold for a call, and whose they are."""
