@@ -1,6 +1,6 @@
 """The secret of an invitation's link: `tgi_...`, made of the row and kept nowhere.
 
-It is an HMAC of the row's id and nonce under the installation's secret for invitations.
+It is an HMAC of the row's nonce under the installation's secret for invitations.
 So nothing secret is stored, not even until the mail has gone: a mail that was lost is
 sent again with the same link, one that went out twice is twice the same, and nothing
 has to be erased afterwards. A database alone opens no door. A new nonce is a new link,
@@ -26,9 +26,9 @@ def new_nonce() -> str:
     return secrets.token_hex(16)
 
 
-def text_of(invitation: Invitation) -> str:
-    """Return the secret text of an invitation's present link."""
-    message = f"{_LABEL}:{invitation.pk}:{invitation.nonce}".encode()
+def text_of(nonce: str) -> str:
+    """Return the secret text of the link that a nonce makes."""
+    message = f"{_LABEL}:{nonce}".encode()
     made = hmac.digest(settings.INVITATION_SECRET, message, "sha256")
     return api_keys.render(int.from_bytes(made, "big"), api_keys.INVITATION_PREFIX)
 
@@ -42,6 +42,5 @@ def digest_of(text: str) -> str | None:
 
 def address_of(invitation: Invitation) -> str:
     """Return the address of the page that the mail points to."""
-    return (
-        f"{settings.PUBLIC_URL.rstrip('/')}/accounts/invitation/{text_of(invitation)}/"
-    )
+    start = settings.PUBLIC_URL.rstrip("/")
+    return f"{start}/accounts/invitation/{text_of(invitation.nonce)}/"

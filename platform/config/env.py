@@ -7,6 +7,7 @@ here.
 
 import socket
 import sys
+from email.utils import getaddresses
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -168,6 +169,41 @@ class WebSettings(Settings):
         return _long(value)
 
 
+class MailSettings(Settings):
+    """Mails to people: invitations, and what has to do with their account."""
+
+    email_host: str = Field(
+        "",
+        description="Mail server (SMTP). Empty, and without EMAIL_FOLDER: no mail is sent, and invitations wait.",
+    )
+    email_port: int = Field(587, ge=1, le=65535, description="Its port.")
+    email_user: str = Field("", description="Who signs in there; empty: nobody does.")
+    email_password: SecretStr = Field(SecretStr(""), description="With this password.")
+    email_tls: Literal["starttls", "tls", "off"] = Field(
+        "starttls",
+        description="How the connection is kept secret: starttls (587), tls from the start (465), or off.",
+    )
+    email_from: str = Field(
+        "Tollgate <tollgate@localhost>",
+        description="Who the mails are from: an address, or Name <address>.",
+    )
+    email_folder: str = Field(
+        "",
+        description="Folder that mails are written into instead of being sent: for one machine alone.",
+    )
+    email_timeout_ms: int = Field(
+        10_000, gt=0, description="Longest wait for the mail server."
+    )
+
+    @field_validator("email_from")
+    @classmethod
+    def _is_one_address(cls, value: str) -> str:
+        found = getaddresses([value])
+        if len(found) != 1 or "@" not in found[0][1] or not value.isprintable():
+            raise ValueError("give an address, or Name <address>")
+        return value
+
+
 class LogSettings(Settings):
     """What every process writes to stderr."""
 
@@ -215,6 +251,7 @@ GROUPS: tuple[type[Settings], ...] = (
     SecretSettings,
     GatewaySettings,
     WebSettings,
+    MailSettings,
     BillingSettings,
     LogSettings,
 )

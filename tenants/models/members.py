@@ -80,8 +80,7 @@ class ProjectMember(models.Model):
 class Invitation(models.Model):
     """A place offered to an address; its link stands in the mail and nowhere else.
 
-    `tenants.invitation_links` makes the link of the id and the nonce; the digest finds
-    the row.
+    `tenants.invitation_links` makes the link of the nonce; the digest finds the row.
     """
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="invitations")

@@ -5,6 +5,14 @@ service is one transaction of the role in force; what it changes is told to the 
 and what gateways need is published, in it.
 """
 
+from tenants.services.invitation_mail import send_due_invitations
+from tenants.services.invitations import (
+    accept_invitation,
+    invite,
+    open_invitation,
+    resend_invitation,
+    revoke_invitation,
+)
 from tenants.services.keys import (
     ApiKeyChanges,
     IssuedKey,
@@ -12,6 +20,7 @@ from tenants.services.keys import (
     revoke_key,
     update_key,
 )
+from tenants.services.members import change_role, remove_member, set_projects
 from tenants.services.projects import (
     DEFAULT_PROJECT,
     archive_project,
@@ -31,13 +40,22 @@ __all__ = [
     "ApiKeyChanges",
     "IssuedKey",
     "TenantChanges",
+    "accept_invitation",
     "archive_project",
+    "change_role",
     "create_project",
     "create_tenant",
+    "invite",
     "issue_key",
+    "open_invitation",
+    "remove_member",
     "rename_project",
+    "resend_invitation",
     "restore_tenant",
+    "revoke_invitation",
     "revoke_key",
+    "send_due_invitations",
+    "set_projects",
     "suspend_tenant",
     "update_key",
     "update_tenant",

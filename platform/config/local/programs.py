@@ -70,6 +70,7 @@ class Plan:
         defaults = {
             "ALLOWED_HOSTS": f"localhost,{LOOPBACK}",
             "DRAIN_MS": str(DRAIN_MS),
+            **self._mail(),
             "LOG_STYLE": "console",
             "PUBLIC_URL": self.address,
             "SECURE_COOKIES": "false",
@@ -93,6 +94,12 @@ class Plan:
             "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
         }
+
+    def _mail(self) -> dict[str, str]:
+        """Return where mails go that were given no server: into a folder."""
+        if os.environ.get("EMAIL_HOST"):
+            return {}
+        return {"EMAIL_FOLDER": str(self.state.mail)}
 
     def _postgres_url(self, user: str, database: str) -> str:
         password, port = self.secrets["DATABASE_PASSWORD"], self.ports["postgres"]

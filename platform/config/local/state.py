@@ -36,7 +36,7 @@ class State:
         self.root.mkdir(parents=True, exist_ok=True)
         # PostgreSQL may run as another user, which passes through but lists nothing.
         self.root.chmod(0o711)
-        for name in ("pids", "logs", "journal", "valkey"):
+        for name in ("pids", "logs", "journal", "valkey", "mail"):
             (self.root / name).mkdir(mode=0o700, exist_ok=True)
 
     @property
@@ -48,6 +48,11 @@ class State:
     def product_env(self) -> Path:
         """Return the file of the product's own settings."""
         return self.root / "product.env"
+
+    @property
+    def mail(self) -> Path:
+        """Return the folder of the mails that are written instead of sent."""
+        return self.root / "mail"
 
     def log(self, name: str) -> Path:
         """Return the log file of a process."""

@@ -34,4 +34,5 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="3", minute="40"),
     },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
+    "send-invitations": {"task": "tenants.send_invitations", "schedule": 60.0},
 }

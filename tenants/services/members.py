@@ -1,0 +1,118 @@
+"""Writes of members: their role, their projects, their leaving.
+
+Failure: what the caller may not do is a `PermissionDenied`; a tenant's last owner can
+be neither demoted nor removed, which is a `Conflict`. Owns: that who loses a right
+loses, in the same transaction, the credentials that carried it.
+"""
+
+import datetime as dt
+from collections.abc import Collection
+
+from kit.errors import Conflict, PermissionDenied
+from kit.orm.atomic import atomic
+from kit.orm.saving import change
+from tenants.models import Member, ProjectMember, Role
+from tenants.roles import as_role, scopes_of
+from tenants.services.authority import (
+    open_projects,
+    require_may_give,
+    require_may_touch,
+    take_turn,
+)
+from tenants.services.places import (
+    add_places,
+    drop_places,
+    revoke_all,
+    revoke_beyond_reach,
+)
+
+
+def change_role(*, member: Member, role: str, now: dt.datetime) -> Member:
+    """Give a member another role; what it no longer covers is revoked.
+
+    Raises `PermissionDenied` for a role that the caller cannot give, an owner that it
+    cannot touch, and one's own raise; `Conflict` for the last owner and for one who
+    has left.
+    """
+    wanted = as_role(role)
+    with atomic():
+        standing = take_turn(member.tenant_id)
+        row = _present(member)
+        if row.role == wanted:
+            return row
+        require_may_touch(row.role, standing)
+        if row.pk == standing.member_id and not scopes_of(wanted) < scopes_of(row.role):
+            raise PermissionDenied(
+                "Nobody gives himself a higher role. Ask an owner.",
+                param="role",
+                code="own_role",
+            )
+        require_may_give(wanted, standing)
+        if row.role == Role.OWNER:
+            _keep_an_owner(row)
+        change(row, {"role": wanted}, action="change_role")
+        revoke_beyond_reach(row, now)
+    return row
+
+
+def set_projects(
+    *, member: Member, project_ids: Collection[int], now: dt.datetime
+) -> Member:
+    """Put a member into exactly these projects; keys of those he leaves are revoked.
+
+    Raises `InvalidRequest` for a project that is not there, `PermissionDenied` and
+    `Conflict` as `change_role` does.
+    """
+    with atomic():
+        standing = take_turn(member.tenant_id)
+        row = _present(member)
+        require_may_touch(row.role, standing)
+        places = ProjectMember.objects.filter(member=row)
+        present = set(places.values_list("project_id", flat=True))
+        projects = open_projects(row.tenant_id, project_ids, already=present)
+        wanted = {project.pk for project in projects}
+        drop_places(places.exclude(project_id__in=wanted))
+        add_places(row, [each for each in projects if each.pk not in present])
+        if wanted != present:
+            revoke_beyond_reach(row, now)
+    return row
+
+
+def remove_member(*, member: Member, now: dt.datetime) -> Member:
+    """Take a member out, with his keys and tokens and the offers that he made.
+
+    Idempotent: the first instant stays. Raises `PermissionDenied` for an owner that the
+    caller cannot touch, `Conflict` for the last owner.
+    """
+    with atomic():
+        standing = take_turn(member.tenant_id)
+        row = _locked(member)
+        if row.removed_at is not None:
+            return row
+        require_may_touch(row.role, standing)
+        if row.role == Role.OWNER:
+            _keep_an_owner(row)
+        revoke_all(row, now)
+        drop_places(ProjectMember.objects.filter(member=row))
+        change(row, {"removed_at": now}, action="remove")
+    return row
+
+
+def _locked(member: Member) -> Member:
+    return Member.objects.select_for_update().get(pk=member.pk)
+
+
+def _present(member: Member) -> Member:
+    row = _locked(member)
+    if row.removed_at is not None:
+        raise Conflict("This member was removed: invite the person anew.")
+    return row
+
+
+def _keep_an_owner(leaving: Member) -> None:
+    """Raise `Conflict` when nobody else owns the tenant; the turn keeps it so."""
+    others = Member.objects.filter(
+        tenant_id=leaving.tenant_id, role=Role.OWNER, removed_at=None
+    ).exclude(pk=leaving.pk)
+    if not others.exists():
+        raise Conflict("This is the tenant's last owner: make another one first.")
