@@ -6,11 +6,11 @@ a token revoked, a member removed, a limit ended.
 
 from tenants.models.answers import StoredAnswer
 from tenants.models.audit import AuditAnchor, AuditDetail, AuditEntry, AuditHead
-from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyUse
+from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyState, KeyUse
 from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
 from tenants.models.members import Invitation, Member, ProjectMember, Role
 from tenants.models.tenants import Plan, Project, Tenant, _known_zone
-from tenants.models.tokens import ManagementToken
+from tenants.models.tokens import ManagementToken, TokenKind, TokenState
 
 __all__ = [
     "ApiKey",
@@ -21,6 +21,7 @@ __all__ = [
     "AuditHead",
     "Budget",
     "Invitation",
+    "KeyState",
     "KeyUse",
     "Level",
     "Limit",
@@ -35,6 +36,8 @@ __all__ = [
     "SetBy",
     "StoredAnswer",
     "Tenant",
+    "TokenKind",
+    "TokenState",
     "Window",
     "_known_zone",
 ]

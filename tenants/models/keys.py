@@ -18,6 +18,18 @@ def data_plane_scopes() -> list[str]:
     return sorted(DATA_PLANE)
 
 
+class KeyState(models.TextChoices):
+    """Whether a key opens the door, and if not, the first reason to put right."""
+
+    ACTIVE = "active"
+    DISABLED = "disabled"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+    # Of its project, and of its tenant.
+    ARCHIVED = "archived"
+    SUSPENDED = "suspended"
+
+
 class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
     """Reads of API keys."""
 
@@ -30,6 +42,26 @@ class ApiKeyQuerySet(models.QuerySet["ApiKey"]):
         return self.filter(revoked_at=None, disabled_at=None).exclude(
             expires_at__lte=now
         )
+
+    def opening(self, now: dt.datetime) -> "ApiKeyQuerySet":
+        """Keep the keys in state active: those that a gateway lets in."""
+        return self.in_state(KeyState.ACTIVE, now)
+
+    def in_state(self, state: KeyState, now: dt.datetime) -> "ApiKeyQuerySet":
+        """Keep the keys in one state, as `ApiKey.state_at` says it."""
+        reasons = {
+            KeyState.REVOKED: models.Q(revoked_at__isnull=False),
+            KeyState.ARCHIVED: models.Q(project__archived_at__isnull=False),
+            KeyState.EXPIRED: models.Q(expires_at__lte=now),
+            KeyState.DISABLED: models.Q(disabled_at__isnull=False),
+            KeyState.SUSPENDED: models.Q(tenant__state=Tenant.State.SUSPENDED),
+        }
+        found = self
+        for each, reason in reasons.items():
+            if each is state:
+                return found.filter(reason)
+            found = found.exclude(reason)
+        return found
 
 
 class ApiKey(models.Model):
@@ -74,18 +106,44 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"{self.name} ({self.shown})"
 
+    def state_at(self, now: dt.datetime) -> KeyState:
+        """Return its state at an instant, what is for good before what may pass."""
+        if self.revoked_at is not None:
+            return KeyState.REVOKED
+        if self.project.archived_at is not None:
+            return KeyState.ARCHIVED
+        if self.expires_at is not None and self.expires_at <= now:
+            return KeyState.EXPIRED
+        if self.disabled_at is not None:
+            return KeyState.DISABLED
+        if self.tenant.state == Tenant.State.SUSPENDED:
+            return KeyState.SUSPENDED
+        return KeyState.ACTIVE
+
+    @property
+    def last_use(self) -> "KeyUse | None":
+        """Return its last use; None where there was none."""
+        return getattr(self, "use", None)
+
 
 class KeyUse(models.Model):
     """When a key was last used, and for which model; kept up in batches.
 
     Apart from the key, so that use changes no key: neither what gateways are told of it
-    nor the version that an edit is held against.
+    nor the version that an edit is held against. No constraints to either row: whoever
+    rolls usage up would wait for whoever changes a key, with billing days locked.
     """
 
     api_key = models.OneToOneField(
-        ApiKey, models.PROTECT, primary_key=True, related_name="use"
+        ApiKey,
+        models.PROTECT,
+        primary_key=True,
+        related_name="use",
+        db_constraint=False,
     )
-    tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
+    tenant = models.ForeignKey(
+        Tenant, models.PROTECT, related_name="+", db_constraint=False
+    )
     last_used_at = models.DateTimeField()
     model = models.CharField(max_length=200)
 

@@ -1,5 +1,6 @@
 """Management tokens: who calls `/api/v1`, an operator's program or a tenant's."""
 
+import datetime as dt
 from typing import ClassVar
 
 from django.contrib.postgres.fields import ArrayField
@@ -9,6 +10,22 @@ from django.db.models.functions import Now
 from kit.orm.audited import Audited
 from tenants.models.members import Member
 from tenants.models.tenants import Tenant
+
+
+class TokenState(models.TextChoices):
+    """Whether a token opens the management API."""
+
+    ACTIVE = "active"
+    EXPIRED = "expired"
+    REVOKED = "revoked"
+
+
+class TokenKind(models.TextChoices):
+    """Whose a token is."""
+
+    OPERATOR = "operator"
+    SERVICE = "service"
+    PERSONAL = "personal"
 
 
 class ManagementToken(models.Model):
@@ -34,6 +51,9 @@ class ManagementToken(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)
     revoked_at = models.DateTimeField(null=True, blank=True, editable=False)
+    replaces = models.OneToOneField(
+        "self", models.PROTECT, null=True, blank=True, related_name="replaced_by"
+    )
     # To the minute: it is written by use, and use is frequent.
     last_used_at = models.DateTimeField(null=True, blank=True, editable=False)
 
@@ -52,3 +72,18 @@ class ManagementToken(models.Model):
 
     def __str__(self) -> str:
         return f"{self.name} ({self.shown})"
+
+    @property
+    def kind(self) -> TokenKind:
+        """Tell whose it is."""
+        if self.tenant_id is None:
+            return TokenKind.OPERATOR
+        return TokenKind.SERVICE if self.member_id is None else TokenKind.PERSONAL
+
+    def state_at(self, now: dt.datetime) -> TokenState:
+        """Return its state at an instant."""
+        if self.revoked_at is not None:
+            return TokenState.REVOKED
+        if self.expires_at is not None and self.expires_at <= now:
+            return TokenState.EXPIRED
+        return TokenState.ACTIVE
