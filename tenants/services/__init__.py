@@ -5,6 +5,14 @@ service is one transaction of the role in force; what it changes is told to the 
 and what gateways need is published, in it.
 """
 
+from tenants.services.invitation_mail import send_due_invitations
+from tenants.services.invitations import (
+    accept_invitation,
+    invite,
+    open_invitation,
+    resend_invitation,
+    revoke_invitation,
+)
 from tenants.services.keys import (
     ApiKeyChanges,
     IssuedKey,
@@ -16,6 +24,7 @@ from tenants.services.keys import (
     rotate_key,
     update_key,
 )
+from tenants.services.members import change_role, remove_member, set_projects
 from tenants.services.projects import (
     DEFAULT_PROJECT,
     archive_project,
@@ -36,16 +45,25 @@ __all__ = [
     "IssuedKey",
     "KeyRights",
     "TenantChanges",
+    "accept_invitation",
     "archive_project",
+    "change_role",
     "create_project",
     "create_tenant",
     "disable_key",
     "enable_key",
+    "invite",
     "issue_key",
+    "open_invitation",
+    "remove_member",
     "rename_project",
+    "resend_invitation",
     "restore_tenant",
+    "revoke_invitation",
     "revoke_key",
     "rotate_key",
+    "send_due_invitations",
+    "set_projects",
     "suspend_tenant",
     "update_key",
     "update_tenant",
