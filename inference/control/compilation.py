@@ -16,10 +16,11 @@ from tenants.models import ApiKey, Tenant
 
 @dataclass(frozen=True, slots=True)
 class Entry:
-    """One entry of the snapshot."""
+    """One entry of the snapshot; of a tenant's own things, with the tenant."""
 
     key: str
     body: dict[str, Any] | None
+    tenant_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,29 +28,39 @@ class Source:
     """Where the entries of one kind come from.
 
     `rows` lists the rows with what their body needs; `key_field` is the column whose
-    text is the entry's key.
+    text is the entry's key, `tenant_field` the one that says whose it is, if anybody's.
     """
 
     rows: Callable[[], QuerySet[Any]]
     key_field: str
     body: Callable[[Any], dict[str, Any] | None]
+    tenant_field: str | None = None
 
     def entry(self, row: Model) -> Entry:
         """Compile one row."""
-        return Entry(key=str(getattr(row, self.key_field)), body=self.body(row))
+        return Entry(
+            key=str(getattr(row, self.key_field)),
+            body=self.body(row),
+            tenant_id=getattr(row, self.tenant_field) if self.tenant_field else None,
+        )
 
 
 def api_key_body(row: ApiKey) -> dict[str, Any] | None:
-    """Compile an API key; a revoked one, or one of an archived project, is gone."""
-    if row.revoked_at is not None or row.project.archived_at is not None:
+    """Compile an API key: gone when revoked or disabled, or with its project archived.
+
+    Empty lists of models and networks keep it from none.
+    """
+    ends = (row.revoked_at, row.disabled_at, row.project.archived_at)
+    if any(end is not None for end in ends):
         return None
     return {
         "api_key_id": row.pk,
         "project_id": row.project_id,
         "tenant_id": row.tenant_id,
-        "expires_at": None
-        if row.expires_at is None
-        else int(row.expires_at.timestamp()),
+        "expires_at": None if row.expires_at is None else row.expires_at.timestamp(),
+        "scopes": sorted(row.scopes),
+        "models": sorted(row.allowed_models),
+        "networks": sorted(row.allowed_networks),
     }
 
 
@@ -93,12 +104,15 @@ def replica_body(row: Replica) -> dict[str, Any] | None:
 Kind = Publication.Kind
 
 SOURCES: Mapping[Kind, Source] = {
-    Kind.TENANT: Source(Tenant.objects.all, "pk", tenant_body),
+    Kind.TENANT: Source(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
     Kind.MODEL: Source(ServedModel.objects.all, "name", model_body),
     Kind.REPLICA: Source(
         lambda: Replica.objects.select_related("model"), "pk", replica_body
     ),
     Kind.API_KEY: Source(
-        lambda: ApiKey.objects.select_related("project"), "digest", api_key_body
+        lambda: ApiKey.objects.select_related("project"),
+        "digest",
+        api_key_body,
+        tenant_field="tenant_id",
     ),
 }

@@ -113,7 +113,11 @@ class Replica(models.Model):
 
 
 class Publication(models.Model):
-    """One published entry; a body of null says that the entry is gone."""
+    """One published entry; a body of null says that the entry is gone.
+
+    `tenant_id` says whose key or tenant it is, and nothing of what is everybody's. It
+    is no foreign key: an entry outlives its row, and gateways read neither.
+    """
 
     class Kind(models.TextChoices):
         API_KEY = "api_key"
@@ -126,6 +130,7 @@ class Publication(models.Model):
     key = models.CharField(max_length=128)
     version = models.BigIntegerField(db_index=True)
     body = models.JSONField(null=True)
+    tenant_id = models.BigIntegerField(null=True)
 
     def __str__(self) -> str:
         return f"{self.kind}:{self.key}@{self.version}"

@@ -5,6 +5,9 @@ versions appear in order: a gateway that has seen version n misses nothing by as
 what is above n. Under that lock the rows are read again, so the last publication of a
 row tells its last state. An entry that would say nothing new is not written.
 
+Whoever may write a row may publish it: tenants, in their own transactions, their keys.
+The database keeps them to these, and all to the order of versions.
+
 Failure: the transaction fails, and neither the write nor its publication has happened.
 Writes that pass no signal (bulk updates, SQL by hand) are found and mended by
 `republish`.
@@ -101,7 +104,13 @@ def _next_version() -> int:
 def _write(kind: Kind, entries: list[Entry], version: int) -> int:
     published = _bodies(kind, [entry.key for entry in entries])
     rows = [
-        Publication(kind=kind, key=entry.key, version=version, body=entry.body)
+        Publication(
+            kind=kind,
+            key=entry.key,
+            version=version,
+            body=entry.body,
+            tenant_id=entry.tenant_id,
+        )
         for entry in entries
         if published.get(entry.key) != entry.body
     ]
@@ -109,6 +118,7 @@ def _write(kind: Kind, entries: list[Entry], version: int) -> int:
         rows,
         update_conflicts=True,
         unique_fields=("kind", "key"),
+        # Whose an entry is never changes, and an orphan's withdrawal does not know it.
         update_fields=("version", "body"),
     )
     return len(rows)

@@ -27,6 +27,7 @@ from inference.control.models import (
 from inference.control.tasks import republish as republish_task
 from kit.orm.atomic import atomic
 from kit.orm.roles import OPERATOR, as_operator
+from kit.orm.saving import change
 from tenants import services as tenants
 from tenants.models import ApiKey, Project, Tenant
 from tests.concurrency import as_another_operator, wait_until_blocked
@@ -59,16 +60,34 @@ class TestBodies:
 
     def test_api_key(self) -> None:
         row = make_key().row
-        told = {
+        told: dict[str, Any] = {
             "api_key_id": row.pk,
             "project_id": row.project_id,
             "tenant_id": row.tenant_id,
             "expires_at": None,
+            "scopes": ["embed", "generate", "models"],
+            "models": [],
+            "networks": [],
         }
         assert body(Kind.API_KEY, row.digest) == told
         tenants.update_key(api_key=row, expires_at=EXPIRY)
-        expiry = int(EXPIRY.timestamp())
-        assert body(Kind.API_KEY, row.digest) == {**told, "expires_at": expiry}
+        told["expires_at"] = EXPIRY.timestamp()
+        assert body(Kind.API_KEY, row.digest) == told
+        kept_to = {
+            "scopes": ["models", "generate"],
+            "allowed_models": ["b", "a"],
+            "allowed_networks": ["10.0.0.0/8"],
+        }
+        change(row, kept_to)
+        assert body(Kind.API_KEY, row.digest) == told | {
+            "scopes": ["generate", "models"],
+            "models": ["a", "b"],
+            "networks": ["10.0.0.0/8"],
+        }
+        change(row, {"disabled_at": timezone.now()})
+        assert body(Kind.API_KEY, row.digest) is None
+        change(row, {"disabled_at": None})
+        assert body(Kind.API_KEY, row.digest) is not None
         tenants.revoke_key(api_key=row, now=timezone.now())
         assert body(Kind.API_KEY, row.digest) is None
 
