@@ -26,6 +26,7 @@ from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
 from kit.clock import boot_us
 from kit.contracts import EventStatus, Meter, Surface
 from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
+from kit.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,10 +46,10 @@ class Generation:
     async def serve(self, http: HttpRequest, surface: Surface) -> None:
         """Answer one request; raises `PlatformError` before the client's first byte."""
         started_us = boot_us()
-        caller = self.authenticator.caller(http)
+        caller = self.authenticator.caller(http, needs=Scope.GENERATE)
         request = parse(surface, await http.body(bytes_max=self.body_bytes_max))
         model = self.snapshot.models.get(request.model)
-        if model is None:
+        if model is None or not caller.may_call(request.model):
             raise ModelNotFound(request.model)
         output_tokens_max = _output_tokens_max(request, model)
         replicas = self._replicas(model)

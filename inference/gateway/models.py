@@ -1,4 +1,4 @@
-"""The models that a key may call: those that are served and priced for it."""
+"""The models that a key may call: served, priced, and none that it is kept from."""
 
 from dataclasses import dataclass
 
@@ -9,6 +9,7 @@ from inference.gateway.http import HttpRequest
 from inference.routing.snapshot import ModelEntry, Snapshot
 from kit.contracts import Caller, Meter
 from kit.errors import ModelNotFound
+from kit.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,7 +22,7 @@ class ModelList:
 
     async def list_all(self, http: HttpRequest) -> None:
         """List the models by name."""
-        caller = self.authenticator.caller(http)
+        caller = self.authenticator.caller(http, needs=Scope.MODELS)
         data = [
             _shown(entry)
             for name, entry in sorted(self.snapshot.models.items())
@@ -31,14 +32,14 @@ class ModelList:
 
     async def retrieve(self, http: HttpRequest, name: str) -> None:
         """Show one model."""
-        caller = self.authenticator.caller(http)
+        caller = self.authenticator.caller(http, needs=Scope.MODELS)
         entry = self.snapshot.models.get(name)
         if entry is None or not self._may_call(caller, name):
             raise ModelNotFound(name)
         await http.respond(200, orjson.dumps(_shown(entry)))
 
     def _may_call(self, caller: Caller, model: str) -> bool:
-        return self.meter.price(caller, model) is not None
+        return caller.may_call(model) and self.meter.price(caller, model) is not None
 
 
 def _shown(entry: ModelEntry) -> dict[str, object]:

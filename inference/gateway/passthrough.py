@@ -1,8 +1,9 @@
 """Pass on to Django what is not the data plane's, so that everything has one address.
 
 Forwarding headers of the client are dropped and ours written: Django trusts them
-because no other way leads to it. Bodies go up whole, within the gateway's limit, and
-come down as they are.
+because no other way leads to it. They name one address, the client's; what a client
+says came before it is not passed on. Bodies go up whole, within the gateway's limit,
+and come down as they are.
 """
 
 from functools import partial
@@ -10,6 +11,7 @@ from functools import partial
 from inference.engines.client import EnginePool
 from inference.engines.exchange import Exchange
 from inference.engines.origin import EngineError, EngineUnreachableError, Origin
+from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.http import HttpRequest
 from kit.errors import EngineFailed, NotFound, ServiceUnavailable
@@ -46,10 +48,10 @@ class Passthrough:
         pool: EnginePool,
         web_url: str,
         body_bytes_max: int,
-        trusted_proxies: frozenset[str],
+        proxies: Proxies,
     ) -> None:
         self._pool = pool
-        self._trusted_proxies = trusted_proxies
+        self._proxies = proxies
         self._origin = Origin.parse(web_url) if web_url else None
         self._body_bytes_max = body_bytes_max
 
@@ -116,14 +118,10 @@ class Passthrough:
             key, text = name.decode("latin-1"), value.decode("latin-1")
             joiner = "; " if name == b"cookie" else ", "
             headers[key] = f"{headers[key]}{joiner}{text}" if key in headers else text
-        client = http.scope.get("client")
-        peer = client[0] if client else "unknown"
-        chain, scheme = peer, http.scope["scheme"]
-        if peer in self._trusted_proxies:
-            before = http.header(b"x-forwarded-for")
-            chain = f"{before}, {peer}" if before else peer
+        scheme = http.scope["scheme"]
+        if self._proxies.are_in_front(http):
             scheme = http.header(b"x-forwarded-proto") or scheme
-        headers["x-forwarded-for"] = chain
+        headers["x-forwarded-for"] = str(self._proxies.client(http) or "unknown")
         headers["x-forwarded-proto"] = scheme
         headers["x-request-id"] = http.request_id
         return headers

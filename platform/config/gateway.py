@@ -28,6 +28,7 @@ from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
+from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
@@ -109,6 +110,7 @@ class GatewayProcess:
             liveness=self.liveness,
             gap_ms=gateway.settle_gap_ms,
         )
+        self.proxies = Proxies.parse(gateway.trusted_proxies)
         self.snapshot = routing.Snapshot()
         self.metrics = GatewayMetrics()
         self.pool = EnginePool(
@@ -127,6 +129,7 @@ class GatewayProcess:
             ),
             now_us=self.meter.clock.now_us,
             has_started=self._has_started,
+            proxies=self.proxies,
         )
         self.server = GatewayServer(
             uvicorn.Config(
@@ -227,11 +230,7 @@ class GatewayProcess:
                 pool=self.pool,
                 web_url=self._settings.web_url,
                 body_bytes_max=self._settings.body_bytes_max,
-                trusted_proxies=frozenset(
-                    part.strip()
-                    for part in self._settings.trusted_proxies.split(",")
-                    if part.strip()
-                ),
+                proxies=self.proxies,
             ),
             metrics=self.metrics,
         )

@@ -66,12 +66,20 @@ class TokenClass(enum.IntEnum):
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asked: the tenant that pays, in what currency, the project, the key."""
+    """Who asked: the tenant that pays, in what currency, the project, the key.
+
+    `models` are those that the key is kept to, None when it is not.
+    """
 
     tenant_id: int
     project_id: int
     api_key_id: int
     currency: str
+    models: frozenset[str] | None = None
+
+    def may_call(self, model: str) -> bool:
+        """Tell whether the key reaches a model, if there is such a one."""
+        return self.models is None or model in self.models
 
 
 @dataclass(frozen=True, slots=True)

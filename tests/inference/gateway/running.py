@@ -25,6 +25,7 @@ from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
+from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
@@ -57,7 +58,7 @@ class GatewayOptions:
     loop: str = "uvloop"
     timeouts: Timeouts = PATIENT
     web_url: str = ""
-    trusted_proxies: frozenset[str] = frozenset()
+    trusted_proxies: str = ""
     stall_s_max: float = 60.0
     head_s_max: float = 30.0
     drain_s: float = 5.0
@@ -228,11 +229,13 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         pause_s=0.05,
     )
     readiness = {"database": True}
+    proxies = Proxies.parse(options.trusted_proxies)
     authenticator = Authenticator(
         snapshot=snapshot,
         secret=PEPPER,
         now_us=lambda: NOW_US,
         has_started=lambda: readiness["database"],
+        proxies=proxies,
     )
     app: App = Gateway(
         generation=Generation(
@@ -255,7 +258,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             pool=pool,
             web_url=options.web_url,
             body_bytes_max=BODY_BYTES_MAX,
-            trusted_proxies=options.trusted_proxies,
+            proxies=proxies,
         ),
         metrics=metrics,
     )
