@@ -16,7 +16,12 @@ class UsageConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Write a tenant's calendar in the transaction that makes or changes it."""
+        """Write a tenant's calendar as it is made or changed; count late requests."""
+        # Models can be imported only once every application is loaded.
+        from metering.usage import selectors  # noqa: PLC0415
+        from tenants import activity  # noqa: PLC0415
+
+        activity.read_from(selectors.requests_since)
         post_save.connect(_renew_calendar, sender="tenants.Tenant")
 
 

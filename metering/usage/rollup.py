@@ -1,7 +1,8 @@
 """Roll usage events up into days and hours, along the numbers each epoch gave them.
 
 A batch is one transaction: it takes the events `rolled_seq + 1 .. n` of one epoch, adds
-them to their billing days and to their hours of UTC, and moves the mark. It may take
+them to their billing days and to their hours of UTC, notes when each key was last
+used and for which model, and moves the mark. It may take
 only what is proven: the numbers follow without a gap, each event has a tenant and a
 price, and its charge is what that price makes of its tokens. Days that were rolled up
 before there were hours have an epoch's hours lag behind: each batch then also takes the
@@ -10,8 +11,8 @@ hours a batch further, until both marks are one.
 Failure: at the first event that breaks the proof the epoch stops there, is reported
 with each run, and goes on by itself once the event is there; other epochs are not held
 up. Two rollers never take the same epoch at once. Killed anywhere, the next run goes on
-from the mark. Owns: day and hour rollups, marks, and the list of changed days for the
-ledger.
+from the mark. Owns: day and hour rollups, marks, the list of changed days for the
+ledger, and the last use of keys.
 """
 
 import datetime as dt
@@ -32,6 +33,7 @@ from metering.usage.rollup_sql import (
     LOCK_OR_SKIP,
     LOCK_WAITING,
     NO_DAY,
+    NOTE_USE,
     SHORT_OF,
     TAKE_CHANGED,
 )
@@ -164,6 +166,7 @@ def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
         hours = min(rolled, mark.hours_seq + batch_events)
         _add_days(epoch, mark.rolled_seq, rolled)
         _add_hours(epoch, mark.hours_seq, hours)
+        _note_use(epoch, mark.rolled_seq, rolled)
         batch = _Batch(rolled - mark.rolled_seq, hours - mark.hours_seq, faulty_seq)
         if not batch.is_empty:
             _move_mark(epoch, _Mark(rolled, hours))
@@ -216,6 +219,13 @@ def _add_hours(epoch: _Behind, after: int, upto: int) -> None:
     """Add a span of events that is proven, now or by an earlier batch, to its hours."""
     if upto > after:
         _add(ADD_HOURS, _span(epoch, after, upto))
+
+
+def _note_use(epoch: _Behind, after: int, upto: int) -> None:
+    """Keep the last use of each key in a span: once a batch, never as it is used."""
+    if upto > after:
+        with cursor() as session:
+            session.execute(NOTE_USE, _span(epoch, after, upto))
 
 
 def _add(statement: str, span: dict[str, int]) -> None:

@@ -1,4 +1,4 @@
-"""The SQL of the rollup: prove a span of events, add it to its days and its hours.
+"""The SQL of the rollup: prove a span of events, add it to days, hours and last uses.
 
 `span` is the events of one epoch with `after < seq <= upto`. Token classes are numbered
 as in `kit.contracts.TokenClass`; only requests themselves count as requests,
@@ -182,4 +182,27 @@ ADD_HOURS = """
             charge_picos = rollup.charge_picos + excluded.charge_picos
     )
     SELECT coalesce(sum(events), 0)::bigint FROM sums
+"""
+
+# After days and hours, in the order of keys, for the same reason. The greatest instant
+# wins, so epochs may be taken in any order; a key used no later is not written at all.
+# A key that is not there has no last use: an event is not held up for it.
+NOTE_USE = """
+    WITH latest AS (
+        SELECT DISTINCT ON (event.api_key_id) event.api_key_id, event.admitted_at,
+            event.price_id
+        FROM usage_event event
+        WHERE event.epoch_id = %(epoch)s
+            AND event.seq > %(after)s AND event.seq <= %(upto)s
+        ORDER BY event.api_key_id, event.admitted_at DESC, event.seq DESC
+    )
+    INSERT INTO tenants_keyuse AS known (api_key_id, tenant_id, last_used_at, model)
+    SELECT key.id, key.tenant_id, latest.admitted_at, price.model
+    FROM latest
+    JOIN tenants_apikey key ON key.id = latest.api_key_id
+    JOIN pricing_price price ON price.id = latest.price_id
+    ORDER BY key.id
+    ON CONFLICT (api_key_id) DO UPDATE
+        SET last_used_at = excluded.last_used_at, model = excluded.model
+        WHERE known.last_used_at < excluded.last_used_at
 """
