@@ -38,7 +38,9 @@ def main() -> int:
     for milliseconds, queries, kibibytes, status, name in measured:
         print(f"{milliseconds:8.1f} {queries:5d} {kibibytes:6d} {status} {name}")  # noqa: T201
     slow = [each for each in measured if each[0] > LIMIT_MS or each[3] != 200]
-    print(f"{len(measured)} pages, {len(slow)} slower than {LIMIT_MS:.0f} ms or not 200")  # noqa: T201
+    print(
+        f"{len(measured)} pages, {len(slow)} slower than {LIMIT_MS:.0f} ms or not 200"
+    )  # noqa: T201
     return 1 if slow else 0
 
 

@@ -1,8 +1,11 @@
 """Applications, middleware, templates, static files."""
 
+from pathlib import Path
+
 from config.env import WebSettings, load
 
 _web = load(WebSettings)
+_ADMIN_TEMPLATES = Path(__file__).resolve().parents[2] / "kit/admin/templates"
 
 INSTALLED_APPS = [
     "unfold",
@@ -44,6 +47,8 @@ ASGI_APPLICATION = "config.asgi.application"
 TEMPLATES = [
     {
         "BACKEND": "django.template.backends.django.DjangoTemplates",
+        # Before the apps': these take the place of some of the admin theme's.
+        "DIRS": [_ADMIN_TEMPLATES],
         "APP_DIRS": True,
         "OPTIONS": {
             "context_processors": [

@@ -1,0 +1,200 @@
+"""The two kinds of pages: those whose writes are services, and those only read."""
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any, ClassVar
+from urllib.parse import urlencode
+
+from django.contrib import messages
+from django.contrib.admin.views.main import SEARCH_VAR
+from django.db.models import Model, QuerySet
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
+from django.urls import NoReverseMatch, reverse
+from unfold.admin import ModelAdmin
+
+from kit.admin.bulk import BulkAction, offered
+from kit.admin.dialogs import go_to
+from kit.admin.editing import changed_last, held_form
+from kit.admin.lists import BoundedPaginator, LookedUpList, found, is_secret
+from kit.errors import PlatformError
+from kit.orm.audited import Audited
+
+_AUDIT = "admin:tenants_auditentry_changelist"
+
+
+class _Pages(ModelAdmin):  # type: ignore[misc]
+    """What pages of either kind have: a list that stays fast, and nothing deleted."""
+
+    list_filter_submit = True
+    list_fullwidth = True
+    list_per_page = 50
+    show_full_result_count = False
+    paginator = BoundedPaginator
+    compressed_fields = True
+    # What an empty list says: why it is, and what would fill it.
+    empty_says = "Nothing has been recorded here so far."
+
+    def look_up(self, rows: Sequence[Any]) -> None:
+        """Read what belongs to the rows of a page of the list, all at once."""
+
+    def rows_of_secret(self, secret: str) -> QuerySet[Any]:
+        """Return the row that a whole secret opens; of most pages there is none."""
+        return self.model._default_manager.none()
+
+    def last_changed(self, row: Model) -> str:
+        """Say who changed a row last and when; empty where it is not known."""
+        return changed_last(row)
+
+    def get_changelist(self, request: HttpRequest, **kwargs: Any) -> Any:
+        """Read lists a page at a time."""
+        return LookedUpList
+
+    def get_search_results(
+        self, request: HttpRequest, queryset: QuerySet[Any], search_term: str
+    ) -> tuple[QuerySet[Any], bool]:
+        """Search each column by its own index."""
+        columns = self.get_search_fields(request)
+        return found(queryset, search_term, columns=columns), False
+
+    def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show the list; a whole secret leads to its row and is shown nowhere."""
+        asked = request.GET.get(SEARCH_VAR, "").strip()
+        if is_secret(asked) and self.has_view_permission(request):
+            return self._go_to_row_of(asked, request)
+        return super().changelist_view(request, *args, **kwargs)
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: nothing with history is deleted."""
+        return False
+
+    def render_change_form(
+        self, request: HttpRequest, context: Any, *args: Any, **kwargs: Any
+    ) -> Any:
+        """Show the form, with the way to the audit of its row."""
+        row = context.get("original")
+        context["audit_address"] = audit_address(row) if row else ""
+        return super().render_change_form(request, context, *args, **kwargs)
+
+    def _go_to_row_of(self, secret: str, request: HttpRequest) -> HttpResponse:
+        row = self.rows_of_secret(secret).first()
+        if row is None:
+            messages.warning(
+                request, "That is a whole secret, and none of these has it."
+            )
+            return HttpResponseRedirect(request.path)
+        return HttpResponseRedirect(_page_of(row))
+
+
+class ServiceAdmin(_Pages):
+    """Pages of one model: `create` and `update` call its services.
+
+    Fields named in `fixed_fields` are given once and stay.
+    """
+
+    fixed_fields: tuple[str, ...] = ()
+    bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
+    change_form_before_template = "kit/held.html"
+    change_form_outer_before_template = "kit/audit.html"
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> Model:
+        """Create a row from the form's values by calling a service."""
+        raise NotImplementedError
+
+    def update(self, row: Any, changes: Mapping[str, Any]) -> Model:
+        """Change a row's named fields by calling a service."""
+        raise NotImplementedError
+
+    def held_with(self, row: Any) -> Mapping[str, str]:
+        """Return what else an edit of the row is held against, by what to call it."""
+        return {}
+
+    def get_form(
+        self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any
+    ) -> Any:
+        """Make the form; one of a row that exists knows how the row was opened."""
+        form = super().get_form(request, obj, change=change, **kwargs)
+        if obj is None or not self.has_change_permission(request, obj):
+            return form
+        return held_form(form, pages=self)
+
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer the actions on many rows that the account may take."""
+        actions = super().get_actions(request)
+        return {**actions, **offered(self.bulk_actions, self, request)}
+
+    def save_model(
+        self, request: HttpRequest, obj: Model, form: Any, change: bool
+    ) -> None:
+        """Write through a service, in the transaction that Django opened."""
+        values = form.cleaned_data
+        if change:
+            self.update(obj, {name: values[name] for name in form.changed_data})
+            return
+        created = self.create(values, request)
+        # Django goes on with its own instance: to the log and to the next page.
+        obj.__dict__.update(created.__dict__)
+
+    def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
+        """Show or save the form; what a service refuses becomes a message."""
+        try:
+            return super().changeform_view(request, *args, **kwargs)
+        except PlatformError as refused:
+            messages.error(request, refused.message)
+            return HttpResponseRedirect(request.get_full_path())
+
+    def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Let fixed fields be written once."""
+        fields = tuple(super().get_readonly_fields(request, obj))
+        return fields if obj is None else fields + self.fixed_fields
+
+    def act(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        call: Callable[[Any], Model],
+        *,
+        done: str,
+    ) -> HttpResponse:
+        """Run a confirmed action on one row, log it, and go back to its page."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        try:
+            row = call(row)
+        except PlatformError as refused:
+            messages.error(request, refused.message)
+        else:
+            self.log_change(request, row, done)
+            messages.success(request, f"{row}: {done}")
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return go_to(request, reverse(name, args=(object_id,)))
+
+
+class ReadOnlyAdmin(_Pages):
+    """Pages of rows that only the product itself writes."""
+
+    change_form_outer_before_template = "kit/audit.html"
+
+    def has_add_permission(self, request: HttpRequest) -> bool:
+        """Refuse: people do not write these."""
+        return False
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: people do not write these."""
+        return False
+
+
+def audit_address(row: Model) -> str:
+    """Return the address of the audit's entries of a row; empty where it has none."""
+    audited: Audited | None = getattr(row, "audited", None)
+    if audited is None:
+        return ""
+    about = urlencode({"object_kind": audited.noun, "object_id": row.pk})
+    try:
+        return f"{reverse(_AUDIT)}?{about}"
+    except NoReverseMatch:
+        return ""
+
+
+def _page_of(row: Model) -> str:
+    name = f"admin:{row._meta.app_label}_{row._meta.model_name}_change"
+    return reverse(name, args=(row.pk,))
