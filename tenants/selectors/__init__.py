@@ -5,18 +5,37 @@ Lists are lazy and narrowed by what is given; None means no narrowing.
 """
 
 from tenants.selectors.keys import api_key, api_keys
+from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
+from tenants.selectors.plans import (
+    plan,
+    plan_of,
+    plans,
+    tenants_of_plan,
+    tenants_on_no_plan,
+    with_tenant_counts,
+)
 from tenants.selectors.projects import project, project_by_slug, projects
 from tenants.selectors.tenants import tenant, tenant_by_slug, tenants
 from tenants.selectors.tokens import actor_of_token
 
 __all__ = [
+    "EffectiveLimits",
     "actor_of_token",
     "api_key",
     "api_keys",
+    "effective_limits",
+    "limit",
+    "limits",
+    "plan",
+    "plan_of",
+    "plans",
     "project",
     "project_by_slug",
     "projects",
     "tenant",
     "tenant_by_slug",
     "tenants",
+    "tenants_of_plan",
+    "tenants_on_no_plan",
+    "with_tenant_counts",
 ]

@@ -24,7 +24,23 @@ from tenants.services.keys import (
     rotate_key,
     update_key,
 )
+from tenants.services.limit_holders import Holder
+from tenants.services.limits import (
+    change_limit,
+    create_budget,
+    create_quota,
+    create_rate_limit,
+    end_limit,
+)
 from tenants.services.members import change_role, remove_member, set_projects
+from tenants.services.plans import (
+    clear_default_plan,
+    clear_plan,
+    create_plan,
+    make_default_plan,
+    rename_plan,
+    set_plan,
+)
 from tenants.services.projects import (
     DEFAULT_PROJECT,
     archive_project,
@@ -42,20 +58,31 @@ from tenants.services.tenants import (
 __all__ = [
     "DEFAULT_PROJECT",
     "ApiKeyChanges",
+    "Holder",
     "IssuedKey",
     "KeyRights",
     "TenantChanges",
     "accept_invitation",
     "archive_project",
+    "change_limit",
     "change_role",
+    "clear_default_plan",
+    "clear_plan",
+    "create_budget",
+    "create_plan",
     "create_project",
+    "create_quota",
+    "create_rate_limit",
     "create_tenant",
     "disable_key",
     "enable_key",
+    "end_limit",
     "invite",
     "issue_key",
+    "make_default_plan",
     "open_invitation",
     "remove_member",
+    "rename_plan",
     "rename_project",
     "resend_invitation",
     "restore_tenant",
@@ -63,6 +90,7 @@ __all__ = [
     "revoke_key",
     "rotate_key",
     "send_due_invitations",
+    "set_plan",
     "set_projects",
     "suspend_tenant",
     "update_key",

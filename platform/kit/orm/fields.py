@@ -4,6 +4,7 @@ from decimal import Decimal
 from typing import Any
 
 from django.db import models
+from django.utils.functional import cached_property
 
 
 class PicosField(models.DecimalField):  # type: ignore[type-arg]
@@ -12,6 +13,11 @@ class PicosField(models.DecimalField):  # type: ignore[type-arg]
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         kwargs.update(max_digits=38, decimal_places=0)
         super().__init__(*args, **kwargs)
+
+    @cached_property
+    def validators(self) -> list[Any]:
+        """Return those given: a decimal's own do not take the int that this is."""
+        return super(models.DecimalField, self).validators
 
     def deconstruct(self) -> Any:
         """Leave the fixed precision out of migrations."""
