@@ -28,4 +28,8 @@ if __name__ == "__main__":
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from kit.acting import Actor, ActorKind, acting_as
+
+    # Whatever a command changes, the audit says that it was one.
+    with acting_as(Actor(ActorKind.COMMAND)):
+        execute_from_command_line(sys.argv)

@@ -8,3 +8,11 @@ class TenantsConfig(AppConfig):
 
     name = "tenants"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Record every change from now on."""
+        # Models can be imported only once every application is loaded.
+        from tenants.audit import accounts, recording  # noqa: PLC0415
+
+        recording.connect()
+        accounts.connect()

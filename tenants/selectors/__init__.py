@@ -4,6 +4,13 @@ Failure: a single row that is not there is a `NotFound` that says what was looke
 Lists are lazy and narrowed by what is given; None means no narrowing.
 """
 
+from tenants.selectors.audit import (
+    actor_key,
+    audit_actors,
+    audit_details,
+    audit_entries,
+    verify_audit,
+)
 from tenants.selectors.keys import api_key, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
 from tenants.selectors.plans import (
@@ -20,9 +27,13 @@ from tenants.selectors.tokens import actor_of_token
 
 __all__ = [
     "EffectiveLimits",
+    "actor_key",
     "actor_of_token",
     "api_key",
     "api_keys",
+    "audit_actors",
+    "audit_details",
+    "audit_entries",
     "effective_limits",
     "limit",
     "limits",
@@ -37,5 +48,6 @@ __all__ = [
     "tenants",
     "tenants_of_plan",
     "tenants_on_no_plan",
+    "verify_audit",
     "with_tenant_counts",
 ]

@@ -5,6 +5,14 @@ service is one transaction of the role in force; what it changes is told to the 
 and what gateways need is published, in it.
 """
 
+from tenants.services.audit import (
+    ForgottenPerson,
+    anchor_chains,
+    forget_account,
+    forget_billing_email,
+    forget_member,
+    forget_person,
+)
 from tenants.services.invitation_mail import send_due_invitations
 from tenants.services.invitations import (
     accept_invitation,
@@ -58,11 +66,13 @@ from tenants.services.tenants import (
 __all__ = [
     "DEFAULT_PROJECT",
     "ApiKeyChanges",
+    "ForgottenPerson",
     "Holder",
     "IssuedKey",
     "KeyRights",
     "TenantChanges",
     "accept_invitation",
+    "anchor_chains",
     "archive_project",
     "change_limit",
     "change_role",
@@ -77,6 +87,10 @@ __all__ = [
     "disable_key",
     "enable_key",
     "end_limit",
+    "forget_account",
+    "forget_billing_email",
+    "forget_member",
+    "forget_person",
     "invite",
     "issue_key",
     "make_default_plan",

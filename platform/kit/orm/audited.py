@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from django.db import models
 from django.dispatch import Signal
 
+from kit.acting import ActorKind, current
 from kit.json_values import JsonObject
 
 # What every reader of JSON takes for the same integer.
-_EXACT_MAX = 2**53 - 1
+EXACT_MAX = 2**53 - 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,13 +25,15 @@ class Audited:
 
     `tenant` names the attribute that holds the tenant's id; without one the change
     belongs to the installation. `personal` fields are kept apart, so that they can be
-    forgotten; `hidden` ones are kept nowhere.
+    forgotten; `hidden` ones are kept nowhere. What the product does by itself, as time
+    passes, is not told of `by_people`.
     """
 
     noun: str
     tenant: str | None = "tenant_id"
     personal: frozenset[str] = frozenset()
     hidden: frozenset[str] = frozenset()
+    by_people: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +62,8 @@ def tell(
     audited: Audited | None = getattr(row, "audited", None)
     if audited is None:
         return
+    if audited.by_people and current().kind is ActorKind.SYSTEM:
+        return
     told = Told(
         row=row,
         audited=audited,
@@ -79,20 +84,26 @@ def values(row: models.Model) -> dict[str, object]:
 
 def _kept(fields: Mapping[str, object], audited: Audited) -> JsonObject:
     return {
-        name: _as_json(value)
+        name: as_json(value)
         for name, value in fields.items()
         if name not in audited.hidden
     }
 
 
-def _as_json(value: object) -> object:
+def as_json(value: object) -> object:
     """Return a value as JSON keeps it exactly: numbers beyond a float become text."""
     if value is None or isinstance(value, bool | str):
         return value
     if isinstance(value, int):
-        return value if abs(value) <= _EXACT_MAX else str(value)
+        return value if abs(value) <= EXACT_MAX else str(value)
     if isinstance(value, dt.datetime):
         return value.astimezone(dt.UTC).isoformat()
-    if isinstance(value, list | tuple | set | frozenset):
-        return [_as_json(each) for each in value]
+    if isinstance(value, bytes | memoryview):
+        return bytes(value).hex()
+    if isinstance(value, Mapping):
+        return {str(name): as_json(each) for name, each in value.items()}
+    if isinstance(value, set | frozenset):
+        return sorted((as_json(each) for each in value), key=str)
+    if isinstance(value, list | tuple):
+        return [as_json(each) for each in value]
     return str(value)

@@ -1,0 +1,205 @@
+"""Forget a person: clear what names them, and keep every chain whole.
+
+What is personal stands in a few columns and in the details of entries. The columns are
+emptied, the details that hold the person's fields are deleted, and an entry says which
+entries lost theirs: a detail that is gone without one is a difference. The chain holds
+salted hashes alone, which nobody can guess back once the salts are gone.
+
+Failure: whoever still has a place, or an account that runs the installation, is not
+forgotten; nothing is written. Forgetting again changes nothing. Runs as the operator
+role: tenants may not delete details. Owns: the deletion of details.
+"""
+
+import datetime as dt
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+
+from django.apps import apps
+from django.contrib.admin.models import LogEntry
+from django.contrib.auth.models import User
+from django.contrib.contenttypes.models import ContentType
+from django.db.models import Model, Q
+
+from kit.errors import Conflict
+from kit.orm.atomic import atomic, cursor
+from kit.orm.audited import tell
+from tenants.audit.accounts import tell_account
+from tenants.audit.verification import FORGET, FORGOTTEN
+from tenants.models import AuditDetail, AuditEntry, Invitation, Member, Tenant
+from tenants.models.audit import INSTALLATION
+
+# One entry that names more would be too long to read.
+_NAMED_MAX = 1000
+_NAMING = """
+SELECT entry_id FROM tenants_auditdetail
+ WHERE (%(chain)s::bigint IS NULL OR coalesce(tenant_id, 0) = %(chain)s) AND EXISTS (
+       SELECT FROM jsonb_each_text(before) WHERE lower(value) = lower(%(text)s)
+       UNION ALL
+       SELECT FROM jsonb_each_text(after) WHERE lower(value) = lower(%(text)s))
+"""
+# What the sign-in keeps of a person beside the account.
+_SIGN_IN_ROWS = (
+    ("account", "EmailAddress"),
+    ("mfa", "Authenticator"),
+    ("usersessions", "UserSession"),
+)
+
+
+@dataclass(frozen=True, slots=True)
+class ForgottenPerson:
+    """How often a person was found and forgotten."""
+
+    members: int
+    invitations: int
+    tenants: int
+    accounts: int
+
+
+def forget_member(*, member: Member, now: dt.datetime) -> Member:
+    """Forget a removed member in its tenant: name, address, invitations, details.
+
+    Raises `Conflict` while the person still has a place there.
+    """
+    with atomic():
+        row = Member.objects.select_for_update().get(pk=member.pk)
+        same = Q(user_id=row.user_id)
+        if row.email:
+            same |= Q(email__iexact=row.email)
+        places = Member.objects.filter(same, tenant_id=row.tenant_id, removed_at=None)
+        if places.exists():
+            raise Conflict(
+                f"Member {row.pk} still has a place in tenant {row.tenant_id}: "
+                "remove it first."
+            )
+        email = row.email
+        entries = _entries_of(row.tenant_id, "member", row.pk)
+        if email:
+            _forget_invitations(email, now, tenant_id=row.tenant_id)
+            entries |= _entries_naming(email, chain=row.tenant_id)
+        _clear(row, "email", "name")
+        _unname_in_log(row)
+        _forget_details(row, entries)
+    return row
+
+
+def forget_billing_email(*, tenant: Tenant) -> Tenant:
+    """Forget where a tenant's bills go, and where they went before."""
+    with atomic():
+        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        entries = _entries_of(row.pk, "tenant", row.pk)
+        _clear(row, "billing_email")
+        _forget_details(row, entries)
+    return row
+
+
+def forget_account(*, account: User) -> User:
+    """Forget an account: it can sign in no more, and nothing tells whose it was.
+
+    Raises `Conflict` for an operator's account.
+    """
+    with atomic():
+        row = User.objects.select_for_update().get(pk=account.pk)
+        if row.is_staff or row.is_superuser:
+            raise Conflict(
+                f"Account {row.pk} is an operator's: take that from it first."
+            )
+        for app, model in _SIGN_IN_ROWS:
+            if apps.is_installed(f"allauth.{app}"):
+                apps.get_model(app, model)._default_manager.filter(user=row).delete()
+        row.username = f"forgotten-{row.pk}"
+        row.email = row.first_name = row.last_name = ""
+        row.is_active = False
+        row.set_unusable_password()
+        row.save()
+        _unname_in_log(row)
+        # With those of the change just made, which held the names a last time.
+        _forget_details(row, _entries_of(INSTALLATION, "account", row.pk))
+    return row
+
+
+def forget_person(*, email: str, now: dt.datetime) -> ForgottenPerson:
+    """Forget whoever has or had an address, everywhere; all or nothing.
+
+    Raises `Conflict` while there is a place left, or an operator's account.
+    """
+    with atomic():
+        members = list(
+            Member.objects.filter(Q(email__iexact=email) | Q(user__email__iexact=email))
+        )
+        tenants = list(Tenant.objects.filter(billing_email__iexact=email))
+        accounts = list(User.objects.filter(email__iexact=email))
+        invitations = Invitation.objects.filter(email__iexact=email).count()
+        for member in members:
+            forget_member(member=member, now=now)
+        for tenant in tenants:
+            forget_billing_email(tenant=tenant)
+        for account in accounts:
+            forget_account(account=account)
+        _forget_invitations(email, now)
+        _forget_mentions(email)
+    return ForgottenPerson(len(members), invitations, len(tenants), len(accounts))
+
+
+def _forget_invitations(
+    email: str, now: dt.datetime, *, tenant_id: int | None = None
+) -> None:
+    """Forget to whom invitations went; an open one could be accepted by nobody."""
+    rows = Invitation.objects.select_for_update().filter(email__iexact=email)
+    if tenant_id is not None:
+        rows = rows.filter(tenant_id=tenant_id)
+    for row in rows:
+        if row.accepted_at is None and row.revoked_at is None:
+            row.revoked_at = now
+            tell(row, action="revoke", after={"revoked_at": now})
+        _clear(row, "email", also=("revoked_at",))
+        _forget_details(row, _entries_of(row.tenant_id, "invitation", row.pk))
+
+
+def _forget_mentions(email: str) -> None:
+    """Forget an address where it only once stood, such as on earlier bills."""
+    entries = AuditEntry.objects.filter(id__in=_entries_naming(email))
+    mentions: dict[tuple[int, str], set[int]] = {}
+    for entry in entries:
+        mentions.setdefault((entry.chain, entry.object_id), set()).add(entry.pk)
+    for (chain, object_id), named in sorted(mentions.items()):
+        row = User(pk=int(object_id)) if chain == INSTALLATION else Tenant(pk=chain)
+        _forget_details(row, named)
+
+
+def _clear(row: Model, *names: str, also: Iterable[str] = ()) -> None:
+    """Empty columns, without telling of what stood there."""
+    for name in names:
+        setattr(row, name, "")
+    row.save(update_fields=[*names, *also])
+
+
+def _entries_of(chain: int, kind: str, object_id: int) -> set[int]:
+    rows = AuditEntry.objects.filter(
+        chain=chain, object_kind=kind, object_id=str(object_id)
+    )
+    return set(rows.exclude(detail_digest="").values_list("id", flat=True))
+
+
+def _entries_naming(text: str, *, chain: int | None = None) -> set[int]:
+    with cursor() as session:
+        session.execute(_NAMING, {"chain": chain, "text": text})
+        return {entry_id for (entry_id,) in session.fetchall()}
+
+
+def _forget_details(row: Model, entries: set[int]) -> None:
+    """Delete the details of entries, and let the row's chain say that they went."""
+    details = AuditDetail.objects.filter(entry_id__in=entries)
+    gone = sorted(details.values_list("entry_id", flat=True))
+    details.delete()
+    told: Callable[..., None] = tell_account if isinstance(row, User) else tell
+    for start in range(0, len(gone), _NAMED_MAX):
+        named = gone[start : start + _NAMED_MAX]
+        told(row, action=FORGET, after={FORGOTTEN: named})
+
+
+def _unname_in_log(row: Model) -> None:
+    """Take the name out of the admin's own log, which copies it at each change."""
+    kind = ContentType.objects.get_for_model(row)
+    LogEntry.objects.filter(content_type=kind, object_id=str(row.pk)).update(
+        object_repr=f"{row._meta.verbose_name} {row.pk}"
+    )
