@@ -91,6 +91,9 @@ def call_tenants(call: Caller) -> int:
     call("list_keys", query="active=true")
     call("retrieve_key", key)
     call("update_key", key)
+    call("disable_key", key)
+    call("enable_key", key)
+    call("rotate_key", key)
     call("revoke_key", key)
     call("archive_project", project)
     return tenant
@@ -204,7 +207,10 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     answers = {
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
-        "update_key": taken(operator, "update_key", key.pk),
+        **{
+            name: taken(operator, name, key.pk)
+            for name in ("update_key", "disable_key", "enable_key", "rotate_key")
+        },
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_price_book": taken(operator, "create_price_book"),

@@ -1,6 +1,7 @@
 """The management API and its OpenAPI document."""
 
 from inference.tokenizers.shipped import SHIPPED
+from kit.scopes import DATA_PLANE
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.BearerToken"],
@@ -49,6 +50,8 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "InvoiceState": "metering.billing.models.Invoice.State",
         "InvoiceLineKind": "metering.billing.models.InvoiceLine.Kind",
+        "KeyScope": sorted(DATA_PLANE),
+        "KeyState": "tenants.models.KeyState",
         "PriceBookVersionState": ["draft", "published"],
         "ReconciliationKind": "metering.reconciliation.models.Run.Kind",
         "ReconciliationState": "metering.reconciliation.models.Run.State",

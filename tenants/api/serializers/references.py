@@ -1,10 +1,15 @@
-"""Tenants and projects, named by their ids."""
+"""Tenants, projects and members, named by their ids.
+
+What is out of the caller's reach is refused as what does not exist.
+"""
 
 from typing import Any, ClassVar
 
+from django.db.models import QuerySet
 from rest_framework import serializers
 
-from tenants.models import Project, Tenant
+from kit.acting import current
+from tenants.models import Member, Project, Tenant
 
 
 class TenantReference(serializers.PrimaryKeyRelatedField[Tenant]):
@@ -21,3 +26,22 @@ class ProjectReference(serializers.PrimaryKeyRelatedField[Project]):
     default_error_messages: ClassVar[dict[str, Any]] = {
         "does_not_exist": "There is no project {pk_value}."
     }
+
+    def get_queryset(self) -> QuerySet[Project]:
+        """Return the projects that the caller is kept to."""
+        rows: QuerySet[Project] = super().get_queryset()
+        projects = current().project_ids
+        return rows if projects is None else rows.filter(pk__in=projects)
+
+
+class MemberReference(serializers.PrimaryKeyRelatedField[Member]):
+    """A member, still one, by its id."""
+
+    default_error_messages: ClassVar[dict[str, Any]] = {
+        "does_not_exist": "There is no member {pk_value}."
+    }
+
+    def get_queryset(self) -> QuerySet[Member]:
+        """Leave out who was removed."""
+        rows: QuerySet[Member] = super().get_queryset()
+        return rows.filter(removed_at=None)
