@@ -82,6 +82,8 @@ class Tenant(models.Model):
 
     class Meta:
         ordering = ("slug",)
+        # Support may do this and no more.
+        permissions = (("suspend_tenant", "Can suspend and restore tenants"),)
 
     def __str__(self) -> str:
         return self.slug

@@ -1,0 +1,34 @@
+"""Let operators search parts of names among a hundred thousand keys."""
+
+from django.contrib.postgres.operations import TrigramExtension
+from django.db import migrations
+
+_SEARCHED = {
+    "tenants_tenant": ("slug", "name", "billing_email"),
+    "tenants_project": ("slug", "name"),
+    "tenants_member": ("email", "name"),
+    "tenants_apikey": ("name", "shown"),
+}
+
+
+def _index(table: str, column: str) -> migrations.RunSQL:
+    # The expression that a search in any case makes of a column.
+    name = f"{table}_{column}_trigrams"
+    return migrations.RunSQL(
+        f"CREATE INDEX {name} ON {table} USING gin (upper({column}::text) gin_trgm_ops)",
+        f"DROP INDEX {name}",
+    )
+
+
+class Migration(migrations.Migration):
+    """Index the trigrams of what is searched."""
+
+    dependencies = [("tenants", "0009_replaced_tokens")]
+    operations = [
+        TrigramExtension(),
+        *(
+            _index(table, column)
+            for table, columns in _SEARCHED.items()
+            for column in columns
+        ),
+    ]
