@@ -31,18 +31,26 @@ class PromptCalls:
     calls: tuple[EngineCall, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class Envelope:
+    """What goes around a request on one attempt at one replica.
+
+    `model` is the engine's own name of it. `cache_salt` keeps what one tenant's prompts
+    left in the engine's cache from the others' requests: 43 characters, or none for an
+    engine that is not to be told.
+    """
+
+    model: str
+    attempt_id: str
+    output_tokens_max: int | None = None
+    credential: str = ""
+    cache_salt: str = ""
+
+
 class InferenceBackend(Protocol):
     """Translates between the OpenAI API and one engine's dialect of it."""
 
-    def call(
-        self,
-        request: GenerationRequest,
-        *,
-        model: str,
-        attempt_id: str,
-        output_tokens_max: int | None,
-        credential: str,
-    ) -> EngineCall:
+    def call(self, request: GenerationRequest, envelope: Envelope) -> EngineCall:
         """Write the call: the engine's own name of the model, usage forced on."""
         ...
 

@@ -5,7 +5,7 @@ from typing import ClassVar
 
 import orjson
 
-from inference.engines.backend import PATHS, EngineCall, PromptCalls
+from inference.engines.backend import PATHS, EngineCall, Envelope, PromptCalls
 from inference.openai.errors import from_engine
 from inference.openai.requests import GenerationRequest
 from inference.openai.usage import UsageError
@@ -17,23 +17,19 @@ class OpenAICompatibleBackend:
 
     stream_options: ClassVar[Mapping[str, bool]] = {"include_usage": True}
     attempt_header: ClassVar[str] = "x-client-request-id"
+    takes_cache_salt: ClassVar[bool] = False
 
-    def call(
-        self,
-        request: GenerationRequest,
-        *,
-        model: str,
-        attempt_id: str,
-        output_tokens_max: int | None,
-        credential: str,
-    ) -> EngineCall:
+    def call(self, request: GenerationRequest, envelope: Envelope) -> EngineCall:
         """Write the call in the form that all OpenAI-compatible engines share."""
-        payload = {**request.payload, "model": model}
-        if output_tokens_max is not None:
-            payload["max_tokens"] = output_tokens_max
+        payload = {**request.payload, "model": envelope.model}
+        if envelope.output_tokens_max is not None:
+            payload["max_tokens"] = envelope.output_tokens_max
         if request.stream:
             payload["stream_options"] = self.stream_options
-        headers = {**headers_for(credential), self.attempt_header: attempt_id}
+        if self.takes_cache_salt and envelope.cache_salt:
+            payload["cache_salt"] = envelope.cache_salt
+        headers = headers_for(envelope.credential)
+        headers[self.attempt_header] = envelope.attempt_id
         return EngineCall(PATHS[request.surface], headers, orjson.dumps(payload))
 
     def error(self, status: int, body: bytes) -> PlatformError:

@@ -1,6 +1,8 @@
-"""vLLM: running usage in every chunk, our attempt's id as its own, and `/tokenize`.
+"""vLLM: running usage in every chunk, our attempt's id, a cache salt, and `/tokenize`.
 
-Two live requests of one id would be aborted together, so the id is the attempt's.
+Two live requests of one id would be aborted together, so the id is the attempt's. What
+is cached under another salt is not found, so no tenant can tell from an answer's speed
+or its cached tokens what another has asked.
 `/tokenize` renders a chat as the model's own template does: its count is exact.
 """
 
@@ -29,6 +31,7 @@ class VllmBackend(OpenAICompatibleBackend):
         "continuous_usage_stats": True,
     }
     attempt_header: ClassVar[str] = "x-request-id"
+    takes_cache_salt: ClassVar[bool] = True
 
     def prompt_calls(
         self, request: GenerationRequest, *, model: str, credential: str

@@ -9,7 +9,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import partial
 
-from inference.engines.backend import EngineCall, InferenceBackend
+from inference.engines.backend import EngineCall, Envelope, InferenceBackend
+from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.credentials import credential
 from inference.engines.exchange import Exchange
@@ -46,9 +47,12 @@ class Attempt:
 class Attempts:
     """Finds a replica that takes a request."""
 
-    def __init__(self, *, pool: EnginePool, live: LiveRequests) -> None:
+    def __init__(
+        self, *, pool: EnginePool, live: LiveRequests, salts: CacheSalts
+    ) -> None:
         self._pool = pool
         self._live = live
+        self._salts = salts
 
     async def open(
         self,
@@ -67,17 +71,19 @@ class Attempts:
         """
         refusal: PlatformError | None = None
         request_id = settlement.admission.request_id
+        cache_salt = self._salts.of(settlement.admission.caller.tenant_id)
         lost = 0
         for number, replica in enumerate(replicas):
             settlement.replica_id = replica.id
             backend = BACKENDS[replica.dialect]
-            call = backend.call(
-                request,
+            envelope = Envelope(
                 model=replica.upstream_model or request.model,
                 attempt_id=f"{request_id.hex}-{number}",
                 output_tokens_max=output_tokens_max,
                 credential=credential(replica.credential),
+                cache_salt=cache_salt,
             )
+            call = backend.call(request, envelope)
             try:
                 exchange = await self._exchange(call, replica, settlement, downstream)
             except EngineUnreachableError:

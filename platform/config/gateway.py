@@ -23,6 +23,7 @@ from config.env import (
     SecretSettings,
     load,
 )
+from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
@@ -122,11 +123,11 @@ class GatewayProcess:
         )
         self.tokenizers = TokenizerPool()
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
+        pepper = secrets.key_pepper.get_secret_value().encode()
+        self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
-            secret=derive(
-                secrets.key_pepper.get_secret_value().encode(), Purpose.API_KEY
-            ),
+            secret=derive(pepper, Purpose.API_KEY),
             now_us=self.meter.clock.now_us,
             has_started=self._has_started,
             proxies=self.proxies,
@@ -216,7 +217,7 @@ class GatewayProcess:
             snapshot=self.snapshot,
             router=RoundRobin(),
             meter=self.meter,
-            attempts=Attempts(pool=self.pool, live=self.live),
+            attempts=Attempts(pool=self.pool, live=self.live, salts=self.salts),
             counting=self.counting,
             live=self.live,
             metrics=self.metrics,

@@ -1,8 +1,12 @@
 """What each engine is told: its name of the model, usage forced on, our id."""
 
+import re
+
 import orjson
 import pytest
 
+from inference.engines.backend import Envelope
+from inference.engines.cache_salt import CacheSalts
 from inference.engines.registry import BACKENDS
 from inference.openai.requests import parse
 from kit.contracts import Surface
@@ -13,16 +17,17 @@ CHAT = Surface.CHAT_COMPLETIONS
 
 
 def body_of(
-    dialect: str, *, output_tokens_max: int | None = 5, **fields: object
+    dialect: str,
+    *,
+    output_tokens_max: int | None = 5,
+    cache_salt: str = "",
+    **fields: object,
 ) -> dict[str, object]:
     """Return the body that goes to the engine."""
     body = {"model": "public", "messages": MESSAGES, **fields}
     call = BACKENDS[dialect].call(
         parse(CHAT, orjson.dumps(body)),
-        model="own",
-        attempt_id="a-0",
-        output_tokens_max=output_tokens_max,
-        credential="",
+        Envelope("own", "a-0", output_tokens_max, cache_salt=cache_salt),
     )
     sent: dict[str, object] = orjson.loads(call.body)
     return sent
@@ -76,16 +81,27 @@ def test_path_id_and_credential(
     for credential in ("", "secret"):
         call = BACKENDS[dialect].call(
             parse(surface, orjson.dumps(body)),
-            model="m",
-            attempt_id="a-1",
-            output_tokens_max=None,
-            credential=credential,
+            Envelope("m", "a-1", credential=credential),
         )
         assert call.path == path
         assert call.headers[header] == "a-1"
         assert call.headers["content-type"] == "application/json"
         expected = "Bearer secret" if credential else None
         assert call.headers.get("authorization") == expected
+
+
+def test_a_salt_goes_to_an_engine_that_takes_one() -> None:
+    assert body_of("vllm", cache_salt="s")["cache_salt"] == "s"
+    assert "cache_salt" not in body_of("vllm")
+    assert "cache_salt" not in body_of("openai", cache_salt="s")
+
+
+def test_a_tenant_has_one_salt_that_every_vllm_takes() -> None:
+    salts = CacheSalts(b"secret")
+    assert re.fullmatch(r"[A-Za-z0-9_-]{43}", salts.of(1))
+    assert salts.of(1) == CacheSalts(b"secret").of(1)
+    others = {salts.of(2), salts.of(11), CacheSalts(b"other").of(1)}
+    assert len(others | {salts.of(1)}) == 4
 
 
 @pytest.mark.parametrize("dialect", BACKENDS)

@@ -20,6 +20,7 @@ import uvloop
 from openai import OpenAI
 
 from config.gateway import GatewayServer
+from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
 from inference.gateway.app import Gateway, Probes
@@ -243,7 +244,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             snapshot=snapshot,
             router=RoundRobin(),
             meter=meter,
-            attempts=Attempts(pool=pool, live=live),
+            attempts=Attempts(pool=pool, live=live, salts=CacheSalts(PEPPER)),
             counting=counting,
             live=live,
             metrics=metrics,
