@@ -9,7 +9,7 @@ import asyncio
 import itertools
 import socket
 import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any, TypeVar
@@ -120,18 +120,27 @@ class RunningGateway:
         active: bool = True,
         expires_at: int | None = None,
         with_tenant: bool = True,
+        key: str = "",
+        without: Collection[str] = (),
+        **rights: list[str],
     ) -> str:
-        """Publish a new key, and its tenant."""
-        key = api_keys.generate()
+        """Publish a new key, or one anew, and its tenant; `without` these fields."""
+        key = key or api_keys.generate()
         if with_tenant:
             tenant = {"slug": f"t{tenant_id}", "active": active, "currency": "USD"}
             self.publish("tenant", str(tenant_id), tenant)
-        body = {
+        body: dict[str, Any] = {
             "api_key_id": next(_numbers),
             "project_id": tenant_id,
             "tenant_id": tenant_id,
             "expires_at": expires_at,
+            "scopes": ["embed", "generate", "models"],
+            "models": [],
+            "networks": [],
+            **rights,
         }
+        for name in without:
+            del body[name]
         self.publish("api_key", api_keys.digest(key, PEPPER), body)
         return key
 
