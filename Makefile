@@ -16,13 +16,16 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up test check test-engines bench figures pictures lock fmt
+.PHONY: help up code test check test-engines bench figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
 
 up: $(INSTALLED)-local ## Run the whole product: PORT=8000 STATE_DIR=.tollgate GATEWAYS=1 ENGINE_URL=
 	@exec $(BIN)/python -m config.local.up
+
+code: $(INSTALLED)-local ## Print the code that the demo's operator signs in with: STATE_DIR=.tollgate
+	@exec $(BIN)/python -m config.local.code
 
 test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)

@@ -3,6 +3,7 @@
 from importlib import import_module
 
 from django.apps import AppConfig
+from django.contrib.admin.apps import AdminConfig
 
 
 class ConfigConfig(AppConfig):
@@ -14,3 +15,9 @@ class ConfigConfig(AppConfig):
     def ready(self) -> None:
         """Register the system checks."""
         import_module("config.checks")
+
+
+class OperatorAdminConfig(AdminConfig):
+    """The admin, with our own way in."""
+
+    default_site = "config.site.OperatorSite"

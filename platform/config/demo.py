@@ -2,11 +2,13 @@
 
 Everything goes through the services that operators use. Running it again changes only
 what differs: another engine, a lost key. The file it writes is the only place where the
-key's text and the operator's password can be read again; without it they are made anew.
+key's text, the operator's password and the secret of the second factor can be read
+again; without it they are made anew.
 
 Failure: an engine that cannot be asked for its model raises `DemoError`.
 """
 
+import base64
 import datetime as dt
 import secrets
 from collections.abc import Mapping
@@ -14,7 +16,7 @@ from dataclasses import dataclass
 
 import httpx
 from django.conf import settings
-from django.contrib.auth import get_user_model
+from django.contrib.auth.models import User
 
 from inference.control import selectors as control
 from inference.control import services as serving
@@ -23,6 +25,7 @@ from kit import api_keys
 from kit.errors import NotFound
 from metering.pricing import selectors as pricing
 from metering.pricing import services as prices
+from pages.accounts import factors
 from tenants import selectors, services
 from tenants.models import ApiKey, Project, Tenant
 
@@ -59,6 +62,7 @@ class Demo:
     model: str
     admin_user: str
     admin_password: str
+    admin_totp_secret: str
 
 
 def find_engine(*, url: str, dialect: str, model: str) -> Engine:
@@ -94,11 +98,16 @@ def seed(*, engine: Engine, known: Mapping[str, str], now: dt.datetime) -> Demo:
     tenant, project = _tenant()
     model = _model(engine)
     _price(tenant, model, now)
+    password, secret = _operator(
+        known.get("TOLLGATE_ADMIN_PASSWORD", ""),
+        known.get("TOLLGATE_ADMIN_TOTP_SECRET", ""),
+    )
     return Demo(
         api_key=_key(tenant, project, known.get("OPENAI_API_KEY", ""), now),
         model=model.name,
         admin_user=OPERATOR,
-        admin_password=_operator(known.get("TOLLGATE_ADMIN_PASSWORD", "")),
+        admin_password=password,
+        admin_totp_secret=secret,
     )
 
 
@@ -174,16 +183,19 @@ def _price(tenant: Tenant, model: ServedModel, now: dt.datetime) -> None:
     prices.publish_version(version=version, now=now)
 
 
-def _operator(known: str) -> str:
-    """Return the operator's password: the known one if it still is, else a new one."""
-    users = get_user_model()
-    user = users.objects.filter(username=OPERATOR).first()
-    if user is not None and known and user.check_password(known):
-        return known
-    password = known or secrets.token_urlsafe(18)
+def _operator(password: str, secret: str) -> tuple[str, str]:
+    """Return the operator's password and the secret of the codes.
+
+    What is known stays if it still opens the door; otherwise it is made anew.
+    """
+    user = User.objects.filter(username=OPERATOR).first()
     if user is None:
-        users.objects.create_superuser(username=OPERATOR, password=password)
-    else:
+        user = User.objects.create_superuser(username=OPERATOR)
+    if not password or not user.check_password(password):
+        password = password or secrets.token_urlsafe(18)
         user.set_password(password)
         user.save(update_fields=["password"])
-    return password
+    if not secret or factors.secret_of(user) != secret:
+        secret = secret or base64.b32encode(secrets.token_bytes(20)).decode()
+        factors.enrol(user=user, secret=secret)
+    return password, secret

@@ -215,6 +215,30 @@ class LogSettings(Settings):
     )
 
 
+class SignInSettings(Settings):
+    """People who sign in: operators to the admin, members to the console."""
+
+    second_factor: Literal["required", "optional"] = Field(
+        "required",
+        description="Whether operators must sign in with a second factor; optional is for rehearsals alone.",
+    )
+    sign_in_failures_max: int = Field(
+        5, ge=1, description="Failures of one account from one address that lock it."
+    )
+    sign_in_failures_by_address_max: int = Field(
+        50, ge=1, description="Failures of one address, of any account, that lock it."
+    )
+    sign_in_lock_minutes: int = Field(
+        15, ge=1, description="How long failures count, and a lock lasts."
+    )
+    session_hours_max: int = Field(
+        12, ge=1, description="Hours after which everybody has to sign in again."
+    )
+    session_idle_minutes: int = Field(
+        30, ge=1, description="Minutes without a request after which a session ends."
+    )
+
+
 class BillingSettings(Settings):
     """Invoices and their provider."""
 
@@ -251,6 +275,7 @@ GROUPS: tuple[type[Settings], ...] = (
     SecretSettings,
     GatewaySettings,
     WebSettings,
+    SignInSettings,
     MailSettings,
     BillingSettings,
     LogSettings,

@@ -40,7 +40,7 @@ def web(*, port: int) -> None:
     """Ask the web process for a page that takes all of Django and no database."""
     first, _, _ = load(WebSettings).allowed_hosts.partition(",")
     # A pattern such as .example.com stands for the domain itself too.
-    _get("/admin/login/", port=port, host=first.strip().lstrip(".*") or "localhost")
+    _get("/accounts/login/", port=port, host=first.strip().lstrip(".*") or "localhost")
 
 
 def worker() -> None:

@@ -1,8 +1,9 @@
 """Which database role answers a request.
 
-Only operators can sign in to the admin and the finance pages, so these run as the
-operator role from the session on. Everything else starts as the app role, which sees no
-tenant until one is set.
+Accounts and sessions are the operator role's alone. So every page that somebody signs
+in to runs as it from the session on; the console's become the tenant's role for what
+they show of one. Everything else starts as the app role, which sees no tenant until one
+is set, and knows no session.
 """
 
 from collections.abc import Callable
@@ -11,11 +12,11 @@ from django.http import HttpRequest, HttpResponse
 
 from kit.orm.roles import as_operator
 
-OPERATOR_PREFIXES = ("/admin/", "/finance/")
+OPERATOR_PREFIXES = ("/admin/", "/finance/", "/accounts/", "/console/")
 
 
 class OperatorPages:
-    """Run the operators' pages as the operator role."""
+    """Run the pages that people sign in to as the operator role."""
 
     def __init__(self, get_response: Callable[[HttpRequest], HttpResponse]) -> None:
         self._get_response = get_response

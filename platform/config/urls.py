@@ -5,8 +5,10 @@ from django.urls import include, path
 from django.views.generic import RedirectView
 
 urlpatterns = [
-    path("", RedirectView.as_view(url="/admin/")),
+    path("", RedirectView.as_view(url="/accounts/login/"), name="home"),
     path("admin/", admin.site.urls),
+    path("accounts/", include("pages.accounts.urls")),
+    path("console/", include("pages.console.urls")),
     path("finance/", include("pages.finance.urls")),
     path("api/v1/", include("config.api")),
 ]

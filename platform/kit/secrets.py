@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     INVITATION = "tollgate/invitation/1"
     STORED_ANSWER = "tollgate/stored-answer/1"
     CACHE_SALT = "tollgate/cache-salt/1"
+    SECOND_FACTOR = "tollgate/second-factor/1"
     AUDIT_ANCHOR = "tollgate/audit-anchor/1"
 
 

@@ -35,31 +35,45 @@ def staff_page(*permissions: str) -> Callable[[Page], Page]:
     """Let only staff with these permissions see a page, and guard what it loads."""
 
     def guard(page: Page) -> Page:
-        @wraps(page)
-        def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
-            response = _admit(request, permissions) or _call(
-                page, request, *args, **kwargs
-            )
-            response["Content-Security-Policy"] = POLICY
-            # Figures change by the second, and they are not the browser's to keep.
-            response["Cache-Control"] = "no-store"
-            return response
-
-        return answer
+        return _guarded(page, lambda request: _admit(request, permissions))
 
     return guard
 
 
+def signed_in_page(page: Page) -> Page:
+    """Let anybody who is signed in see a page, and guard what it loads."""
+    return _guarded(page, _admit_anybody)
+
+
+def _guarded(page: Page, admit: Callable[[HttpRequest], HttpResponse | None]) -> Page:
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = admit(request) or _call(page, request, *args, **kwargs)
+        response["Content-Security-Policy"] = POLICY
+        # Figures change by the second, and they are not the browser's to keep.
+        response["Cache-Control"] = "no-store"
+        return response
+
+    return answer
+
+
+def _admit_anybody(request: HttpRequest) -> HttpResponse | None:
+    """Return the way to sign in, or None for somebody who has."""
+    if request.user.is_authenticated:
+        return None
+    return redirect_to_login(request.get_full_path(), reverse("account_login"))
+
+
 def _admit(request: HttpRequest, permissions: tuple[str, ...]) -> HttpResponse | None:
     """Return the refusal, or None for somebody who may see the page."""
-    if not request.user.is_authenticated:
-        return redirect_to_login(request.get_full_path(), reverse("admin:login"))
+    if nobody := _admit_anybody(request):
+        return nobody
     if not request.user.is_staff or not request.user.has_perms(permissions):
         message = (
             "Your account may not see this page. Ask an operator for the permissions "
             f"{' and '.join(permissions)}."
         )
-        return _refusal(request, 403, "Not yours to see", message)
+        return refusal(request, 403, "Not yours to see", message)
     return None
 
 
@@ -67,11 +81,12 @@ def _call(page: Page, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRe
     try:
         return page(request, *args, **kwargs)
     except NotFound as missing:
-        return _refusal(request, 404, "Nothing here", missing.message)
+        return refusal(request, 404, "Nothing here", missing.message)
 
 
-def _refusal(
+def refusal(
     request: HttpRequest, status: int, title: str, message: str
 ) -> HttpResponse:
+    """Render a refusal as a page of its own."""
     context = {"title": title, "message": message}
     return render(request, "pages/refusal.html", context, status=status)

@@ -3,7 +3,6 @@
 from html.parser import HTMLParser
 from typing import Any
 
-from django.contrib.auth import get_user_model
 from django.test import Client
 from django.urls import reverse
 
@@ -11,11 +10,12 @@ from django.urls import reverse
 
 
 def signed_in() -> Client:
-    """Return a client whose session is a superuser's."""
+    """Return a client whose session is a superuser's, the second factor shown."""
+    # Models can be imported once Django is set up; a command imports this before.
+    from tests.factories.accounts import make_operator, sign_in  # noqa: PLC0415
+
     client = Client(raise_request_exception=True)
-    user = get_user_model().objects.create_superuser("operator", "", "a long password")
-    client.force_login(user)
-    return client
+    return sign_in(client, make_operator())
 
 
 def page(model: str, name: str, *args: Any) -> str:

@@ -18,6 +18,7 @@ def again(before: Demo) -> Demo:
     known = {
         "OPENAI_API_KEY": before.api_key,
         "TOLLGATE_ADMIN_PASSWORD": before.admin_password,
+        "TOLLGATE_ADMIN_TOTP_SECRET": before.admin_totp_secret,
     }
     return seed(engine=ENGINE, known=known, now=NOW)
 

@@ -21,7 +21,7 @@ class Pages(http.server.BaseHTTPRequestHandler):
     def do_GET(self) -> None:
         """Answer like Django: 400 to a host that is not ours."""
         HOSTS.append(self.headers["host"])
-        is_here = self.path in {"/admin/login/", "/healthz"}
+        is_here = self.path in {"/accounts/login/", "/healthz"}
         self.send_response(200 if is_here and HOSTS[-1] != "wrong.example" else 400)
         self.end_headers()
 
@@ -59,7 +59,7 @@ def test_a_page_that_fails_is_an_illness(
 ) -> None:
     monkeypatch.setenv("ALLOWED_HOSTS", "wrong.example")
     assert health.main(["web", "--port", str(port)]) == 1
-    assert capsys.readouterr().err == "tollgate: web: /admin/login/ answers 400\n"
+    assert capsys.readouterr().err == "tollgate: web: /accounts/login/ answers 400\n"
 
 
 def test_the_gateway_is_asked_at_its_port(

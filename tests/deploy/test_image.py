@@ -151,7 +151,7 @@ def test_pages_and_their_files_are_served(deployment: Deployment) -> None:
             trust_env=False,
         ) as client,
     ):
-        page = client.get("/admin/login/")
+        page = client.get("/accounts/login/")
         assert page.status_code == httpx.codes.OK
         files = re.findall(r'"(/static/[^"]+\.css)"', page.text)
         assert files

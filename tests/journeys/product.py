@@ -43,6 +43,7 @@ class Product:
     operator_token: str
     admin_user: str
     admin_password: str
+    admin_totp_secret: str
     env: Mapping[str, str]
     state_dir: Path
     supervisor: "subprocess.Popen[bytes]"
@@ -97,6 +98,7 @@ def running_product(
             operator_token=demo["TOLLGATE_OPERATOR_TOKEN"],
             admin_user=demo["TOLLGATE_ADMIN_USER"],
             admin_password=demo["TOLLGATE_ADMIN_PASSWORD"],
+            admin_totp_secret=demo["TOLLGATE_ADMIN_TOTP_SECRET"],
             env={**_environment(), **read_env(state / "product.env")},
             state_dir=state,
             supervisor=supervisor,
@@ -146,7 +148,7 @@ def wait_until_up(supervisor: "subprocess.Popen[bytes]", url: str, state: Path) 
     """Return once the gateway is ready and passes pages of web."""
     deadline = time.monotonic() + START_SECONDS_MAX
     with httpx.Client(base_url=url, trust_env=False, timeout=10) as client:
-        for path in ("/readyz", "/admin/login/"):
+        for path in ("/readyz", "/accounts/login/"):
             while True:
                 with contextlib.suppress(httpx.TransportError):
                     if client.get(path).status_code == httpx.codes.OK:

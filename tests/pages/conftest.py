@@ -15,6 +15,8 @@ def sign_in(operator_db: None) -> SignIn:
     from django.contrib.auth import get_user_model  # noqa: PLC0415
     from django.contrib.auth.models import Permission  # noqa: PLC0415
 
+    from tests.factories.accounts import sign_in as show_factor  # noqa: PLC0415
+
     def signed_in(*permissions: str, is_staff: bool = True) -> Client:
         user = get_user_model().objects.create(username="person", is_staff=is_staff)
         for name in permissions:
@@ -22,9 +24,7 @@ def sign_in(operator_db: None) -> SignIn:
             user.user_permissions.add(
                 Permission.objects.get(content_type__app_label=app, codename=codename)
             )
-        client = Client()
-        client.force_login(user)
-        return client
+        return show_factor(Client(), user)
 
     return signed_in
 

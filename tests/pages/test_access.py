@@ -18,7 +18,7 @@ def test_nobody_is_sent_to_sign_in_and_back(operator_db: None, page: str) -> Non
     response = Client().get(page)
 
     assert response.status_code == 302
-    assert response["Location"].startswith(reverse("admin:login") + "?next=/finance/")
+    assert response["Location"].startswith(reverse("account_login") + "?next=/finance/")
     assert Client().get(response["Location"]).status_code == 200
 
 

@@ -5,13 +5,13 @@ from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
 import pytest
-from django.contrib.auth import get_user_model
 from django.db import connections
 from django.test import Client
 
 from kit.orm.roles import as_operator
 from metering.usage.selectors import usage
 from pages.finance import report
+from tests.factories.accounts import make_operator, sign_in
 from tests.factories.pricing import make_price
 from tests.factories.usage import Use, commit, make_epoch, make_use
 from tests.pages.reading import tables
@@ -33,7 +33,7 @@ def test_chart_and_table_count_the_same_requests(
 ) -> None:
     now = dt.datetime.now(dt.UTC)
     with as_operator():
-        get_user_model().objects.create_superuser("operator", "", "a long password")
+        operator = make_operator()
         use = make_use(price=make_price(), admitted_at=now)
     commit_elsewhere(use)
     asked = []
@@ -44,9 +44,7 @@ def test_chart_and_table_count_the_same_requests(
         return usage(*args, **kwargs)
 
     monkeypatch.setattr(report, "usage", usage_while_it_grows)
-    client = Client()
-    with as_operator():
-        client.force_login(get_user_model().objects.get())
+    client = sign_in(Client(), operator)
     around = {
         "from": (now - dt.timedelta(days=1)).date().isoformat(),
         "to": (now + dt.timedelta(days=1)).date().isoformat(),

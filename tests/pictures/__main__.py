@@ -56,6 +56,7 @@ def main(argv: Sequence[str]) -> int:
                 product.url,
                 user=product.admin_user,
                 password=product.admin_password,
+                totp_secret=product.admin_totp_secret,
                 folder=folder,
             ) as browser:
                 _take(browser)

@@ -6,11 +6,14 @@ line that says how to install it; a page that answers an error raises `PictureEr
 
 import contextlib
 import shutil
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
 from playwright.sync_api import Page, sync_playwright
+
+from config.local.code import code_at
 
 NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1280, 800
@@ -73,7 +76,9 @@ class Browser:
 
 
 @contextlib.contextmanager
-def signed_in(url: str, *, user: str, password: str, folder: Path) -> Iterator[Browser]:
+def signed_in(
+    url: str, *, user: str, password: str, totp_secret: str, folder: Path
+) -> Iterator[Browser]:
     """Provide the browser of an operator who has signed in at `url`."""
     with sync_playwright() as driver:
         chromium = driver.chromium.launch(
@@ -82,8 +87,10 @@ def signed_in(url: str, *, user: str, password: str, folder: Path) -> Iterator[B
         with contextlib.closing(chromium):
             page = chromium.new_page(base_url=url, locale="en-GB", timezone_id="UTC")
             page.goto("/admin/")
-            page.fill("[name=username]", user)
+            page.fill("[name=login]", user)
             page.fill("[name=password]", password)
-            page.click("button[type=submit]")
+            page.click("main button[type=submit]")
+            page.fill("[name=code]", code_at(totp_secret, time.time()))
+            page.click("main button[type=submit] >> nth=0")
             page.wait_for_url("**/admin/")
             yield Browser(page, folder)

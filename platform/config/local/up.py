@@ -157,6 +157,7 @@ def _greeting(plan: Plan) -> list[str]:
         f"  operators' pages   {address}/admin/",
         f"  finance            {address}/finance/",
         f"  key and passwords  {demo}",
+        "  second factor      make code",
         "",
     ]
 

@@ -9,4 +9,5 @@ from config.settings.log import *  # noqa: F403
 from config.settings.mail import *  # noqa: F403
 from config.settings.rest import *  # noqa: F403
 from config.settings.security import *  # noqa: F403
+from config.settings.signin import *  # noqa: F403
 from config.settings.theme import *  # noqa: F403

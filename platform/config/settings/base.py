@@ -8,13 +8,15 @@ _web = load(WebSettings)
 _ADMIN_TEMPLATES = Path(__file__).resolve().parents[2] / "kit/admin/templates"
 
 INSTALLED_APPS = [
-    "unfold",
-    "django.contrib.admin",
+    # Not its default, which would put a site of its own in place of ours.
+    "unfold.apps.BasicAppConfig",
+    "config.apps.OperatorAdminConfig",
     "django.contrib.auth",
     "django.contrib.contenttypes",
     "django.contrib.sessions",
     "django.contrib.messages",
     "django.contrib.staticfiles",
+    "django.contrib.humanize",
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
@@ -27,6 +29,12 @@ INSTALLED_APPS = [
     "metering.reconciliation.apps.ReconciliationConfig",
     "inference.control.apps.ControlConfig",
     "pages.apps.PagesConfig",
+    # After our pages, whose templates take the place of theirs.
+    "allauth",
+    "allauth.account",
+    "allauth.mfa",
+    "allauth.usersessions",
+    "axes",
 ]
 
 MIDDLEWARE = [
@@ -37,9 +45,14 @@ MIDDLEWARE = [
     "django.middleware.common.CommonMiddleware",
     "django.middleware.csrf.CsrfViewMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "pages.accounts.middleware.SessionLimits",
     "config.acting.ActingAccount",
     "django.contrib.messages.middleware.MessageMiddleware",
     "django.middleware.clickjacking.XFrameOptionsMiddleware",
+    "pages.accounts.middleware.SecondFactorFirst",
+    "pages.accounts.middleware.AccountPages",
+    "allauth.account.middleware.AccountMiddleware",
+    "axes.middleware.AxesMiddleware",
 ]
 
 ROOT_URLCONF = "config.urls"

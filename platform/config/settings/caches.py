@@ -1,7 +1,10 @@
-"""Caches: what may be forgotten at any moment. Shared where there is a Redis.
+"""Caches: throttles, which may be forgotten at any moment, and what sign-in remembers.
 
-Failure: without one each process keeps its own, so what counts in it (requests, failed
-sign-ins) counts per process. One that does not answer is given up on soon.
+Throttles are shared where there is a Redis. Failure: without one each process keeps its
+own, so requests count per process; one that does not answer is given up on soon.
+
+Which codes were used and how many failed must outlive a restart and hold for every
+process: the default cache is a table, which only the operator role can read.
 """
 
 from typing import Any
@@ -34,4 +37,12 @@ def _cache(prefix: str) -> dict[str, Any]:
     }
 
 
-CACHES = {"default": _cache("web"), "throttles": _cache("throttles")}
+CACHES = {
+    "default": {
+        "BACKEND": "django.core.cache.backends.db.DatabaseCache",
+        "LOCATION": "config_cache",
+        # Beyond it entries go that have not expired: more than a lock-out's worth.
+        "OPTIONS": {"MAX_ENTRIES": 100_000},
+    },
+    "throttles": _cache("throttles"),
+}

@@ -17,6 +17,7 @@ API_KEY_SECRET = derive(KEY_PEPPER, Purpose.API_KEY)
 MANAGEMENT_TOKEN_SECRET = derive(KEY_PEPPER, Purpose.MANAGEMENT_TOKEN)
 INVITATION_SECRET = derive(KEY_PEPPER, Purpose.INVITATION)
 STORED_ANSWER_SECRET = derive(KEY_PEPPER, Purpose.STORED_ANSWER)
+SECOND_FACTOR_SECRET = derive(KEY_PEPPER, Purpose.SECOND_FACTOR)
 AUDIT_ANCHOR_SECRET = derive(KEY_PEPPER, Purpose.AUDIT_ANCHOR)
 OPERATOR_TOKEN = _web.operator_token.get_secret_value()
 
@@ -26,8 +27,6 @@ CSRF_TRUSTED_ORIGINS = _listed(_web.csrf_trusted_origins)
 # The gateway in front drops forwarding headers of clients and writes its own.
 SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
 SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
-SESSION_COOKIE_HTTPONLY = True
-SESSION_COOKIE_AGE = 12 * 3600
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
@@ -44,4 +43,3 @@ AUTH_PASSWORD_VALIDATORS = [
         "NumericPasswordValidator",
     )
 ]
-LOGIN_URL = "admin:login"
