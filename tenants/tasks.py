@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from kit.orm.roles import as_operator
-from tenants import services
+from tenants import idempotency, services
 
 
 @shared_task(name="tenants.send_invitations")
@@ -12,3 +12,10 @@ def send_invitations() -> None:
     """Send the mails of invitations that have not gone yet."""
     with as_operator():
         services.send_due_invitations(now=timezone.now())
+
+
+@shared_task(name="tenants.purge_answers")
+def purge_answers() -> None:
+    """Forget the answers to writes that are older than a day."""
+    with as_operator():
+        idempotency.purge_answers(now=timezone.now())

@@ -204,6 +204,22 @@ class MailSettings(Settings):
         return value
 
 
+class ApiSettings(Settings):
+    """The management API's own limits, per minute."""
+
+    api_reads_per_minute: int = Field(
+        1200, ge=1, description="Reads of one token that are answered in a minute."
+    )
+    api_writes_per_minute: int = Field(
+        300, ge=1, description="Writes of one token that are taken in a minute."
+    )
+    api_failed_auth_per_minute: int = Field(
+        60,
+        ge=1,
+        description="Wrong tokens of one address in a minute, after which it has to wait.",
+    )
+
+
 class LogSettings(Settings):
     """What every process writes to stderr."""
 
@@ -278,6 +294,7 @@ GROUPS: tuple[type[Settings], ...] = (
     SignInSettings,
     MailSettings,
     BillingSettings,
+    ApiSettings,
     LogSettings,
 )
 

@@ -3,31 +3,67 @@
 Failure: nothing internal is shown; what broke is in the log.
 """
 
+from http import HTTPStatus
+
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
-from kit.drf.errors import error_body
+from kit.drf.problems import CONTENT_TYPE, REQUEST_ID, Fault, problem, request_id_of
 
 API_PREFIX = "/api/"
+
+
+def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django would not take."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.bad_request(request, exception)
+    return _refusal(
+        request,
+        HTTPStatus.BAD_REQUEST,
+        Fault(
+            "The request cannot be read: check its host, headers and length.",
+            code="bad_request",
+        ),
+    )
+
+
+def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
+    """Answer a request that Django refused."""
+    if not request.path.startswith(API_PREFIX):
+        return defaults.permission_denied(request, exception)
+    fault = Fault("Your token does not hold this right.", code="permission_denied")
+    return _refusal(request, HTTPStatus.FORBIDDEN, fault)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that leads nowhere."""
     if not request.path.startswith(API_PREFIX):
         return defaults.page_not_found(request, exception)
-    body = error_body(
-        "There is nothing at this address; /api/v1/docs/ lists what there is.",
-        type_="invalid_request_error",
+    fault = Fault(
+        "There is nothing at this address; /api/v1/docs/ lists what there is. Addresses"
+        " end in a slash.",
         code="not_found",
     )
-    return JsonResponse(body, status=404)
+    return _refusal(request, HTTPStatus.NOT_FOUND, fault)
 
 
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a request that met a bug."""
     if not request.path.startswith(API_PREFIX):
         return defaults.server_error(request)
-    body = error_body(
-        "Something went wrong on our side.", type_="server_error", code="internal_error"
+    fault = Fault(
+        "Something went wrong on our side, and nothing was changed. Try again; if it"
+        f" stays so, name the request {request_id_of(request)} to whoever runs this.",
+        code="internal_error",
     )
-    return JsonResponse(body, status=500)
+    return _refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, fault)
+
+
+def _refusal(request: HttpRequest, status: HTTPStatus, fault: Fault) -> HttpResponse:
+    request_id = request_id_of(request)
+    return JsonResponse(
+        problem(status, fault, request_id=request_id),
+        status=status,
+        content_type=CONTENT_TYPE,
+        headers={REQUEST_ID: request_id},
+    )

@@ -13,5 +13,7 @@ urlpatterns = [
     path("api/v1/", include("config.api")),
 ]
 
+handler400 = "config.error_pages.bad_request"
+handler403 = "config.error_pages.forbidden"
 handler404 = "config.error_pages.not_found"
 handler500 = "config.error_pages.server_error"

@@ -9,7 +9,9 @@
     |-- ModelNotFound 404
     |-- NotFound 404
     |-- Conflict 409
+    |-- PreconditionFailed 412
     |-- PayloadTooLarge 413
+    |-- IdempotencyKeyReused 422
     |-- RateLimited 429
     |-- InsufficientQuota 429
     |-- EngineFailed 502
@@ -133,12 +135,28 @@ class Conflict(PlatformError):
     code = "conflict"
 
 
+class PreconditionFailed(PlatformError):
+    """The object is no longer as the caller last saw it."""
+
+    status = 412
+    type = "invalid_request_error"
+    code = "precondition_failed"
+
+
 class PayloadTooLarge(PlatformError):
-    """The body is larger than the gateway takes."""
+    """The body is larger than is taken."""
 
     status = 413
     type = "invalid_request_error"
     code = "request_too_large"
+
+
+class IdempotencyKeyReused(PlatformError):
+    """The idempotency key was sent before, with another request."""
+
+    status = 422
+    type = "invalid_request_error"
+    code = "idempotency_key_reused"
 
 
 class RateLimited(PlatformError):

@@ -1,8 +1,10 @@
-"""Routes of tenants, projects and API keys under the management API."""
+"""Routes of who may call, and how much, under the management API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from tenants.api.views.keys import KeyViewSet
+from tenants.api.views.me import MeView
 from tenants.api.views.projects import ProjectViewSet
 from tenants.api.views.tenants import TenantViewSet
 
@@ -11,4 +13,4 @@ router.register("tenants", TenantViewSet, basename="tenant")
 router.register("projects", ProjectViewSet, basename="project")
 router.register("keys", KeyViewSet, basename="key")
 
-urlpatterns = router.urls
+urlpatterns = [path("me/", MeView.as_view(), name="me"), *router.urls]

@@ -23,18 +23,19 @@ from tenants.selectors.plans import (
 )
 from tenants.selectors.projects import project, project_by_slug, projects
 from tenants.selectors.tenants import tenant, tenant_by_slug, tenants
-from tenants.selectors.tokens import actor_of_token
+from tenants.selectors.tokens import TokenHolder, holder_of_token
 
 __all__ = [
     "EffectiveLimits",
+    "TokenHolder",
     "actor_key",
-    "actor_of_token",
     "api_key",
     "api_keys",
     "audit_actors",
     "audit_details",
     "audit_entries",
     "effective_limits",
+    "holder_of_token",
     "limit",
     "limits",
     "plan",

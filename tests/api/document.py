@@ -35,7 +35,9 @@ class Operation:
     def responses(self) -> Iterator[tuple[str, dict[str, Any]]]:
         """Yield each status with the schema and the examples of its answer."""
         for status, response in self.body["responses"].items():
-            yield status, resolved(response)["content"][JSON]
+            # What refuses is a problem document, and 304 has no body.
+            for media in resolved(response).get("content", {}).values():
+                yield status, media
 
 
 @cache

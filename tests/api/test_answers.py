@@ -77,6 +77,7 @@ def call(operator: Client) -> Caller:
 
 def call_tenants(call: Caller) -> int:
     """Create, read and change a tenant, its project and its key; return its id."""
+    call("read_me")
     tenant: int = call("create_tenant")["id"]
     call("list_tenants", query="limit=1&state=active")
     call("retrieve_tenant", tenant)

@@ -122,7 +122,8 @@ def test_a_wrong_body_is_400(
 def test_a_wrong_query_is_400_and_names_the_filter(
     operator: Client, path: str, query: str
 ) -> None:
-    names = [each["name"] for each in document()["paths"][path]["get"]["parameters"]]
+    parameters = document()["paths"][path]["get"].get("parameters", ())
+    names = [each["name"] for each in parameters]
     if not query.startswith("nonsense") and query.partition("=")[0] not in names:
         pytest.skip("this list is not paged")
     response = operator.get(f"{path}?{query}")

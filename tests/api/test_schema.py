@@ -13,6 +13,7 @@ from django.core.management import call_command
 from django.test import Client
 from openapi_spec_validator import OpenAPIV31SpecValidator
 
+from kit.scopes import OPERATORS, Scope
 from tests.api.document import Operation, document, example_of, faults, operations
 
 ACCEPTED = "application/vnd.oai.openapi+json"
@@ -67,11 +68,36 @@ def test_tags_are_described_and_used() -> None:
 
 
 @pytest.mark.parametrize("operation", EACH)
-def test_every_operation_asks_for_the_token(operation: Operation) -> None:
-    assert operation.body["security"] == [{"operatorToken": []}]
-    assert document()["components"]["securitySchemes"]["operatorToken"]["scheme"] == (
-        "bearer"
-    )
+def test_every_operation_asks_for_a_token_and_names_its_scope(
+    operation: Operation,
+) -> None:
+    scope = operation.body["x-scope"]
+    is_operators = scope in OPERATORS
+    kinds = ["operatorToken"] if is_operators else ["operatorToken", "tenantToken"]
+    assert operation.body["security"] == [{kind: []} for kind in kinds]
+    schemes = document()["components"]["securitySchemes"]
+    assert all(schemes[kind]["scheme"] == "bearer" for kind in kinds)
+    if scope is None:
+        assert operation.id == "read_me"
+    else:
+        assert f"`{Scope(scope)}`" in operation.body["description"]
+
+
+@pytest.mark.parametrize("operation", EACH)
+def test_every_write_takes_an_idempotency_key_and_every_change_a_version(
+    operation: Operation,
+) -> None:
+    headers = {
+        each["name"]
+        for each in operation.body.get("parameters", ())
+        if each["in"] == "header"
+    }
+    is_write = operation.method != "get"
+    assert ("Idempotency-Key" in headers) == is_write
+    if operation.method in {"patch", "put"}:
+        assert "If-Match" in headers
+    if operation.id.startswith(("retrieve_", "update_")):
+        assert "ETag" in operation.body["responses"]["200"]["headers"]
 
 
 def test_the_server_is_the_one_that_serves_it() -> None:
@@ -82,16 +108,19 @@ def test_the_server_is_the_one_that_serves_it() -> None:
 def test_what_is_refused_has_the_one_shape_and_the_statuses_that_occur(
     operation: Operation,
 ) -> None:
-    places = {each["in"] for each in operation.body.get("parameters", ())}
+    parameters = operation.body.get("parameters", ())
+    places = {each["in"] for each in parameters}
+    names = {each["name"] for each in parameters}
     has_body = operation.request() is not None
     refused = {status for status, _ in operation.responses() if status[0] != "2"}
 
     assert refused - {"409"} == {
-        "401",
-        "default",
-        *(["400"] if has_body or "query" in places else []),
+        *("401", "403", "429", "503", "default"),
+        *(["400"] if has_body or places & {"query", "header"} else []),
         *(["404"] if "path" in places else []),
+        *(["412"] if "If-Match" in names else []),
         *(["415"] if has_body else []),
+        *(["422"] if "Idempotency-Key" in names else []),
     }
     for status, media in operation.responses():
         if status in refused:

@@ -20,6 +20,7 @@ TABLE = {
     "EngineFailed": (502, "server_error", "engine_failed"),
     "EngineOverloaded": (503, "server_error", "engine_overloaded"),
     "EngineTimeout": (504, "server_error", "engine_timeout"),
+    "IdempotencyKeyReused": (422, "invalid_request_error", "idempotency_key_reused"),
     "InsufficientQuota": (429, "insufficient_quota", "insufficient_quota"),
     "InvalidApiKey": (401, "invalid_request_error", "invalid_api_key"),
     "InvalidRequest": (400, "invalid_request_error", None),
@@ -28,6 +29,7 @@ TABLE = {
     "NotFound": (404, "invalid_request_error", "not_found"),
     "PayloadTooLarge": (413, "invalid_request_error", "request_too_large"),
     "PermissionDenied": (403, "permission_error", "permission_denied"),
+    "PreconditionFailed": (412, "invalid_request_error", "precondition_failed"),
     "RateLimited": (429, "rate_limit_error", "rate_limit_exceeded"),
     "ServiceUnavailable": (503, "server_error", "service_unavailable"),
 }

@@ -10,6 +10,7 @@ from rest_framework.response import Response
 
 from inference.control import selectors, services
 from inference.control.api import serializers as wire
+from inference.control.models import Replica, ServedModel
 from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 
@@ -19,6 +20,7 @@ class ModelViewSet(ManagementViewSet):
 
     noun = "model"
     conflicting = ("create",)
+    locks = ServedModel
     scopes: ClassVar = {
         "list": Scope.CATALOG_READ,
         "create": Scope.OPERATE_WRITE,
@@ -95,6 +97,7 @@ class ReplicaViewSet(ManagementViewSet):
 
     noun = "replica"
     conflicting = ("create",)
+    locks = Replica
     scopes: ClassVar = {
         "list": Scope.OPERATE_READ,
         "create": Scope.OPERATE_WRITE,

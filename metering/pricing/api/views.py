@@ -26,6 +26,8 @@ class PriceBookViewSet(ManagementViewSet):
 
     noun = "price_book"
     conflicting = ("create",)
+    locks = PriceBook
+    lock_by: ClassVar = {"book_id": "pk"}
     scopes: ClassVar = {
         "list": Scope.OPERATE_READ,
         "create": Scope.OPERATE_WRITE,
@@ -80,6 +82,8 @@ class VersionViewSet(ManagementViewSet):
 
     noun = "price_book_version"
     conflicting = ("partial_update", "set_prices", "publish")
+    locks = PriceBookVersion
+    lock_by: ClassVar = {"book_id": "book_id", "number": "number"}
     scopes: ClassVar = {
         "list": Scope.OPERATE_READ,
         "create": Scope.OPERATE_WRITE,

@@ -3,9 +3,12 @@
 The answer and the refusals are held against the schema by tests.
 """
 
+from http import HTTPStatus
 from typing import Any, Final
 
 from drf_spectacular.utils import OpenApiExample, OpenApiResponse
+
+from kit.drf.problems import Fault, problem
 
 
 def _asked(parameter: str, name: str, value: str) -> OpenApiExample:
@@ -15,13 +18,8 @@ def _asked(parameter: str, name: str, value: str) -> OpenApiExample:
 def _refused(
     name: str, message: str, param: str, code: str | None = None
 ) -> OpenApiExample:
-    error = {
-        "message": message,
-        "type": "invalid_request_error",
-        "param": param,
-        "code": code,
-    }
-    return OpenApiExample(name, value={"error": error}, response_only=True)
+    body = problem(HTTPStatus.BAD_REQUEST, Fault(message, param, code))
+    return OpenApiExample(name, value=body, response_only=True)
 
 
 QUESTIONS: Final = [

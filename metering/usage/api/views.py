@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kit.drf.problems import CONTENT_TYPE
 from kit.drf.views import ManagementView
 from kit.scopes import Scope
 from metering.usage import selectors
@@ -48,7 +49,7 @@ class UsageView(ManagementView):
     @extend_schema(
         operation_id="read_usage",
         parameters=[wire.UsageFilters],
-        responses={200: wire.UsageOutput, 400: REFUSALS},
+        responses={200: wire.UsageOutput, (400, CONTENT_TYPE): REFUSALS},
         examples=[*QUESTIONS, ANSWER],
     )
     def get(self, request: Request) -> Response:

@@ -33,6 +33,7 @@ CELERY_BEAT_SCHEDULE = {
         "task": "reconciliation.verify_ledger",
         "schedule": crontab(hour="3", minute="40"),
     },
+    "purge-answers": {"task": "tenants.purge_answers", "schedule": 900.0},
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
     "send-invitations": {"task": "tenants.send_invitations", "schedule": 60.0},
 }

@@ -1,7 +1,16 @@
 """The management API and its OpenAPI document."""
 
+from config.env import ApiSettings, load
 from inference.tokenizers.shipped import SHIPPED
 from kit.scopes import DATA_PLANE
+
+_api = load(ApiSettings)
+
+API_READS_PER_MINUTE = _api.api_reads_per_minute
+API_WRITES_PER_MINUTE = _api.api_writes_per_minute
+API_FAILED_AUTH_PER_MINUTE = _api.api_failed_auth_per_minute
+# A `kit.drf.idempotency.AnswerStore`.
+ANSWER_STORE = "tenants.idempotency.StoredAnswers"
 
 REST_FRAMEWORK = {
     "DEFAULT_AUTHENTICATION_CLASSES": ["tenants.api.authentication.BearerToken"],
@@ -18,10 +27,18 @@ REST_FRAMEWORK = {
 SPECTACULAR_SETTINGS = {
     "TITLE": "Tollgate management API",
     "DESCRIPTION": (
-        "Tenants, projects, API keys, models, replicas, price books, usage and invoices, for operators.\n\n"
-        "Money is text, never a JSON number: exact in picos (10^-12 of the currency's unit) and as a decimal. "
-        "Instants are RFC 3339 with an offset. Lists are paged by `cursor`, newest first. Every refusal has the "
-        "shape of `Error`, and every answer an `x-request-id`, the caller's own when it sent a UUID."
+        "Tenants, projects, API keys, models, replicas, price books, usage and invoices, for operators and for "
+        "tenants: both call the same addresses, and a tenant's token sees that tenant alone.\n\n"
+        "**Money** is text, never a JSON number: exact in picos (10^-12 of the currency's unit) and as a decimal. "
+        "**Instants** are RFC 3339 with an offset. **Lists** are paged by `cursor`, newest first.\n\n"
+        "**Scopes**: each operation names the one it takes; a token without it is a 403. `GET /api/v1/me/` tells "
+        "what a token holds.\n\n"
+        "**Once**: a write sent with an `Idempotency-Key` is done once, however often it is sent in a day. "
+        "**Versions**: an object comes with an `ETag`; a write with `If-Match` is done to that version or not at "
+        "all.\n\n"
+        "**Refusals** have the shape of `Error`, a problem document (RFC 9457), and say what to change. Every answer "
+        "has an `x-request-id`, the caller's own when it sent a UUID. Who asks too often is told by a 429 and "
+        "`Retry-After` when to go on."
     ),
     "VERSION": "1.0.0",
     "OAS_VERSION": "3.1.0",
@@ -30,6 +47,7 @@ SPECTACULAR_SETTINGS = {
     "TAGS": [
         {"name": name, "description": description}
         for name, description in {
+            "me": "Who calls: what its token is and holds.",
             "tenants": "Who pays: the unit of isolation, of billing and of limits.",
             "projects": "Parts of a tenant's use, with keys of their own.",
             "keys": "API keys: shown once when issued, revoked for good.",
@@ -48,6 +66,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "CallerKind": ["root_token", "operator_token", "tenant_token"],
         "InvoiceState": "metering.billing.models.Invoice.State",
         "InvoiceLineKind": "metering.billing.models.InvoiceLine.Kind",
         "KeyScope": sorted(DATA_PLANE),
@@ -55,6 +74,7 @@ SPECTACULAR_SETTINGS = {
         "PriceBookVersionState": ["draft", "published"],
         "ReconciliationKind": "metering.reconciliation.models.Run.Kind",
         "ReconciliationState": "metering.reconciliation.models.Run.State",
+        "MemberRole": "tenants.models.Role",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
         "TenantState": "tenants.models.Tenant.State",

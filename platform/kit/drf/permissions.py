@@ -1,9 +1,10 @@
 """Who may do what in the management API: each action names the scope that it takes.
 
-Failure: an action that names none is refused to everybody, and a test of every route
-finds it.
+Failure: an action that is not named is refused to everybody, and a test of every route
+finds it. One that is named with None takes any token.
 """
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 
 from rest_framework.permissions import BasePermission
@@ -27,7 +28,9 @@ class HoldsScope(BasePermission):
             return False
         if request.method not in view.allowed_methods:
             return True  # which the view answers with 405
-        scope = scope_of(view, request)
+        scope = scope_of(view, request.method)
+        if scope is None and takes_any_token(view, request.method):
+            return True
         if scope is not None and request.user.may(scope):
             return True
         missing = f"the scope '{scope}'" if scope else "a right that nobody has"
@@ -38,8 +41,22 @@ class HoldsScope(BasePermission):
         )
 
 
-def scope_of(view: "APIView", request: Request) -> Scope | None:
-    """Return the scope that a request takes; None where none is declared."""
-    scopes: dict[str, Scope] = getattr(view, "scopes", {})
-    method = str(request.method).lower().replace("head", "get")
-    return scopes.get(getattr(view, "action", None) or method)
+def scope_of(view: "APIView", method: str | None) -> Scope | None:
+    """Return the scope that a view's action takes; None where none is declared."""
+    return _scopes(view).get(_action(view, method))
+
+
+def takes_any_token(view: "APIView", method: str | None) -> bool:
+    """Tell whether the action is declared to take no scope."""
+    scopes = _scopes(view)
+    name = _action(view, method)
+    return name in scopes and scopes[name] is None
+
+
+def _scopes(view: "APIView") -> Mapping[str, Scope | None]:
+    scopes: Mapping[str, Scope | None] = getattr(view, "scopes", {})
+    return scopes
+
+
+def _action(view: "APIView", method: str | None) -> str:
+    return getattr(view, "action", None) or str(method).lower().replace("head", "get")

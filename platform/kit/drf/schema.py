@@ -5,7 +5,7 @@ may forbid (`conflicting`); what follows from that is added here once. Serialize
 one example each, and every operation shows those of what it takes and returns.
 """
 
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Mapping
 from typing import Any, TypeVar
 
 from drf_spectacular.extensions import OpenApiAuthenticationExtension
@@ -13,93 +13,46 @@ from drf_spectacular.generators import SchemaGenerator
 from drf_spectacular.openapi import AutoSchema
 from drf_spectacular.utils import OpenApiExample, extend_schema_serializer
 
-from kit.drf.errors import error_body
+from kit.drf import idempotency, refusals, versions
+from kit.drf.permissions import scope_of
+from kit.scopes import OPERATORS
 
 _Serializer = TypeVar("_Serializer", bound=type)
 
-_ERROR_SCHEMA = {
-    "type": "object",
-    "description": "Why a request was refused, as the gateway says it too.",
-    "required": ["error"],
-    "properties": {
-        "error": {
-            "type": "object",
-            "required": ["message", "type", "param", "code"],
-            "properties": {
-                "message": {"type": "string", "description": "What to change."},
-                "type": {
-                    "type": "string",
-                    "enum": [
-                        "invalid_request_error",
-                        "permission_error",
-                        "server_error",
-                    ],
-                },
-                "param": {
-                    "type": ["string", "null"],
-                    "description": "The field or filter that the error is about.",
-                },
-                "code": {
-                    "type": ["string", "null"],
-                    "description": "What is wrong, for programs.",
-                },
-            },
-        }
-    },
-}
+
+def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
+    return {
+        "in": "header",
+        "name": name,
+        "description": description,
+        "required": False,
+        "schema": {"type": "string", **schema},
+    }
 
 
-def _refusal(message: str, code: str, param: str | None = None) -> Any:
-    return error_body(message, type_="invalid_request_error", param=param, code=code)
-
-
-# Status -> component, what it means, and an example of it.
-_REFUSALS = {
-    "400": (
-        "InvalidRequest",
-        "The request is wrong; `param` names what.",
-        _refusal("This field may not be blank.", "blank", "name"),
-    ),
-    "401": (
-        "Unauthenticated",
-        "The operator token is missing or wrong.",
-        _refusal("This is not the operator token.", "invalid_token"),
-    ),
-    "404": (
-        "NotFound",
-        "There is no such object.",
-        _refusal("There is no tenant 42.", "not_found"),
-    ),
-    "409": (
-        "Conflict",
-        "The state of the object, or another one, forbids this.",
-        _refusal(
-            "There is already a tenant with this slug. Choose another slug.",
-            "conflict",
-            "slug",
-        ),
-    ),
-    "415": (
-        "UnsupportedMediaType",
-        "The body is not JSON.",
-        _refusal(
-            'Unsupported media type "text/plain" in request.', "unsupported_media_type"
-        ),
-    ),
-    "default": (
-        "Refusal",
-        "Whatever else is refused, or fails on our side, says so in the same shape.",
-        error_body(
-            "Something went wrong on our side.",
-            type_="server_error",
-            code="internal_error",
-        ),
-    ),
-}
 _MEANINGS = {
     "200": "What was asked for, as it is now.",
     "201": "What was created, as it is now.",
 }
+_WRITES = frozenset({"POST", "PATCH", "PUT", "DELETE"})
+_ETAG = {
+    "description": "The object's version: what `If-Match` takes.",
+    "schema": {"type": "string"},
+}
+_IDEMPOTENCY_KEY = _header(
+    idempotency.HEADER,
+    "Makes the write happen once: sent again within "
+    f"{idempotency.KEPT_HOURS} hours, the same request is given the same answer, with "
+    f"`{idempotency.REPLAYED}: true`. A new UUID for each write does.",
+    minLength=1,
+    maxLength=idempotency.KEY_CHARS_MAX,
+)
+_IF_MATCH = _header(
+    versions.IF_MATCH, "The ETag of the version to change; another one is a 412."
+)
+_IF_NONE_MATCH = _header(
+    versions.IF_NONE_MATCH, "The ETag of a version already held; it is a 304."
+)
 _VERBS = {"retrieve": "retrieve", "create": "create", "partial_update": "update"}
 
 
@@ -112,19 +65,36 @@ def example(value: Any) -> Callable[[_Serializer], _Serializer]:
     return decorated
 
 
-class OperatorTokenScheme(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
-    """Describe the operator's bearer token."""
+class BearerTokenSchemes(OpenApiAuthenticationExtension):  # type: ignore[no-untyped-call]
+    """Describe the bearer tokens: either kind opens an operation."""
 
     target_class = "tenants.api.authentication.BearerToken"
-    name = "operatorToken"
+    name = ["operatorToken", "tenantToken"]
 
-    def get_security_definition(self, auto_schema: AutoSchema) -> dict[str, str]:
-        """Return the security scheme."""
-        return {
-            "type": "http",
-            "scheme": "bearer",
-            "description": "The installation's OPERATOR_TOKEN.",
-        }
+    def get_security_requirement(
+        self, auto_schema: AutoSchema
+    ) -> list[dict[str, list[Any]]]:
+        """Return who may call: operators alone where the scope is theirs."""
+        scope = scope_of(auto_schema.view, auto_schema.method)
+        kinds = self.name[:1] if scope in OPERATORS else self.name
+        return [{kind: []} for kind in kinds]
+
+    def get_security_definition(self, auto_schema: AutoSchema) -> list[dict[str, str]]:
+        """Return the security schemes."""
+        return [
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "An operator's token, `tgo_...`, or the installation's"
+                " own OPERATOR_TOKEN: sees every tenant.",
+            },
+            {
+                "type": "http",
+                "scheme": "bearer",
+                "description": "A tenant's token, `tgt_...`: sees that tenant alone,"
+                " as if there were no other.",
+            },
+        ]
 
 
 class ManagementSchema(AutoSchema):
@@ -161,12 +131,44 @@ class ManagementSchema(AutoSchema):
         for status, meaning in _MEANINGS.items():
             if status in responses and not responses[status]["description"]:
                 responses[status]["description"] = meaning
-        action = getattr(self.view, "action", None) or self.method.lower()
-        forbidden = action in getattr(self.view, "conflicting", ())
-        for status in _possible(operation, is_conflicting=forbidden):
-            name = _REFUSALS[status][0]
-            responses.setdefault(status, {"$ref": f"#/components/responses/{name}"})
+        self._add_scope(operation)
+        self._add_versions(operation)
+        if self.method in _WRITES:
+            _add_header(operation, _IDEMPOTENCY_KEY)
+        forbidden = self._action in getattr(self.view, "conflicting", ())
+        for status in refusals.possible(operation, is_conflicting=forbidden):
+            responses.setdefault(status, refusals.reference(status))
         return operation
+
+    @property
+    def _action(self) -> str:
+        return getattr(self.view, "action", None) or self.method.lower()
+
+    def _add_scope(self, operation: dict[str, Any]) -> None:
+        """Say which scope the operation takes, for people and for programs."""
+        scope = scope_of(self.view, self.method)
+        taken = f"Takes the scope `{scope}`." if scope else "Takes any token."
+        said = operation.get("description", "")
+        operation["description"] = f"{said}\n\n{taken}".strip()
+        operation["x-scope"] = scope and str(scope)
+
+    def _add_versions(self, operation: dict[str, Any]) -> None:
+        """Say where versions are told, and where they may be named."""
+        if self._action in versions.SHOWING:
+            shown = operation["responses"]["200"]
+            shown.setdefault("headers", {})[versions.HEADER] = _ETAG
+        if self._action == "retrieve" and not getattr(self.view, "volatile", ()):
+            _add_header(operation, _IF_NONE_MATCH)
+            operation["responses"]["304"] = {
+                "description": "It is the version that `If-None-Match` names."
+            }
+        # Addresses in the document name their parts otherwise than views do.
+        found_by: Mapping[str, str] = getattr(self.view, "lock_by", {})
+        on_one = getattr(self.view, "locks", None) is not None and (
+            self.path.count("{") == len(found_by)
+        )
+        if self.method in _WRITES and on_one:
+            _add_header(operation, _IF_MATCH)
 
     def get_serializer_name(self, serializer: Any, direction: Any) -> str:
         """Name a component after what it is: `TenantOutput` is a Tenant."""
@@ -185,32 +187,10 @@ class ManagementSchemaGenerator(SchemaGenerator):
         """Return the whole document."""
         document: dict[str, Any] = super().get_schema(request, public)  # type: ignore[no-untyped-call]
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {})["Error"] = _ERROR_SCHEMA
-        components["responses"] = {
-            name: {
-                "description": meaning,
-                "content": {
-                    "application/json": {
-                        "schema": {"$ref": "#/components/schemas/Error"},
-                        "examples": {"Example": {"value": body}},
-                    }
-                },
-            }
-            for name, meaning, body in _REFUSALS.values()
-        }
+        components.setdefault("schemas", {})["Error"] = refusals.ERROR_SCHEMA
+        components["responses"] = refusals.components()
         return document
 
 
-def _possible(operation: dict[str, Any], *, is_conflicting: bool) -> Collection[str]:
-    """Return the statuses that an operation can refuse with."""
-    places = {parameter["in"] for parameter in operation.get("parameters", ())}
-    has_body = "requestBody" in operation
-    applies = {
-        "400": has_body or "query" in places,
-        "401": True,
-        "404": "path" in places,
-        "409": is_conflicting,
-        "415": has_body,
-        "default": True,
-    }
-    return [status for status, is_possible in applies.items() if is_possible]
+def _add_header(operation: dict[str, Any], parameter: dict[str, Any]) -> None:
+    operation.setdefault("parameters", []).append(parameter)

@@ -13,6 +13,7 @@ from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 from tenants import selectors, services
 from tenants.api.serializers import projects as wire
+from tenants.models import Project
 
 
 class ProjectViewSet(ManagementViewSet):
@@ -20,6 +21,7 @@ class ProjectViewSet(ManagementViewSet):
 
     noun = "project"
     conflicting = ("create",)
+    locks = Project
     scopes: ClassVar = {
         "list": Scope.PROJECTS_READ,
         "create": Scope.PROJECTS_WRITE,

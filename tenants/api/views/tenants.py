@@ -12,6 +12,7 @@ from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 from tenants import selectors, services
 from tenants.api.serializers import tenants as wire
+from tenants.models import Tenant
 
 
 class TenantViewSet(ManagementViewSet):
@@ -19,6 +20,7 @@ class TenantViewSet(ManagementViewSet):
 
     noun = "tenant"
     conflicting = ("create",)
+    locks = Tenant
     scopes: ClassVar = {
         "list": Scope.TENANT_READ,
         "create": Scope.OPERATE_WRITE,
