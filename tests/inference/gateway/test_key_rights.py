@@ -9,7 +9,7 @@ import pytest
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.running import RunningGateway, running_gateway
 
-CHAT = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
+CHAT: dict[str, Any] = {"messages": [{"role": "user", "content": "x"}], "max_tokens": 1}
 PROXY = "127.0.0.1, 10.1.0.0/16, 2001:db8:1::/48"
 
 
@@ -70,7 +70,7 @@ class TestScopes:
         needed: str,
     ) -> None:
         # Not even whether the body makes sense is said.
-        body = None if needed == "models" else {}
+        body: dict[str, Any] | None = None if needed == "models" else {}
         refused = call(gateway, narrowed(scopes=held), path, body)
         assert error(refused) == (403, "permission_error", "scope_missing")
         assert f"'{needed}'" in refused.json()["error"]["message"]
@@ -115,7 +115,7 @@ class TestModels:
         for path in ("/v1/chat/completions", "/v1/completions"):
             answers = []
             for name in (other, "not-served", "no-such-model"):
-                sent = {"model": name, "prompt": "x"}
+                sent: dict[str, Any] = {"model": name, "prompt": "x"}
                 if "chat" in path:
                     sent = {"model": name, **CHAT}
                 refused = call(gateway, key, path, sent)
@@ -151,7 +151,7 @@ class TestNetworks:
         forged = dict.fromkeys(
             ("x-forwarded-for", "x-real-ip", "cf-connecting-ip"), "10.0.0.1"
         )
-        body = None if path == "/v1/models" else {}
+        body: dict[str, Any] | None = None if path == "/v1/models" else {}
         for headers in ({}, forged, {"forwarded": "for=10.0.0.1"}):
             refused = call(gateway, key, path, body, **headers)
             assert error(refused) == (403, "permission_error", "ip_not_allowed")
