@@ -36,7 +36,7 @@ class Actor:
 
     `tenant_id` is None for those who act on every tenant. `project_ids` are the
     projects that it is kept to, None when it is not. `member_id` is the member behind
-    a personal token.
+    a personal token. What a suspended tenant may do is in `scopes` already.
     """
 
     kind: ActorKind
@@ -46,6 +46,7 @@ class Actor:
     scopes: frozenset[Scope] = EVERY
     project_ids: frozenset[int] | None = None
     request_id: str = ""
+    is_suspended: bool = False
 
     @property
     def is_authenticated(self) -> bool:

@@ -7,10 +7,12 @@ from tenants.api.views.keys import KeyViewSet
 from tenants.api.views.me import MeView
 from tenants.api.views.projects import ProjectViewSet
 from tenants.api.views.tenants import TenantViewSet
+from tenants.api.views.tokens import TokenViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("tenants", TenantViewSet, basename="tenant")
 router.register("projects", ProjectViewSet, basename="project")
 router.register("keys", KeyViewSet, basename="key")
+router.register("tokens", TokenViewSet, basename="token")
 
 urlpatterns = [path("me/", MeView.as_view(), name="me"), *router.urls]

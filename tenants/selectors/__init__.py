@@ -23,7 +23,7 @@ from tenants.selectors.plans import (
 )
 from tenants.selectors.projects import project, project_by_slug, projects
 from tenants.selectors.tenants import tenant, tenant_by_slug, tenants
-from tenants.selectors.tokens import TokenHolder, holder_of_token
+from tenants.selectors.tokens import TokenHolder, holder_of_token, token, tokens
 
 __all__ = [
     "EffectiveLimits",
@@ -49,6 +49,8 @@ __all__ = [
     "tenants",
     "tenants_of_plan",
     "tenants_on_no_plan",
+    "token",
+    "tokens",
     "verify_audit",
     "with_tenant_counts",
 ]

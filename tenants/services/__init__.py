@@ -62,6 +62,15 @@ from tenants.services.tenants import (
     suspend_tenant,
     update_tenant,
 )
+from tenants.services.tokens import (
+    IssuedToken,
+    TokenBounds,
+    TokenChanges,
+    issue_token,
+    revoke_token,
+    rotate_token,
+    update_token,
+)
 
 __all__ = [
     "DEFAULT_PROJECT",
@@ -69,8 +78,11 @@ __all__ = [
     "ForgottenPerson",
     "Holder",
     "IssuedKey",
+    "IssuedToken",
     "KeyRights",
     "TenantChanges",
+    "TokenBounds",
+    "TokenChanges",
     "accept_invitation",
     "anchor_chains",
     "archive_project",
@@ -93,6 +105,7 @@ __all__ = [
     "forget_person",
     "invite",
     "issue_key",
+    "issue_token",
     "make_default_plan",
     "open_invitation",
     "remove_member",
@@ -102,11 +115,14 @@ __all__ = [
     "restore_tenant",
     "revoke_invitation",
     "revoke_key",
+    "revoke_token",
     "rotate_key",
+    "rotate_token",
     "send_due_invitations",
     "set_plan",
     "set_projects",
     "suspend_tenant",
     "update_key",
     "update_tenant",
+    "update_token",
 ]

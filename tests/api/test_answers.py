@@ -25,7 +25,7 @@ from tests.api.document import (
 )
 from tests.factories.billing import make_draft
 from tests.factories.pricing import make_price
-from tests.factories.tenants import make_key, make_project, make_tenant
+from tests.factories.tenants import make_key, make_project, make_tenant, make_token
 from tests.factories.usage import commit, make_epoch, make_use
 
 Ids = dict[str, Any]
@@ -98,6 +98,16 @@ def call_tenants(call: Caller) -> int:
     call("revoke_key", key)
     call("archive_project", project)
     return tenant
+
+
+def call_tokens(call: Caller, tenant: int) -> None:
+    """Issue, read, change, rotate and revoke a token."""
+    token = call("create_token", tenant=tenant)["id"]
+    call("list_tokens", query="active=true&kind=service")
+    call("retrieve_token", token)
+    call("update_token", token)
+    call("rotate_token", token)
+    call("revoke_token", token)
 
 
 def call_serving(call: Caller) -> None:
@@ -176,6 +186,7 @@ def _answer(name: str) -> dict[str, Any]:
 
 def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     tenant = call_tenants(call)
+    call_tokens(call, tenant)
     call_serving(call)
     call_pricing(call, tenant)
     call_usage_and_invoices(call)
@@ -197,8 +208,9 @@ def taken(client: Client, name: str, *ids: Any, **changes: Any) -> Any:
 def test_every_conflict_that_is_documented_occurs_and_no_other(
     operator: Client,
 ) -> None:
-    project, key = make_project(), make_key().row
+    project, key, token = make_project(), make_key().row, make_token().row
     taken(operator, "revoke_key", key.pk)
+    taken(operator, "revoke_token", token.pk)
     for name in ("create_tenant", "create_model", "create_replica"):
         assert taken(operator, name).status_code == 201
     taken(operator, "create_project", tenant=project.tenant_id)
@@ -211,6 +223,10 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **{
             name: taken(operator, name, key.pk)
             for name in ("update_key", "disable_key", "enable_key", "rotate_key")
+        },
+        **{
+            name: taken(operator, name, token.pk)
+            for name in ("update_token", "rotate_token")
         },
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),

@@ -2,7 +2,7 @@
 
 from config.env import ApiSettings, load
 from inference.tokenizers.shipped import SHIPPED
-from kit.scopes import DATA_PLANE
+from kit.scopes import DATA_PLANE, EVERY
 
 _api = load(ApiSettings)
 
@@ -51,6 +51,7 @@ SPECTACULAR_SETTINGS = {
             "tenants": "Who pays: the unit of isolation, of billing and of limits.",
             "projects": "Parts of a tenant's use, with keys of their own.",
             "keys": "API keys: shown once when issued, revoked for good.",
+            "tokens": "Management tokens: who calls this API, and how much it may do.",
             "models": "What callers may ask for, by its public name.",
             "replicas": "Engine processes that serve a model.",
             "price-books": "What a token costs: versions, immutable once published.",
@@ -77,6 +78,9 @@ SPECTACULAR_SETTINGS = {
         "MemberRole": "tenants.models.Role",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
+        "Scope": sorted(EVERY),
+        "TokenKind": "tenants.models.TokenKind",
+        "TokenState": "tenants.models.TokenState",
         "TenantState": "tenants.models.Tenant.State",
         "BilledTokenClass": ["input", "cached_input", "output"],
         "Tokenizer": list(SHIPPED),

@@ -12,7 +12,7 @@ from rest_framework.request import Request
 
 from kit.acting import Actor
 from kit.errors import PermissionDenied
-from kit.scopes import Scope
+from kit.scopes import READS, Scope
 
 if TYPE_CHECKING:
     # The views module reads its defaults, this one among them, while it is imported.
@@ -33,6 +33,12 @@ class HoldsScope(BasePermission):
             return True
         if scope is not None and request.user.may(scope):
             return True
+        if request.user.is_suspended and scope is not None and scope not in READS:
+            raise PermissionDenied(
+                "The tenant is suspended: it can be read, and not be changed. Ask the"
+                " operator of this installation to restore it.",
+                code="tenant_suspended",
+            )
         missing = f"the scope '{scope}'" if scope else "a right that nobody has"
         raise PermissionDenied(
             f"This takes {missing}, which your token does not hold. Use a token that"
