@@ -83,6 +83,12 @@ class Invitation(models.Model):
     `tenants.invitation_links` makes the link of the nonce; the digest finds the row.
     """
 
+    class State(models.TextChoices):
+        OPEN = "open"
+        ACCEPTED = "accepted"
+        REVOKED = "revoked"
+        EXPIRED = "expired"
+
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="invitations")
     email = models.EmailField(blank=True)
     role = models.CharField(max_length=16, choices=Role)

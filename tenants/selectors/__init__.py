@@ -11,8 +11,10 @@ from tenants.selectors.audit import (
     audit_entries,
     verify_audit,
 )
+from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
+from tenants.selectors.members import Holdings, holdings, member, members
 from tenants.selectors.plans import (
     plan,
     plan_of,
@@ -27,6 +29,7 @@ from tenants.selectors.tokens import TokenHolder, holder_of_token, token, tokens
 
 __all__ = [
     "EffectiveLimits",
+    "Holdings",
     "TokenHolder",
     "actor_key",
     "api_key",
@@ -36,8 +39,13 @@ __all__ = [
     "audit_entries",
     "effective_limits",
     "holder_of_token",
+    "holdings",
+    "invitation",
+    "invitations",
     "limit",
     "limits",
+    "member",
+    "members",
     "plan",
     "plan_of",
     "plans",

@@ -40,7 +40,12 @@ from tenants.services.limits import (
     create_rate_limit,
     end_limit,
 )
-from tenants.services.members import change_role, remove_member, set_projects
+from tenants.services.members import (
+    change_role,
+    remove_member,
+    set_projects,
+    update_member,
+)
 from tenants.services.plans import (
     clear_default_plan,
     clear_plan,
@@ -123,6 +128,7 @@ __all__ = [
     "set_projects",
     "suspend_tenant",
     "update_key",
+    "update_member",
     "update_tenant",
     "update_token",
 ]

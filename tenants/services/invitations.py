@@ -151,7 +151,7 @@ def accept_invitation(
         Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
         # Read again: while we waited it may have been taken, revoked or replaced.
         row = _locked(open_invitation(text=text, now=now).pk)
-        if row.email not in {address.lower() for address in verified}:
+        if not _is_among(row.email, verified):
             raise PermissionDenied(
                 "This invitation is for another e-mail address. Sign in with the"
                 " account of the address that it was sent to.",
@@ -177,18 +177,25 @@ def accept_invitation(
 
 def _address(email: str) -> str:
     """Return an address as it is stored: two spellings of one are one."""
-    address = email.strip().lower()
+    address = email.strip()
     try:
         validate_email(address)
     except ValidationError:
         raise InvalidRequest("Give an e-mail address.", param="email") from None
     if not address.isascii():
-        # Letters that look alike, or fold into each other, would be two addresses.
         raise InvalidRequest(
             "Write the domain of the address in its ASCII form (xn--...).",
             param="email",
         )
-    return address
+    return address.lower()
+
+
+def _is_among(address: str, verified: Collection[str]) -> bool:
+    """Tell whether an address is one of these; of others than ASCII it never is.
+
+    A Kelvin sign in lower case is a k: another's address would pass for this one.
+    """
+    return any(each.isascii() and each.lower() == address for each in verified)
 
 
 def _make_room(tenant_id: int, address: str, now: dt.datetime) -> None:

@@ -14,6 +14,7 @@ from kit.orm.saving import change
 from tenants.models import Member, ProjectMember, Role
 from tenants.roles import as_role, scopes_of
 from tenants.services.authority import (
+    Standing,
     open_projects,
     require_may_give,
     require_may_touch,
@@ -28,53 +29,41 @@ from tenants.services.places import (
 
 
 def change_role(*, member: Member, role: str, now: dt.datetime) -> Member:
-    """Give a member another role; what it no longer covers is revoked.
-
-    Raises `PermissionDenied` for a role that the caller cannot give, an owner that it
-    cannot touch, and one's own raise; `Conflict` for the last owner and for one who
-    has left.
-    """
-    wanted = as_role(role)
-    with atomic():
-        standing = take_turn(member.tenant_id)
-        row = _present(member)
-        if row.role == wanted:
-            return row
-        require_may_touch(row.role, standing)
-        if row.pk == standing.member_id and not scopes_of(wanted) < scopes_of(row.role):
-            raise PermissionDenied(
-                "Nobody gives himself a higher role. Ask an owner.",
-                param="role",
-                code="own_role",
-            )
-        require_may_give(wanted, standing)
-        if row.role == Role.OWNER:
-            _keep_an_owner(row)
-        change(row, {"role": wanted}, action="change_role")
-        revoke_beyond_reach(row, now)
-    return row
+    """Give a member another role: `update_member` with the role alone."""
+    return update_member(member=member, role=role, now=now)
 
 
 def set_projects(
     *, member: Member, project_ids: Collection[int], now: dt.datetime
 ) -> Member:
-    """Put a member into exactly these projects; keys of those he leaves are revoked.
+    """Put a member into exactly these projects: `update_member` with them alone."""
+    return update_member(member=member, project_ids=project_ids, now=now)
 
-    Raises `InvalidRequest` for a project that is not there, `PermissionDenied` and
-    `Conflict` as `change_role` does.
+
+def update_member(
+    *,
+    member: Member,
+    role: str | None = None,
+    project_ids: Collection[int] | None = None,
+    now: dt.datetime,
+) -> Member:
+    """Change a member's role, projects or both; what they no longer cover is revoked.
+
+    Raises `PermissionDenied` for a role that the caller cannot give, an owner that it
+    cannot touch, and one's own raise; `InvalidRequest` for a project that is not there;
+    `Conflict` for the last owner and for one who has left.
     """
+    wanted = None if role is None else as_role(role)
     with atomic():
         standing = take_turn(member.tenant_id)
         row = _present(member)
         require_may_touch(row.role, standing)
-        places = ProjectMember.objects.filter(member=row)
-        present = set(places.values_list("project_id", flat=True))
-        projects = open_projects(row.tenant_id, project_ids, already=present)
-        wanted = {project.pk for project in projects}
-        drop_places(places.exclude(project_id__in=wanted))
-        add_places(row, [each for each in projects if each.pk not in present])
-        if wanted != present:
-            revoke_beyond_reach(row, now)
+        if wanted is not None and wanted != row.role:
+            _give(row, wanted, standing)
+        if project_ids is not None:
+            _move(row, project_ids)
+        # Once, at the end: of two changes the first alone may cover less than both.
+        revoke_beyond_reach(row, now)
     return row
 
 
@@ -96,6 +85,27 @@ def remove_member(*, member: Member, now: dt.datetime) -> Member:
         drop_places(ProjectMember.objects.filter(member=row))
         change(row, {"removed_at": now}, action="remove")
     return row
+
+
+def _give(row: Member, role: Role, standing: Standing) -> None:
+    if row.pk == standing.member_id and not scopes_of(role) < scopes_of(row.role):
+        raise PermissionDenied(
+            "Nobody gives himself a higher role. Ask an owner.",
+            param="role",
+            code="own_role",
+        )
+    require_may_give(role, standing)
+    if row.role == Role.OWNER:
+        _keep_an_owner(row)
+    change(row, {"role": role}, action="change_role")
+
+
+def _move(row: Member, project_ids: Collection[int]) -> None:
+    places = ProjectMember.objects.filter(member=row)
+    present = set(places.values_list("project_id", flat=True))
+    projects = open_projects(row.tenant_id, project_ids, already=present)
+    drop_places(places.exclude(project__in=projects))
+    add_places(row, [each for each in projects if each.pk not in present])
 
 
 def _locked(member: Member) -> Member:

@@ -15,6 +15,7 @@ from django.test import Client
 from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
+from tenants.models import Invitation, Tenant
 from tests.api.document import (
     JSON,
     Operation,
@@ -25,7 +26,13 @@ from tests.api.document import (
 )
 from tests.factories.billing import make_draft
 from tests.factories.pricing import make_price
-from tests.factories.tenants import make_key, make_project, make_tenant, make_token
+from tests.factories.tenants import (
+    make_key,
+    make_member,
+    make_project,
+    make_tenant,
+    make_token,
+)
 from tests.factories.usage import commit, make_epoch, make_use
 
 Ids = dict[str, Any]
@@ -97,7 +104,27 @@ def call_tenants(call: Caller) -> int:
     call("rotate_key", key)
     call("revoke_key", key)
     call("archive_project", project)
+    call("set_plan_tenant", tenant)
+    call_people(call, tenant)
     return tenant
+
+
+def call_people(call: Caller, tenant: int) -> None:
+    """Invite somebody, and read, change and remove a member."""
+    project = call("create_project", tenant=tenant, slug="people")["id"]
+    invitation = call("create_invitation", tenant=tenant, projects=[project])["id"]
+    call("list_invitations", query=f"tenant={tenant}&state=open")
+    call("retrieve_invitation", invitation)
+    # As if its mail had gone long ago.
+    expired = database_now() - dt.timedelta(days=1)
+    Invitation.objects.filter(pk=invitation).update(expires_at=expired)
+    call("resend_invitation", invitation)
+    call("revoke_invitation", invitation)
+    member = make_member(tenant=Tenant.objects.get(pk=tenant), role="viewer").pk
+    call("list_members", query=f"tenant={tenant}&removed=false")
+    call("retrieve_member", member)
+    call("update_member", member)
+    call("remove_member", member)
 
 
 def call_tokens(call: Caller, tenant: int) -> None:
@@ -205,6 +232,26 @@ def taken(client: Client, name: str, *ids: Any, **changes: Any) -> Any:
     return Caller(client)._send(operation(name), ids, "", changes)
 
 
+def refused_people(operator: Client) -> dict[str, Any]:
+    """Ask for what an invitation that was taken, and a last owner, forbid."""
+    owner = make_member()
+    tenant, address = owner.tenant_id, "taken@example.com"
+    invited = taken(
+        operator, "create_invitation", tenant=tenant, email=address, projects=[]
+    )
+    row = invited.json()["id"]
+    Invitation.objects.filter(pk=row).update(accepted_at=database_now())
+    return {
+        "create_invitation": taken(
+            operator, "create_invitation", tenant=tenant, email=owner.email, projects=[]
+        ),
+        "resend_invitation": taken(operator, "resend_invitation", row),
+        "revoke_invitation": taken(operator, "revoke_invitation", row),
+        "update_member": taken(operator, "update_member", owner.pk),
+        "remove_member": taken(operator, "remove_member", owner.pk),
+    }
+
+
 def test_every_conflict_that_is_documented_occurs_and_no_other(
     operator: Client,
 ) -> None:
@@ -228,6 +275,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
             name: taken(operator, name, token.pk)
             for name in ("update_token", "rotate_token")
         },
+        **refused_people(operator),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_price_book": taken(operator, "create_price_book"),

@@ -36,6 +36,7 @@ def test_a_tenant_is_created_read_changed_suspended_and_restored(
         "id": tenant["id"],
         "state": "active",
         "billing_email": "",
+        "plan": None,
         "created_at": tenant["created_at"],
     }
     one = f"tenants/{tenant['id']}/"

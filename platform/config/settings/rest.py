@@ -50,6 +50,8 @@ SPECTACULAR_SETTINGS = {
             "me": "Who calls: what its token is and holds.",
             "tenants": "Who pays: the unit of isolation, of billing and of limits.",
             "projects": "Parts of a tenant's use, with keys of their own.",
+            "members": "People of a tenant, by role and projects.",
+            "invitations": "Places offered to people, by mail.",
             "keys": "API keys: shown once when issued, revoked for good.",
             "tokens": "Management tokens: who calls this API, and how much it may do.",
             "models": "What callers may ask for, by its public name.",
@@ -68,6 +70,7 @@ SPECTACULAR_SETTINGS = {
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
         "CallerKind": ["root_token", "operator_token", "tenant_token"],
+        "InvitationState": "tenants.models.Invitation.State",
         "InvoiceState": "metering.billing.models.Invoice.State",
         "InvoiceLineKind": "metering.billing.models.InvoiceLine.Kind",
         "KeyScope": sorted(DATA_PLANE),

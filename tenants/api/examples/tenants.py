@@ -8,6 +8,7 @@ TENANT = {
     "currency": "EUR",
     "zone": "Europe/Berlin",
     "billing_email": "accounts@acme.example",
+    "plan": None,
     "created_at": "2026-11-02T09:30:00.250000Z",
 }
 NEW_TENANT = {
@@ -18,3 +19,4 @@ NEW_TENANT = {
     "billing_email": "accounts@acme.example",
 }
 TENANT_CHANGES = {"name": "Acme Holdings Ltd", "zone": "Europe/London"}
+PLAN_CHANGE = {"plan": None}

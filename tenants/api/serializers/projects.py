@@ -24,7 +24,11 @@ class ProjectOutput(serializers.ModelSerializer[Project]):
 class ProjectCreate(Input):
     """A new project."""
 
-    tenant = TenantReference(queryset=Tenant.objects.all())
+    tenant = TenantReference(
+        queryset=Tenant.objects.all(),
+        required=False,
+        help_text="Operators name it; for a tenant's own token it is the tenant.",
+    )
     slug = serializers.CharField(max_length=63, help_text=SLUG_HELP)
     name = serializers.CharField(max_length=200)
 
@@ -41,4 +45,13 @@ class ProjectFilters(Filters):
 
     tenant = serializers.IntegerField(source="tenant_id", required=False)
     slug = serializers.CharField(required=False)
+    search = serializers.CharField(
+        required=False, help_text="Part of the slug or the name."
+    )
     archived = serializers.BooleanField(required=False)
+    created_after = serializers.DateTimeField(
+        required=False, help_text="Created at this instant or later."
+    )
+    created_before = serializers.DateTimeField(
+        required=False, help_text="Created before this instant."
+    )

@@ -5,7 +5,7 @@ from rest_framework import serializers
 from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from tenants.api.examples import tenants as examples
-from tenants.models import Tenant
+from tenants.models import Plan, Tenant
 
 SLUG_HELP = "1 to 63 lower-case letters, digits and hyphens; for good."
 
@@ -13,6 +13,13 @@ SLUG_HELP = "1 to 63 lower-case letters, digits and hyphens; for good."
 @example(examples.TENANT)
 class TenantOutput(serializers.ModelSerializer[Tenant]):
     """A tenant."""
+
+    plan: serializers.SlugRelatedField[Plan] = serializers.SlugRelatedField(
+        slug_field="slug",
+        read_only=True,
+        allow_null=True,
+        help_text="The plan it was put on; null where the default one holds.",
+    )
 
     class Meta:
         model = Tenant
@@ -24,6 +31,7 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
             "currency",
             "zone",
             "billing_email",
+            "plan",
             "created_at",
         )
         read_only_fields = fields
@@ -57,8 +65,31 @@ class TenantUpdate(Input):
     billing_email = serializers.EmailField(required=False, allow_blank=True)
 
 
+@example(examples.PLAN_CHANGE)
+class TenantPlan(Input):
+    """The plan that a tenant is to be on."""
+
+    plan: serializers.SlugRelatedField[Plan] = serializers.SlugRelatedField(
+        slug_field="slug",
+        queryset=Plan.objects.all(),
+        allow_null=True,
+        error_messages={"does_not_exist": "There is no plan '{value}'."},
+        help_text="The slug of the plan; null for the default one.",
+    )
+
+
 class TenantFilters(Filters):
     """What tenants may be narrowed by."""
 
     state = serializers.ChoiceField(choices=Tenant.State.choices, required=False)
     slug = serializers.CharField(required=False)
+    plan = serializers.CharField(required=False, help_text="The slug of its plan.")
+    search = serializers.CharField(
+        required=False, help_text="Part of the slug, the name or the billing address."
+    )
+    created_after = serializers.DateTimeField(
+        required=False, help_text="Created at this instant or later."
+    )
+    created_before = serializers.DateTimeField(
+        required=False, help_text="Created before this instant."
+    )

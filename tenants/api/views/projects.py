@@ -12,6 +12,7 @@ from rest_framework.response import Response
 from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 from tenants import selectors, services
+from tenants.api.meaning import tenant_meant
 from tenants.api.serializers import projects as wire
 from tenants.models import Project
 
@@ -34,11 +35,12 @@ class ProjectViewSet(ManagementViewSet):
         parameters=[wire.ProjectFilters], responses=wire.ProjectOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List projects, newest first.
+        """List projects, newest first; developers see those that they are in.
 
         Archived ones are listed too, unless `archived=false`.
         """
-        rows = selectors.projects(**self.parse_query(wire.ProjectFilters))
+        filters = self.parse_query(wire.ProjectFilters)
+        rows = selectors.projects(project_ids=self.actor.project_ids, **filters)
         return self.page(rows, wire.ProjectOutput)
 
     @extend_schema(request=wire.ProjectCreate, responses={201: wire.ProjectOutput})
@@ -47,7 +49,9 @@ class ProjectViewSet(ManagementViewSet):
 
         Its slug is unique within the tenant, and for good.
         """
-        row = services.create_project(**self.parse(wire.ProjectCreate))
+        values = self.parse(wire.ProjectCreate)
+        tenant = tenant_meant(self.actor, values.pop("tenant", None))
+        row = services.create_project(tenant=tenant, **values)
         return Response(wire.ProjectOutput(row).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses=wire.ProjectOutput)
@@ -56,7 +60,7 @@ class ProjectViewSet(ManagementViewSet):
 
         `archived_at` tells whether its keys still open the door.
         """
-        return Response(wire.ProjectOutput(selectors.project(pk)).data)
+        return Response(wire.ProjectOutput(self._project(pk)).data)
 
     @extend_schema(request=wire.ProjectUpdate, responses=wire.ProjectOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
@@ -65,7 +69,7 @@ class ProjectViewSet(ManagementViewSet):
         Its slug stays, so that reports of other months still fit.
         """
         row = services.rename_project(
-            project=selectors.project(pk), **self.parse(wire.ProjectUpdate)
+            project=self._project(pk), **self.parse(wire.ProjectUpdate)
         )
         return Response(wire.ProjectOutput(row).data)
 
@@ -77,7 +81,8 @@ class ProjectViewSet(ManagementViewSet):
         For good: an archived project cannot be opened again. Archiving twice keeps the
         first instant.
         """
-        row = services.archive_project(
-            project=selectors.project(pk), now=timezone.now()
-        )
+        row = services.archive_project(project=self._project(pk), now=timezone.now())
         return Response(wire.ProjectOutput(row).data)
+
+    def _project(self, pk: int) -> Project:
+        return selectors.project(pk, project_ids=self.actor.project_ids)

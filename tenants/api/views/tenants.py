@@ -28,15 +28,17 @@ class TenantViewSet(ManagementViewSet):
         "partial_update": Scope.TENANT_WRITE,
         "suspend": Scope.OPERATE_WRITE,
         "restore": Scope.OPERATE_WRITE,
+        "set_plan": Scope.OPERATE_WRITE,
     }
 
     @extend_schema(
         parameters=[wire.TenantFilters], responses=wire.TenantOutput(many=True)
     )
     def list(self, request: Request) -> Response:
-        """List tenants, newest first.
+        """List tenants, newest first; a tenant's own token lists that one.
 
-        Suspended ones are listed too. `slug` finds one by its name in addresses.
+        Suspended ones are listed too. `slug` finds one by its name in addresses,
+        `search` by part of its names.
         """
         rows = selectors.tenants(**self.parse_query(wire.TenantFilters))
         return self.page(rows, wire.TenantOutput)
@@ -91,3 +93,18 @@ class TenantViewSet(ManagementViewSet):
         """
         row = services.restore_tenant(tenant=selectors.tenant(pk))
         return Response(wire.TenantOutput(row).data)
+
+    @extend_schema(request=wire.TenantPlan, responses=wire.TenantOutput)
+    @action(detail=True, methods=["post"], url_path="set-plan")
+    def set_plan(self, request: Request, pk: int) -> Response:
+        """Put a tenant on a plan, or back on the default one.
+
+        The plan's limits hold at once wherever the tenant has none of its own.
+        """
+        tenant = selectors.tenant(pk)
+        plan = self.parse(wire.TenantPlan)["plan"]
+        if plan is None:
+            services.clear_plan(tenant=tenant)
+        else:
+            services.set_plan(tenant=tenant, plan=plan)
+        return Response(wire.TenantOutput(selectors.tenant(pk)).data)
