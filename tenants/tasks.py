@@ -6,6 +6,9 @@ from django.utils import timezone
 from kit.orm.roles import as_operator
 from tenants import idempotency, services
 
+# A long audit takes longer than the worker's other tasks may.
+_VERIFY_LIMIT_S = 50 * 60
+
 
 @shared_task(name="tenants.send_invitations")
 def send_invitations() -> None:
@@ -19,3 +22,17 @@ def purge_answers() -> None:
     """Forget the answers to writes that are older than a day."""
     with as_operator():
         idempotency.purge_answers(now=timezone.now())
+
+
+@shared_task(name="audit.anchor")
+def anchor_audit() -> None:
+    """Sign how far each chain of the audit has come, once a day."""
+    with as_operator():
+        services.anchor_chains(now=timezone.now())
+
+
+@shared_task(name="audit.verify", time_limit=_VERIFY_LIMIT_S)
+def verify_audit() -> None:
+    """Walk every chain of the audit; what does not hold is logged as an error."""
+    with as_operator():
+        services.verify_audit()

@@ -13,7 +13,6 @@ chain of any length takes the memory of one batch.
 import json
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field
-from enum import StrEnum
 from typing import Any
 
 from django.db import connections
@@ -23,10 +22,9 @@ from kit.orm.snapshot import snapshot
 from tenants.audit import anchors
 from tenants.audit.anchors import Anchor
 from tenants.audit.canonical import Link, NotCanonical, detail_digest
+from tenants.audit.verdict import Kind, Verdict
 from tenants.models.audit import INSTALLATION
 
-# All differences are counted, so many are listed.
-LISTED_MAX = 100
 FORGET = "forget"
 # The name, in a forgetting entry, of the ids of those whose details went with it.
 FORGOTTEN = "forgotten_entries"
@@ -52,44 +50,6 @@ SELECT detail.entry_id, coalesce(detail.tenant_id, 0)
    AND NOT EXISTS (SELECT FROM tenants_auditentry WHERE id = detail.entry_id)
  ORDER BY 1
 """
-
-
-class Kind(StrEnum):
-    """What is wrong."""
-
-    ALTERED = "altered"
-    MISSING = "missing"
-    DISPLACED = "displaced"
-    HEAD = "head"
-    ANCHOR = "anchor"
-    DETAIL = "detail"
-
-
-@dataclass(frozen=True, slots=True)
-class Difference:
-    """Where a chain does not hold, and why."""
-
-    kind: Kind
-    chain: int
-    seq: int
-    what: str
-
-
-@dataclass(slots=True)
-class Verdict:
-    """What a walk saw."""
-
-    entries: int = 0
-    chains: int = 0
-    anchors: int = 0
-    differences: int = 0
-    listed: list[Difference] = field(default_factory=list)
-
-    def add(self, kind: Kind, chain: int, seq: int, what: str) -> None:
-        """Count a difference, and list it while there is room."""
-        self.differences += 1
-        if len(self.listed) < LISTED_MAX:
-            self.listed.append(Difference(kind, chain, seq, what))
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,4 +1,4 @@
-"""Reads of the audit: entries, who made them, whether the chains hold."""
+"""Reads of the audit: entries, what of them is personal, who made them."""
 
 import datetime as dt
 from collections.abc import Iterable, Mapping, Sequence
@@ -9,7 +9,6 @@ from django.db.models import QuerySet
 
 from kit.acting import ActorKind
 from kit.orm.roles import OPERATOR, current_alias
-from tenants.audit.verification import Verdict, verify
 from tenants.models import AuditDetail, AuditEntry, ManagementToken, Member
 
 _OF_TOKENS = frozenset({ActorKind.OPERATOR_TOKEN, ActorKind.TENANT_TOKEN})
@@ -86,15 +85,6 @@ def audit_actors(entries: Sequence[AuditEntry]) -> Mapping[ActorKey, Named]:
             person = Named(tokens.get(id_), person.email)
         found[kind, id_, member_id] = person
     return found
-
-
-def verify_audit(*, tenant_id: int | None = None, lines: Iterable[str] = ()) -> Verdict:
-    """Walk every chain, or a tenant's, and say where it does not hold.
-
-    `lines` are of a log that holds anchors. Must run outside a transaction, for all of
-    it to be one moment.
-    """
-    return verify(tenant_id=tenant_id, lines=lines)
 
 
 def _accounts(ids: set[int | None]) -> dict[int | None, Named]:

@@ -34,6 +34,14 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="3", minute="40"),
     },
     "purge-answers": {"task": "tenants.purge_answers", "schedule": 900.0},
+    "anchor-audit": {
+        "task": "audit.anchor",
+        "schedule": crontab(hour="0", minute="10"),
+    },
+    "verify-audit": {
+        "task": "audit.verify",
+        "schedule": crontab(hour="4", minute="10"),
+    },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
     "send-invitations": {"task": "tenants.send_invitations", "schedule": 60.0},
 }

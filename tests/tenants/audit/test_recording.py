@@ -8,7 +8,7 @@ from django.db import connections, transaction
 from kit.acting import Actor, ActorKind, acting_as
 from kit.orm.atomic import atomic
 from kit.orm.roles import APP, OPERATOR, as_operator, as_tenant
-from tenants import selectors, services
+from tenants import services
 from tenants.models import AuditDetail, AuditEntry, AuditHead, Project, Tenant
 from tests.factories.tenants import make_key, make_tenant
 
@@ -73,7 +73,7 @@ def test_a_change_that_is_rolled_back_leaves_no_entry() -> None:
         assert AuditEntry.objects.count() == before
         assert Tenant.objects.get().name == "Acme"
         services.update_tenant(tenant=tenant, name="Third")
-        assert selectors.verify_audit().differences == 0
+        assert services.verify_audit().differences == 0
 
 
 @pytest.mark.usefixtures("fresh_database")
@@ -92,7 +92,7 @@ def test_a_tenant_writes_its_own_chain_and_sees_no_other() -> None:
         assert set(AuditHead.objects.values_list("pk", flat=True)) == {mine.pk}
     with as_operator():
         assert AuditEntry.objects.filter(chain=other.pk).exists()
-        assert selectors.verify_audit().differences == 0
+        assert services.verify_audit().differences == 0
 
 
 @pytest.mark.usefixtures("fresh_database")
@@ -117,7 +117,7 @@ def test_writers_at_once_leave_whole_chains() -> None:
     with ThreadPoolExecutor(writers) as pool:
         list(pool.map(write, range(writers)))
     with as_operator():
-        verdict = selectors.verify_audit()
+        verdict = services.verify_audit()
         assert (verdict.differences, verdict.chains) == (0, 2)
         # Each tenant and its default project were made first.
         assert verdict.entries == 2 * 2 + rounds * writers
