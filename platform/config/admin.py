@@ -1,4 +1,4 @@
-"""Operators' accounts in the admin's own look."""
+"""Operators' accounts in the admin's own look, and what ties the apps' pages."""
 
 from typing import Any
 
@@ -8,6 +8,11 @@ from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
+
+from config.tenant_figures import MeteredFigures
+from tenants.admin import figures
+
+figures.read_from(MeteredFigures())
 
 admin.site.unregister(User)
 admin.site.unregister(Group)

@@ -1,8 +1,6 @@
-"""What belongs to a tenant or a project, on its page."""
+"""What belongs to a tenant or a project, on its page: the newest of it."""
 
-from kit.admin import (
-    ReadOnlyInline,
-)
+from kit.admin import ReadOnlyInline
 from tenants.models import ApiKey, Project
 
 
@@ -12,6 +10,7 @@ class ProjectInline(ReadOnlyInline):
     model = Project
     fields = ("slug", "name", "created_at", "archived_at")
     readonly_fields = fields
+    ordering = ("-id",)
 
 
 class KeyInline(ReadOnlyInline):
@@ -20,3 +19,4 @@ class KeyInline(ReadOnlyInline):
     model = ApiKey
     fields = ("name", "shown", "created_at", "expires_at", "revoked_at")
     readonly_fields = fields
+    ordering = ("-id",)

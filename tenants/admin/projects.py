@@ -1,6 +1,6 @@
 """Operators' pages of projects."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -14,7 +14,9 @@ from kit.admin import (
     state_label,
 )
 from tenants import selectors, services
+from tenants.admin.filters import KeysFilter
 from tenants.admin.inlines import KeyInline
+from tenants.admin.standings import ago, project_standings
 from tenants.models import Project
 
 
@@ -31,16 +33,46 @@ class _ArchiveForm(Confirmation):
 class ProjectAdmin(ServiceAdmin):
     """Projects: create, rename, archive."""
 
-    list_display = ("slug", "name", "tenant", "status", "created_at")
-    list_filter = (("archived_at", admin.EmptyFieldListFilter),)
+    list_display = (
+        "slug",
+        "name",
+        "tenant",
+        "status",
+        "active_keys",
+        "last_use",
+        "since",
+    )
+    list_filter = (("archived_at", admin.EmptyFieldListFilter), KeysFilter)
     list_select_related = ("tenant",)
     search_fields = ("slug", "name", "tenant__slug", "tenant__name")
+    search_help_text = "Slug, name, tenant, id"
+    empty_says = "A tenant is made with its first project; more divide its use."
     autocomplete_fields = ("tenant",)
     fields = ("tenant", ("slug", "name"), ("created_at", "archived_at"))
     readonly_fields = ("created_at", "archived_at")
     fixed_fields = ("tenant", "slug")
     inlines = (KeyInline,)
     actions_detail = ("archive",)
+
+    def look_up(self, rows: Sequence[Any]) -> None:
+        """Read keys and use of a page of projects."""
+        for row, standing in zip(rows, project_standings(rows), strict=True):
+            row.standing = standing
+
+    @admin.display(description="active keys")
+    def active_keys(self, row: Any) -> str:
+        """Show how many keys open the door, or would if the tenant may call."""
+        return f"{row.standing.active_keys:,}"
+
+    @admin.display(description="last use")
+    def last_use(self, row: Any) -> str:
+        """Show how long ago a key was used."""
+        return ago(row.standing.last_used_at)
+
+    @admin.display(description="created", ordering="id")
+    def since(self, row: Project) -> Any:
+        """Show when it was created; ids are given in that order."""
+        return row.created_at
 
     @state_label(open="success", archived="warning")
     def status(self, row: Project) -> str:

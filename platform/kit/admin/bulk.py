@@ -48,6 +48,7 @@ class BulkAction:
     explanation: str
     # "Suspended." in the log, of each row.
     done: str
+    # The page's method `has_<permission>_permission` says who may.
     permission = "change"
     is_danger = False
 
@@ -65,8 +66,6 @@ class BulkAction:
 
     def is_allowed(self, pages: Any, request: HttpRequest) -> bool:
         """Tell whether the account may do it."""
-        if "." in self.permission:
-            return bool(request.user.has_perm(self.permission))
         return bool(getattr(pages, f"has_{self.permission}_permission")(request))
 
 

@@ -40,8 +40,7 @@ def confirmed_action(
 ) -> Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]]:
     """Make a method an action with a dialog: nothing happens but by its POST.
 
-    A permission with a dot is one of the account's, `tenants.suspend_tenant`; one
-    without is the page's own.
+    Whoever may take it is said by the page's method `has_<permission>_permission`.
     """
     made: Callable[[Callable[..., HttpResponse]], Callable[..., HttpResponse]] = action(
         description=label,

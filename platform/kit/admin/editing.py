@@ -8,7 +8,7 @@ Failure: a form that says nothing of how its row was opened is refused like a st
 Owns: the seal of what was opened.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from typing import Any
 
 from django import forms
@@ -17,15 +17,13 @@ from django.contrib.contenttypes.models import ContentType
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.db.models import Model
+from django.http import QueryDict
 from django.utils.formats import date_format
 
 from kit.orm.audited import Audited
 
 _SALT = "kit.admin.editing"
 _SHOWN_CHARS_MAX = 60
-
-# Says who changed a row last, and when; the audit's answer once one is given.
-Historian = Callable[[Model], str]
 
 
 class HeldForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -76,21 +74,25 @@ class HeldForm(forms.ModelForm):  # type: ignore[type-arg]
         self, then: Mapping[str, Any], now: Model, differing: list[str]
     ) -> None:
         """Show the row as it is now wherever the reader changed nothing."""
-        data = self.data.copy()
+        data: Any = QueryDict(mutable=True)
+        data.update(self.data)
         data[self.add_prefix("opened_as")] = self._seal(now)
-        for name in set(differing) & set(self.fields) & set(then):
-            field, key = self.fields[name], self.add_prefix(name)
-            before = now._meta.get_field(name).to_python(then[name])  # type: ignore[union-attr]
+        columns: Any = now._meta.concrete_fields
+        for column in columns:
+            name = column.name
+            if name not in self.fields or name not in then or name not in differing:
+                continue
+            field, before = self.fields[name], column.to_python(then[name])
             if not field.has_changed(before, self[name].data):
-                _fill(
-                    data, key, field, now._meta.get_field(name).value_from_object(now)
-                )  # type: ignore[union-attr]
+                _fill(data, self.add_prefix(name), field, column.value_from_object(now))
         self.data = data
 
 
 def held_form(form: type[Any], *, pages: Any) -> type[Any]:
     """Return a form like `form` that is held against the row as it was opened."""
-    return type(form)(form.__name__, (HeldForm, form), {"pages": pages})
+    metaclass: Any = type(form)
+    made: type[Any] = metaclass(form.__name__, (HeldForm, form), {"pages": pages})
+    return made
 
 
 def said(row: Model) -> dict[str, Any]:
@@ -122,8 +124,10 @@ def _text(field: Any, row: Model) -> Any:
 
 def _fill(data: Any, key: str, field: forms.Field, value: Any) -> None:
     """Put a value into a form's data as its widget would have sent it."""
-    widget, shown = field.widget, field.prepare_value(value)
-    if isinstance(widget, forms.MultiWidget):
+    widget: Any = field.widget
+    shown = field.prepare_value(value)
+    if hasattr(widget, "decompress"):
+        # Of several boxes, as of a date and a time.
         parts = zip(widget.widgets_names, widget.decompress(value), strict=True)
         for suffix, part in parts:
             data[key + suffix] = "" if part is None else str(part)

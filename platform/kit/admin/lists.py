@@ -24,7 +24,8 @@ COUNT_MAX = 100_000
 # More words than anybody types; each one costs a look-up per searched column.
 WORDS_MAX = 8
 _BIGINT_DIGITS = 18
-_EXACT, _WITHIN = "iexact", "icontains"
+# Fewer letters make no trigram within a word, only at its beginning.
+_TRIGRAM = 3
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
@@ -54,18 +55,22 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
 class LookedUpList(ChangeList):  # type: ignore[misc]
     """A list whose rows are handed to `look_up`, a page of them at once."""
 
+    result_list: Any
+
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and what belongs to its rows."""
         super().get_results(request)
-        self.result_list = list(self.result_list)
-        self.model_admin.look_up(self.result_list)
+        rows: list[Any] = list(self.result_list)
+        self.model_admin.look_up(rows)
+        self.result_list = rows
 
 
 def found(rows: QuerySet[Any], text: str, *, columns: Iterable[str]) -> QuerySet[Any]:
     """Keep the rows that hold each word of a text in one of their columns.
 
     A column is a path of fields, `tenant__slug`; with `=` in front it is the word or
-    it is not. A number finds the row of that id too.
+    it is not. One or two letters are looked for at its beginning. A number finds the
+    row of that id too.
     """
     for word in _words(text):
         rows = rows.filter(pk__in=_with_word(rows.model, word, tuple(columns)))
@@ -94,9 +99,10 @@ def _with_word(
     One look-up a column, put together: an OR over several tables would read all rows.
     """
     manager = model._default_manager
+    within = "icontains" if len(word) >= _TRIGRAM else "istartswith"
     parts = []
     for column in columns:
-        how = _EXACT if column.startswith("=") else _WITHIN
+        how = "iexact" if column.startswith("=") else within
         condition = {f"{column.removeprefix('=')}__{how}": word}
         parts.append(manager.filter(**condition).order_by().values("pk"))
     if word.isdecimal() and len(word) <= _BIGINT_DIGITS:

@@ -38,7 +38,8 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
 
     def rows_of_secret(self, secret: str) -> QuerySet[Any]:
         """Return the row that a whole secret opens; of most pages there is none."""
-        return self.model._default_manager.none()
+        none: QuerySet[Any] = self.model._default_manager.none()
+        return none
 
     def last_changed(self, row: Model) -> str:
         """Say who changed a row last and when; empty where it is not known."""
