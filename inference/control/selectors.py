@@ -6,7 +6,7 @@ Failure: a single row that is not there is a `NotFound` that says what was looke
 import datetime as dt
 from dataclasses import dataclass
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from inference.control.models import Replica, ServedModel
 from kit.errors import NotFound
@@ -15,7 +15,10 @@ from tenants.selectors import api_keys, tenants
 
 
 def served_models(
-    *, enabled: bool | None = None, name: str | None = None
+    *,
+    enabled: bool | None = None,
+    name: str | None = None,
+    search: str | None = None,
 ) -> QuerySet[ServedModel]:
     """List served models; None means no narrowing."""
     rows = ServedModel.objects.all()
@@ -23,6 +26,8 @@ def served_models(
         rows = rows.filter(enabled=enabled)
     if name is not None:
         rows = rows.filter(name=name)
+    if search is not None:
+        rows = rows.filter(Q(name__icontains=search) | Q(description__icontains=search))
     return rows
 
 
@@ -32,9 +37,9 @@ def model_names(offered: bool) -> frozenset[str]:
     return frozenset(rows.values_list("name", flat=True))
 
 
-def served_model(model_id: int) -> ServedModel:
-    """Return one served model; raises `NotFound`."""
-    row = ServedModel.objects.filter(pk=model_id).first()
+def served_model(model_id: int, *, enabled: bool | None = None) -> ServedModel:
+    """Return one served model; raises `NotFound`, also for one that is not as asked."""
+    row = served_models(enabled=enabled).filter(pk=model_id).first()
     if row is None:
         raise NotFound(f"There is no served model {model_id}.")
     return row

@@ -5,6 +5,7 @@ Failure: an unknown invoice raises `NotFound`.
 
 import datetime as dt
 from dataclasses import dataclass
+from typing import TypedDict, Unpack
 from uuid import UUID
 
 from django.db.models import QuerySet
@@ -61,16 +62,51 @@ class Document:
     lines_sha256: str
 
 
-def invoices(
-    *, tenant: Tenant | None = None, state: str | None = None
-) -> QuerySet[Invoice]:
+class Narrowing(TypedDict, total=False):
+    """What invoices may be narrowed by.
+
+    Of a period that ends after `from_date` and begins before `before_date`, some days
+    lie between the two. Issued ones are all but drafts.
+    """
+
+    tenant: Tenant | None
+    state: str
+    number: str
+    currency: str
+    from_date: dt.date
+    before_date: dt.date
+    issued: bool
+
+
+_DRAFT = Invoice.State.DRAFT
+_FIELDS = {
+    "tenant": "tenant",
+    "state": "state",
+    "number": "number",
+    "currency": "currency",
+    "from_date": "period__end_date__gt",
+    "before_date": "period__first_date__lt",
+}
+
+
+def invoices(**narrowed: Unpack[Narrowing]) -> QuerySet[Invoice]:
     """Return invoices, the latest first, with tenant and period at hand."""
-    found = Invoice.objects.select_related("tenant", "period", "seller")
-    if tenant is not None:
-        found = found.filter(tenant=tenant)
-    if state is not None:
-        found = found.filter(state=state)
-    return found.order_by("-id")
+    # How many invoices the seller has issued is not for tenants to read.
+    found = Invoice.objects.select_related("tenant", "period", "seller").defer(
+        "seller__last_number"
+    )
+    issued = narrowed.pop("issued", None)
+    if issued is not None:
+        found = only_issued(found) if issued else found.filter(state=_DRAFT)
+    exact = {
+        _FIELDS[name]: value for name, value in narrowed.items() if value is not None
+    }
+    return found.filter(**exact).order_by("-id")
+
+
+def only_issued(rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
+    """Leave drafts out."""
+    return rows.exclude(state=_DRAFT)
 
 
 def invoice_by_public_id(public_id: UUID) -> Invoice:

@@ -8,6 +8,8 @@ parameter and what to ask instead.
 import datetime as dt
 from dataclasses import dataclass
 
+from django.db.models import QuerySet
+
 from kit.errors import InvalidRequest
 from kit.orm.atomic import cursor
 from metering.usage.models import BillingDay
@@ -58,12 +60,16 @@ def _tenant_of(query: UsageQuery) -> Tenant | None:
     owners: set[int] = set()
     if query.tenant_id is not None:
         owners.add(query.tenant_id)
-    for param, model, pk in (
-        ("project", Project, query.project_id),
-        ("key", ApiKey, query.api_key_id),
-    ):
+    seen: dict[str, QuerySet[Project] | QuerySet[ApiKey]] = {
+        "project": Project.objects.all(),
+        "key": ApiKey.objects.all(),
+    }
+    if query.reach is not None:
+        seen["project"] = Project.objects.filter(pk__in=query.reach)
+        seen["key"] = ApiKey.objects.filter(project_id__in=query.reach)
+    for param, pk in (("project", query.project_id), ("key", query.api_key_id)):
         if pk is not None:
-            row = model.objects.filter(pk=pk).only("tenant_id").first()
+            row = seen[param].filter(pk=pk).only("tenant_id").first()
             if row is None:
                 raise InvalidRequest(f"There is no {param} {pk}.", param=param)
             owners.add(row.tenant_id)

@@ -44,8 +44,9 @@ class UsageQuery:
 
     Each bound is an instant, or a bare date: the billing day of the tenant asked about,
     a UTC day where several tenants are. `project_id` or `api_key_id` imply their
-    tenant. `day` means the same days; divided by `day` and `hour`, an hour in which a
-    billing day begins has a row for each of the two days.
+    tenant. `reach` are the projects that whoever asks may see, None for all: what lies
+    outside is as if it were not there. `day` means the same days; divided by `day` and
+    `hour`, an hour in which a billing day begins has a row for each of the two days.
     """
 
     start: dt.datetime | dt.date
@@ -55,6 +56,7 @@ class UsageQuery:
     project_id: int | None = None
     api_key_id: int | None = None
     model: str | None = None
+    reach: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         for name, bound in (("start", self.start), ("end", self.end)):
@@ -99,6 +101,7 @@ class UsageQuery:
             not {Dimension.PROJECT, Dimension.KEY}.isdisjoint(self.group_by)
             or self.project_id is not None
             or self.api_key_id is not None
+            or self.reach is not None
         )
 
 

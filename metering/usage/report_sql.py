@@ -172,6 +172,7 @@ answer AS (
     JOIN pricing_pricebook book ON book.id = version.book_id
     WHERE (%(project)s::bigint IS NULL OR fact.project_id = %(project)s)
         AND (%(key)s::bigint IS NULL OR fact.api_key_id = %(key)s)
+        AND (%(reach)s::bigint[] IS NULL OR fact.project_id = ANY (%(reach)s))
         AND (%(model)s::text IS NULL OR price.model = %(model)s)
     GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
 )

@@ -212,6 +212,7 @@ def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
         "tenant": scope.tenant.pk if scope.tenant else None,
         "project": query.project_id,
         "key": query.api_key_id,
+        "reach": None if query.reach is None else sorted(query.reach),
         "model": query.model,
         "limit": ROWS_MAX + 1,
         **{f"by_{each}": each in query.group_by for each in Dimension},

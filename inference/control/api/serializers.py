@@ -99,6 +99,9 @@ class ModelFilters(Filters):
 
     enabled = serializers.BooleanField(required=False)
     name = serializers.CharField(required=False)
+    search = serializers.CharField(
+        required=False, help_text="Part of the name or the description."
+    )
 
 
 @example(examples.REPLICA)

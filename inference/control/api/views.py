@@ -36,9 +36,13 @@ class ModelViewSet(ManagementViewSet):
     def list(self, request: Request) -> Response:
         """List served models, newest first.
 
-        Disabled ones are listed too, unless `enabled=true`.
+        Disabled ones are listed too, unless `enabled=true`. Tenants see those that are
+        offered.
         """
-        rows = selectors.served_models(**self.parse_query(wire.ModelFilters))
+        filters = self.parse_query(wire.ModelFilters)
+        rows = selectors.served_models(**filters)
+        if not self.actor.is_operator:
+            rows = rows.filter(enabled=True)
         return self.page(rows, wire.ModelOutput)
 
     @extend_schema(request=wire.ModelCreate, responses={201: wire.ModelOutput})
@@ -57,7 +61,9 @@ class ModelViewSet(ManagementViewSet):
 
         `enabled` tells whether it is offered to callers.
         """
-        return Response(wire.ModelOutput(selectors.served_model(pk)).data)
+        offered = None if self.actor.is_operator else True
+        row = selectors.served_model(pk, enabled=offered)
+        return Response(wire.ModelOutput(row).data)
 
     @extend_schema(request=wire.ModelUpdate, responses=wire.ModelOutput)
     def partial_update(self, request: Request, pk: int) -> Response:

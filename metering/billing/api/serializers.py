@@ -28,6 +28,19 @@ class InvoiceFilters(Filters):
 
     tenant = TenantField(required=False, help_text="A tenant's slug or id.")
     state = serializers.ChoiceField(choices=Invoice.State.choices, required=False)
+    number = serializers.CharField(
+        required=False, max_length=40, help_text="The number that is printed on it."
+    )
+    currency = serializers.CharField(required=False, max_length=3)
+    issued = serializers.BooleanField(
+        required=False, help_text="Whether it is more than a draft."
+    )
+    from_date = serializers.DateField(
+        required=False, help_text="Of periods with a day on this date or later."
+    )
+    before_date = serializers.DateField(
+        required=False, help_text="Of periods with a day before this date."
+    )
 
 
 class ExactOutput(serializers.Serializer[Any]):

@@ -2,6 +2,7 @@
 
 from typing import ClassVar
 
+from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -11,6 +12,7 @@ from kit.errors import NotFound
 from kit.scopes import Scope
 from metering.billing import selectors
 from metering.billing.api import serializers as wire
+from metering.billing.models import Invoice
 
 
 class InvoiceViewSet(ManagementViewSet):
@@ -29,8 +31,10 @@ class InvoiceViewSet(ManagementViewSet):
         """List invoices, newest first.
 
         A draft has no number and asks for nothing; `problem` says why it is held.
+        Tenants see what was issued to them.
         """
-        rows = selectors.invoices(**self.parse_query(wire.InvoiceFilters))
+        filters = self.parse_query(wire.InvoiceFilters)
+        rows = self._seen(selectors.invoices(**filters))
         return self.page(rows, wire.InvoiceOutput)
 
     @extend_schema(responses=wire.InvoiceDetailOutput)
@@ -41,8 +45,12 @@ class InvoiceViewSet(ManagementViewSet):
         charged: `amount_minor`, in the currency's minor unit. The invoice is the sum of
         its lines.
         """
-        invoice = selectors.invoices().filter(pk=pk).first()
+        invoice = self._seen(selectors.invoices()).filter(pk=pk).first()
         if invoice is None:
             raise NotFound(f"There is no invoice {pk}.")
         context = {"lines": selectors.lines_of(invoice)}
         return Response(wire.InvoiceDetailOutput(invoice, context=context).data)
+
+    def _seen(self, rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
+        """Keep what the caller may see: to tenants a draft is no invoice yet."""
+        return rows if self.actor.is_operator else selectors.only_issued(rows)

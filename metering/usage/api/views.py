@@ -11,6 +11,7 @@ from drf_spectacular.utils import extend_schema
 from rest_framework.request import Request
 from rest_framework.response import Response
 
+from kit.acting import Actor
 from kit.drf.problems import CONTENT_TYPE
 from kit.drf.views import ManagementView
 from kit.scopes import Scope
@@ -19,6 +20,7 @@ from metering.usage.api import serializers as wire
 from metering.usage.api.examples import ANSWER, QUESTIONS, REFUSALS
 from metering.usage.report import Measures
 from metering.usage.selectors import Dimension, UsageQuery, UsageReport, UsageRow
+from tenants.selectors import tenant as tenant_by_id
 
 _COUNTS = (
     "requests",
@@ -71,19 +73,25 @@ class UsageView(ManagementView):
         with `hour` for a tenant whose days begin inside an hour of UTC. An answer has
         at most 10,000 rows.
 
+        **Whose**: a tenant's token is answered about its tenant, in its billing days;
+        that of a member who is kept to projects about those alone.
+
         **How fresh**: everything admitted before `complete_to` is in the answer,
         whether or not it has been rolled up.
         """
         now = selectors.database_now()
-        query = _query(self.parse_query(wire.UsageFilters), now)
+        query = _query(self.parse_query(wire.UsageFilters), self.actor, now)
         report = selectors.usage(query, now=now)
         # What is counted now is not what is counted in a minute.
         headers = {"Cache-Control": "no-store"}
         return Response(_answer(report, query), headers=headers)
 
 
-def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
+def _query(asked: dict[str, Any], actor: Actor, now: dt.datetime) -> UsageQuery:
     tenant = asked.get("tenant")
+    if tenant is None and actor.tenant_id is not None:
+        # Whoever can ask about one tenant only, asks about that one.
+        tenant = tenant_by_id(actor.tenant_id)
     if "start" not in asked or "end" not in asked:
         first, end = selectors.billing_month(now=now, tenant=tenant)
         asked = {"start": first, "end": end, **asked}
@@ -95,6 +103,7 @@ def _query(asked: dict[str, Any], now: dt.datetime) -> UsageQuery:
         project_id=asked.get("project"),
         api_key_id=asked.get("key"),
         model=asked.get("model"),
+        reach=actor.project_ids,
     )
 
 
