@@ -9,7 +9,6 @@ from tenants.selectors.audit import (
     audit_actors,
     audit_details,
     audit_entries,
-    verify_audit,
 )
 from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_keys
@@ -59,6 +58,5 @@ __all__ = [
     "tenants_on_no_plan",
     "token",
     "tokens",
-    "verify_audit",
     "with_tenant_counts",
 ]

@@ -12,6 +12,7 @@ from tenants.services.audit import (
     forget_billing_email,
     forget_member,
     forget_person,
+    verify_audit,
 )
 from tenants.services.invitation_mail import send_due_invitations
 from tenants.services.invitations import (
@@ -131,4 +132,5 @@ __all__ = [
     "update_member",
     "update_tenant",
     "update_token",
+    "verify_audit",
 ]
