@@ -41,10 +41,12 @@ def make_default_plan(*, plan: Plan) -> Plan:
     return row
 
 
-def clear_default_plan() -> None:
-    """Let no plan hold for tenants that are on none. Idempotent."""
+def clear_default_plan(*, plan: Plan) -> Plan:
+    """Let a plan hold only for the tenants that are on it. Idempotent."""
     with atomic():
-        _cease(_locked().values())
+        row = _locked()[plan.pk]
+        _cease([row])
+    return row
 
 
 def set_plan(*, tenant: Tenant, plan: Plan) -> Tenant:

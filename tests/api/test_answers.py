@@ -15,7 +15,7 @@ from django.test import Client
 from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
-from tenants.models import Invitation, Tenant
+from tenants.models import Invitation, Project, Tenant
 from tests.api.document import (
     JSON,
     Operation,
@@ -137,6 +137,26 @@ def call_tokens(call: Caller, tenant: int) -> None:
     call("revoke_token", token)
 
 
+def call_limits(call: Caller, tenant: int) -> None:
+    """Make and read plans, set and end each kind of limit, and read what holds."""
+    plan = call("create_plan", slug="pro")["id"]
+    call("list_plans", query="is_default=false")
+    for act in ("retrieve", "update", "make_default", "clear_default"):
+        call(f"{act}_plan", plan)
+    project = make_project(tenant=Tenant.objects.get(pk=tenant)).pk
+    for kind, whom in (
+        ("rate_limit", {"tenant": tenant}),
+        ("quota", {"project": project}),
+        ("budget", {"tenant": tenant}),
+    ):
+        row = call(f"create_{kind}", **whom)["id"]
+        call(f"list_{kind}s", query="active=true")
+        call(f"retrieve_{kind}", row)
+        call(f"update_{kind}", row)
+        assert call("read_effective_limits", query=f"project={project}")["limits"]
+        call(f"end_{kind}", row)
+
+
 def call_serving(call: Caller) -> None:
     """Create, read and change a model and its replica."""
     model = call("create_model")["id"]
@@ -213,6 +233,7 @@ def _answer(name: str) -> dict[str, Any]:
 
 def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     tenant = call_tenants(call)
+    call_limits(call, tenant)
     call_tokens(call, tenant)
     call_serving(call)
     call_pricing(call, tenant)
@@ -252,6 +273,23 @@ def refused_people(operator: Client) -> dict[str, Any]:
     }
 
 
+def conflicts_of_limits(client: Client, project: Project) -> dict[str, Any]:
+    """Set each limit twice, and change it once it has ended."""
+    taken(client, "create_plan")
+    answers = {"create_plan": taken(client, "create_plan")}
+    for kind in ("rate_limit", "quota", "budget"):
+        whom = (
+            {"project": project.pk}
+            if kind == "quota"
+            else {"tenant": project.tenant_id}
+        )
+        row = taken(client, f"create_{kind}", **whom).json()["id"]
+        answers[f"create_{kind}"] = taken(client, f"create_{kind}", **whom)
+        taken(client, f"end_{kind}", row)
+        answers[f"update_{kind}"] = taken(client, f"update_{kind}", row)
+    return answers
+
+
 def test_every_conflict_that_is_documented_occurs_and_no_other(
     operator: Client,
 ) -> None:
@@ -265,6 +303,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     draft = taken(operator, "create_price_book_version", book, copy_from=None).json()
     version = (book, draft["number"])
     answers = {
+        **conflicts_of_limits(operator, project),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
         **{

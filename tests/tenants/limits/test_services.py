@@ -57,9 +57,10 @@ def test_a_plans_limit_names_a_level() -> None:
 
 def test_a_limit_has_one_holder() -> None:
     tenant, plan = make_tenant(), make_plan()
-    for given in ({}, {"tenant": tenant, "plan": plan}):
-        with pytest.raises(InvalidRequest, match="whom the limit is for"):
-            Holder.of(**given)
+    with pytest.raises(InvalidRequest, match="whom the limit is for"):
+        Holder.of()
+    with pytest.raises(InvalidRequest, match="whom the limit is for"):
+        Holder.of(tenant=tenant, plan=plan)
     with pytest.raises(InvalidRequest) as refused:
         Holder.of(tenant=tenant, level="project")
     assert refused.value.param == "level"
@@ -204,7 +205,7 @@ def test_a_default_plan_holds_for_whom_no_other_does_and_is_switched_at_once() -
     first.refresh_from_db()
     assert not first.is_default
     assert values(lone, NOW) == [2]
-    services.clear_default_plan()
+    services.clear_default_plan(plan=second)
     assert values(lone, NOW) == []
     services.clear_plan(tenant=placed)
     placed.refresh_from_db()

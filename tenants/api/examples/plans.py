@@ -1,0 +1,11 @@
+"""Examples of plans."""
+
+PLAN = {
+    "id": 3,
+    "slug": "team",
+    "name": "Team",
+    "is_default": False,
+    "created_at": "2026-11-02T09:20:00.100000Z",
+}
+NEW_PLAN = {"slug": "team", "name": "Team", "is_default": False}
+PLAN_CHANGES = {"name": "Team, yearly"}
