@@ -90,6 +90,20 @@ def hosts_are_named(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     ]
 
 
+@register(Tags.security, deploy=True)
+def operators_show_two_factors(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse operators who sign in with a password alone."""
+    if settings.SECOND_FACTOR_REQUIRED:
+        return []
+    return [
+        Error(
+            "Operators may sign in without a second factor.",
+            hint="Leave SECOND_FACTOR out, or set it to required.",
+            id="tollgate.E005",
+        )
+    ]
+
+
 @register(Tags.database, deploy=True)
 def demo_is_elsewhere(
     app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any

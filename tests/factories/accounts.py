@@ -3,7 +3,7 @@
 import time
 from importlib import import_module
 
-from allauth.mfa.models import Authenticator  # type: ignore[import-untyped]
+from allauth.mfa.models import Authenticator
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest

@@ -42,6 +42,10 @@ CELERY_BEAT_SCHEDULE = {
         "task": "audit.verify",
         "schedule": crontab(hour="4", minute="10"),
     },
+    "forget-sign-ins": {
+        "task": "pages.forget_sign_ins",
+        "schedule": crontab(hour="4", minute="40"),
+    },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
     "send-invitations": {"task": "tenants.send_invitations", "schedule": 60.0},
 }

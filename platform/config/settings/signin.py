@@ -13,7 +13,7 @@ _sign_in = load(SignInSettings)
 AUTHENTICATION_BACKENDS = [
     # The first refuses who is locked out, before any password is looked at.
     "axes.backends.AxesStandaloneBackend",
-    "allauth.account.auth_backends.AuthenticationBackend",
+    "pages.accounts.backend.AccountBackend",
 ]
 LOGIN_URL = "account_login"
 LOGIN_REDIRECT_URL = "console:home"

@@ -11,11 +11,11 @@ import time
 from typing import Any
 
 import structlog
-from allauth.account import app_settings  # type: ignore[import-untyped]
-from allauth.account.adapter import DefaultAccountAdapter  # type: ignore[import-untyped]
-from allauth.account.authentication import get_authentication_records  # type: ignore[import-untyped]
-from allauth.core import context  # type: ignore[import-untyped]
-from allauth.mfa.adapter import DefaultMFAAdapter  # type: ignore[import-untyped]
+from allauth.account import app_settings
+from allauth.account.adapter import DefaultAccountAdapter
+from allauth.account.authentication import get_authentication_records
+from allauth.core import context
+from allauth.mfa.adapter import DefaultMFAAdapter
 from cryptography.fernet import Fernet
 from django.conf import settings
 from django.contrib.auth.models import User

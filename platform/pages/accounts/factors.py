@@ -8,14 +8,13 @@ Failure: what is unknown has not been shown.
 
 from typing import Any
 
-from allauth.account.authentication import get_authentication_records  # type: ignore[import-untyped]
-from allauth.account.internal.flows.login import record_authentication  # type: ignore[import-untyped]
-from allauth.mfa import signals  # type: ignore[import-untyped]
-from allauth.mfa.models import Authenticator  # type: ignore[import-untyped]
-from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes  # type: ignore[import-untyped]
-from allauth.mfa.totp.internal.auth import TOTP  # type: ignore[import-untyped]
-from allauth.mfa.utils import decrypt  # type: ignore[import-untyped]
-from allauth.usersessions.models import UserSession  # type: ignore[import-untyped]
+from allauth.account.authentication import get_authentication_records
+from allauth.account.internal.flows.login import record_authentication
+from allauth.mfa.models import Authenticator
+from allauth.mfa.recovery_codes.internal.auth import RecoveryCodes
+from allauth.mfa.totp.internal.auth import TOTP
+from allauth.mfa.utils import decrypt
+from allauth.usersessions.models import UserSession
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.http import HttpRequest
@@ -91,15 +90,12 @@ def secret_of(user: User) -> str:
 def reset(*, user: User) -> int:
     """Take every second factor from an account and end its sessions; return how many.
 
-    Listeners hear of each as of one that its owner removed, without a request.
+    Idempotent.
     """
     with atomic():
         rows = list(Authenticator.objects.filter(user=user))
         for row in rows:
             row.delete()
-            signals.authenticator_removed.send(
-                sender=Authenticator, request=None, user=user, authenticator=row
-            )
         for session in UserSession.objects.filter(user=user):
             session.end()
     return len(rows)

@@ -5,13 +5,14 @@ Failure: a code that was used is a wrong code; nobody learns which it was.
 
 from typing import Any
 
-from allauth.core.internal.cryptokit import normalize_user_code  # type: ignore[import-untyped]
-from allauth.mfa import app_settings  # type: ignore[import-untyped]
-from allauth.mfa.adapter import get_adapter  # type: ignore[import-untyped]
-from allauth.mfa.base import forms as factors  # type: ignore[import-untyped]
-from allauth.mfa.models import Authenticator  # type: ignore[import-untyped]
-from allauth.mfa.totp.forms import ActivateTOTPForm  # type: ignore[import-untyped]
+from allauth.core.internal.cryptokit import normalize_user_code
+from allauth.mfa import app_settings
+from allauth.mfa.adapter import get_adapter
+from allauth.mfa.base import forms as factors
+from allauth.mfa.models import Authenticator
+from allauth.mfa.totp.forms import ActivateTOTPForm
 from django import forms
+from django.conf import settings
 from django.contrib.auth.models import User
 from django.contrib.auth.password_validation import validate_password
 from django.core.cache import cache
@@ -60,7 +61,7 @@ class NewAccountForm(forms.Form):
         label="Password",
         widget=forms.PasswordInput(attrs={"autocomplete": "new-password"}),
         strip=False,
-        help_text="At least 12 characters; a sentence is easy to remember.",
+        help_text=f"{settings.PASSWORD_CHARS_MIN} characters or more: take a sentence.",
     )
 
     def __init__(self, *args: Any, email: str, **kwargs: Any) -> None:

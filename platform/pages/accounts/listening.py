@@ -3,7 +3,7 @@
 Imported once the apps are ready; importing it connects it.
 """
 
-from allauth.mfa.signals import authenticator_added  # type: ignore[import-untyped]
+from allauth.mfa.signals import authenticator_added
 from django.contrib.auth.signals import user_logged_in
 
 from pages.accounts.factors import remember

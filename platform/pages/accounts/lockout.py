@@ -11,16 +11,17 @@ Failure: without PostgreSQL there is neither a count nor a sign-in.
 import ipaddress
 from typing import Any
 
-from allauth.account.internal.userkit import filter_users_by_email  # type: ignore[import-untyped]
-from allauth.core.internal import ratelimit  # type: ignore[import-untyped]
-from axes.handlers.database import AxesDatabaseHandler  # type: ignore[import-untyped]
-from axes.models import AccessAttempt  # type: ignore[import-untyped]
+from allauth.core.internal import ratelimit
+from axes.handlers.database import AxesDatabaseHandler
+from axes.models import AccessAttempt
 from django.conf import settings
 from django.contrib.auth.models import User
 from django.db.models import Sum
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.utils import timezone
+
+from pages.accounts.backend import account_of
 
 NAME_CHARS_MAX = 255
 # A household or a server has all of these; who has one has all.
@@ -56,11 +57,9 @@ def account_name(request: HttpRequest, credentials: dict[str, Any] | None) -> st
         ),
         "",
     )
-    name = typed.replace("\0", "").strip().lower()[:NAME_CHARS_MAX]
-    if "@" in name:
-        for user in filter_users_by_email(name):
-            return str(user.get_username()).lower()
-    return name
+    typed = typed.replace("\0", "").strip()[:NAME_CHARS_MAX]
+    meant = account_of(typed)
+    return (typed if meant is None else meant.get_username()).lower()
 
 
 def client_address(request: HttpRequest) -> str:

@@ -3,7 +3,7 @@
 Failure: a session of somebody else is not there.
 """
 
-from allauth.usersessions.models import UserSession  # type: ignore[import-untyped]
+from allauth.usersessions.models import UserSession
 from django.contrib import messages
 from django.contrib.auth.decorators import login_required
 from django.http import HttpRequest, HttpResponse
