@@ -26,12 +26,12 @@ def as_another_operator(write: Callable[[], object]) -> Exception | None:
     return None
 
 
-def wait_until_blocked() -> None:
-    """Return once another session of this database waits for a lock."""
+def wait_until_blocked(sessions: int = 1) -> None:
+    """Return once so many other sessions of this database wait for a lock."""
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with connections[OPERATOR].cursor() as cursor:
             cursor.execute(_WAITING)
-            if cursor.fetchone() != (0,):
+            if cursor.fetchone()[0] >= sessions:
                 return
-    raise AssertionError("nobody waits for a lock")
+    raise AssertionError(f"no {sessions} sessions wait for a lock")
