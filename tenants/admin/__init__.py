@@ -1,7 +1,15 @@
 """Operators' pages of who may call, and how much: a subject a module."""
 
+from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
+from tenants.admin.members import MemberAdmin
 from tenants.admin.projects import ProjectAdmin
 from tenants.admin.tenants import TenantAdmin
 
-__all__ = ["ApiKeyAdmin", "ProjectAdmin", "TenantAdmin"]
+__all__ = [
+    "ApiKeyAdmin",
+    "InvitationAdmin",
+    "MemberAdmin",
+    "ProjectAdmin",
+    "TenantAdmin",
+]

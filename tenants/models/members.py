@@ -4,6 +4,7 @@ Names and addresses stand here and in the account, and nowhere else: whoever is
 forgotten is forgotten by clearing them.
 """
 
+import datetime as dt
 from typing import ClassVar
 
 from django.conf import settings
@@ -129,3 +130,11 @@ class Invitation(models.Model):
 
     def __str__(self) -> str:
         return f"invitation {self.pk}"
+
+    def state_at(self, now: dt.datetime) -> State:
+        """Tell what its link opens at an instant."""
+        if self.accepted_at is not None:
+            return self.State.ACCEPTED
+        if self.revoked_at is not None:
+            return self.State.REVOKED
+        return self.State.EXPIRED if self.expires_at <= now else self.State.OPEN

@@ -54,6 +54,8 @@ UNFOLD = {
                 "Tenants",
                 ("Tenants", "apartment", "admin:tenants_tenant_changelist"),
                 ("Projects", "folder", "admin:tenants_project_changelist"),
+                ("Members", "groups", "admin:tenants_member_changelist"),
+                ("Invitations", "mail", "admin:tenants_invitation_changelist"),
                 ("API keys", "key", "admin:tenants_apikey_changelist"),
             ),
             _group(
