@@ -9,6 +9,7 @@ from django.http import HttpRequest
 from unfold.admin import ModelAdmin
 from unfold.forms import AdminPasswordChangeForm, UserChangeForm, UserCreationForm
 
+from config.groups import RIGHTS
 from config.tenant_figures import MeteredFigures
 from tenants.admin import figures
 
@@ -33,4 +34,16 @@ class OperatorAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
 
 @admin.register(Group)
 class OperatorGroupAdmin(GroupAdmin, ModelAdmin):  # type: ignore[misc]
-    """Groups of operators with the same permissions."""
+    """Groups of operators; what the product's own three may do is not changed here."""
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for the groups that each migration puts in place."""
+        if obj is not None and obj.name in RIGHTS:
+            return False
+        return bool(super().has_change_permission(request, obj))
+
+    def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse for the groups that each migration puts in place."""
+        if obj is None or obj.name in RIGHTS:
+            return False
+        return bool(super().has_delete_permission(request, obj))

@@ -4,6 +4,7 @@ from importlib import import_module
 
 from django.apps import AppConfig
 from django.contrib.admin.apps import AdminConfig
+from django.db.models.signals import post_migrate
 
 
 class ConfigConfig(AppConfig):
@@ -13,8 +14,10 @@ class ConfigConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks."""
+        """Register the system checks, and the groups that each migration makes."""
         import_module("config.checks")
+        groups = import_module("config.groups")
+        post_migrate.connect(groups.put_in_place, dispatch_uid="config.groups")
 
 
 class OperatorAdminConfig(AdminConfig):

@@ -1,8 +1,19 @@
 """The look of the admin, and the order of its navigation."""
 
+from collections.abc import Callable
 from typing import Any
 
 from django.urls import reverse_lazy
+
+from kit.links import rights_for
+
+_FINANCE = ("usage.view_dayrollup", "billing.view_invoice")
+
+
+def _who_may(address: str) -> Callable[[Any], bool]:
+    """Say who sees a link: those who may see the page that it leads to."""
+    rights = _FINANCE if address.startswith("finance:") else rights_for(address)
+    return lambda request: request.user.has_perms(rights)
 
 
 def _group(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
@@ -11,7 +22,12 @@ def _group(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
         "title": title,
         "separator": True,
         "items": [
-            {"title": label, "icon": icon, "link": reverse_lazy(address)}
+            {
+                "title": label,
+                "icon": icon,
+                "link": reverse_lazy(address),
+                "permission": _who_may(address),
+            }
             for label, icon, address in items
         ],
     }
