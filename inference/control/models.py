@@ -5,12 +5,15 @@ under the next version and announces it in the same transaction; see
 `inference.control.services`.
 """
 
+from typing import ClassVar
+
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
 from inference.tokenizers.shipped import SHIPPED
+from kit.orm.audited import Audited
 
 _model_name = RegexValidator(
     r"^[A-Za-z0-9][A-Za-z0-9._:/-]{0,127}\Z",
@@ -55,6 +58,8 @@ class ServedModel(models.Model):
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited("model", tenant=None)
 
     class Meta:
         ordering = ("name",)
@@ -104,6 +109,8 @@ class Replica(models.Model):
     )
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited("replica", tenant=None)
 
     class Meta:
         ordering = ("name",)

@@ -22,6 +22,7 @@ from django.conf import settings
 
 from kit.errors import Conflict, PlatformError
 from kit.orm.atomic import atomic
+from kit.orm.audited import tell, values
 from metering.billing.lines import LineError, Lines, make_lines
 from metering.billing.models import Invoice, InvoiceLine, Period, Seller
 from metering.billing.periods import Span, due, span_of
@@ -148,6 +149,12 @@ def _close(tenant: Tenant, span: Span, now: dt.datetime) -> Closed:
         period.state = Period.State.CLOSED
         period.closed_at = now
         period.save(update_fields=["state", "closed_at"])
+        tell(
+            period,
+            action="close",
+            before={"state": Period.State.OPEN},
+            after={"state": period.state, "invoice_id": invoice and invoice.pk},
+        )
         return Closed(period, invoice)
 
 
@@ -156,7 +163,9 @@ def _invoiced(lines: Lines) -> bool:
 
 
 def _draft(period: Period, lines: Lines) -> Invoice:
-    seller, _ = Seller.objects.get_or_create(name=settings.SELLER_NAME)
+    seller, is_new = Seller.objects.get_or_create(name=settings.SELLER_NAME)
+    if is_new:
+        tell(seller, action="create", after=values(seller))
     invoice = Invoice.objects.create(
         public_id=uuid.uuid4(),
         tenant_id=period.tenant_id,

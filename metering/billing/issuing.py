@@ -19,6 +19,7 @@ from django.db.models import Q, QuerySet
 from kit.errors import Conflict
 from kit.money import picos_from_minor
 from kit.orm.atomic import atomic
+from kit.orm.audited import tell
 from metering.billing.models import Invoice, Seller
 from metering.billing.providers.registry import provider_for
 from metering.ledger.models import Account, Transaction
@@ -55,6 +56,17 @@ def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
             update_fields=["number", "state", "issued_at", "issued_date", "due_date"]
         )
         post(postings=[_posting(locked, now)])
+        tell(
+            locked,
+            action="issue",
+            before={"state": State.DRAFT, "number": None},
+            after={
+                "state": locked.state,
+                "number": locked.number,
+                "currency": locked.currency,
+                "amount_minor": locked.amount_minor,
+            },
+        )
         return locked
 
 

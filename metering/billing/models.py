@@ -4,10 +4,13 @@ An invoice line holds the exact sum and what is charged for it. A provider opera
 written before its call, so that a crash in between is seen and never charged twice.
 """
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Now
 
 from kit.contracts import TokenClass
+from kit.orm.audited import Audited
 from kit.orm.fields import PicosField
 
 
@@ -17,6 +20,8 @@ class Seller(models.Model):
     name = models.CharField(max_length=200, unique=True)
     number_prefix = models.CharField(max_length=12, default="T-")
     last_number = models.BigIntegerField(default=0)
+
+    audited: ClassVar = Audited("seller", tenant=None, by_people=True)
 
     def __str__(self) -> str:
         return self.name
@@ -36,6 +41,8 @@ class Period(models.Model):
     ends_at = models.DateTimeField()
     state = models.CharField(max_length=8, choices=State, default=State.OPEN)
     closed_at = models.DateTimeField(null=True)
+
+    audited: ClassVar = Audited("period", by_people=True)
 
     class Meta:
         ordering = ("-starts_at", "tenant_id")
@@ -85,6 +92,8 @@ class Invoice(models.Model):
     # Days of the tenant's zone, kept as they were when the invoice was issued.
     issued_date = models.DateField(null=True)
     due_date = models.DateField(null=True)
+
+    audited: ClassVar = Audited("invoice", by_people=True)
 
     class Meta:
         ordering = ("-id",)

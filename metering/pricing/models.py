@@ -4,9 +4,13 @@ A price belongs to a served model by its public name. It holds one whole number 
 per token class; a served model without a price in force cannot be called.
 """
 
+from typing import ClassVar
+
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
+
+from kit.orm.audited import Audited
 
 _currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
 
@@ -21,6 +25,8 @@ class PriceBook(models.Model):
         help_text="Applies to tenants of this currency without a book of their own.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited("price_book", tenant=None)
 
     class Meta:
         ordering = ("name",)
@@ -43,6 +49,8 @@ class PriceBookVersion(models.Model):
     number = models.PositiveIntegerField()
     effective_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+
+    audited: ClassVar = Audited("price_book_version", tenant=None)
 
     class Meta:
         ordering = ("book_id", "-number")
@@ -95,6 +103,8 @@ class PriceBookAssignment(models.Model):
 
     tenant = models.OneToOneField("tenants.Tenant", models.PROTECT, primary_key=True)
     book = models.ForeignKey(PriceBook, models.PROTECT, related_name="assignments")
+
+    audited: ClassVar = Audited("price_book_assignment")
 
     def __str__(self) -> str:
         return f"{self.tenant_id} pays by {self.book_id}"

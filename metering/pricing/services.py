@@ -17,6 +17,7 @@ from django.db.models import Max
 from kit.errors import Conflict, InvalidRequest
 from kit.money import PICOS_PER_UNIT, PriceFormatError, picos_per_token
 from kit.orm.atomic import atomic, cursor
+from kit.orm.audited import tell, values
 from metering.pricing.models import (
     Price,
     PriceBook,
@@ -51,9 +52,11 @@ def create_price_book(
         raise InvalidRequest("Use an ISO 4217 code such as USD.", param="currency")
     try:
         with atomic():
-            return PriceBook.objects.create(
+            book = PriceBook.objects.create(
                 name=name, currency=currency, is_default=is_default
             )
+            tell(book, action="create", after=values(book))
+            return book
     except IntegrityError as error:
         if "price_book_one_default" in str(error):
             message = f"{currency} already has a default price book."
@@ -91,6 +94,8 @@ def draft_version(
                 )
                 for price in copy_from.prices.all()
             )
+        copied = {"copy_from_id": copy_from and copy_from.pk}
+        tell(version, action="draft", after={**values(version), **copied})
         return version
 
 
@@ -101,8 +106,11 @@ def reschedule_version(
     _require_aware(effective_at)
     with atomic():
         draft = _locked_draft(version)
+        before = {"effective_at": draft.effective_at}
         draft.effective_at = effective_at
         draft.save(update_fields=["effective_at"])
+        after = {"effective_at": draft.effective_at}
+        tell(draft, action="reschedule", before=before, after=after)
         return draft
 
 
@@ -130,16 +138,29 @@ def set_price(
     }
     with atomic():
         draft = _locked_draft(version)
+        before = _quoted(draft).get(model)
         price, _ = Price.objects.update_or_create(
             version=draft, model=model, defaults=picos
         )
+        after = _quoted(draft)[model]
+        if after != before:
+            tell(
+                draft,
+                action="set_price",
+                before={model: before} if before else {},
+                after={model: after},
+            )
         return price
 
 
 def remove_price(*, version: PriceBookVersion, model: str) -> None:
     """Take a served model's price out of a draft; without it nothing happens."""
     with atomic():
-        _locked_draft(version).prices.filter(model=model).delete()
+        draft = _locked_draft(version)
+        before = _quoted(draft).get(model)
+        if before is not None:
+            draft.prices.filter(model=model).delete()
+            tell(draft, action="remove_price", before={model: before})
 
 
 def publish_version(
@@ -163,6 +184,16 @@ def publish_version(
         _require_complete(fresh, listed, set(drop))
         fresh.published_at = now
         fresh.save(update_fields=["published_at"])
+        tell(
+            fresh,
+            action="publish",
+            after={
+                "published_at": now,
+                "effective_at": fresh.effective_at,
+                "prices": _quoted(fresh),
+                "dropped": sorted(drop),
+            },
+        )
         _notify(f"version {fresh.pk}")
         return fresh
 
@@ -179,11 +210,25 @@ def assign_book(*, tenant: Tenant, book: PriceBook) -> PriceBookAssignment:
             param="book",
         )
     with atomic():
+        held = PriceBookAssignment.objects.select_for_update().filter(tenant=tenant)
+        before = held.values("book_id").first()
         assignment, _ = PriceBookAssignment.objects.update_or_create(
             tenant=tenant, defaults={"book": book}
         )
+        after = {"book_id": book.pk}
+        if after != before:
+            tell(assignment, action="assign", before=before, after=after)
         _notify(f"tenant {tenant.pk}")
         return assignment
+
+
+def _quoted(version: PriceBookVersion) -> dict[str, dict[str, int]]:
+    """Return the prices of a version as the audit tells them, by model."""
+    classes = ("input_picos", "cached_input_picos", "output_picos")
+    return {
+        row["model"]: {name: row[name] for name in classes}
+        for row in version.prices.values("model", *classes)
+    }
 
 
 def _picos(param: str, quote: str | Decimal) -> int:

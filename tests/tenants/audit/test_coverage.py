@@ -1,0 +1,104 @@
+"""Every model of the product is audited, or stands here with the reason."""
+
+from pathlib import Path
+
+from django.apps import apps
+from django.db import models
+
+from kit.orm.audited import Audited
+from tests.databases import ROOT
+
+PRODUCT = [ROOT / name for name in ("platform", "tenants", "metering", "inference")]
+OF_THE_METER = "the product writes it from what was used"
+OF_THE_LEDGER = "it is a record of its own, append-only, which `verify_ledger` holds"
+NOT_AUDITED = {
+    "billing.claimedposting": OF_THE_LEDGER,
+    "billing.invoiceline": "it is written with its invoice and never changes",
+    "billing.providercustomer": "the product notes what a provider answered",
+    "billing.provideroperation": "it is a record of its own of each call",
+    "control.publication": "it is made of rows that are audited",
+    "control.publicationversion": "it is a counter",
+    "ledger.account": OF_THE_LEDGER,
+    "ledger.dayposting": OF_THE_LEDGER,
+    "ledger.entry": OF_THE_LEDGER,
+    "ledger.transaction": OF_THE_LEDGER,
+    "pricing.price": "its version tells of it, and of all when it is published",
+    "reconciliation.difference": "the product writes what it found",
+    "reconciliation.run": "the product writes what it did",
+    "tenants.auditanchor": "it is the audit",
+    "tenants.auditdetail": "it is the audit",
+    "tenants.auditentry": "it is the audit",
+    "tenants.audithead": "it is the audit",
+    "tenants.keyuse": OF_THE_METER,
+    "tenants.storedanswer": "it answers a repeated request, for a day",
+    "usage.billingday": OF_THE_METER,
+    "usage.changedday": OF_THE_METER,
+    "usage.correction": OF_THE_METER,
+    "usage.dayrollup": OF_THE_METER,
+    "usage.epoch": OF_THE_METER,
+    "usage.event": OF_THE_METER,
+    "usage.hourrollup": OF_THE_METER,
+    "usage.rollupmark": OF_THE_METER,
+}
+
+
+def ours() -> list[type[models.Model]]:
+    """Return the models of the product's own applications."""
+    return [
+        model
+        for config in apps.get_app_configs()
+        if any(Path(config.path).is_relative_to(root) for root in PRODUCT)
+        for model in config.get_models()
+    ]
+
+
+def audited_of(model: type[models.Model]) -> Audited | None:
+    found: Audited | None = getattr(model, "audited", None)
+    return found
+
+
+def test_every_model_is_audited_or_says_why_not() -> None:
+    unaudited = {each._meta.label_lower for each in ours() if not audited_of(each)}
+    assert unaudited == NOT_AUDITED.keys()
+
+
+def test_what_is_audited_names_fields_that_there_are() -> None:
+    for model in ours():
+        audited = audited_of(model)
+        if audited is None:
+            continue
+        fields = {field.attname for field in model._meta.concrete_fields}
+        assert audited.personal | audited.hidden <= fields, model
+        assert audited.tenant is None or audited.tenant in fields, model
+
+
+def test_each_kind_of_object_is_one_model() -> None:
+    nouns = [audited.noun for each in ours() if (audited := audited_of(each))]
+    assert len(nouns) == len(set(nouns))
+    assert not {"account", "group"} & set(nouns)
+
+
+def test_no_secret_is_ever_told() -> None:
+    """Not even a digest: of a short secret it would be one to try against."""
+    secret = ("digest", "nonce", "secret", "password", "salt", "sealed")
+    told = [
+        f"{model._meta.label_lower}.{field.attname}"
+        for model in ours()
+        if (audited := audited_of(model))
+        for field in model._meta.concrete_fields
+        if any(word in field.attname for word in secret)
+        and field.attname not in audited.hidden
+    ]
+    assert told == []
+
+
+def test_addresses_are_personal() -> None:
+    told = [
+        f"{model._meta.label_lower}.{field.attname}"
+        for model in ours()
+        if (audited := audited_of(model))
+        for field in model._meta.concrete_fields
+        if isinstance(field, models.EmailField)
+        and field.attname not in audited.personal
+    ]
+    assert told == []
