@@ -41,7 +41,7 @@ GROUP = Audited("group", tenant=None)
 
 # Where the fields of a row are kept between its `pre_save` and its `post_save`.
 _BEFORE = "_audit_before"
-_LINKED = {"post_add": "add", "post_remove": "remove", "pre_clear": "clear"}
+_LINKED = {"post_add": "add", "post_remove": "remove", "pre_clear": "remove"}
 
 
 def actor_of(user: User | AnonymousUser, *, request_id: str = "") -> Actor:
@@ -171,6 +171,7 @@ def _tell_named(credentials: Mapping[str, Any], *, action: str) -> None:
 
 
 def _linked(
+    sender: type[Model],
     instance: Model,
     action: str,
     reverse: bool,
@@ -180,29 +181,35 @@ def _linked(
 ) -> None:
     """Record which groups and permissions an account or a group was given or lost."""
     verb = _LINKED.get(action)
-    if verb is None or pk_set == set():
+    if verb is None:
         return
-    if reverse:
-        rows = list(model._default_manager.filter(pk__in=pk_set or ()))
-        given: object = [instance.pk]
-        noun = _plural(type(instance))
-    else:
-        rows, given, noun = [instance], pk_set, _plural(model)
-    for row in rows:
-        audited = GROUP if isinstance(row, Group) else ACCOUNT
-        named = {noun: given} if given is not None else {}
-        is_given = verb == "add"
-        _append(
-            row,
-            audited,
-            f"{verb}_{noun}",
-            {} if is_given else named,
-            named if is_given else {},
-        )
+    linked = _linked_to(instance, model, sender) if pk_set is None else pk_set
+    if not linked:
+        return
+    if not reverse:
+        _append_links(instance, verb, model, linked)
+        return
+    for row in model._default_manager.filter(pk__in=linked):
+        _append_links(row, verb, type(instance), {instance.pk})
 
 
-def _plural(model: type[Model]) -> str:
-    return f"{model.__name__.lower()}s"
+def _linked_to(instance: Model, model: type[Model], through: type[Model]) -> set[int]:
+    """Return what is about to be cleared, which the signal does not say."""
+    mine, theirs = instance._meta.model_name, f"{model._meta.model_name}_id"
+    rows = through._default_manager.filter(**{f"{mine}_id": instance.pk})
+    return set(rows.values_list(theirs, flat=True))
+
+
+def _append_links(row: Model, verb: str, model: type[Model], ids: set[int]) -> None:
+    noun = f"{model._meta.model_name}s"
+    named = {noun: ids}
+    _append(
+        row,
+        GROUP if isinstance(row, Group) else ACCOUNT,
+        f"{verb}_{noun}",
+        {} if verb == "add" else named,
+        named if verb == "add" else {},
+    )
 
 
 def _connect_second_factors() -> None:

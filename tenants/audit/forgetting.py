@@ -11,14 +11,15 @@ role: tenants may not delete details. Owns: the deletion of details.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 
 from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
-from django.db.models import Model, Q
+from django.db.models import Model, Q, QuerySet
+from django.db.models.functions import Lower
 
 from kit.errors import Conflict
 from kit.orm.atomic import atomic, cursor
@@ -37,11 +38,16 @@ SELECT entry_id FROM tenants_auditdetail
        UNION ALL
        SELECT FROM jsonb_each_text(after) WHERE lower(value) = lower(%(text)s))
 """
-# What the sign-in keeps of a person beside the account.
-_SIGN_IN_ROWS = (
+# What the sign-in keeps of a person beside the account: by it, and by what was typed.
+_OF_ACCOUNTS = (
     ("account", "EmailAddress"),
     ("mfa", "Authenticator"),
     ("usersessions", "UserSession"),
+)
+_OF_NAMES = (
+    ("axes", "AccessAttempt"),
+    ("axes", "AccessFailureLog"),
+    ("axes", "AccessLog"),
 )
 
 
@@ -103,9 +109,8 @@ def forget_account(*, account: User) -> User:
             raise Conflict(
                 f"Account {row.pk} is an operator's: take that from it first."
             )
-        for app, model in _SIGN_IN_ROWS:
-            if apps.is_installed(f"allauth.{app}"):
-                apps.get_model(app, model)._default_manager.filter(user=row).delete()
+        for rows in _sign_in_rows(row):
+            rows.delete()
         row.username = f"forgotten-{row.pk}"
         row.email = row.first_name = row.last_name = ""
         row.is_active = False
@@ -195,6 +200,20 @@ def _forget_details(row: Model, entries: set[int]) -> None:
     for start in range(0, len(gone), _NAMED_MAX):
         named = gone[start : start + _NAMED_MAX]
         told(row, action=FORGET, after={FORGOTTEN: named})
+
+
+def _sign_in_rows(account: User) -> Iterator[QuerySet[Model]]:
+    """Return the rows that an installed sign-in keeps of a person."""
+    for label, name in _OF_ACCOUNTS:
+        if apps.is_installed(f"allauth.{label}"):
+            model = apps.get_app_config(label).get_model(name)
+            yield model._default_manager.filter(user=account)
+    names = {each.lower() for each in (account.username, account.email) if each}
+    for label, name in _OF_NAMES:
+        if apps.is_installed(label):
+            model = apps.get_app_config(label).get_model(name)
+            typed = model._default_manager.annotate(typed=Lower("username"))
+            yield typed.filter(typed__in=names)
 
 
 def _unname_in_log(row: Model) -> None:
