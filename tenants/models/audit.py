@@ -66,10 +66,18 @@ class AuditEntry(models.Model):
                 fields=("chain", "seq"), name="audit_entry_in_order"
             ),
         )
+        # What is asked: about which object, by whom, in which request, of which tenant.
         indexes = (
             models.Index(
-                fields=("chain", "object_kind", "object_id", "seq"),
-                name="audit_entry_of_object",
+                fields=("object_kind", "object_id", "id"), name="audit_entry_about"
+            ),
+            models.Index(
+                fields=("actor_kind", "actor_id", "id"), name="audit_entry_by_actor"
+            ),
+            models.Index(
+                fields=("request_id",),
+                condition=~models.Q(request_id=""),
+                name="audit_entry_of_request",
             ),
             models.Index(fields=("chain", "id"), name="audit_entry_of_chain"),
         )

@@ -22,6 +22,7 @@ ACCEPTED = {
     "usage.0002_events": {"NOT_NULL", "CREATE_INDEX"},
     # The entries' table came with the same release: it is empty.
     "tenants.0008_audit_anchors": {"CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
+    "tenants.0012_audit_lookups": {"CREATE_INDEX", "DROP_INDEX"},
 }
 
 
