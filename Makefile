@@ -11,7 +11,7 @@ INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 # As in production, where nothing is connected to.
 CHECK_SECRET := a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6
 CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_COOKIES=true \
-	PUBLIC_URL=https://gate.example ALLOWED_HOSTS=gate.example \
+	PUBLIC_URL=https://gate.example ALLOWED_HOSTS=gate.example EMAIL_HOST=mail.example \
 	KEY_PEPPER=$(CHECK_SECRET) OPERATOR_TOKEN=$(CHECK_SECRET)1 SECRET_KEY=$(CHECK_SECRET)2
 
 .DEFAULT_GOAL := help

@@ -104,6 +104,20 @@ def operators_show_two_factors(app_configs: Any = None, **_: Any) -> list[CheckM
     ]
 
 
+@register(Tags.security, deploy=True)
+def mail_is_sent(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Warn where nobody could be invited, or the links would lie in a folder."""
+    if settings.EMAIL_IS_SET and not settings.EMAIL_FILE_PATH:
+        return []
+    return [
+        checks.Warning(
+            "No mail is sent: nobody can be invited or get a new password.",
+            hint="Set EMAIL_HOST, and no EMAIL_FOLDER.",
+            id="tollgate.W004",
+        )
+    ]
+
+
 @register(Tags.database, deploy=True)
 def demo_is_elsewhere(
     app_configs: Any = None, databases: Sequence[str] | None = None, **_: Any

@@ -12,6 +12,7 @@ from config import demo
 from config.checks import (
     demo_is_elsewhere,
     hosts_are_named,
+    mail_is_sent,
     people_can_sign_in,
     roles_are_apart,
     secrets_are_apart,
@@ -49,6 +50,20 @@ def test_right_settings_pass() -> None:
 def test_one_secret_in_two_places_is_refused(name: str) -> None:
     pepper = configured.KEY_PEPPER.decode()
     assert found(secrets_are_apart, **{name: pepper}) == ["tollgate.E002"]
+
+
+@pytest.mark.parametrize(
+    ("is_set", "folder", "said"),
+    [
+        (True, None, []),
+        (False, None, ["tollgate.W004"]),
+        (True, "/mails", ["tollgate.W004"]),
+    ],
+)
+def test_mails_that_go_nowhere_are_said(
+    is_set: bool, folder: str | None, said: list[str]
+) -> None:
+    assert found(mail_is_sent, EMAIL_IS_SET=is_set, EMAIL_FILE_PATH=folder) == said
 
 
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")

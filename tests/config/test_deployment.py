@@ -17,6 +17,7 @@ PRODUCTION = {
     "KEY_PEPPER": SECRET,
     "OPERATOR_TOKEN": SECRET + "1",
     "SECRET_KEY": SECRET + "2",
+    "EMAIL_HOST": "mail.example",
 }
 
 

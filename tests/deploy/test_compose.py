@@ -34,6 +34,7 @@ KNOWN_TO = {
     "SECRET_KEY": WITH_DJANGO,
     "OPERATOR_TOKEN": WITH_DJANGO,
     "STRIPE_API_KEY": {"web", "worker"},
+    "EMAIL_PASSWORD": {"web", "worker"},
 }
 
 
@@ -122,9 +123,10 @@ def test_networks_lead_only_where_they_must() -> None:
         "broker": {"web", "worker", "beat", "valkey"},
         "engines": {"gateway", "engine"},
         "outside": {"worker"},
+        "mail": {"web"},
     }
     leading_out = {name for name, one in networks.items() if not one.get("internal")}
-    assert leading_out == {"front", "outside"}
+    assert leading_out == {"front", "outside", "mail"}
 
 
 def test_the_gateway_believes_the_proxy_alone() -> None:
