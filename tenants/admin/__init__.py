@@ -2,14 +2,20 @@
 
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
+from tenants.admin.limits import BudgetAdmin, QuotaAdmin, RateLimitAdmin
 from tenants.admin.members import MemberAdmin
+from tenants.admin.plans import PlanAdmin
 from tenants.admin.projects import ProjectAdmin
 from tenants.admin.tenants import TenantAdmin
 
 __all__ = [
     "ApiKeyAdmin",
+    "BudgetAdmin",
     "InvitationAdmin",
     "MemberAdmin",
+    "PlanAdmin",
     "ProjectAdmin",
+    "QuotaAdmin",
+    "RateLimitAdmin",
     "TenantAdmin",
 ]

@@ -21,6 +21,7 @@ from kit.admin import (
     state_label,
 )
 from tenants import selectors, services
+from tenants.admin.limits_in_effect import ShowsLimits
 from tenants.models import ApiKey, Tenant
 
 
@@ -33,7 +34,7 @@ class _ProjectChoice(ModelChoiceField):  # type: ignore[type-arg]
 
 
 @admin.register(ApiKey)
-class ApiKeyAdmin(ServiceAdmin):
+class ApiKeyAdmin(ShowsLimits, ServiceAdmin):
     """API keys: issue, rename, revoke."""
 
     list_display = (

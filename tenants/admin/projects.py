@@ -16,6 +16,7 @@ from kit.admin import (
 from tenants import selectors, services
 from tenants.admin.filters import KeysFilter
 from tenants.admin.inlines import KeyInline
+from tenants.admin.limits_in_effect import ShowsLimits
 from tenants.admin.standings import ago, project_standings
 from tenants.models import Project
 
@@ -30,7 +31,7 @@ class _ArchiveForm(Confirmation):
 
 
 @admin.register(Project)
-class ProjectAdmin(ServiceAdmin):
+class ProjectAdmin(ShowsLimits, ServiceAdmin):
     """Projects: create, rename, archive."""
 
     list_display = (

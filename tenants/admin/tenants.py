@@ -19,6 +19,7 @@ from tenants import services
 from tenants.admin import suspending
 from tenants.admin.filters import UseFilter
 from tenants.admin.inlines import KeyInline, ProjectInline
+from tenants.admin.limits_in_effect import ShowsLimits
 from tenants.admin.standings import Standing, ago, standings
 from tenants.models import Tenant
 
@@ -33,7 +34,7 @@ class _SuspendForm(Confirmation):
 
 
 @admin.register(Tenant)
-class TenantAdmin(ServiceAdmin):
+class TenantAdmin(ShowsLimits, ServiceAdmin):
     """Tenants: create, change, suspend, restore."""
 
     list_display = (

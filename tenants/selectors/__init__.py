@@ -18,9 +18,9 @@ from tenants.selectors.plans import (
     plan,
     plan_of,
     plans,
+    tenant_counts,
     tenants_of_plan,
     tenants_on_no_plan,
-    with_tenant_counts,
 )
 from tenants.selectors.projects import project, project_by_slug, projects
 from tenants.selectors.tenants import tenant, tenant_by_slug, tenants
@@ -53,10 +53,10 @@ __all__ = [
     "projects",
     "tenant",
     "tenant_by_slug",
+    "tenant_counts",
     "tenants",
     "tenants_of_plan",
     "tenants_on_no_plan",
     "token",
     "tokens",
-    "with_tenant_counts",
 ]

@@ -1,5 +1,7 @@
 """Reads of plans."""
 
+from collections.abc import Collection
+
 from django.db.models import Count, Q, QuerySet
 
 from kit.errors import NotFound
@@ -33,15 +35,23 @@ def plan_of(tenant: Tenant) -> Plan | None:
 
 def tenants_of_plan(plan: Plan) -> int:
     """Count the tenants that a plan holds for."""
-    rows = Tenant.objects.filter(plan=plan).count()
-    return rows + tenants_on_no_plan() if plan.is_default else rows
+    return tenant_counts([plan])[plan.pk]
+
+
+def tenant_counts(plans: Collection[Plan]) -> dict[int, int]:
+    """Count the tenants that each plan holds for, by its id, in one query.
+
+    The default plan holds for those on it and for those on none.
+    """
+    rows = Tenant.objects.filter(Q(plan__in=[plan.pk for plan in plans]) | Q(plan=None))
+    counted = rows.values_list("plan_id").annotate(Count("pk")).order_by()
+    found: dict[int | None, int] = dict(counted)
+    return {
+        plan.pk: found.get(plan.pk, 0) + (found.get(None, 0) if plan.is_default else 0)
+        for plan in plans
+    }
 
 
 def tenants_on_no_plan() -> int:
     """Count the tenants that the default plan, if there is one, holds for."""
     return Tenant.objects.filter(plan=None).count()
-
-
-def with_tenant_counts(rows: QuerySet[Plan]) -> QuerySet[Plan]:
-    """Add to each plan as `named_by` how many tenants are on it by name."""
-    return rows.annotate(named_by=Count("tenants", filter=Q(tenants__isnull=False)))

@@ -75,6 +75,13 @@ UNFOLD = {
                 ("API keys", "key", "admin:tenants_apikey_changelist"),
             ),
             _group(
+                "Limits",
+                ("Plans", "layers", "admin:tenants_plan_changelist"),
+                ("Rate limits", "speed", "admin:tenants_ratelimit_changelist"),
+                ("Quotas", "token", "admin:tenants_quota_changelist"),
+                ("Budgets", "savings", "admin:tenants_budget_changelist"),
+            ),
+            _group(
                 "Serving",
                 ("Models", "smart_toy", "admin:control_servedmodel_changelist"),
                 ("Replicas", "dns", "admin:control_replica_changelist"),

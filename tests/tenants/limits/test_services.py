@@ -220,8 +220,9 @@ def test_tenants_of_a_plan_are_counted_with_those_on_none_for_the_default() -> N
     services.set_plan(tenant=tenant, plan=second)
     assert selectors.tenants_of_plan(second) == 1
     assert selectors.tenants_of_plan(first) == before
-    counts = selectors.with_tenant_counts(selectors.plans(slug=second.slug))
-    assert [row.named_by for row in counts] == [1]  # type: ignore[attr-defined]
+    counts = selectors.tenant_counts([first, second])
+    assert counts == {first.pk: before, second.pk: 1}
+    assert selectors.tenants_on_no_plan() == before
 
 
 def test_a_taken_plan_is_a_conflict() -> None:
