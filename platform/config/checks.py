@@ -2,7 +2,8 @@
 
 The first runs before every command of manage.py and stops it; the others are for
 `check --deploy`, which is for installations that others can reach. What only the
-database can tell is asked with `check --deploy --database operator`.
+database can tell is asked with `check --deploy --database operator`. What is no secret has stopped the start
+of every process before any of them runs: `config.secret_rules`.
 """
 
 from collections.abc import Sequence
@@ -17,9 +18,6 @@ from django.http.request import validate_host
 
 from config import demo
 from kit.orm.roles import OPERATOR, as_operator
-
-# Random hexadecimal has 16, base64 more; a word or a number has fewer.
-SECRET_KINDS_MIN = 12
 
 
 @register(Tags.security)
@@ -36,43 +34,6 @@ def roles_are_apart(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
             "or leave both out.",
             id="tollgate.E001",
         )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def secrets_are_apart(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
-    """Refuse one secret in two places: whoever learns one would hold the other."""
-    secrets = (
-        settings.SECRET_KEY,
-        settings.KEY_PEPPER.decode(),
-        settings.OPERATOR_TOKEN,
-    )
-    if len(set(secrets)) == len(secrets):
-        return []
-    return [
-        Error(
-            "SECRET_KEY, KEY_PEPPER and OPERATOR_TOKEN must differ.",
-            hint="Make each of its own: openssl rand -base64 48",
-            id="tollgate.E002",
-        )
-    ]
-
-
-@register(Tags.security, deploy=True)
-def secrets_are_random(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
-    """Refuse a secret that is long and still no secret: a word, a row of one key."""
-    secrets = {
-        "KEY_PEPPER": settings.KEY_PEPPER.decode(),
-        "OPERATOR_TOKEN": settings.OPERATOR_TOKEN,
-    }
-    return [
-        Error(
-            f"{name} is not random: it has few different characters.",
-            hint="Make one: openssl rand -base64 48",
-            id="tollgate.E003",
-        )
-        for name, secret in secrets.items()
-        if len(set(secret)) < SECRET_KINDS_MIN
     ]
 
 

@@ -5,6 +5,7 @@ read this module too, so it imports no Django. `python manage.py settings` lists
 here.
 """
 
+import os
 import socket
 import sys
 from email.utils import getaddresses
@@ -14,7 +15,8 @@ from urllib.parse import urlsplit, urlunsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-SECRET_CHARS_MIN = 32
+from config.secret_rules import require_secret
+from kit.networks import network_of
 
 
 class Settings(BaseSettings):
@@ -65,7 +67,7 @@ class DatabaseSettings(Settings):
 
 
 class SecretSettings(Settings):
-    """Secrets; an empty or short one stops the start."""
+    """Secrets; one that is none, such as an empty or a short one, stops the start."""
 
     key_pepper: SecretStr = Field(
         description="Keys the HMAC of API keys at rest. Changing it voids every key."
@@ -73,8 +75,8 @@ class SecretSettings(Settings):
 
     @field_validator("key_pepper")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        return _long(value)
+    def _is_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        return _secret(value, info)
 
 
 class GatewaySettings(Settings):
@@ -95,7 +97,7 @@ class GatewaySettings(Settings):
     )
     trusted_proxies: str = Field(
         "",
-        description="Addresses of proxies in front, comma separated, whose"
+        description="Addresses or networks of proxies in front, comma separated, whose"
         " X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     body_bytes_max: int = Field(20_971_520, gt=0, description="Largest request body.")
@@ -125,6 +127,13 @@ class GatewaySettings(Settings):
     def _or_the_hosts(cls, value: str) -> str:
         # A container's is its id: scaled gateways have names of their own for nothing.
         return value or socket.gethostname()
+
+    @field_validator("trusted_proxies")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in filter(str.strip, value.split(",")):
+            network_of(part)
+        return value
 
 
 class WebSettings(Settings):
@@ -165,8 +174,8 @@ class WebSettings(Settings):
 
     @field_validator("secret_key", "operator_token")
     @classmethod
-    def _long_enough(cls, value: SecretStr) -> SecretStr:
-        return _long(value)
+    def _is_secret(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
+        return _secret(value, info)
 
 
 class MailSettings(Settings):
@@ -321,9 +330,10 @@ def load(group: type[S]) -> S:
         sys.exit(f"tollgate: {name}: {reason}")
 
 
-def _long(value: SecretStr) -> SecretStr:
-    if len(value.get_secret_value()) < SECRET_CHARS_MIN:
-        raise ValueError(f"give at least {SECRET_CHARS_MIN} random characters")
+def _secret(value: SecretStr, info: ValidationInfo) -> SecretStr:
+    # The groups that a process does not read may hold the same secret all the same.
+    name = str(info.field_name).upper()
+    require_secret(value.get_secret_value(), name=name, environment=os.environ)
     return value
 
 

@@ -6,8 +6,6 @@ import subprocess
 import sys
 from pathlib import Path
 
-import pytest
-
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6"
 PRODUCTION = {
@@ -41,13 +39,11 @@ def test_what_production_should_get_passes() -> None:
 
 
 def test_every_weakness_is_said_at_once() -> None:
-    """Cookies and HSTS, debugging, any host, no random secret, one in two places."""
+    """Cookies and HSTS, debugging, any host."""
     status, said = check(
         SECURE_COOKIES="false",
         DEBUG="true",
         ALLOWED_HOSTS="*",
-        KEY_PEPPER="x" * 48,
-        OPERATOR_TOKEN="x" * 48,
     )
     assert status == 1
     assert set(re.findall(r"\(((?:security|tollgate)\.\w+)\)", said)) == {
@@ -55,16 +51,5 @@ def test_every_weakness_is_said_at_once() -> None:
         "security.W012",
         "security.W016",
         "security.W018",
-        "tollgate.E002",
-        "tollgate.E003",
         "tollgate.E004",
     }
-
-
-@pytest.mark.parametrize("name", ["KEY_PEPPER", "OPERATOR_TOKEN", "SECRET_KEY"])
-@pytest.mark.parametrize("value", ["", "short"])
-def test_an_empty_or_short_secret_stops_the_start(name: str, value: str) -> None:
-    status, said = check(**{name: value})
-    assert status == 1
-    [line] = said.splitlines()
-    assert line.startswith(f"tollgate: {name}: ")
