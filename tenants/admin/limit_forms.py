@@ -49,7 +49,8 @@ class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def _get_validation_exclusions(self) -> set[str]:
         """Leave the place to the service, which says what to do where it is taken."""
-        return {*super()._get_validation_exclusions(), *HOLDERS}
+        exclusions: set[str] = super()._get_validation_exclusions()  # type: ignore[misc]
+        return exclusions | {*HOLDERS}
 
 
 class BudgetForm(LimitForm):

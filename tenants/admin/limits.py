@@ -30,7 +30,7 @@ class _LimitAdmin(ServiceAdmin):
         "status",
         "ends_at",
     )
-    list_filter = (
+    list_filter: tuple[Any, ...] = (
         "level",
         "set_by",
         "is_hard",

@@ -27,7 +27,7 @@ def make(model: str) -> int:
     if model == PLAN:
         return make_plan().pk
     maker = {FLOW: make_rate_limit, QUOTA: make_quota, BUDGET: make_budget}[model]
-    row = maker(api_key=make_key().row)  # type: ignore[operator]
+    row = maker(api_key=make_key().row)
     return int(row.pk)
 
 
