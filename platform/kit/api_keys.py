@@ -22,9 +22,9 @@ CHECKSUM_CHARS = 6
 SHOWN_CHARS = 9
 PATTERN = re.compile(rf"tg[toi]?_[0-9A-Za-z]{{{SECRET_CHARS + CHECKSUM_CHARS}}}")
 
-_ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
+ALPHABET = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 # Every request's key is checked: digits by twos take a third of the time.
-_PAIRS = tuple(high + low for high in _ALPHABET for low in _ALPHABET)
+_PAIRS = tuple(high + low for high in ALPHABET for low in ALPHABET)
 
 
 def generate(prefix: str = PREFIX) -> str:
@@ -66,5 +66,5 @@ def _base62(number: int, width: int) -> str:
     digits: list[str] = []
     for _ in range(width):
         number, digit = divmod(number, 62)
-        digits.append(_ALPHABET[digit])
+        digits.append(ALPHABET[digit])
     return "".join(reversed(digits))

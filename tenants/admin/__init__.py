@@ -7,11 +7,13 @@ from tenants.admin.members import MemberAdmin
 from tenants.admin.plans import PlanAdmin
 from tenants.admin.projects import ProjectAdmin
 from tenants.admin.tenants import TenantAdmin
+from tenants.admin.tokens import ManagementTokenAdmin
 
 __all__ = [
     "ApiKeyAdmin",
     "BudgetAdmin",
     "InvitationAdmin",
+    "ManagementTokenAdmin",
     "MemberAdmin",
     "PlanAdmin",
     "ProjectAdmin",

@@ -11,7 +11,7 @@ from tenants.selectors.audit import (
     audit_entries,
 )
 from tenants.selectors.invitations import invitation, invitations
-from tenants.selectors.keys import api_key, api_keys
+from tenants.selectors.keys import api_key, api_key_by_text, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
 from tenants.selectors.members import Holdings, holdings, member, members
 from tenants.selectors.plans import (
@@ -32,6 +32,7 @@ __all__ = [
     "TokenHolder",
     "actor_key",
     "api_key",
+    "api_key_by_text",
     "api_keys",
     "audit_actors",
     "audit_details",

@@ -3,8 +3,10 @@
 import datetime as dt
 from typing import TypedDict, Unpack
 
+from django.conf import settings
 from django.db.models import Q, QuerySet
 
+from kit import api_keys as credentials
 from kit.acting import current
 from kit.errors import NotFound
 from tenants.models import ApiKey, ApiKeyQuerySet, KeyState
@@ -61,6 +63,15 @@ def api_key(api_key_id: int) -> ApiKey:
     row = _within_reach().filter(pk=api_key_id).first()
     if row is None:
         raise NotFound(f"There is no API key {api_key_id}.")
+    return row
+
+
+def api_key_by_text(text: str) -> ApiKey:
+    """Return the API key that a whole text is; raises `NotFound` without showing it."""
+    digest = credentials.digest(text, settings.API_KEY_SECRET)
+    row = _within_reach().filter(digest=digest).first()
+    if row is None:
+        raise NotFound("There is no API key of this text.")
     return row
 
 

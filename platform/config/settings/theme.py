@@ -73,6 +73,11 @@ UNFOLD = {
                 ("Members", "groups", "admin:tenants_member_changelist"),
                 ("Invitations", "mail", "admin:tenants_invitation_changelist"),
                 ("API keys", "key", "admin:tenants_apikey_changelist"),
+                (
+                    "Management tokens",
+                    "vpn_key",
+                    "admin:tenants_managementtoken_changelist",
+                ),
             ),
             _group(
                 "Limits",
