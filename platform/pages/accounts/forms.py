@@ -5,6 +5,7 @@ Failure: a code that was used is a wrong code; nobody learns which it was.
 
 from typing import Any
 
+from allauth.account.forms import LoginForm
 from allauth.core.internal.cryptokit import normalize_user_code
 from allauth.mfa import app_settings
 from allauth.mfa.adapter import get_adapter
@@ -51,6 +52,18 @@ class ActivateForm(ActivateTOTPForm):  # type: ignore[misc]
         code: str = super().clean_code()
         _take_once(self.user, code)
         return code
+
+
+class SignInForm(LoginForm):  # type: ignore[misc]
+    """Name and password, in our words."""
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["login"].label = "Name or e-mail address"
+        # The way to a new one is a line of the page.
+        self.fields["password"].help_text = ""
+        for field in self.fields.values():
+            field.widget.attrs.pop("placeholder", None)
 
 
 class NewAccountForm(forms.Form):

@@ -1,0 +1,96 @@
+"""What goes by mail: a new password, a new address, and no way round a second factor."""
+
+import re
+
+import pytest
+from allauth.account.models import EmailAddress
+from django.core import mail
+from django.test import Client
+
+from pages.accounts.adapter import AccountAdapter
+from tests.factories.accounts import (
+    PASSWORD,
+    code,
+    give_second_factor,
+    make_operator,
+    make_person,
+)
+from tests.pages.accounts.browser import (
+    CODE,
+    LOGIN,
+    give_code,
+    give_password,
+    is_refused,
+    leads_to,
+)
+
+pytestmark = pytest.mark.usefixtures("operator_db")
+
+ADDRESS, FRESH = "person@example.com", "a fresh long password"
+
+
+def link_of(message: mail.EmailMessage) -> str:
+    """Return the path of the one link in a mail."""
+    found = re.findall(r"https?://[^/\s]+(/\S+)", str(message.body))
+    assert len(found) == 1
+    return str(found[0])
+
+
+def reset_password(browser: Client, address: str) -> None:
+    """Ask for a new password, follow the mail and set it."""
+    browser.post("/accounts/password/reset/", {"email": address})
+    followed = browser.get(link_of(mail.outbox[-1]))
+    values = {"password1": FRESH, "password2": FRESH}
+    assert browser.post(followed["Location"], values).status_code == 302
+
+
+def test_a_forgotten_password_is_replaced_by_mail_once() -> None:
+    make_person("person", email=ADDRESS)
+    elsewhere = Client()
+    give_password(elsewhere, "person")
+    reset_password(Client(), ADDRESS)
+    assert leads_to(give_password(Client(), "person", FRESH), "/console/")
+    assert give_password(Client(), "person", PASSWORD).status_code == 200
+    assert is_refused(elsewhere, "/console/")
+    again = Client().get(link_of(mail.outbox[0]), follow=True)
+    assert b'name="password1"' not in again.content
+
+
+def test_a_mail_is_no_way_round_the_second_factor() -> None:
+    operator = make_operator(email=ADDRESS)
+    give_second_factor(operator)
+    browser = Client()
+    reset_password(browser, ADDRESS)
+    assert is_refused(browser, "/admin/", "/console/")
+    assert leads_to(give_password(browser, "operator", FRESH), CODE)
+    assert is_refused(browser, "/admin/", "/console/")
+    assert leads_to(give_code(browser, code()), "/admin/")
+
+
+def test_an_address_changes_once_the_new_one_is_confirmed() -> None:
+    user = make_person("person", email=ADDRESS)
+    EmailAddress.objects.create(user=user, email=ADDRESS, verified=True, primary=True)
+    browser = Client()
+    give_password(browser, "person")
+    browser.post("/accounts/email/", {"email": "new@example.com", "action_add": ""})
+    assert mail.outbox[-1].to == ["new@example.com"]
+    user.refresh_from_db()
+    assert user.email == ADDRESS
+    browser.post(link_of(mail.outbox[-1]))
+    user.refresh_from_db()
+    assert user.email == "new@example.com"
+
+
+def test_mail_that_cannot_be_sent_changes_no_answer(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    make_person("person", email=ADDRESS)
+
+    def no_mail(*_: object, **__: object) -> None:
+        raise ConnectionRefusedError
+
+    monkeypatch.setattr("django.core.mail.EmailMessage.send", no_mail)
+    asked = Client().post("/accounts/password/reset/", {"email": ADDRESS})
+    assert leads_to(asked, "/accounts/password/reset/done/")
+    assert LOGIN in Client().get(asked["Location"]).content.decode()
+    assert AccountAdapter().is_open_for_signup(None) is False
