@@ -24,6 +24,7 @@ from django.utils.http import urlencode
 from kit.orm.atomic import atomic
 
 _METHOD = "mfa"
+_SHOWN_BY = "second_factor_shown_by"
 
 
 def is_owed(request: HttpRequest) -> bool:
@@ -39,11 +40,17 @@ def is_shown(request: HttpRequest) -> bool:
     user = request.user
     if not user.is_authenticated:
         return False
+    # Several guards ask during one request; the database is asked once.
+    if getattr(request, _SHOWN_BY, None) == user.pk:
+        return True
     records = get_authentication_records(request, user)
     shown = {one.get("id") for one in records if one.get("method") == _METHOD}
     if not shown:
         return False
-    return bool(Authenticator.objects.filter(user=user, pk__in=shown).exists())
+    if not Authenticator.objects.filter(user=user, pk__in=shown).exists():
+        return False
+    setattr(request, _SHOWN_BY, user.pk)
+    return True
 
 
 def next_step(request: HttpRequest) -> str:
