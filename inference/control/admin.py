@@ -34,6 +34,8 @@ class ServedModelAdmin(ServiceAdmin):
     )
     list_filter = ("enabled",)
     search_fields = ("name", "description")
+    search_help_text = "Name, description, id"
+    empty_says = "Add the model under the name that callers will use; then a replica."
     fields = (
         "name",
         "description",
@@ -100,7 +102,9 @@ class ReplicaAdmin(ServiceAdmin):
     list_display = ("name", "model", "status", "url", "dialect", "created_at")
     list_filter = ("state", "dialect")
     list_select_related = ("model",)
-    search_fields = ("name", "url", "model__name")
+    search_fields = ("name", "url", "model__name", "upstream_model")
+    search_help_text = "Name, URL, model, the engine's own name, id"
+    empty_says = "A replica is one running engine; add one for each."
     autocomplete_fields = ("model",)
     fields = (
         ("model", "name"),

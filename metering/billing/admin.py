@@ -76,7 +76,15 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "problem",
     )
     list_filter = ("state", "currency", "provider")
-    search_fields = ("number", "tenant__slug", "provider_reference")
+    search_fields = (
+        "number",
+        "tenant__slug",
+        "tenant__name",
+        "provider_reference",
+        "problem",
+    )
+    search_help_text = "Number, tenant, provider's reference, problem, id"
+    empty_says = "An invoice is made when a billing period closes."
     list_select_related = ("tenant", "period")
     fields = (
         ("number", "state"),
@@ -147,7 +155,9 @@ class PeriodAdmin(ReadOnlyAdmin):
     list_display = ("tenant", "first_date", "end_date", "status", "closed_at")
     list_filter = ("state",)
     list_select_related = ("tenant",)
-    search_fields = ("tenant__slug",)
+    search_fields = ("tenant__slug", "tenant__name")
+    search_help_text = "Tenant, id"
+    empty_says = "A period is made with the first day of a tenant's month."
     date_hierarchy = "first_date"
 
     @state_label(ordering="state", open="info", closed="success")
@@ -172,7 +182,9 @@ class ProviderOperationAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state", "provider", "name")
     list_select_related = ("tenant", "invoice")
-    search_fields = ("subject", "reference", "tenant__slug")
+    search_fields = ("subject", "reference", "tenant__slug", "error")
+    search_help_text = "Subject, reference, tenant, error, id"
+    empty_says = "No call to a billing provider has been made or is due."
 
     @state_label(
         ordering="state",
@@ -205,4 +217,6 @@ class ProviderCustomerAdmin(ReadOnlyAdmin):
     list_display = ("tenant", "provider", "reference")
     list_filter = ("provider",)
     list_select_related = ("tenant",)
-    search_fields = ("tenant__slug", "reference")
+    search_fields = ("tenant__slug", "tenant__name", "reference")
+    search_help_text = "Tenant, reference, id"
+    empty_says = "A tenant becomes a provider's customer with its first invoice there."

@@ -3,10 +3,11 @@
 Nothing is ever corrected here: a correction is a posting of its own.
 """
 
+from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
-from django.db.models import OuterRef, QuerySet, Subquery
+from django.db.models import OuterRef, Q, QuerySet, Subquery
 from django.http import HttpRequest
 from django.utils import timezone
 
@@ -16,11 +17,20 @@ from metering.ledger import selectors
 from metering.ledger.models import Account, Entry, Transaction
 from tenants.models import Tenant
 
+_ID_MAX = 2**63 - 1
+
 
 class _OfTenant(ReadOnlyAdmin):
-    """Rows of the ledger name their tenant by id only: nothing may lock them to it."""
+    """Rows of the ledger name their tenant by id only: nothing may lock them to it.
 
-    @admin.display(description="tenant", ordering="tenant_slug")
+    They are listed in the order of their ids and in no other: to sort what only grows
+    would take longer each year.
+    """
+
+    sortable_by = ()
+    search_help_text = "Tenant's slug or name, source, id"
+
+    @admin.display(description="tenant")
     def tenant(self, row: Any) -> str:
         """Show the tenant's slug."""
         return str(row.tenant_slug)
@@ -31,6 +41,15 @@ class _OfTenant(ReadOnlyAdmin):
         owner = Tenant.objects.filter(pk=OuterRef("tenant_id")).values("slug")
         named: QuerySet[Any] = rows.annotate(tenant_slug=Subquery(owner))
         return named
+
+    def rows_with(self, word: str) -> Sequence[QuerySet[Any]]:
+        """Find the rows of tenants by what these are called."""
+        named = Q(slug__icontains=word) | Q(name__icontains=word)
+        if word.isdecimal():
+            named |= Q(pk=min(int(word), _ID_MAX))
+        owners = Tenant.objects.filter(named).order_by()
+        rows: QuerySet[Any] = self.model._default_manager.order_by()
+        return (rows.filter(tenant_id__in=owners.values("pk")),)
 
 
 class _EntryInline(ReadOnlyInline):
@@ -59,7 +78,8 @@ class AccountAdmin(_OfTenant):
 
     list_display = ("tenant", "kind", "currency")
     list_filter = ("kind", "currency")
-    search_fields = ("tenant_id",)
+    search_fields = ("kind",)
+    empty_says = "A tenant's accounts are made with its first posting."
     fields = (("tenant", "kind"), ("currency", "balance"))
     readonly_fields = ("tenant", "balance")
     ordering = ("tenant_id", "currency", "kind")
@@ -79,6 +99,7 @@ class TransactionAdmin(_OfTenant):
     list_display = ("tenant", "kind", "source", "occurred_at", "posted_at")
     list_filter = ("kind",)
     search_fields = ("source",)
+    empty_says = "A day of usage is posted once it has ended."
     fields = (("tenant", "kind"), "source", ("occurred_at", "posted_at"))
     readonly_fields = ("tenant", "posted_at")
     ordering = ("-id",)
@@ -93,6 +114,7 @@ class EntryAdmin(_OfTenant):
     list_select_related = ("account", "transaction")
     list_filter = ("account__kind", "account__currency")
     search_fields = ("transaction__source",)
+    empty_says = "A day of usage is posted once it has ended."
     fields = (("tenant", "account"), "transaction", ("debit", "credit"))
     readonly_fields = ("tenant", "debit", "credit")
     ordering = ("-id",)

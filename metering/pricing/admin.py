@@ -84,14 +84,21 @@ class _VersionInline(ReadOnlyInline):
     readonly_fields = fields
     tab = False
 
+    def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBookVersion]:
+        """Read versions with their book, which names them."""
+        rows: QuerySet[PriceBookVersion] = super().get_queryset(request)
+        return rows.select_related("book")
+
 
 @admin.register(PriceBook)
 class PriceBookAdmin(ServiceAdmin):
     """Price books: create one, see its versions, draft the next."""
 
     list_display = ("name", "currency", "is_default", "created_at")
-    list_filter = ("currency",)
+    list_filter = ("currency", "is_default")
     search_fields = ("name",)
+    search_help_text = "Name, id"
+    empty_says = "Without a price no model can be called: make a book and draft in it."
     fields = ("name", "currency", "is_default")
     fixed_fields = fields
     inlines = (_VersionInline,)
@@ -127,6 +134,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
     )
     list_select_related = ("book",)
     search_fields = ("book__name", "prices__model")
+    search_help_text = "Book, model with a price, id"
     readonly_fields = ("number", "published_at")
     fixed_fields = ("book",)
     actions_detail = ("publish",)
@@ -146,6 +154,20 @@ class PriceBookVersionAdmin(ServiceAdmin):
         if obj is None:
             return ("book", "effective_at")
         return (("book", "number"), "effective_at", "published_at")
+
+    def held_with(self, row: PriceBookVersion) -> Mapping[str, str]:
+        """Hold an edit against the draft's prices too: they are on the same page."""
+        return {
+            f"the price of {each.model}": ", ".join(
+                quote_per_million(picos)
+                for picos in (
+                    each.input_picos,
+                    each.cached_input_picos,
+                    each.output_picos,
+                )
+            )
+            for each in row.prices.all()
+        }
 
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Show prices to be changed in a draft, to be read when published."""
@@ -246,7 +268,10 @@ class PriceBookAssignmentAdmin(ServiceAdmin):
 
     list_display = ("tenant", "book")
     list_select_related = ("tenant", "book")
-    search_fields = ("tenant__slug", "book__name")
+    search_fields = ("tenant__slug", "tenant__name", "book__name")
+    search_help_text = "Tenant, book"
+    empty_says = "Every tenant pays by the default book of its currency."
+    list_filter = ("book",)
     autocomplete_fields = ("tenant", "book")
     fields = ("tenant", "book")
     fixed_fields = ("tenant",)

@@ -53,6 +53,7 @@ class RunAdmin(ReadOnlyAdmin):
         "problem",
     )
     list_filter = ("kind", "state")
+    empty_says = "The books are checked each night, and when `reconcile` is run."
     fields = (
         ("kind", "state"),
         ("window", "tenant_id"),
@@ -115,7 +116,9 @@ class DifferenceAdmin(ReadOnlyAdmin):
     list_display = ("check_name", "tenant_id", "subject", "expected", "found", "run")
     list_filter = ("check_name",)
     list_select_related = ("run",)
-    search_fields = ("subject",)
+    search_fields = ("subject", "check_name")
+    search_help_text = "Subject, check, id"
+    empty_says = "No run has listed a difference."
     fields = (
         ("check_name", "run"),
         "proves",

@@ -25,6 +25,8 @@ class EpochAdmin(ReadOnlyAdmin):
     )
     list_filter = ("state",)
     search_fields = ("gateway",)
+    search_help_text = "Gateway, id"
+    empty_says = "A gateway opens an epoch when it starts."
     ordering = ("-started_at",)
 
     @state_label(ordering="state", open="success", closed="info")

@@ -30,31 +30,45 @@ class Page:
     address: str
 
 
-def every_page(request: HttpRequest) -> Iterator[Page]:
-    """Yield the pages that this request's user may read, of all models."""
+def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
+    """Yield the pages that this request's user may read, of all models.
+
+    A brief look leaves out orders and later pages of lists, all words but one, and all
+    rows but one.
+    """
     yield Page("front page", reverse("admin:index"))
     for model, pages in sorted(
         admin.site._registry.items(), key=lambda each: each[0]._meta.label_lower
     ):
         if pages.has_view_permission(request):
-            yield from _lists(model, pages, request)
-            yield from _forms(model, pages, request)
-            yield from _autocompletes(model, pages)
+            words = WORDS[:1] if brief else (*WORDS, SHORT_WORD)
+            yield from _lists(model, pages, request, words=words)
+            if not brief:
+                yield from _orders(model, pages, request)
+            yield from _forms(model, pages, request, brief=brief)
+            yield from _autocompletes(model, pages, words=words)
 
 
-def _lists(model: type[Model], pages: Any, request: HttpRequest) -> Iterator[Page]:
+def _lists(
+    model: type[Model], pages: Any, request: HttpRequest, *, words: tuple[str, ...]
+) -> Iterator[Page]:
     label = model._meta.label_lower
     listed = page(_name(model), "changelist")
     yield Page(f"{label} list", listed)
-    yield Page(f"{label} list, page 3", f"{listed}?p=3")
-    for column in range(1, len(pages.get_list_display(request)) + 1):
-        yield Page(f"{label} by column {column}", f"{listed}?o=-{column}")
     if pages.search_fields:
-        for word in (*WORDS, SHORT_WORD):
+        for word in words:
             yield Page(f"{label} search {word!r}", f"{listed}?{SEARCH_VAR}={word}")
     shown = pages.get_changelist_instance(request)
     for query in _filtered(shown):
         yield Page(f"{label} filter {query}", f"{listed}?{query}")
+
+
+def _orders(model: type[Model], pages: Any, request: HttpRequest) -> Iterator[Page]:
+    label, listed = model._meta.label_lower, page(_name(model), "changelist")
+    last = pages.get_changelist_instance(request).paginator.num_pages
+    yield Page(f"{label} list, last page", f"{listed}?p={last}")
+    for column in range(1, len(pages.get_list_display(request)) + 1):
+        yield Page(f"{label} by column {column}", f"{listed}?o=-{column}")
 
 
 def _filtered(shown: Any) -> Iterator[str]:
@@ -72,7 +86,9 @@ def _filtered(shown: Any) -> Iterator[str]:
             yield urlencode({parameters[0]: "company"})
 
 
-def _forms(model: type[Model], pages: Any, request: HttpRequest) -> Iterator[Page]:
+def _forms(
+    model: type[Model], pages: Any, request: HttpRequest, *, brief: bool
+) -> Iterator[Page]:
     label = model._meta.label_lower
     if pages.has_add_permission(request):
         yield Page(f"{label} add", page(_name(model), "add"))
@@ -80,13 +96,17 @@ def _forms(model: type[Model], pages: Any, request: HttpRequest) -> Iterator[Pag
     for which, row in (("first", rows.first()), ("last", rows.last())):
         if row is not None:
             yield Page(f"{label} {which}", page(_name(model), "change", row.pk))
+            if brief:
+                return
             history = page(_name(model), "history", row.pk)
             yield Page(f"{label} {which} history", history)
 
 
-def _autocompletes(model: type[Model], pages: Any) -> Iterator[Page]:
+def _autocompletes(
+    model: type[Model], pages: Any, *, words: tuple[str, ...]
+) -> Iterator[Page]:
     for field in pages.autocomplete_fields:
-        for word in ("", *WORDS, SHORT_WORD):
+        for word in ("", *words):
             asked = urlencode(
                 {
                     "app_label": model._meta.app_label,

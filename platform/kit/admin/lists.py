@@ -8,7 +8,7 @@ Failure: a search for a whole secret never searches, so that the secret is shown
 page and stands in no link.
 """
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
@@ -65,15 +65,23 @@ class LookedUpList(ChangeList):  # type: ignore[misc]
         self.result_list = rows
 
 
-def found(rows: QuerySet[Any], text: str, *, columns: Iterable[str]) -> QuerySet[Any]:
+def found(
+    rows: QuerySet[Any],
+    text: str,
+    *,
+    columns: Iterable[str],
+    more: Callable[[str], Sequence[QuerySet[Any]]],
+) -> QuerySet[Any]:
     """Keep the rows that hold each word of a text in one of their columns.
 
     A column is a path of fields, `tenant__slug`; with `=` in front it is the word or
     it is not. One or two letters are looked for at its beginning. A number finds the
-    row of that id too.
+    row of that id too, and `more` may find others by a word.
     """
     for word in _words(text):
-        rows = rows.filter(pk__in=_with_word(rows.model, word, tuple(columns)))
+        parts = _with_word(rows.model, word, tuple(columns))
+        parts += [each.values("pk") for each in more(word)]
+        rows = rows.filter(pk__in=_together(parts)) if parts else rows.none()
     return rows
 
 
@@ -93,21 +101,21 @@ def _words(text: str) -> list[str]:
 
 def _with_word(
     model: type[Model], word: str, columns: tuple[str, ...]
-) -> QuerySet[Any]:
-    """Return the ids of the rows that hold a word.
-
-    One look-up a column, put together: an OR over several tables would read all rows.
-    """
+) -> list[QuerySet[Any]]:
+    """Return the ids of the rows that hold a word, those of each column apart."""
     manager = model._default_manager
     within = "icontains" if len(word) >= _TRIGRAM else "istartswith"
-    parts = []
+    parts: list[QuerySet[Any]] = []
     for column in columns:
         how = "iexact" if column.startswith("=") else within
         condition = {f"{column.removeprefix('=')}__{how}": word}
         parts.append(manager.filter(**condition).order_by().values("pk"))
     if word.isdecimal() and len(word) <= _BIGINT_DIGITS:
         parts.append(manager.filter(pk=int(word)).order_by().values("pk"))
-    if not parts:
-        return manager.none().values("pk")
+    return parts
+
+
+def _together(parts: list[QuerySet[Any]]) -> QuerySet[Any]:
+    """Put look-ups together as a union: an OR over tables would read all rows."""
     first, *others = parts
     return first.union(*others, all=True) if others else first

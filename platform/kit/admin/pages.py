@@ -36,6 +36,10 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
     def look_up(self, rows: Sequence[Any]) -> None:
         """Read what belongs to the rows of a page of the list, all at once."""
 
+    def rows_with(self, word: str) -> Sequence[QuerySet[Any]]:
+        """Find rows by a word that stands in none of the searched columns."""
+        return ()
+
     def rows_of_secret(self, secret: str) -> QuerySet[Any]:
         """Return the row that a whole secret opens; of most pages there is none."""
         none: QuerySet[Any] = self.model._default_manager.none()
@@ -54,7 +58,8 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
     ) -> tuple[QuerySet[Any], bool]:
         """Search each column by its own index."""
         columns = self.get_search_fields(request)
-        return found(queryset, search_term, columns=columns), False
+        rows = found(queryset, search_term, columns=columns, more=self.rows_with)
+        return rows, False
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Show the list; a whole secret leads to its row and is shown nowhere."""

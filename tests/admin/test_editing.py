@@ -1,0 +1,106 @@
+"""Two people edit one row: the second is told what the first did, and decides."""
+
+import pytest
+from django.test import Client
+
+from tenants import services
+from tests.admin import page, signed_in, submit, words
+from tests.admin.forms import fields_of
+from tests.factories.control import make_model, make_replica
+from tests.factories.tenants import make_tenant
+
+TENANT = "tenants_tenant"
+
+
+@pytest.fixture
+def admin(operator_db: None) -> Client:
+    """Provide an operator's session."""
+    return signed_in()
+
+
+def test_the_second_is_told_and_nothing_is_overwritten(admin: Client) -> None:
+    tenant = make_tenant(name="Old", billing_email="old@example.com")
+    address = page(TENANT, "change", tenant.pk)
+    opened = fields_of(admin.get(address))
+    submit(admin, address, {"name": "First"})
+
+    answer = admin.post(address, {**opened, "name": "Second"})
+    text = words(answer.content)
+    assert answer.status_code == 200
+    assert "This changed while you had it open, last by operator at" in text
+    assert "name is now “First”, it was “Old”" in text
+    tenant.refresh_from_db()
+    assert tenant.name == "First"
+
+
+def test_a_second_save_is_a_decision(admin: Client) -> None:
+    tenant = make_tenant(name="Old")
+    address = page(TENANT, "change", tenant.pk)
+    opened = fields_of(admin.get(address))
+    submit(admin, address, {"name": "First"})
+    told = fields_of(admin.post(address, {**opened, "name": "Second"}))
+    assert told["name"] == "Second"
+    assert admin.post(address, told).status_code == 302
+    tenant.refresh_from_db()
+    assert tenant.name == "Second"
+
+
+def test_what_the_second_had_not_touched_is_taken_over(admin: Client) -> None:
+    tenant = make_tenant(name="Old", billing_email="old@example.com")
+    address = page(TENANT, "change", tenant.pk)
+    opened = fields_of(admin.get(address))
+    submit(admin, address, {"billing_email": "first@example.com"})
+    told = fields_of(admin.post(address, {**opened, "name": "Second"}))
+    assert told["billing_email"] == "first@example.com"
+    admin.post(address, told)
+    tenant.refresh_from_db()
+    assert (tenant.name, tenant.billing_email) == ("Second", "first@example.com")
+
+
+def test_a_change_by_an_action_or_a_program_counts_too(admin: Client) -> None:
+    tenant = make_tenant()
+    address = page(TENANT, "change", tenant.pk)
+    opened = fields_of(admin.get(address))
+    services.suspend_tenant(tenant=tenant)
+    text = words(admin.post(address, {**opened, "name": "Late"}).content)
+    assert "state is now “suspended”, it was “active”" in text
+    tenant.refresh_from_db()
+    assert tenant.name != "Late"
+
+
+@pytest.mark.parametrize("held", ["", "made-up", None])
+def test_a_form_that_does_not_say_how_it_was_opened_is_refused(
+    admin: Client, held: str | None
+) -> None:
+    tenant = make_tenant(name="Old")
+    address = page(TENANT, "change", tenant.pk)
+    opened = fields_of(admin.get(address))
+    opened.pop("opened_as")
+    if held is not None:
+        opened["opened_as"] = held
+    assert admin.post(address, {**opened, "name": "New"}).status_code == 200
+    tenant.refresh_from_db()
+    assert tenant.name == "Old"
+
+
+def test_numbers_and_choices_are_taken_over_like_words(admin: Client) -> None:
+    model = make_model(context_tokens=1000)
+    replica = make_replica(model=model, dialect="vllm")
+    for name, row, first, second, taken in (
+        (
+            "control_servedmodel",
+            model,
+            {"context_tokens": "2000"},
+            "description",
+            "2000",
+        ),
+        ("control_replica", replica, {"dialect": "openai"}, "upstream_model", "openai"),
+    ):
+        address = page(name, "change", row.pk)
+        opened = fields_of(admin.get(address))
+        submit(admin, address, first)
+        told = fields_of(admin.post(address, {**opened, second: "mine"}))
+        assert told[next(iter(first))] == taken
+        assert admin.post(address, told).status_code == 302
+        row.refresh_from_db()
+        assert str(getattr(row, next(iter(first)))) == taken
