@@ -1,5 +1,6 @@
 """Operators' pages of who may call, and how much: a subject a module."""
 
+from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.limits import BudgetAdmin, QuotaAdmin, RateLimitAdmin
@@ -11,6 +12,7 @@ from tenants.admin.tokens import ManagementTokenAdmin
 
 __all__ = [
     "ApiKeyAdmin",
+    "AuditEntryAdmin",
     "BudgetAdmin",
     "InvitationAdmin",
     "ManagementTokenAdmin",

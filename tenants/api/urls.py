@@ -3,6 +3,7 @@
 from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from tenants.api.views.audit import AuditViewSet
 from tenants.api.views.invitations import InvitationViewSet
 from tenants.api.views.keys import KeyViewSet
 from tenants.api.views.limits import (
@@ -29,6 +30,7 @@ router.register("rate-limits", RateLimitViewSet, basename="rate_limit")
 router.register("quotas", QuotaViewSet, basename="quota")
 router.register("budgets", BudgetViewSet, basename="budget")
 router.register("tokens", TokenViewSet, basename="token")
+router.register("audit", AuditViewSet, basename="audit")
 
 urlpatterns = [
     path("me/", MeView.as_view(), name="me"),

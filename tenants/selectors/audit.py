@@ -26,7 +26,7 @@ class Named:
 
 def audit_entries(
     *,
-    chain: int | None = None,
+    tenant_id: int | None = None,
     object_kind: str | None = None,
     object_id: str | None = None,
     action: str | None = None,
@@ -37,7 +37,7 @@ def audit_entries(
 ) -> QuerySet[AuditEntry]:
     """List entries, newest first, of a half-open range of instants."""
     given = {
-        "chain": chain,
+        "chain": tenant_id,
         "object_kind": object_kind,
         "object_id": object_id,
         "action": action,

@@ -24,6 +24,7 @@ MATRIX = {
     "tenants.member": ("v", "v", "-"),
     "tenants.invitation": ("a", "v", "-"),
     "tenants.apikey": ("a", "v", "-"),
+    "tenants.auditentry": ("v", "v", "-"),
     "control.servedmodel": ("a", "v", "-"),
     "control.replica": ("a", "v", "-"),
     "usage.epoch": ("v", "v", "v"),

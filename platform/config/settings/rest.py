@@ -2,6 +2,7 @@
 
 from config.env import ApiSettings, load
 from inference.tokenizers.shipped import SHIPPED
+from kit.acting import ActorKind
 from kit.scopes import DATA_PLANE, EVERY
 
 _api = load(ApiSettings)
@@ -59,6 +60,7 @@ SPECTACULAR_SETTINGS = {
             "quotas": "How many tokens in a window.",
             "budgets": "How much money in a window.",
             "limits": "What the limits come to for a key, a project or a tenant.",
+            "audit": "Who changed what, and when: chains in which nothing can be altered unseen.",
             "models": "What callers may ask for, by its public name.",
             "replicas": "Engine processes that serve a model.",
             "price-books": "What a token costs: versions, immutable once published.",
@@ -74,6 +76,7 @@ SPECTACULAR_SETTINGS = {
     "COMPONENT_SPLIT_PATCH": False,
     "ENUM_GENERATE_CHOICE_DESCRIPTION": False,
     "ENUM_NAME_OVERRIDES": {
+        "ActorKind": [kind.value for kind in ActorKind],
         "CallerKind": ["root_token", "operator_token", "tenant_token"],
         "InvitationState": "tenants.models.Invitation.State",
         "InvoiceState": "metering.billing.models.Invoice.State",

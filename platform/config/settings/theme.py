@@ -127,6 +127,7 @@ UNFOLD = {
             ),
             _group(
                 "Access",
+                ("Audit", "policy", "admin:tenants_auditentry_changelist"),
                 ("Users", "person", "admin:auth_user_changelist"),
                 ("Groups", "group", "admin:auth_group_changelist"),
             ),
