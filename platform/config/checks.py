@@ -2,8 +2,8 @@
 
 The first runs before every command of manage.py and stops it; the others are for
 `check --deploy`, which is for installations that others can reach. What only the
-database can tell is asked with `check --deploy --database operator`. What is no secret has stopped the start
-of every process before any of them runs: `config.secret_rules`.
+database can tell is asked with `check --deploy --database operator`. What is no secret
+has stopped every process before any of them runs: `config.secret_rules`.
 """
 
 from collections.abc import Sequence
