@@ -31,6 +31,8 @@ def wait_until_blocked(sessions: int = 1) -> None:
     deadline = time.monotonic() + PATIENCE_S
     while time.monotonic() < deadline:
         with connections[OPERATOR].cursor() as cursor:
+            # Inside a transaction, sessions that came later would not be seen.
+            cursor.execute("SELECT pg_stat_clear_snapshot()")
             cursor.execute(_WAITING)
             if cursor.fetchone()[0] >= sessions:
                 return

@@ -6,6 +6,7 @@ says when to try again; it is logged, since nothing else would tell.
 """
 
 from collections.abc import Iterator
+from itertools import islice
 from math import ceil
 from typing import Any
 
@@ -25,6 +26,9 @@ from kit.errors import PayloadTooLarge, PlatformError, ServiceUnavailable
 # Where frameworks put an error that is about no single field.
 _NO_FIELD = frozenset({"non_field_errors", "__all__", "detail"})
 _RETRY_AFTER_S = 2
+# A body can hold more wrong names than anybody wants to read.
+_FAULTS_MAX = 50
+_PARAM_CHARS_MAX = 200
 
 log = structlog.get_logger(__name__)
 
@@ -45,7 +49,9 @@ def render(error: Exception, context: dict[str, Any]) -> Response | None:
     refused = _as_refusal(error, context)
     if refused is None:
         return None
-    faults = tuple(_faults(refused.detail)) or (Fault(str(refused.detail)),)
+    faults = tuple(islice(_faults(refused.detail), _FAULTS_MAX)) or (
+        Fault(str(refused.detail)),
+    )
     return Response(
         problem(refused.status_code, *faults, request_id=request_id),
         status=refused.status_code,
@@ -126,4 +132,4 @@ def _faults(detail: Any, path: str | None = None) -> Iterator[Fault]:
             yield from _faults(item, f"{path}.{index}" if nested else path)
     else:
         code = str(getattr(detail, "code", "invalid"))
-        yield Fault(str(detail), path, code)
+        yield Fault(str(detail), path and path[:_PARAM_CHARS_MAX], code)

@@ -9,7 +9,10 @@ from collections.abc import Mapping
 from typing import Any
 
 from rest_framework import serializers
+from rest_framework.exceptions import ErrorDetail
 
+# Of each wrong field, what is wrong with it.
+_Faults = dict[str, list[ErrorDetail]]
 # What JSON must give for a field, and how to say so.
 _TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type, str], ...] = (
     (serializers.CharField, str, "Give text."),
@@ -26,38 +29,61 @@ class Input(serializers.Serializer[Any]):
     """What a request's body may hold."""
 
     def to_internal_value(self, data: Any) -> Any:
-        """Refuse unknown names, then read the fields."""
-        if isinstance(data, Mapping):
-            self._refuse_unknown(data.keys() - self.fields.keys())
-            self._refuse_other_types(data)
-        return super().to_internal_value(data)
+        """Read the fields; what is wrong of all of them is said at once."""
+        if not isinstance(data, Mapping):
+            return super().to_internal_value(data)
+        wrong = self._unknown(data.keys() - self.fields.keys())
+        wrong |= self._other_types(data)
+        try:
+            values = super().to_internal_value(
+                {name: value for name, value in data.items() if name not in wrong}
+            )
+        except serializers.ValidationError as refused:
+            # What is wrong was left out above; that it is missing is no other fault.
+            rest = {
+                name: self._said(name, faults)
+                for name, faults in dict(refused.detail).items()
+                if name not in wrong
+            }
+            raise serializers.ValidationError({**wrong, **rest}) from None
+        if wrong:
+            raise serializers.ValidationError(wrong)
+        return values
 
-    def _refuse_other_types(self, data: Mapping[str, Any]) -> None:
-        wrong = {
-            name: [fault]
+    def _other_types(self, data: Mapping[str, Any]) -> _Faults:
+        return {
+            name: [ErrorDetail(fault, "invalid_type")]
             for name, field in self.fields.items()
             if name in data and (fault := _type_fault(field, data[name]))
         }
-        if wrong:
-            raise serializers.ValidationError(wrong, code="invalid_type")
 
-    def _refuse_unknown(self, unknown: set[str]) -> None:
-        if unknown:
-            known = ", ".join(self.fields)
-            message = f"There is no such field; there are: {known}."
-            raise serializers.ValidationError(
-                {min(unknown): [message]}, code="unknown_field"
-            )
+    def _unknown(self, names: set[str]) -> _Faults:
+        message = f"There is no such field; there are: {', '.join(self.fields)}."
+        return {name: [ErrorDetail(message, "unknown_field")] for name in sorted(names)}
+
+    def _said(self, name: str, faults: Any) -> Any:
+        """Say of a refused choice what there is to choose from."""
+        field = self.fields.get(name)
+        if not isinstance(field, serializers.ChoiceField):
+            return faults
+        choices = ", ".join(str(choice) for choice in field.choices)
+        return [
+            ErrorDetail(f"Choose one of: {choices}.", fault.code)
+            if fault.code == "invalid_choice"
+            else fault
+            for fault in faults
+        ]
 
 
 class Filters(Input):
     """What a list may be narrowed by, in its query."""
 
-    def _refuse_unknown(self, unknown: set[str]) -> None:
-        super()._refuse_unknown(unknown - _PAGING)
+    def _unknown(self, names: set[str]) -> _Faults:
+        return super()._unknown(names - _PAGING)
 
-    def _refuse_other_types(self, data: Mapping[str, Any]) -> None:
+    def _other_types(self, data: Mapping[str, Any]) -> _Faults:
         """Take what a query has: text, whatever is meant."""
+        return {}
 
 
 def _type_fault(field: Any, value: Any) -> str | None:

@@ -9,7 +9,6 @@ that not every request waits for it; each time is logged.
 """
 
 import math
-import time
 
 import structlog
 from django.conf import settings
@@ -31,50 +30,53 @@ class Breaker:
     """Keeps requests from a cache that did not answer a moment ago."""
 
     def __init__(self) -> None:
-        self._open_until_s = 0.0
+        self._until_s = 0.0
 
     def is_open(self, now_s: float) -> bool:
         """Tell whether the cache is left alone."""
-        return now_s < self._open_until_s
+        return now_s < self._until_s
 
     def open(self, now_s: float) -> None:
         """Leave the cache alone for a while."""
-        self._open_until_s = now_s + AWAY_S
+        self._until_s = now_s + AWAY_S
+
+    def close(self) -> None:
+        """Ask the cache again at once."""
+        self._until_s = 0.0
 
 
-_breaker = Breaker()
+breaker = Breaker()
 
 
-def take_request(actor: Actor, *, is_read: bool) -> None:
+def take_request(actor: Actor, *, is_read: bool, now_s: float) -> None:
     """Count a request of a caller; raises `RateLimited` when it has had its share."""
     kind, limit = (
         ("reads", settings.API_READS_PER_MINUTE)
         if is_read
         else ("writes", settings.API_WRITES_PER_MINUTE)
     )
-    _take(f"{kind}:{actor.kind}:{actor.id or 0}", limit, kind)
+    key = f"{kind}:{actor.kind}:{actor.id or 0}"
+    used = _count(key, 1, now_s)
+    if used is not None and used > limit:
+        # What is refused does not count: whoever keeps asking still gets its share.
+        _count(key, -1, now_s)
+        raise _refusal(f"{kind} in a minute: at most {limit}", now_s)
 
 
-def require_few_failures(address: Address | None) -> None:
-    """Raise `RateLimited` for an address that sent too many wrong tokens."""
-    now_s = time.time()
-    used = _used(_failures(address), now_s)
-    if used >= settings.API_FAILED_AUTH_PER_MINUTE:
+def require_few_failures(address: Address | None, *, now_s: float) -> None:
+    """Raise `RateLimited` for an address that sent too many wrong tokens.
+
+    Right ones of that address are not looked at either: to look is the work that this
+    spares.
+    """
+    used = _count(_failures(address), 0, now_s)
+    if used is not None and used >= settings.API_FAILED_AUTH_PER_MINUTE:
         raise _refusal("wrong tokens from this address", now_s)
 
 
-def count_failure(address: Address | None) -> None:
+def count_failure(address: Address | None, *, now_s: float) -> None:
     """Count a wrong token against the address that sent it."""
-    _count(_failures(address), time.time(), 1)
-
-
-def _take(key: str, limit: int, what: str) -> None:
-    now_s = time.time()
-    used = _count(key, now_s, 1)
-    if used is not None and used > limit:
-        # What is refused does not count: whoever keeps asking still gets its share.
-        _count(key, now_s, -1)
-        raise _refusal(f"{what} in a minute: at most {limit}", now_s)
+    _count(_failures(address), 1, now_s)
 
 
 def _refusal(what: str, now_s: float) -> RateLimited:
@@ -89,16 +91,9 @@ def _failures(address: Address | None) -> str:
     return f"failures:{address}"
 
 
-def _used(key: str, now_s: float) -> float:
-    """Return the count of the last minute; 0 where it cannot be known."""
-    used = _count(key, now_s, 0)
-    return used if used is not None else 0.0
-
-
-def _count(key: str, now_s: float, step: int) -> float | None:
+def _count(key: str, step: int, now_s: float) -> float | None:
     """Add to this minute's count and return the sliding one; None without a cache."""
-    monotonic_s = time.monotonic()
-    if _breaker.is_open(monotonic_s):
+    if breaker.is_open(now_s):
         return None
     minute, elapsed_s = divmod(now_s, WINDOW_S)
     this, last = f"{key}:{int(minute)}", f"{key}:{int(minute) - 1}"
@@ -111,7 +106,7 @@ def _count(key: str, now_s: float, step: int) -> float | None:
             current = cache.get(this, 0)
         before = cache.get(last, 0)
     except (RedisError, OSError) as away:
-        _breaker.open(monotonic_s)
+        breaker.open(now_s)
         log.warning("throttles_are_off", error=type(away).__name__, for_s=AWAY_S)
         return None
     except ValueError:

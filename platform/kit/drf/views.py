@@ -9,6 +9,7 @@ Failure: every error has the body of `kit.drf.problems`, and every answer an
 `x-request-id`, the caller's own when it sent a UUID.
 """
 
+import time
 from collections.abc import Collection, Mapping
 from contextlib import ExitStack
 from dataclasses import replace
@@ -86,15 +87,16 @@ class ManagementView(APIView):
 
     def perform_authentication(self, request: Request) -> None:
         """Find out who calls, and count the request against its share."""
-        address = client_address(request._request)
-        throttles.require_few_failures(address)
+        address, now_s = client_address(request._request), time.time()
+        throttles.require_few_failures(address, now_s=now_s)
         try:
             super().perform_authentication(request)
         except InvalidApiKey:
-            throttles.count_failure(address)
+            throttles.count_failure(address, now_s=now_s)
             raise
         if isinstance(request.user, Actor):
-            throttles.take_request(request.user, is_read=_is_read(request))
+            is_read = _is_read(request)
+            throttles.take_request(request.user, is_read=is_read, now_s=now_s)
 
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check the caller, become it, and see that it asks for this once and now."""
