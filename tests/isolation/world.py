@@ -1,0 +1,285 @@
+"""Two tenants with a row of everything, and the callers that may try to reach it.
+
+Rows are made as the product makes them where that takes a service, and committed, so
+that every role of the database sees them. Each text of a tenant's holds its canary.
+"""
+
+import datetime as dt
+import itertools
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from django.conf import settings
+from django.contrib.auth import get_user_model
+from django.test import Client
+
+from kit import api_keys
+from kit.orm.atomic import atomic
+from kit.orm.roles import as_operator
+from kit.scopes import EVERY, OPERATORS, TENANTS, Scope
+from metering.billing.issuing import issue_invoice
+from metering.billing.models import Invoice
+from metering.pricing.selectors import last_published
+from metering.pricing.services import draft_version
+from metering.reconciliation.models import Run
+from tenants.models import (
+    Budget,
+    Invitation,
+    Level,
+    ManagementToken,
+    Member,
+    Plan,
+    Project,
+    ProjectMember,
+    Quota,
+    RateLimit,
+    Role,
+    SetBy,
+    Tenant,
+    Window,
+)
+from tenants.roles import scopes_of
+from tests.factories.billing import CLOSED, make_draft, make_tenant_of
+from tests.factories.control import make_model, make_replica
+from tests.factories.pricing import make_book, make_price
+from tests.factories.tenants import default_project, make_key, make_project
+from tests.isolation.snapshots import checksum
+
+_numbers = itertools.count(1)
+MODEL = "guarded-model"
+MANAGERS = frozenset({Role.OWNER, Role.ADMIN})
+A_MOMENT = dt.datetime(2026, 11, 1, tzinfo=dt.UTC)
+A_YEAR = dt.timedelta(days=365)
+
+
+@dataclass(frozen=True, slots=True)
+class Caller:
+    """Somebody who calls: what it holds, and whom it belongs to."""
+
+    name: str
+    token: str | None
+    scopes: frozenset[Scope] = frozenset()
+    # None for strangers and operators.
+    side: str | None = None
+    is_operator: bool = False
+    # Whether it reaches the open project.
+    in_project: bool = True
+    # Whether it sees the tokens of programs, beside its own.
+    manages: bool = True
+
+    @property
+    def holds_everything(self) -> bool:
+        """Tell whether no rule beyond scopes may refuse it."""
+        return self.scopes in (EVERY, TENANTS)
+
+    def client(self) -> Client:
+        """Return a client that sends the token."""
+        headers = {"Authorization": f"Bearer {self.token}"} if self.token else {}
+        return Client(headers=headers, raise_request_exception=False)
+
+
+@dataclass(slots=True)
+class Side:
+    """One tenant and the ids of its rows, by what they are."""
+
+    name: str
+    canary: str
+    tenant: Tenant
+    project: Project
+    # That no developer is in.
+    closed_project: Project
+    ids: dict[str, int] = field(default_factory=dict)
+    members: dict[Role, Member] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class World:
+    """Both tenants, what belongs to the installation, and all callers."""
+
+    sides: Mapping[str, Side]
+    shared: Mapping[str, int]
+    callers: tuple[Caller, ...]
+    # Of the second tenant's rows, before anybody tries anything.
+    untouched: str
+
+
+def make_world() -> World:
+    """Make both tenants, what belongs to the installation, and the callers."""
+    model = make_model(name=MODEL)
+    book = make_book()
+    make_price(model=model.name, book=book)
+    with as_operator(), atomic():
+        draft = draft_version(
+            book=book,
+            effective_at=A_MOMENT + A_YEAR,
+            copy_from=last_published(book=book),
+        )
+    shared = {
+        "model": model.pk,
+        "replica": make_replica(model=model).pk,
+        "price_book": book.pk,
+        # A draft: what is published cannot be changed by anybody.
+        "version": draft.number,
+    }
+    with as_operator(), atomic():
+        shared["run"] = Run.objects.create(
+            kind=Run.Kind.RECONCILE, started_at=A_MOMENT
+        ).pk
+        shared["plan"] = Plan.objects.create(
+            slug="plan", name="Plan", is_default=True
+        ).pk
+    sides = {name: make_side(name) for name in ("a", "b")}
+    with as_operator(), atomic():
+        callers = (*callers_without_tenant(), *callers_of(sides["a"]))
+    with atomic():
+        untouched = checksum(sides["b"].tenant.pk)
+    return World(sides, shared, callers, untouched)
+
+
+def make_side(name: str) -> Side:
+    """Make a tenant with a row of everything."""
+    canary = f"canary-{name}-{next(_numbers)}"
+    tenant = make_tenant_of(
+        slug=canary, name=f"{canary} Ltd", billing_email=f"{canary}@bills.example"
+    )
+    project = default_project(tenant)
+    closed = make_project(tenant=tenant, slug=f"{canary}-closed", name=canary)
+    side = Side(name, canary, tenant, project, closed)
+    side.ids |= {
+        "tenant": tenant.pk,
+        "project": project.pk,
+        "closed_project": closed.pk,
+        "key": make_key(project=project, name=f"{canary} key").row.pk,
+        "closed_key": make_key(project=closed, name=f"{canary} closed").row.pk,
+        "invoice": issued(tenant).pk,
+    }
+    with as_operator(), atomic():
+        for role in Role:
+            side.members[role] = make_member(side, role)
+        side.ids["member"] = side.members[Role.VIEWER].pk
+        side.ids["invitation"] = Invitation.objects.create(
+            tenant=tenant,
+            email=f"{canary}@invited.example",
+            role=Role.VIEWER,
+            digest=_digest(),
+            # Sent two days ago, so that it may be sent again.
+            expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=5),
+        ).pk
+        side.ids["token"] = make_token(side, TENANTS, name=f"{canary} token")[0].pk
+        side.ids |= _limits(side)
+    return side
+
+
+def issued(tenant: Tenant) -> Invoice:
+    """Issue an invoice: tenants see no drafts."""
+    draft = make_draft(tenant=tenant)
+    with as_operator():
+        return issue_invoice(invoice=draft, now=CLOSED)
+
+
+def make_member(side: Side, role: Role) -> Member:
+    """Make a member, in the open project where the role is kept to projects."""
+    number = next(_numbers)
+    email = f"{side.canary}-{number}@members.example"
+    user = get_user_model().objects.create_user(f"{side.canary}-{number}", email)
+    member = Member.objects.create(
+        tenant=side.tenant, user=user, email=email, name=side.canary, role=role
+    )
+    ProjectMember.objects.create(
+        tenant=side.tenant, project=side.project, member=member
+    )
+    return member
+
+
+def make_token(
+    side: Side | None,
+    scopes: frozenset[Scope],
+    *,
+    name: str = "token",
+    member: Member | None = None,
+) -> tuple[ManagementToken, str]:
+    """Make a management token; without a side, an operator's."""
+    prefix = api_keys.TENANT_TOKEN_PREFIX if side else api_keys.OPERATOR_TOKEN_PREFIX
+    text = api_keys.generate(prefix)
+    row = ManagementToken.objects.create(
+        tenant=side.tenant if side else None,
+        member=member,
+        name=name,
+        digest=api_keys.digest(text, settings.MANAGEMENT_TOKEN_SECRET),
+        shown=api_keys.shown(text),
+        scopes=sorted(scopes),
+    )
+    return row, text
+
+
+def callers_of(side: Side) -> list[Caller]:
+    """Return the callers of one tenant: its roles, and a program per scope."""
+    found = []
+    for role, member in side.members.items():
+        _, text = make_token(side, TENANTS, member=member)
+        found.append(
+            Caller(
+                f"{side.name} {role}",
+                text,
+                scopes_of(role),
+                side.name,
+                manages=role in MANAGERS,
+            )
+        )
+    homeless = make_member(side, Role.DEVELOPER)
+    ProjectMember.objects.filter(member=homeless).delete()
+    _, text = make_token(side, TENANTS, member=homeless)
+    found.append(
+        Caller(
+            f"{side.name} developer of nothing",
+            text,
+            scopes_of(Role.DEVELOPER),
+            side.name,
+            in_project=False,
+            manages=False,
+        )
+    )
+    for scope in sorted(TENANTS):
+        held = frozenset({scope})
+        _, text = make_token(side, held)
+        found.append(Caller(f"{side.name} {scope}", text, held, side.name))
+    return found
+
+
+def callers_without_tenant() -> list[Caller]:
+    """Return strangers and operators."""
+    reading = frozenset(s for s in EVERY if s.endswith(":read"))
+    found = [
+        Caller("anonymous", None),
+        Caller("wrong token", "tgt_" + "x" * 49),
+        Caller("root", settings.OPERATOR_TOKEN, EVERY, is_operator=True),
+    ]
+    for name, scopes in (("operator", EVERY), ("reading operator", reading)):
+        _, text = make_token(None, scopes)
+        found.append(Caller(name, text, scopes, is_operator=True))
+    _, text = make_token(None, EVERY - OPERATORS)
+    found.append(
+        Caller("operator of tenants", text, EVERY - OPERATORS, is_operator=True)
+    )
+    return found
+
+
+def _limits(side: Side) -> dict[str, int]:
+    holder = {
+        "tenant": side.tenant,
+        "level": Level.TENANT,
+        "set_by": SetBy.TENANT,
+        "model": MODEL,
+    }
+    rate = RateLimit.objects.create(
+        unit=RateLimit.Unit.REQUESTS, window=RateLimit.Window.MINUTE, value=60, **holder
+    )
+    quota = Quota.objects.create(window=Window.DAY, value=1000, **holder)
+    budget = Budget.objects.create(
+        window=Window.MONTH, amount_picos=10**12, currency="USD", **holder
+    )
+    return {"rate_limit": rate.pk, "quota": quota.pk, "budget": budget.pk}
+
+
+def _digest() -> str:
+    return api_keys.digest(api_keys.generate(), settings.INVITATION_SECRET)
