@@ -8,11 +8,11 @@ loses, in the same transaction, the credentials that carried it.
 import datetime as dt
 from collections.abc import Collection
 
-from kit.errors import Conflict, PermissionDenied
+from kit.errors import Conflict
 from kit.orm.atomic import atomic
 from kit.orm.saving import change
 from tenants.models import Member, ProjectMember, Role
-from tenants.roles import as_role, scopes_of
+from tenants.roles import as_role
 from tenants.services.authority import (
     Standing,
     open_projects,
@@ -50,8 +50,8 @@ def update_member(
     """Change a member's role, projects or both; what they no longer cover is revoked.
 
     Raises `PermissionDenied` for a role that the caller cannot give, an owner that it
-    cannot touch, and one's own raise; `InvalidRequest` for a project that is not there;
-    `Conflict` for the last owner and for one who has left.
+    cannot touch; `InvalidRequest` for a project that is not there; `Conflict` for the
+    last owner and for one who has left.
     """
     wanted = None if role is None else as_role(role)
     with atomic():
@@ -88,12 +88,7 @@ def remove_member(*, member: Member, now: dt.datetime) -> Member:
 
 
 def _give(row: Member, role: Role, standing: Standing) -> None:
-    if row.pk == standing.member_id and not scopes_of(role) < scopes_of(row.role):
-        raise PermissionDenied(
-            "Nobody gives himself a higher role. Ask an owner.",
-            param="role",
-            code="own_role",
-        )
+    # So nobody raises himself: what he may give, he may do already.
     require_may_give(role, standing)
     if row.role == Role.OWNER:
         _keep_an_owner(row)
