@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.admin.utils import flatten
 from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
@@ -43,7 +44,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         "previous",
         "digest",
     )
-    readonly_fields = fields
+    readonly_fields = tuple(flatten(fields))
 
     def look_up(self, rows: Sequence[AuditEntry]) -> None:
         """Read who acted and on which tenants, for a page of entries at once."""
