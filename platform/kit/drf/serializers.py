@@ -42,7 +42,7 @@ class Input(serializers.Serializer[Any]):
             # What is wrong was left out above; that it is missing is no other fault.
             rest = {
                 name: self._said(name, faults)
-                for name, faults in dict(refused.detail).items()
+                for name, faults in _by_field(refused.detail).items()
                 if name not in wrong
             }
             raise serializers.ValidationError({**wrong, **rest}) from None
@@ -84,6 +84,11 @@ class Filters(Input):
     def _other_types(self, data: Mapping[str, Any]) -> _Faults:
         """Take what a query has: text, whatever is meant."""
         return {}
+
+
+def _by_field(detail: Any) -> dict[str, Any]:
+    """Return faults by field; those that are of none stand where DRF puts them."""
+    return detail if isinstance(detail, dict) else {"non_field_errors": detail}
 
 
 def _type_fault(field: Any, value: Any) -> str | None:
