@@ -207,7 +207,9 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
         issued = services.rotate_key(api_key=row, now=timezone.now(), overlap=overlap)
         return issued.key, issued.row
 
-    @action(description="Rotate", icon="autorenew", permissions=["change"])
+    @action(  # type: ignore[untyped-decorator]
+        description="Rotate", icon="autorenew", permissions=["change"]
+    )
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Replace the key by a new one."""
         return self.rotate_page(request, object_id)

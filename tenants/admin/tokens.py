@@ -141,7 +141,9 @@ class ManagementTokenAdmin(IssuingAdmin):
         issued = services.rotate_token(token=row, now=timezone.now(), overlap=overlap)
         return issued.token, issued.row
 
-    @action(description="Rotate", icon="autorenew", permissions=["change"])
+    @action(  # type: ignore[untyped-decorator]
+        description="Rotate", icon="autorenew", permissions=["change"]
+    )
     def rotate(self, request: HttpRequest, object_id: str) -> HttpResponse:
         """Replace the token by a new one."""
         return self.rotate_page(request, object_id)

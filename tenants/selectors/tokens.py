@@ -107,7 +107,7 @@ def _within_reach() -> QuerySet[ManagementToken]:
     rows = ManagementToken.objects.all()
     if actor.tenant_id is not None:
         rows = rows.filter(tenant_id=actor.tenant_id)
-    return rows if rights.manages(actor) else rows.filter(member_id=actor.member_id)
+    return rows if rights.manages(actor) else rows.filter(Q(member=actor.member_id))
 
 
 def _condition(name: str, value: object, now: dt.datetime) -> Q:

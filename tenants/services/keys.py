@@ -241,16 +241,16 @@ def _checked(given: KeyRights, row: ApiKey, *, kept: bool) -> dict[str, Any]:
     return checked
 
 
-def _check_new_expiry(row: Any, expires_at: dt.datetime | None) -> None:
+def _check_new_expiry(row: ApiKey, expires_at: dt.datetime | None) -> None:
     """Refuse the past, and to outlive the overlap with a replacement."""
-    credentials.require_future(expires_at, now=row.read_at)
+    credentials.require_future(expires_at, now=_read_at(row))
     newer = _replacement(row)
     # What was replaced has an expiry: the end of the overlap.
-    if newer and (expires_at is None or expires_at > row.expires_at):
+    if newer and row.expires_at and (expires_at is None or expires_at > row.expires_at):
         raise credentials.refuse_replaced("key", newer)
 
 
-def _locked(api_key: ApiKey) -> Any:
+def _locked(api_key: ApiKey) -> ApiKey:
     """Return the key as it is now, locked, with the database's instant of reading.
 
     Raises `NotFound` and `PermissionDenied`.
@@ -268,6 +268,11 @@ def _locked(api_key: ApiKey) -> Any:
         raise NotFound(f"There is no API key {api_key.pk}.")
     rights.refuse_others("key", member_id=row.member_id)
     return row
+
+
+def _read_at(row: ApiKey) -> dt.datetime:
+    read_at: dt.datetime = row.read_at  # type: ignore[attr-defined]
+    return read_at
 
 
 def _replacement(row: ApiKey) -> int | None:

@@ -215,17 +215,17 @@ def _require_expiry(
 
 
 def _check_new_expiry(
-    row: Any, expires_at: dt.datetime | None, *, now: dt.datetime
+    row: ManagementToken, expires_at: dt.datetime | None, *, now: dt.datetime
 ) -> None:
     """Refuse the past, too far a future, and to outlive the overlap."""
-    _require_expiry(row, expires_at, now=max(now, row.read_at))
+    _require_expiry(row, expires_at, now=max(now, _read_at(row)))
     newer = _replacement(row)
     # What was replaced has an expiry: the end of the overlap.
-    if newer and (expires_at is None or expires_at > row.expires_at):
+    if newer and row.expires_at and (expires_at is None or expires_at > row.expires_at):
         raise credentials.refuse_replaced("token", newer)
 
 
-def _locked(token: ManagementToken) -> Any:
+def _locked(token: ManagementToken) -> ManagementToken:
     """Return the token as it is now, locked, with the database's instant of reading.
 
     Raises `NotFound`: whoever may not change a token may not see it either.
@@ -245,6 +245,11 @@ def _locked(token: ManagementToken) -> Any:
     ):
         raise NotFound(f"There is no token {token.pk}.")
     return row
+
+
+def _read_at(row: ManagementToken) -> dt.datetime:
+    read_at: dt.datetime = row.read_at  # type: ignore[attr-defined]
+    return read_at
 
 
 def _replacement(row: ManagementToken) -> int | None:

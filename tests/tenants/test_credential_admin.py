@@ -150,8 +150,8 @@ def test_rotating_takes_a_csrf_token(operator_db: None) -> None:
 
 def test_disabling_enabling_and_revoking_say_what_they_hit(admin: Client) -> None:
     row = make_key().row
-    dialog = admin.get(action(KEY, "revoke", row.pk))
-    assert "never used" in words(dialog.content)
+    unused = admin.get(action(KEY, "revoke", row.pk))
+    assert "never used" in words(unused.content)
     note_use(row, at=timezone.now())
     dialog = words(admin.get(action(KEY, "disable", row.pk)).content)
     assert "Requests in the last hour: 0." in dialog

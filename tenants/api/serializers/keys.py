@@ -68,12 +68,12 @@ class KeyOutput(serializers.ModelSerializer[ApiKey]):
     @extend_schema_field(serializers.DateTimeField(allow_null=True))
     def get_last_used_at(self, row: ApiKey) -> dt.datetime | None:
         """Return when it was last used."""
-        return row.last_use and row.last_use.last_used_at
+        return row.last_use.last_used_at if row.last_use else None
 
     @extend_schema_field(serializers.CharField(allow_null=True))
     def get_last_used_model(self, row: ApiKey) -> str | None:
         """Return what it was last used for."""
-        return row.last_use and row.last_use.model
+        return row.last_use.model if row.last_use else None
 
 
 @example(examples.ISSUED_KEY)

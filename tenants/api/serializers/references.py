@@ -27,11 +27,13 @@ class ProjectReference(serializers.PrimaryKeyRelatedField[Project]):
         "does_not_exist": "There is no project {pk_value}."
     }
 
-    def get_queryset(self) -> QuerySet[Project]:
+    def get_queryset(self) -> QuerySet[Project] | None:
         """Return the projects that the caller is kept to."""
-        rows: QuerySet[Project] = super().get_queryset()
+        rows = super().get_queryset()
         projects = current().project_ids
-        return rows if projects is None else rows.filter(pk__in=projects)
+        if rows is None or projects is None:
+            return rows
+        return rows.filter(pk__in=projects)
 
 
 class MemberReference(serializers.PrimaryKeyRelatedField[Member]):
@@ -41,7 +43,7 @@ class MemberReference(serializers.PrimaryKeyRelatedField[Member]):
         "does_not_exist": "There is no member {pk_value}."
     }
 
-    def get_queryset(self) -> QuerySet[Member]:
+    def get_queryset(self) -> QuerySet[Member] | None:
         """Leave out who was removed."""
-        rows: QuerySet[Member] = super().get_queryset()
-        return rows.filter(removed_at=None)
+        rows = super().get_queryset()
+        return None if rows is None else rows.filter(removed_at=None)

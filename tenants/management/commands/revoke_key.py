@@ -46,7 +46,7 @@ class Command(BaseCommand):
         except PlatformError as refused:
             raise CommandError(refused.message) from None
         if options["json"]:
-            answer = {"id": row.pk, "revoked_at": row.revoked_at.isoformat()}
+            answer = {"id": row.pk, "revoked_at": str(row.revoked_at)}
             self.stdout.write(json.dumps(answer))
         else:
             self.stdout.write(f"Key {row.pk}, {row}, is revoked.")

@@ -27,7 +27,7 @@ def use(operator_db: None) -> Use:
 def last_use(use: Use) -> tuple[dt.datetime, str] | None:
     """Return when a key was last used, and for what."""
     row = KeyUse.objects.filter(api_key_id=use.api_key_id).first()
-    return row and (row.last_used_at, row.model)
+    return (row.last_used_at, row.model) if row else None
 
 
 def test_the_latest_request_of_a_batch_is_the_last_use(use: Use) -> None:
