@@ -60,10 +60,13 @@ def test_what_the_second_had_not_touched_is_taken_over(admin: Client) -> None:
 def test_a_change_by_an_action_or_a_program_counts_too(admin: Client) -> None:
     tenant = make_tenant()
     address = page(TENANT, "change", tenant.pk)
+    submit(admin, address, {"name": "Before"})
     opened = fields_of(admin.get(address))
     services.suspend_tenant(tenant=tenant)
     text = words(admin.post(address, {**opened, "name": "Late"}).content)
     assert "state is now “suspended”, it was “active”" in text
+    # Not by whoever used the admin last: the audit knows better.
+    assert "last by system at" in text
     tenant.refresh_from_db()
     assert tenant.name != "Late"
 

@@ -1,4 +1,4 @@
-"""A large installation in seconds: rows in bulk, by SQL, as no service would write them.
+"""A large installation in seconds: rows in bulk, by SQL, as no service writes them.
 
 For speed and counts of queries only: the sizes and the spread are like a real one's,
 the digests and sums prove nothing. The first tenant has a tenth of all keys.
@@ -38,7 +38,7 @@ CREATE TEMP TABLE nth_tenant ON COMMIT DROP AS
 CREATE UNIQUE INDEX ON nth_tenant (n);
 INSERT INTO tenants_project (tenant_id, slug, name, created_at, archived_at)
 SELECT t.id, 'project-' || i / %(tenants)s, 'Project ' || i, now() - interval '2 days',
-    CASE WHEN i %% 40 = 0 THEN now() END
+    CASE WHEN i %% 40 = 39 THEN now() END
 FROM generate_series(0, %(projects)s - 1) i
 JOIN nth_tenant t ON t.n = i %% %(tenants)s;
 """
@@ -87,7 +87,8 @@ INSERT INTO control_replica (model_id, name, url, dialect, upstream_model, crede
     state, created_at)
 SELECT m.id, m.name || '-' || n, 'http://10.0.0.' || n || ':8000', 'vllm', '', '',
     'active', now()
-FROM control_servedmodel m, generate_series(1, 5) n WHERE m.name LIKE 'model-of-scale%%';
+FROM control_servedmodel m, generate_series(1, 5) n
+WHERE m.name LIKE 'model-of-scale%%';
 INSERT INTO usage_epoch (gateway, epoch, state, last_seq, admitted, settled, voided,
     started_at, heartbeat_at)
 SELECT 'gateway-of-scale-' || n, 1, 'closed', 100, 100, 100, 0,
@@ -139,8 +140,8 @@ INSERT INTO billing_period (tenant_id, first_date, end_date, starts_at, ends_at,
     closed_at)
 SELECT id, '2026-01-01', '2026-02-01', '2026-01-01Z', '2026-02-01Z', 'closed', now()
 FROM nth_tenant;
-INSERT INTO billing_invoice (public_id, tenant_id, period_id, seller_id, provider, state,
-    number, currency, exact_picos, amount_minor, lines_sha256, provider_reference,
+INSERT INTO billing_invoice (public_id, tenant_id, period_id, seller_id, provider,
+    state, number, currency, exact_picos, amount_minor, lines_sha256, provider_reference,
     hosted_url, problem, created_at)
 SELECT gen_random_uuid(), p.tenant_id, p.id, s.id, 'offline', 'open', 'S-' || p.id,
     'USD', 1000000000000, 100, repeat('0', 64), '', '', '', now()
@@ -150,7 +151,8 @@ INSERT INTO ledger_account (tenant_id, kind, currency)
 SELECT id, kind, 'USD' FROM nth_tenant, unnest(ARRAY['accrued', 'revenue']) kind;
 WITH posted AS (
     INSERT INTO ledger_transaction (tenant_id, kind, source, occurred_at)
-    SELECT t.id, 'usage', 'scale ' || i, now() FROM nth_tenant t, generate_series(1, 5) i
+    SELECT t.id, 'usage', 'scale ' || i, now()
+    FROM nth_tenant t, generate_series(1, 5) i
     RETURNING id, tenant_id
 )
 INSERT INTO ledger_entry (tenant_id, transaction_id, account_id, amount_picos)
