@@ -141,8 +141,8 @@ INSERT INTO billing_period (tenant_id, first_date, end_date, starts_at, ends_at,
 SELECT id, '2026-01-01', '2026-02-01', '2026-01-01Z', '2026-02-01Z', 'closed', now()
 FROM nth_tenant;
 INSERT INTO billing_invoice (public_id, tenant_id, period_id, seller_id, provider,
-    state, number, currency, exact_picos, amount_minor, lines_sha256, provider_reference,
-    hosted_url, problem, created_at)
+    state, number, currency, exact_picos, amount_minor, lines_sha256,
+    provider_reference, hosted_url, problem, created_at)
 SELECT gen_random_uuid(), p.tenant_id, p.id, s.id, 'offline', 'open', 'S-' || p.id,
     'USD', 1000000000000, 100, repeat('0', 64), '', '', '', now()
 FROM billing_period p, billing_seller s
