@@ -34,6 +34,12 @@ class AmountField(forms.CharField):
 class LimitForm(forms.ModelForm):  # type: ignore[type-arg]
     """A new limit, or what may change of one."""
 
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if "warn_at" in self.fields:
+            self.fields["warn_at"].widget = UnfoldAdminTextInputWidget()
+            self.fields["warn_at"].help_text = "Percents, ascending: 50, 80, 95."
+
     def clean(self) -> dict[str, Any]:
         """Find the one holder of a new limit."""
         cleaned: dict[str, Any] = super().clean() or self.cleaned_data

@@ -14,7 +14,8 @@ from tenants.admin.limit_forms import BudgetForm, LimitForm
 from tenants.models import Budget, Limit, Quota, RateLimit
 
 _WHOM = (("plan", "level"), "tenant", "project", "api_key")
-_TERMS = ("model", ("is_hard", "ends_at"))
+_LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
+_TERMS = ("model", "is_hard", "ends_at")
 
 
 class _LimitAdmin(ServiceAdmin):
@@ -160,7 +161,7 @@ class BudgetAdmin(_LimitAdmin):
 def holder_name(row: Limit) -> str:
     """Say whom a limit is for."""
     if row.plan is not None:
-        return f"plan {row.plan}: each {row.get_level_display().lower()}"
+        return f"plan {row.plan}: each {_LEVELS[row.level]}"
     of = row.project or row.api_key
     return f"{row.tenant} / {of}" if of else str(row.tenant)
 
