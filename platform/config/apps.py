@@ -14,7 +14,8 @@ class ConfigConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register the system checks, and the groups that each migration makes."""
+        """Register checks, what sends messages, and the groups of each migration."""
+        import_module("config.celery")
         import_module("config.checks")
         groups = import_module("config.groups")
         post_migrate.connect(groups.put_in_place, dispatch_uid="config.groups")
