@@ -3,7 +3,8 @@
 JSON for machines, `key=value` for eyes. What callers send may turn up in a value (a
 path, a model's name, the text of an exception), so every value is cut to a bounded
 length and rid of control characters: nobody can write a line that we did not. Bodies,
-keys and prompts are never handed to a logger at all.
+keys and prompts are never handed to a logger at all; a secret of ours that comes in a
+path, as that of an invitation does, is cut down to its prefix.
 
 Failure: a value that cannot be rendered is shown by its type.
 """
@@ -16,6 +17,8 @@ from typing import Any, Literal
 
 import structlog
 from structlog.types import Processor
+
+from kit import api_keys
 
 Style = Literal["json", "console"]
 
@@ -79,7 +82,8 @@ def _bounded(
         if isinstance(value, _PLAIN):
             continue
         most = EXCEPTION_CHARS_MAX if name == "exception" else VALUE_CHARS_MAX
-        event[name] = _printable(_text(value)[:most])
+        # Before it is cut: half a secret would not be found any more.
+        event[name] = _printable(_without_secrets(_text(value))[:most])
     return event
 
 
@@ -88,6 +92,10 @@ def _text(value: object) -> str:
         return str(value)
     except Exception:
         return f"<{type(value).__name__}>"
+
+
+def _without_secrets(text: str) -> str:
+    return api_keys.PATTERN.sub(lambda found: f"{found[0].partition('_')[0]}_…", text)
 
 
 def _printable(text: str) -> str:

@@ -93,3 +93,13 @@ def test_less_than_the_level_is_not_written() -> None:
 def test_the_console_shows_the_event_first() -> None:
     (line,) = logged("log.info('ready', port=1, note='two words')", style="console")
     assert line == 'info    ready port=1 note="two words" logger=tollgate.test'
+
+
+@pytest.mark.parametrize("kind", ["tg", "tgt", "tgo", "tgi"])
+def test_a_secret_in_a_path_is_cut_down_to_its_prefix(kind: str) -> None:
+    secret = f"{kind}_{'aB3' * 16}z"
+    path = f"/accounts/invitation/{secret}/"
+    seen = event(f"log.warning('Not Found: {path}', path={'x' * 460 + path!r})")
+    assert seen["event"] == f"Not Found: /accounts/invitation/{kind}_…/"
+    assert seen["path"].endswith(f"{kind}_…/")
+    assert "aB3" not in json.dumps(seen)
