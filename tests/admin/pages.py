@@ -22,6 +22,7 @@ WORDS = ("company-77", "server", "nowhere-at-all", "4321")
 BRIEF_WORDS = ("company-4",)
 # Too few letters for an index of trigrams.
 SHORT_WORD = "co"
+_FOREIGN = ("allauth.", "axes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +33,13 @@ class Page:
     address: str
 
 
+def our_pages() -> list[tuple[type[Model], Any]]:
+    """Return the models with their pages, but for those that a library brings."""
+    found = admin.site._registry.items()
+    ours = [each for each in found if not type(each[1]).__module__.startswith(_FOREIGN)]
+    return sorted(ours, key=lambda each: each[0]._meta.label_lower)
+
+
 def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
     """Yield the pages that this request's user may read, of all models.
 
@@ -39,9 +47,7 @@ def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
     but one row.
     """
     yield Page("front page", reverse("admin:index"))
-    for model, pages in sorted(
-        admin.site._registry.items(), key=lambda each: each[0]._meta.label_lower
-    ):
+    for model, pages in our_pages():
         if pages.has_view_permission(request):
             words = BRIEF_WORDS if brief else (*WORDS, SHORT_WORD)
             yield from _lists(model, pages, request, words=words)

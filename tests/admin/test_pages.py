@@ -1,0 +1,58 @@
+"""Every page of the admin answers, with as many queries for few rows as for many."""
+
+from http import HTTPStatus
+from typing import Any
+
+import pytest
+from django.contrib.auth.models import User
+from django.db import connections
+from django.test import Client, RequestFactory
+from django.test.utils import CaptureQueriesContext
+from pytest_django import DjangoDbBlocker
+
+from kit.orm.roles import OPERATOR, as_operator
+from tests.admin import signed_in
+from tests.admin.pages import Page, every_page
+from tests.databases import cloned
+from tests.factories.scale import Scale, seed
+
+# Of both sizes a page of a list and a part of a row's page are full.
+SMALL = Scale(tenants=60, projects=120, keys=600, members=180, entries=600, days=2)
+LARGE = Scale(tenants=180, projects=360, keys=1800, members=540, entries=1800, days=2)
+QUERIES_MAX = 24
+
+
+@pytest.mark.timeout(240)
+def test_queries_do_not_grow_with_the_rows(
+    postgres_server: str, django_db_blocker: DjangoDbBlocker
+) -> None:
+    with django_db_blocker.unblock():
+        few = counted(postgres_server, SMALL)
+        many = counted(postgres_server, LARGE)
+    assert len(few) > 100
+    refused = {name for name, (status, _) in many.items() if status != HTTPStatus.OK}
+    assert refused == set()
+    # What a process reads once, of content types, the first pages pay for.
+    growing = {name: many[name] for name in few if few[name][1] < many[name][1]}
+    assert growing == {}
+    costly = {name: made for name, (_, made) in many.items() if made > QUERIES_MAX}
+    assert costly == {}
+
+
+def counted(server: str, scale: Scale) -> dict[str, tuple[int, int]]:
+    """Return the status and the number of queries of each page at a size."""
+    with cloned(server) as database, as_operator():
+        seed(database.url_for("owner"), scale)
+        client = signed_in()
+        asked: Any = RequestFactory().get("/admin/")
+        asked.user = User.objects.get(is_superuser=True)
+        found = list(every_page(asked, brief=True))
+        # What is read once in a process is no cost of a page.
+        client.get(found[0].address)
+        return {each.name: _counted(client, each) for each in found}
+
+
+def _counted(client: Client, page: Page) -> tuple[int, int]:
+    with CaptureQueriesContext(connections[OPERATOR]) as made:
+        response = client.get(page.address)
+    return response.status_code, len(made)
