@@ -223,9 +223,9 @@ class ApiSettings(Settings):
         300, ge=1, description="Writes of one token that are taken in a minute."
     )
     api_failed_auth_per_minute: int = Field(
-        60,
+        600,
         ge=1,
-        description="Wrong tokens of one address in a minute, after which it has to wait.",
+        description="Wrong tokens of one address in a minute, after which they are answered with 429.",
     )
 
 

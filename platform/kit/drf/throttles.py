@@ -63,20 +63,14 @@ def take_request(actor: Actor, *, is_read: bool, now_s: float) -> None:
         raise _refusal(f"{kind} in a minute: at most {limit}", now_s)
 
 
-def require_few_failures(address: Address | None, *, now_s: float) -> None:
-    """Raise `RateLimited` for an address that sent too many wrong tokens.
+def take_failure(address: Address | None, *, now_s: float) -> None:
+    """Count a wrong token; raises `RateLimited` when its address sends too many.
 
-    Right ones of that address are not looked at either: to look is the work that this
-    spares.
+    Right ones of that address are taken all the same: many people may share it.
     """
-    used = _count(_failures(address), 0, now_s)
-    if used is not None and used >= settings.API_FAILED_AUTH_PER_MINUTE:
+    used = _count(f"failures:{address}", 1, now_s)
+    if used is not None and used > settings.API_FAILED_AUTH_PER_MINUTE:
         raise _refusal("wrong tokens from this address", now_s)
-
-
-def count_failure(address: Address | None, *, now_s: float) -> None:
-    """Count a wrong token against the address that sent it."""
-    _count(_failures(address), 1, now_s)
 
 
 def _refusal(what: str, now_s: float) -> RateLimited:
@@ -85,10 +79,6 @@ def _refusal(what: str, now_s: float) -> RateLimited:
         f"Too many {what}. Try again in {wait_s} seconds.",
         headers={"Retry-After": str(wait_s)},
     )
-
-
-def _failures(address: Address | None) -> str:
-    return f"failures:{address}"
 
 
 def _count(key: str, step: int, now_s: float) -> float | None:

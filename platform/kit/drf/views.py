@@ -88,11 +88,10 @@ class ManagementView(APIView):
     def perform_authentication(self, request: Request) -> None:
         """Find out who calls, and count the request against its share."""
         address, now_s = client_address(request._request), time.time()
-        throttles.require_few_failures(address, now_s=now_s)
         try:
             super().perform_authentication(request)
         except InvalidApiKey:
-            throttles.count_failure(address, now_s=now_s)
+            throttles.take_failure(address, now_s=now_s)
             raise
         if isinstance(request.user, Actor):
             is_read = _is_read(request)

@@ -18,8 +18,7 @@ from kit.drf import throttles
 from kit.drf.throttles import (
     AWAY_S,
     breaker,
-    count_failure,
-    require_few_failures,
+    take_failure,
     take_request,
 )
 from kit.errors import RateLimited
@@ -84,12 +83,11 @@ def test_who_keeps_asking_still_gets_its_share() -> None:
 
 def test_an_address_is_refused_after_too_many_wrong_tokens() -> None:
     for _ in range(3):
-        require_few_failures(ADDRESS, now_s=MINUTE)
-        count_failure(ADDRESS, now_s=MINUTE)
+        take_failure(ADDRESS, now_s=MINUTE)
     with pytest.raises(RateLimited, match="wrong tokens"):
-        require_few_failures(ADDRESS, now_s=MINUTE)
-    require_few_failures(address_of("192.0.2.2"), now_s=MINUTE)
-    require_few_failures(ADDRESS, now_s=MINUTE + 180)
+        take_failure(ADDRESS, now_s=MINUTE)
+    take_failure(address_of("192.0.2.2"), now_s=MINUTE)
+    take_failure(ADDRESS, now_s=MINUTE + 180)
 
 
 @pytest.fixture
