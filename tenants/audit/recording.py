@@ -16,7 +16,7 @@ from typing import Any
 from kit.acting import current
 from kit.json_values import JsonObject
 from kit.orm.atomic import atomic, cursor
-from kit.orm.audited import Told, changed
+from kit.orm.audited import Told, changed, turn_wanted
 from tenants.audit.canonical import SALT_BYTES, Link, detail_digest
 from tenants.models.audit import INSTALLATION, AuditDetail, AuditEntry, AuditHead
 
@@ -56,6 +56,7 @@ class _Place:
 def connect() -> None:
     """Record every change that is told of from now on."""
     changed.connect(_record, dispatch_uid="tenants.audit")
+    turn_wanted.connect(_take_turn, dispatch_uid="tenants.audit")
 
 
 def append(told: Told) -> AuditEntry:
@@ -85,6 +86,11 @@ def append(told: Told) -> AuditEntry:
             previous=place.previous,
         )
         return _write(link, detail)
+
+
+def _take_turn(*, tenant_id: int, **_: Any) -> None:
+    # A chain without a head has had no change yet, and nobody to wait for.
+    AuditHead.objects.select_for_update().filter(pk=tenant_id).first()
 
 
 def _record(*, told: Told, **_: Any) -> None:

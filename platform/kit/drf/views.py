@@ -36,6 +36,7 @@ from kit.drf.schema import ManagementSchema
 from kit.drf.serializers import Filters, Input
 from kit.errors import InvalidApiKey, InvalidRequest
 from kit.orm.atomic import atomic
+from kit.orm.audited import take_turn
 from kit.orm.roles import as_operator, as_tenant, current_alias
 from kit.scopes import Scope
 
@@ -109,7 +110,9 @@ class ManagementView(APIView):
             self._role.enter_context(as_operator())
         if _is_read(request):
             return
-        if not self._in_transaction:
+        if actor.tenant_id is not None:
+            take_turn(actor.tenant_id)
+        else:
             self._role.enter_context(atomic())
             self._in_transaction = True
         self._claim(request._request, actor)

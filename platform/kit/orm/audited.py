@@ -49,6 +49,17 @@ class Told:
 
 # Sent with `told`.
 changed = Signal()
+# Sent with `tenant_id`, before the first change of a request.
+turn_wanted = Signal()
+
+
+def take_turn(tenant_id: int) -> None:
+    """Wait until no other transaction changes things of this tenant.
+
+    Taken before anything else is locked, so that two requests of one tenant cannot each
+    hold what the other waits for.
+    """
+    turn_wanted.send(sender=None, tenant_id=tenant_id)
 
 
 def tell(
