@@ -61,6 +61,12 @@ def lies_within(address: Address | None, networks: Iterable[Network]) -> bool:
     return address is not None and any(address in network for network in networks)
 
 
+def lies_inside(network: Network, others: Iterable[Network]) -> bool:
+    """Tell whether all of a network lies in a single one of the others."""
+    first, last = network[0], network[-1]
+    return any(first in other and last in other for other in others)
+
+
 def _remedy(text: str) -> str:
     shown = f"'{text[:50]}'"
     try:

@@ -1,9 +1,9 @@
 """Writes of management tokens: issue, change, rotate, revoke.
 
 A token never holds more than its issuer, and a member's own never more than the role.
-Its scopes can be narrowed and not widened: what a program holds is decided once, by
-whoever hands it out. Owns: that a token's text exists only in the `IssuedToken` handed
-to its caller.
+Issued by a token, it neither outlives that one nor opens from elsewhere. Its scopes can
+be narrowed and not widened: what a program holds is decided once, by whoever hands it
+out. Owns: that a token's text exists only in the `IssuedToken` handed to its caller.
 """
 
 import datetime as dt
@@ -71,7 +71,7 @@ def issue_token(
 
     Without a `tenant` it is an operator's, with a `member` that person's, else a
     service's of the tenant. A person's expires: in 90 days unless it is said otherwise,
-    within a year.
+    within a year. Bounds that are left out are those of the token that issues it.
 
     Raises `InvalidRequest`, and `PermissionDenied` for what its issuer may not give.
     """
@@ -82,16 +82,18 @@ def issue_token(
             if tenant is None:
                 raise InvalidRequest("A member's token has a tenant.", param="tenant")
             holder = credentials.member_of(member, tenant=tenant)
-            bounds.setdefault("expires_at", now + PERSONAL_DEFAULT)
+        held = rights.bounds()
         row = ManagementToken(tenant=tenant, member=holder, name=name.strip())
         row.scopes = credentials.scopes_given(
             scopes, among=_among(row), member=row.member
         )
         row.allowed_networks = credentials.networks_of(
-            bounds.get("allowed_networks", ())
+            bounds.get("allowed_networks", held.allowed_networks)
         )
-        row.expires_at = bounds.get("expires_at")
+        usual = None if holder is None else now + PERSONAL_DEFAULT
+        row.expires_at = bounds.get("expires_at", held.end_of(usual))
         _require_expiry(row, row.expires_at, now=now)
+        _refuse_beyond(held, row)
         return _issued(row)
 
 
@@ -101,7 +103,8 @@ def update_token(
     """Rename a token, move its expiry or its networks, take scopes away.
 
     Raises `Conflict` when it is revoked, which is for good, and when it would outlive
-    its replacement's overlap.
+    its replacement's overlap; `PermissionDenied` for widening it beyond the token by
+    which it is changed, be it the same one.
     """
     with atomic():
         row = _locked(token)
@@ -112,9 +115,7 @@ def update_token(
         if "scopes" in changes:
             checked["scopes"] = _narrowed(row, changes["scopes"])
         if "allowed_networks" in changes:
-            checked["allowed_networks"] = credentials.networks_of(
-                changes["allowed_networks"]
-            )
+            checked["allowed_networks"] = _networks(row, changes["allowed_networks"])
         if "expires_at" in changes and changes["expires_at"] != row.expires_at:
             _check_new_expiry(row, changes["expires_at"], now=now)
         change(row, checked)
@@ -143,6 +144,7 @@ def rotate_token(
         if state is not TokenState.ACTIVE:
             raise Conflict(f"The token is {state} and cannot be rotated.")
         rights.refuse_to_show("token", member_id=row.member_id)
+        _refuse_beyond(rights.bounds(), row)
         handed_on = {name: getattr(row, name) for name in _HANDED_ON}
         fresh = ManagementToken(replaces=row, **handed_on)
         fresh.scopes = credentials.scopes_given(
@@ -194,6 +196,22 @@ def _among(row: ManagementToken) -> frozenset[Scope]:
     return EVERY if row.kind is TokenKind.OPERATOR else TENANTS
 
 
+def _refuse_beyond(held: rights.Bounds, row: ManagementToken) -> None:
+    """Refuse to hand out a token that reaches further than the one that does it."""
+    rights.refuse_to_outlive(row.expires_at, held=held)
+    rights.refuse_other_networks(row.allowed_networks, held=held)
+
+
+def _networks(row: ManagementToken, asked: Collection[str]) -> list[str]:
+    networks = credentials.networks_of(asked)
+    # What opens from everywhere is only ever narrowed.
+    if row.allowed_networks and networks != row.allowed_networks:
+        rights.refuse_other_networks(
+            networks, held=rights.bounds(), kept=row.allowed_networks
+        )
+    return networks
+
+
 def _narrowed(row: ManagementToken, asked: Collection[str]) -> list[str]:
     scopes = credentials.scopes_given(
         asked, among=_among(row), member=row.member, kept=row.scopes
@@ -217,12 +235,14 @@ def _require_expiry(
 def _check_new_expiry(
     row: ManagementToken, expires_at: dt.datetime | None, *, now: dt.datetime
 ) -> None:
-    """Refuse the past, too far a future, and to outlive the overlap."""
+    """Refuse the past, too far a future, and to outlive the overlap or who does it."""
     _require_expiry(row, expires_at, now=max(now, _read_at(row)))
-    newer = _replacement(row)
+    if row.expires_at is None or (expires_at and expires_at < row.expires_at):
+        return
     # What was replaced has an expiry: the end of the overlap.
-    if newer and row.expires_at and (expires_at is None or expires_at > row.expires_at):
+    if newer := _replacement(row):
         raise credentials.refuse_replaced("token", newer)
+    rights.refuse_to_outlive(expires_at, held=rights.bounds())
 
 
 def _locked(token: ManagementToken) -> ManagementToken:

@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.networks import address_of, lies_within, network_of
+from kit.networks import address_of, lies_inside, lies_within, network_of
 
 V4, V6 = IPv4Address("192.0.2.7"), IPv6Address("2001:db8::7")
 
@@ -83,3 +83,22 @@ def test_the_family_in_which_an_address_comes_makes_no_difference(
     network = network_of(str(ip_network((address, prefix), strict=False)))
     for form in (f"{address}", f"::ffff:{address}", f"[::ffff:{address}]:1"):
         assert lies_within(address_of(form), [network])
+
+
+@pytest.mark.parametrize(
+    ("network", "is_inside"),
+    [
+        ("10.1.0.0/16", True),
+        ("10.0.0.0/8", True),
+        ("10.0.0.1/32", True),
+        ("2001:db8:1::/48", True),
+        ("10.0.0.0/7", False),
+        ("0.0.0.0/0", False),
+        ("::/0", False),
+        ("192.0.2.1/32", False),
+    ],
+)
+def test_a_network_lies_inside_a_single_other(network: str, is_inside: bool) -> None:
+    others = [network_of("10.0.0.0/8"), network_of("2001:db8::/32")]
+    assert lies_inside(network_of(network), others) is is_inside
+    assert not lies_inside(network_of(network), [])

@@ -22,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("operator_db")
 
 DAY = dt.timedelta(days=1)
 OPERATOR_OF_TOKENS = Actor(
-    ActorKind.OPERATOR_TOKEN, 1, scopes=frozenset({Scope.TOKENS_WRITE})
+    ActorKind.OPERATOR, 1, scopes=frozenset({Scope.TOKENS_WRITE})
 )
 
 
