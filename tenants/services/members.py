@@ -23,8 +23,8 @@ from tenants.services.authority import (
 from tenants.services.places import (
     add_places,
     drop_places,
+    keep_within_reach,
     revoke_all,
-    revoke_beyond_reach,
 )
 
 
@@ -47,7 +47,9 @@ def update_member(
     project_ids: Collection[int] | None = None,
     now: dt.datetime,
 ) -> Member:
-    """Change a member's role, projects or both; what they no longer cover is revoked.
+    """Change a member's role, projects or both; what they no longer cover goes.
+
+    Of his keys some lose scopes and some are revoked, of his offers some are revoked.
 
     Raises `PermissionDenied` for a role that the caller cannot give, an owner that it
     cannot touch; `InvalidRequest` for a project that is not there; `Conflict` for the
@@ -63,7 +65,7 @@ def update_member(
         if project_ids is not None:
             _move(row, project_ids)
         # Once, at the end: of two changes the first alone may cover less than both.
-        revoke_beyond_reach(row, now)
+        keep_within_reach(row, now)
     return row
 
 

@@ -7,6 +7,7 @@ from django.db.models import QuerySet
 
 from kit.orm.audited import tell, values
 from kit.orm.saving import change, create
+from kit.scopes import Scope
 from tenants.models import (
     ApiKey,
     Invitation,
@@ -41,10 +42,12 @@ def revoke_all(member: Member, now: dt.datetime) -> None:
             change(row, {"revoked_at": now}, action="revoke")
 
 
-def revoke_beyond_reach(member: Member, now: dt.datetime) -> None:
-    """Revoke what a member holds or has offered beyond his present role and projects.
+def keep_within_reach(member: Member, now: dt.datetime) -> None:
+    """Take from a member what goes beyond his present role and projects.
 
-    Tokens are not among it: each use of one is held against the role anew.
+    A key loses the scopes that the role has not, and is revoked when none is left or
+    its project is out of reach; so is an offer of a role that may do more. Tokens are
+    not touched: each use of one is held against the role anew.
     """
     scopes = scopes_of(member.role)
     projects: set[int] | None = None
@@ -53,8 +56,11 @@ def revoke_beyond_reach(member: Member, now: dt.datetime) -> None:
         projects = set(places.values_list("project_id", flat=True))
     for key in _keys(member):
         is_within = projects is None or key.project_id in projects
-        if not is_within or not scopes.issuperset(key.scopes):
+        left = sorted(scopes.intersection(map(Scope, key.scopes)))
+        if not is_within or not left:
             change(key, {"revoked_at": now}, action="revoke")
+        elif len(left) < len(key.scopes):
+            change(key, {"scopes": left}, action="narrow")
     for offer in _offers(member, now):
         if not scopes >= scopes_of(offer.role):
             change(offer, {"revoked_at": now}, action="revoke")

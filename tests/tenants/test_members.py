@@ -1,10 +1,13 @@
 """Members: roles, projects, leaving, and that a tenant keeps an owner."""
 
 import datetime as dt
+from collections.abc import Iterator
+from contextlib import contextmanager
 from threading import Thread
 
 import pytest
 
+from inference.control.models import Publication
 from kit.acting import Actor, ActorKind, acting_as
 from kit.errors import Conflict, InvalidRequest, PermissionDenied
 from kit.orm.atomic import atomic
@@ -13,6 +16,7 @@ from kit.orm.roles import as_operator
 from kit.scopes import TENANTS, Scope
 from tenants import selectors, services
 from tenants.models import ApiKey, ManagementToken, Member, ProjectMember, Role, Tenant
+from tenants.roles import SCOPES
 from tests.concurrency import as_another_operator, wait_until_blocked
 from tests.factories.members import acting_for
 from tests.factories.tenants import (
@@ -42,6 +46,27 @@ def own_key(member: Member, project: object = None) -> ApiKey:
         fields["project"] = project
     ApiKey.objects.filter(pk=row.pk).update(**fields)
     return row
+
+
+def published() -> dict[str, int]:
+    """Return the version of each published API key, by its name there."""
+    rows = Publication.objects.filter(kind=Publication.Kind.API_KEY)
+    return dict(rows.values_list("key", "version"))
+
+
+@contextmanager
+def listening() -> Iterator[list[Told]]:
+    """Collect what is told to the audit."""
+    heard: list[Told] = []
+
+    def listen(told: Told, **_: object) -> None:
+        heard.append(told)
+
+    changed.connect(listen)
+    try:
+        yield heard
+    finally:
+        changed.disconnect(listen)
 
 
 def is_revoked(row: ApiKey | ManagementToken) -> bool:
@@ -173,17 +198,8 @@ def test_a_member_is_in_exactly_the_projects_that_are_named(tenant: Tenant) -> N
     one, two, three = (make_project(tenant=tenant) for _ in range(3))
     member = make_member(tenant=tenant, role=Role.DEVELOPER, projects=[one, two])
     kept, lost = own_key(member, two), own_key(member, one)
-    told: list[Told] = []
-
-    def listen(told: Told, **_: object) -> None:
-        heard.append(told)
-
-    heard = told
-    changed.connect(listen)
-    try:
+    with listening() as told:
         services.set_projects(member=member, project_ids=[two.pk, three.pk], now=NOW)
-    finally:
-        changed.disconnect(listen)
     places = ProjectMember.objects.filter(member=member)
     assert {place.project_id for place in places} == {two.pk, three.pk}
     assert not is_revoked(kept)
@@ -233,6 +249,39 @@ def test_keys_beyond_the_new_role_are_revoked_and_those_within_are_not(
     assert not is_revoked(kept)
     services.change_role(member=member, role=Role.VIEWER, now=NOW)
     assert is_revoked(kept)
+
+
+def test_a_lower_role_takes_from_keys_what_it_may_not_do(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A role in between: it may list models and generates nothing.
+    between = {**SCOPES, Role.VIEWER: SCOPES[Role.VIEWER] | {Scope.MODELS}}
+    monkeypatch.setattr("tenants.roles.SCOPES", between)
+    member = make_member(tenant=tenant, role=Role.ADMIN)
+    narrowed, untouched, emptied = (own_key(member) for _ in range(3))
+    ApiKey.objects.filter(pk=untouched.pk).update(scopes=["models"])
+    ApiKey.objects.filter(pk=emptied.pk).update(scopes=["embed", "generate"])
+    service, revoked = make_key(tenant=tenant).row, own_key(member)
+    services.revoke_key(api_key=revoked, now=NOW)
+    before = published()
+    with listening() as told:
+        services.change_role(member=member, role=Role.VIEWER, now=NOW)
+    said = [(each.action, each.row, [*each.after]) for each in told]
+    assert said[1:] == [
+        ("narrow", narrowed, ["scopes"]),
+        ("revoke", emptied, ["revoked_at"]),
+    ]
+    for row in (narrowed, untouched, emptied, service, revoked):
+        row.refresh_from_db()
+    assert narrowed.scopes == untouched.scopes == ["models"]
+    assert emptied.revoked_at == NOW
+    assert len(service.scopes) == len(revoked.scopes) == 3
+    # The gateways hear of both, in the transaction that changed them.
+    heard = {name for name, version in published().items() if version != before[name]}
+    assert heard == {narrowed.digest, emptied.digest}
+    services.change_role(member=member, role=Role.ADMIN, now=NOW)
+    narrowed.refresh_from_db()
+    assert narrowed.scopes == ["models"]
 
 
 def test_who_has_left_does_not_change(tenant: Tenant) -> None:
