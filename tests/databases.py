@@ -129,6 +129,8 @@ def _schema_mark() -> str:
     files = [
         *ROOT.glob("*/**/migrations/*.py"),
         *ROOT.glob("platform/kit/orm/*.py"),
+        # The groups that each migration puts in place.
+        ROOT / "platform" / "config" / "groups.py",
         ROOT / "requirements" / "dev.txt",
     ]
     content = hashlib.sha256()

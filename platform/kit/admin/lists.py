@@ -1,8 +1,9 @@
 """Lists that cost the same whether there are a hundred rows or a million.
 
-Counting stops at `COUNT_MAX`, and the page says so: to count more takes longer than to
-show it, and nobody pages that far. Each searched column is looked up by its own index,
-and what belongs to the rows of one page is read for all of them at once.
+Counting stops at `COUNT_MAX`, for what is searched at `SEARCHED_MAX`, and the page says
+so: to count more takes longer than to show it, and nobody pages that far. A page is
+found by its ids alone, and then its rows are read with all that belongs to them. Each
+searched column is looked up by its own index.
 
 Failure: a search for a whole secret never searches, so that the secret is shown on no
 page and stands in no link.
@@ -12,8 +13,9 @@ from collections.abc import Callable, Iterable, Sequence
 from functools import cached_property
 from typing import Any
 
+from django.contrib.admin.utils import lookup_spawns_duplicates
 from django.core.paginator import Paginator
-from django.db.models import Model, QuerySet
+from django.db.models import Model, Q, QuerySet
 from django.http import HttpRequest
 from django.utils.text import smart_split, unescape_string_literal
 from unfold.views import ChangeList
@@ -21,6 +23,7 @@ from unfold.views import ChangeList
 from kit import api_keys
 
 COUNT_MAX = 100_000
+SEARCHED_MAX = 2_000
 # More words than anybody types; each one costs a look-up per searched column.
 WORDS_MAX = 8
 _BIGINT_DIGITS = 18
@@ -29,19 +32,20 @@ _TRIGRAM = 3
 
 
 class BoundedPaginator(Paginator):  # type: ignore[type-arg]
-    """Pages of a list that is counted up to `COUNT_MAX` and no further."""
+    """Pages of a list that is counted up to `count_max` and no further."""
 
     template_name = "kit/pagination.html"
+    count_max = COUNT_MAX
 
     @cached_property
     def is_bounded(self) -> bool:
         """Tell whether there are more rows than were counted."""
-        return self._counted > COUNT_MAX
+        return self._counted > self.count_max
 
     @cached_property
     def count(self) -> int:
         """Return how many rows the pages hold."""
-        return min(self._counted, COUNT_MAX)
+        return min(self._counted, self.count_max)
 
     @cached_property
     def _counted(self) -> int:
@@ -49,7 +53,13 @@ class BoundedPaginator(Paginator):  # type: ignore[type-arg]
         if not isinstance(rows, QuerySet):
             return len(rows)
         # In order, all rows would be sorted before the first was counted.
-        return rows.order_by()[: COUNT_MAX + 1].count()
+        return rows.order_by()[: self.count_max + 1].count()
+
+
+class SearchedPaginator(BoundedPaginator):
+    """Pages of what a search found."""
+
+    count_max = SEARCHED_MAX
 
 
 class LookedUpList(ChangeList):  # type: ignore[misc]
@@ -60,7 +70,11 @@ class LookedUpList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and what belongs to its rows."""
         super().get_results(request)
-        rows: list[Any] = list(self.result_list)
+        # In order first: a join for the sake of 50 rows would be made for all.
+        ids = list(self.result_list.values_list("pk", flat=True))
+        whole = self.apply_select_related(self.root_queryset).order_by()
+        read = {row.pk: row for row in whole.filter(pk__in=ids)}
+        rows = [read[each] for each in ids if each in read]
         self.model_admin.look_up(rows)
         self.result_list = rows
 
@@ -79,9 +93,9 @@ def found(
     row of that id too, and `more` may find others by a word.
     """
     for word in _words(text):
-        parts = _with_word(rows.model, word, tuple(columns))
-        parts += [each.values("pk") for each in more(word)]
-        rows = rows.filter(pk__in=_together(parts)) if parts else rows.none()
+        conditions = _with_word(rows.model, word, tuple(columns))
+        conditions += [Q(pk__in=each.values("pk")) for each in more(word)]
+        rows = rows.filter(_narrow(rows.model, conditions) or _any(conditions))
     return rows
 
 
@@ -99,23 +113,42 @@ def _words(text: str) -> list[str]:
     return [word for word in words if word][:WORDS_MAX]
 
 
-def _with_word(
-    model: type[Model], word: str, columns: tuple[str, ...]
-) -> list[QuerySet[Any]]:
-    """Return the ids of the rows that hold a word, those of each column apart."""
+def _with_word(model: type[Model], word: str, columns: tuple[str, ...]) -> list[Q]:
+    """Return what a row must fulfil one of to hold a word, a column each."""
     manager = model._default_manager
     within = "icontains" if len(word) >= _TRIGRAM else "istartswith"
-    parts: list[QuerySet[Any]] = []
+    conditions = []
     for column in columns:
         how = "iexact" if column.startswith("=") else within
-        condition = {f"{column.removeprefix('=')}__{how}": word}
-        parts.append(manager.filter(**condition).order_by().values("pk"))
+        path = column.removeprefix("=")
+        condition = Q(**{f"{path}__{how}": word})
+        if lookup_spawns_duplicates(model._meta, path):
+            condition = Q(pk__in=manager.filter(condition).order_by().values("pk"))
+        conditions.append(condition)
     if word.isdecimal() and len(word) <= _BIGINT_DIGITS:
-        parts.append(manager.filter(pk=int(word)).order_by().values("pk"))
-    return parts
+        conditions.append(Q(pk=int(word)))
+    return conditions
 
 
-def _together(parts: list[QuerySet[Any]]) -> QuerySet[Any]:
-    """Put look-ups together as a union: an OR over tables would read all rows."""
+def _narrow(model: type[Model], conditions: list[Q]) -> Q | None:
+    """Return the few rows that fulfil any condition, by id; None where they are many.
+
+    Each condition by its own index, and put together: an OR over several tables would
+    read all rows to find three.
+    """
+    manager = model._default_manager
+    parts = [manager.filter(each).order_by().values_list("pk") for each in conditions]
+    if not parts:
+        return Q(pk__in=[])
     first, *others = parts
-    return first.union(*others, all=True) if others else first
+    ids = (first.union(*others, all=True) if others else first)[: SEARCHED_MAX + 1]
+    found_ids = {each for (each,) in ids}
+    return Q(pk__in=found_ids) if len(ids) <= SEARCHED_MAX else None
+
+
+def _any(conditions: list[Q]) -> Q:
+    """Return the condition of what many rows fulfil: a page of them is soon found."""
+    whole = Q()
+    for each in conditions:
+        whole |= each
+    return whole

@@ -14,11 +14,19 @@ from unfold.admin import ModelAdmin
 from kit.admin.bulk import BulkAction, offered
 from kit.admin.dialogs import go_to
 from kit.admin.editing import changed_last, held_form
-from kit.admin.lists import BoundedPaginator, LookedUpList, found, is_secret
+from kit.admin.lists import (
+    BoundedPaginator,
+    LookedUpList,
+    SearchedPaginator,
+    found,
+    is_secret,
+)
 from kit.errors import PlatformError
 from kit.orm.audited import Audited
 
 _AUDIT = "admin:tenants_auditentry_changelist"
+# What the admin's autocompletion asks with.
+_AUTOCOMPLETED = "term"
 
 
 class _Pages(ModelAdmin):  # type: ignore[misc]
@@ -60,6 +68,19 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
         columns = self.get_search_fields(request)
         rows = found(queryset, search_term, columns=columns, more=self.rows_with)
         return rows, False
+
+    def get_paginator(
+        self,
+        request: HttpRequest,
+        queryset: Any,
+        per_page: int,
+        *args: Any,
+        **kwargs: Any,
+    ) -> Any:
+        """Count what was searched less far than a whole list."""
+        is_searched = request.GET.get(SEARCH_VAR) or _AUTOCOMPLETED in request.GET
+        pages = SearchedPaginator if is_searched else self.paginator
+        return pages(queryset, per_page, *args, **kwargs)
 
     def changelist_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
         """Show the list; a whole secret leads to its row and is shown nowhere."""
