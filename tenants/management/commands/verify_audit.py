@@ -109,10 +109,10 @@ def _as_text(verdict: Verdict) -> str:
         for each in verdict.listed
     ]
     seen = (
-        f"{verdict.entries:,} entries of {verdict.chains:,} chains, "
-        f"{verdict.anchors:,} anchors."
+        f"entries: {verdict.entries:,}, chains: {verdict.chains:,}, "
+        f"anchors: {verdict.anchors:,}."
     )
-    found = f"{verdict.differences:,} differences" if lines else "No difference"
+    found = f"Differences: {verdict.differences:,}" if lines else "No difference"
     if verdict.differences > len(verdict.listed):
         found += f" ({len(verdict.listed)} listed)"
-    return "\n".join([*lines, f"{found}. {seen}"])
+    return "\n".join([*lines, f"{found}; {seen}"])

@@ -299,7 +299,7 @@ def test_the_command_tells_scripts(
     call_command("verify_audit", json=True)
     assert json.loads(capsys.readouterr().out)["differences"] == 0
     call_command("verify_audit", tenant=tenant.slug)
-    assert "No difference. 8 entries of 1 chains" in capsys.readouterr().out
+    assert "No difference; entries: 8, chains: 1" in capsys.readouterr().out
     with pytest.raises(CommandError) as unknown:
         call_command("verify_audit", tenant="nobody")
     with pytest.raises(CommandError) as unread:
