@@ -14,6 +14,7 @@ from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_key_by_text, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
 from tenants.selectors.members import Holdings, holdings, member, members
+from tenants.selectors.places import actor_in, place
 from tenants.selectors.plans import (
     plan,
     plan_of,
@@ -30,6 +31,7 @@ __all__ = [
     "EffectiveLimits",
     "Holdings",
     "TokenHolder",
+    "actor_in",
     "actor_key",
     "api_key",
     "api_key_by_text",
@@ -46,6 +48,7 @@ __all__ = [
     "limits",
     "member",
     "members",
+    "place",
     "plan",
     "plan_of",
     "plans",

@@ -21,14 +21,9 @@ from kit.errors import NotFound
 from kit.networks import Address, lies_within, network_of
 from kit.scopes import READS, Scope
 from tenants import rights
-from tenants.models import (
-    ManagementToken,
-    Member,
-    ProjectMember,
-    Tenant,
-    TokenKind,
-)
-from tenants.roles import KEPT_TO_PROJECTS, scopes_of
+from tenants.models import ManagementToken, Tenant, TokenKind
+from tenants.roles import scopes_of
+from tenants.selectors.places import projects_reached
 
 _KINDS = {
     TokenKind.OPERATOR: Q(tenant=None),
@@ -159,13 +154,6 @@ def _actor_of(row: ManagementToken) -> Actor | None:
         tenant_id=tenant.pk,
         member_id=member.pk,
         scopes=scopes & scopes_of(member.role),
-        project_ids=_projects_of(member),
+        project_ids=projects_reached(member),
         is_suspended=is_suspended,
     )
-
-
-def _projects_of(member: Member) -> frozenset[int] | None:
-    if member.role not in KEPT_TO_PROJECTS:
-        return None
-    places = ProjectMember.objects.filter(member=member)
-    return frozenset(places.values_list("project_id", flat=True))

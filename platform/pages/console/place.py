@@ -1,0 +1,57 @@
+"""Pages of one tenant: whoever is signed in takes up the place that they have there.
+
+From then on the page runs as the tenant's database role and acts as the member: the
+rows of other tenants are not there, and services hold what is done against the role.
+
+Failure: a tenant where one has no place is the 404 of one that does not exist; what the
+member may not do is 403.
+"""
+
+from dataclasses import replace
+from functools import wraps
+from typing import Any
+
+from django.http import HttpRequest, HttpResponse
+
+from kit.acting import acting_as, current
+from kit.errors import PermissionDenied
+from kit.orm.audited import take_turn
+from kit.orm.roles import as_tenant
+from kit.scopes import Scope
+from pages.access import Page, refusal, signed_in_page
+from tenants import selectors
+
+
+def place_page(page: Page) -> Page:
+    """Let members of the tenant in the address see a page, and act there as such.
+
+    The page is called with the `place`, a `Member` with its tenant. What it writes is
+    one transaction.
+    """
+
+    @signed_in_page
+    @wraps(page)
+    def answer(request: HttpRequest, tenant: str, **named: Any) -> HttpResponse:
+        place = selectors.place(user_id=request.user.pk or 0, slug=tenant)
+        actor = replace(selectors.actor_in(place), request_id=current().request_id)
+        try:
+            with as_tenant(place.tenant_id), acting_as(actor):
+                if request.method == "POST":
+                    take_turn(place.tenant_id)
+                return page(request, place=place, **named)
+        except PermissionDenied as refused:
+            return refusal(request, 403, "Not yours to do", refused.message)
+
+    return answer
+
+
+def require(scope: Scope) -> None:
+    """Raise `PermissionDenied` unless whoever acts holds a right."""
+    actor = current()
+    if actor.may(scope):
+        return
+    raise PermissionDenied(
+        "The tenant is suspended: it can be looked at, and nothing of it changes."
+        if actor.is_suspended
+        else f"Your role does not hold the right {scope}. Ask an owner or admin."
+    )
