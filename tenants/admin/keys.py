@@ -89,6 +89,8 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
         "last_model",
         "expires_at",
     )
+    # What is shown and the member are searched for; nobody puts them in order.
+    sortable_by = ("name", "tenant", "project", "last_used", "expires_at")
     list_filter = (StateFilter, KeyUpkeepFilter)
     list_select_related = ("tenant", "project", "member", "use")
     search_fields = ("name", "shown", "tenant__slug", "project__slug", "member__email")

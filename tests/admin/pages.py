@@ -75,7 +75,10 @@ def _orders(model: type[Model], pages: Any, request: HttpRequest) -> Iterator[Pa
     label, listed = model._meta.label_lower, page(_name(model), "changelist")
     last = pages.get_changelist_instance(request).paginator.num_pages
     yield Page(f"{label} list, last page", f"{listed}?p={last}")
-    for column in range(1, len(pages.get_list_display(request)) + 1):
+    sortable = pages.get_sortable_by(request)
+    for column, name in enumerate(pages.get_list_display(request), 1):
+        if name not in sortable:
+            continue
         yield Page(f"{label} by column {column}", f"{listed}?o=-{column}")
 
 

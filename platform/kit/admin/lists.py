@@ -70,7 +70,7 @@ class LookedUpList(ChangeList):  # type: ignore[misc]
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and what belongs to its rows."""
         super().get_results(request)
-        # In order first: a join for the sake of 50 rows would be made for all.
+        # In order first: a join for the sake of 30 rows would be made for all.
         ids = list(self.result_list.values_list("pk", flat=True))
         whole = self.apply_select_related(self.root_queryset).order_by()
         read = {row.pk: row for row in whole.filter(pk__in=ids)}
