@@ -92,7 +92,7 @@ def test_the_boxes_are_those_of_the_role(role: str) -> None:
     ("wrong", "said"),
     [
         ({"scopes": ["members:write"]}, "members:write is not one of the available"),
-        ({"scopes": []}, "This field is required"),
+        ({"scopes": []}, "Choose at least one"),
         ({"name": "  "}, "This field is required"),
         ({"days": "366"}, "less than or equal to 365"),
         ({"days": "0"}, "greater than or equal to 1"),
