@@ -12,9 +12,7 @@ class Migration(migrations.Migration):
             name="tenant",
             options={
                 "ordering": ("slug",),
-                "permissions": (
-                    ("suspend_tenant", "Can suspend and restore tenants"),
-                ),
+                "permissions": (("suspend_tenant", "Can suspend and restore tenants"),),
             },
         ),
     ]

@@ -120,9 +120,7 @@ class AuditAnchor(models.Model):
                 fields=("chain", "date"), name="audit_anchor_once_a_day"
             ),
         )
-        indexes = (
-            models.Index(fields=("chain", "seq"), name="audit_anchor_in_order"),
-        )
+        indexes = (models.Index(fields=("chain", "seq"), name="audit_anchor_in_order"),)
 
     def __str__(self) -> str:
         return f"chain {self.chain} to {self.seq} on {self.date}"

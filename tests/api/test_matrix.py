@@ -14,7 +14,7 @@ from django.urls import get_resolver
 from tests.api.document import METHODS, document, faults
 
 UNKNOWN_ID = "999999999"
-ERROR = {"$ref": "#/components/schemas/Error"}
+ERROR = {"$ref": "#/components/schemas/Problem"}
 
 
 def operations(*, with_id: bool = False) -> list[tuple[str, str]]:

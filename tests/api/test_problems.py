@@ -18,7 +18,7 @@ def refusal(answer: Any, status: int) -> Any:
     assert answer.status_code == status, answer.content
     assert answer["Content-Type"] == "application/problem+json"
     body = answer.json()
-    assert faults(body, {"$ref": "#/components/schemas/Error"}) == []
+    assert faults(body, {"$ref": "#/components/schemas/Problem"}) == []
     assert body["status"] == status
     assert body["detail"] == body["error"]["message"]
     assert body["instance"] == f"urn:uuid:{answer['x-request-id']}"

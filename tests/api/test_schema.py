@@ -124,7 +124,7 @@ def test_what_is_refused_has_the_one_shape_and_the_statuses_that_occur(
     }
     for status, media in operation.responses():
         if status in refused:
-            assert media["schema"] == {"$ref": "#/components/schemas/Error"}
+            assert media["schema"] == {"$ref": "#/components/schemas/Problem"}
         assert operation.body["responses"][status].get("description") != ""
 
 

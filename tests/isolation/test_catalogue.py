@@ -16,13 +16,14 @@ Rows = list[tuple[str, ...]]
 # What tenants read without a policy, since it belongs to no tenant.
 OPEN_TO_TENANTS = {
     "auth_user": "the ids alone, which memberships name",
+    "billing_seller": "who sells to them",
     "control_servedmodel": "which models there are",
     "pricing_pricebook": "whose prices they pay",
     "pricing_pricebookversion": "from when on",
     "pricing_price": "what a token costs them",
     "pricing_tokenprice": "what a token costs them",
     "usage_epoch": "up to where usage is complete",
-    "usage_mark": "up to where usage is rolled up",
+    "usage_rollupmark": "up to where usage is rolled up",
     "control_publicationversion": "the turn to publish",
 }
 # Functions that run as the owner, whoever calls them.

@@ -63,7 +63,7 @@ ANSWER: Final = OpenApiExample(
 )
 
 REFUSALS: Final = OpenApiResponse(
-    response={"$ref": "#/components/schemas/Error"},
+    response={"$ref": "#/components/schemas/Problem"},
     description="The question makes no sense or costs too much; `param` names what.",
     examples=[
         _refused(

@@ -37,7 +37,7 @@ SPECTACULAR_SETTINGS = {
         "**Once**: a write sent with an `Idempotency-Key` is done once, however often it is sent in a day. "
         "**Versions**: an object comes with an `ETag`; a write with `If-Match` is done to that version or not at "
         "all.\n\n"
-        "**Refusals** have the shape of `Error`, a problem document (RFC 9457), and say what to change. Every answer "
+        "**Refusals** have the shape of `Problem`, a problem document (RFC 9457), and say what to change. Every answer "
         "has an `x-request-id`, the caller's own when it sent a UUID. Who asks too often is told by a 429 and "
         "`Retry-After` when to go on."
     ),

@@ -49,7 +49,7 @@ _INNER_SCHEMA: JsonObject = {
         "code": _CODE,
     },
 }
-ERROR_SCHEMA: JsonObject = {
+PROBLEM_SCHEMA: JsonObject = {
     "type": "object",
     "description": "Why a request was refused: a problem document (RFC 9457).",
     "required": ["type", "title", "status", "detail", "instance", "errors", "error"],
@@ -201,7 +201,7 @@ def components() -> JsonObject:
             **({"headers": _HEADERS[status]} if status in _HEADERS else {}),
             "content": {
                 CONTENT_TYPE: {
-                    "schema": {"$ref": "#/components/schemas/Error"},
+                    "schema": {"$ref": "#/components/schemas/Problem"},
                     "examples": {"Example": {"value": _example(status, faults)}},
                 }
             },

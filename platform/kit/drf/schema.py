@@ -187,7 +187,7 @@ class ManagementSchemaGenerator(SchemaGenerator):
         """Return the whole document."""
         document: dict[str, Any] = super().get_schema(request, public)  # type: ignore[no-untyped-call]
         components = document.setdefault("components", {})
-        components.setdefault("schemas", {})["Error"] = refusals.ERROR_SCHEMA
+        components.setdefault("schemas", {})["Problem"] = refusals.PROBLEM_SCHEMA
         components["responses"] = refusals.components()
         return document
 

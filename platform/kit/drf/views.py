@@ -101,6 +101,9 @@ class ManagementView(APIView):
     def initial(self, request: Request, *args: Any, **kwargs: Any) -> None:
         """Check the caller, become it, and see that it asks for this once and now."""
         super().initial(request, *args, **kwargs)
+        if request.method not in self.allowed_methods:
+            # Before its headers are read: a method that is not there has none.
+            self.http_method_not_allowed(request, *args, **kwargs)
         actor = replace(self.actor, request_id=self.request_id)
         self._role.enter_context(acting_as(actor))
         if actor.tenant_id is not None:

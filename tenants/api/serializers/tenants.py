@@ -21,6 +21,10 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
         help_text="The plan it was put on; null where the default one holds.",
     )
 
+    billing_email = serializers.CharField(
+        read_only=True, help_text="Where its bills go; empty where none is known."
+    )
+
     class Meta:
         model = Tenant
         fields = (
