@@ -149,7 +149,7 @@ def call_limits(call: Caller, tenant: int) -> None:
         ("quota", {"project": project}),
         ("budget", {"tenant": tenant}),
     ):
-        row = call(f"create_{kind}", **whom)["id"]
+        row = call(f"create_{kind}", **dict[str, Any](whom))["id"]
         call(f"list_{kind}s", query="active=true")
         call(f"retrieve_{kind}", row)
         call(f"update_{kind}", row)

@@ -179,7 +179,7 @@ def test_an_address_that_sends_wrong_tokens_has_to_wait(
     assert 1 <= int(answer["Retry-After"]) <= 60
     assert answer.json()["error"]["type"] == "rate_limit_error"
     right = bearing(make_token().token)
-    assert right.get(ME, **here).status_code == 200
+    assert right.get(ME, headers=here).status_code == 200
     elsewhere = sent("Bearer wrong", **{"X-Forwarded-For": "198.51.100.78"})
     assert elsewhere.status_code == 401
 

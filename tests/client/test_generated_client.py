@@ -11,6 +11,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 import httpx
 import pytest
@@ -97,7 +98,7 @@ def test_it_talks_to_the_product(client: ModuleType) -> None:
     )
     models = importlib.import_module(f"{PACKAGE}.models")
 
-    def call(path: str, **given: object) -> object:
+    def call(path: str, **given: object) -> Any:
         module = importlib.import_module(f"{PACKAGE}.api.{path}")
         return module.sync(client=api, **given)
 

@@ -10,6 +10,7 @@ import os
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 import schemathesis
@@ -68,7 +69,7 @@ def statuses(request: pytest.FixtureRequest) -> Iterator[Counter[str]]:
     database=None,
 )
 def test_what_is_sent_is_answered_as_documented(
-    case: Case, world: World, statuses: Counter[str]
+    case: Case[Any], world: World, statuses: Counter[str]
 ) -> None:
     for caller in world.callers:
         if caller.name in CALLERS:
