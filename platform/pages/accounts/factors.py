@@ -73,6 +73,17 @@ def remember(*, request: HttpRequest, authenticator: Authenticator, **_: Any) ->
     )
 
 
+def end_other_sessions(
+    *, request: HttpRequest, authenticator: Authenticator, **_: Any
+) -> None:
+    """End the sessions that began by password alone, now that there is an app."""
+    if authenticator.type != Authenticator.Type.TOTP:
+        return
+    sessions = UserSession.objects.filter(user_id=authenticator.user_id)
+    for session in sessions.exclude(session_key=request.session.session_key):
+        session.end()
+
+
 def enrol(*, user: User, secret: str) -> Authenticator:
     """Give an account an authenticator app with this secret, and recovery codes.
 

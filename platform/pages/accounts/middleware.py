@@ -25,10 +25,11 @@ BEGAN, SEEN = "began_at", "seen_at"
 # A session is written when it changes: not with every request of a busy one.
 SEEN_STEP = dt.timedelta(minutes=1)
 ACCOUNTS = "/accounts/"
-# Pages on which a second factor is given, or the session ended.
+# Beside the page on which the factor is given: those of the password, and the way out.
+# Pages that show, change or remove a factor are as closed as all others.
 _OPEN = (
-    *("/accounts/2fa/", "/accounts/reauthenticate/", "/accounts/logout/"),
-    *("/admin/logout/", "/accounts/login/"),
+    *("/accounts/login/", "/accounts/2fa/authenticate/", "/accounts/reauthenticate/"),
+    *("/accounts/logout/", "/admin/logout/"),
 )
 # The picture that an authenticator app scans is part of its page.
 ACCOUNTS_POLICY = POLICY.replace("img-src 'self'", "img-src 'self' data:")
@@ -82,7 +83,9 @@ class SecondFactorFirst:
             and not request.path.startswith(_OPEN)
             and factors.is_owed(request)
         ):
-            return HttpResponseRedirect(factors.next_step(request))
+            step = factors.next_step(request)
+            if step.partition("?")[0] != request.path:
+                return HttpResponseRedirect(step)
         return self._get_response(request)
 
 

@@ -2,6 +2,7 @@
 
 import re
 import time
+from collections.abc import Callable
 
 import pytest
 from allauth.mfa.models import Authenticator
@@ -82,6 +83,41 @@ def test_staff_whose_session_showed_no_factor_opens_nothing() -> None:
     assert not opens(browser, SET_UP)
     assert leads_to(give_code(browser, code(), f"{AGAIN}?next=/finance/"), "/finance/")
     assert opens(browser, *OPERATORS)
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        "/accounts/2fa/",
+        "/accounts/2fa/recovery-codes/",
+        "/accounts/2fa/recovery-codes/download/",
+        "/accounts/2fa/recovery-codes/generate/",
+        "/accounts/2fa/totp/deactivate/",
+        SET_UP,
+    ],
+)
+def test_who_has_not_shown_a_factor_neither_sees_nor_removes_it(page: str) -> None:
+    operator = make_operator()
+    browser = Client()
+    # The password was given just now: nothing would ask for it again.
+    give_password(browser, operator.username)
+    give_second_factor(operator)
+    assert leads_to(browser.get(page), AGAIN)
+    assert leads_to(browser.post(page), AGAIN)
+    assert Authenticator.objects.filter(user=operator).count() == 2
+
+
+@pytest.mark.parametrize("make", [make_operator, make_person])
+def test_setting_up_a_factor_ends_sessions_of_the_password_alone(
+    make: Callable[[], User],
+) -> None:
+    person = make()
+    earlier, browser = Client(), Client()
+    give_password(earlier, person.username)
+    give_password(browser, person.username)
+    set_up(browser)
+    assert leads_to(earlier.get("/accounts/2fa/recovery-codes/"), LOGIN)
+    assert opens(browser, "/accounts/2fa/recovery-codes/")
 
 
 @pytest.mark.parametrize("page", [SET_UP, CODE])
