@@ -4,6 +4,13 @@ import os
 
 from django.core.asgi import get_asgi_application
 
+from config.crowd import Crowd
+from config.env import WebSettings, load
+
 os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
 
-application = get_asgi_application()
+_web = load(WebSettings)
+
+application = Crowd(
+    get_asgi_application(), at_once=_web.web_at_once, of_one=_web.web_at_once_of_one
+)

@@ -171,6 +171,14 @@ class WebSettings(Settings):
         "http://127.0.0.1:8000",
         description="How people and invoices reach this installation.",
     )
+    web_at_once: int = Field(
+        20,
+        ge=1,
+        description="Requests that a web process works on at once; each takes up to two sessions of PostgreSQL.",
+    )
+    web_at_once_of_one: int = Field(
+        8, ge=1, description="Of those, how many of one token, and of one address."
+    )
 
     @field_validator("secret_key", "operator_token")
     @classmethod

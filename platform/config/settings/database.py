@@ -24,8 +24,9 @@ def _alias(url: str, *, options: str = "") -> dict[str, Any]:
         "PASSWORD": parts.pop("password", ""),
         "HOST": parts.pop("host", ""),
         "PORT": str(parts.pop("port", "")),
-        "CONN_MAX_AGE": 60,
-        "CONN_HEALTH_CHECKS": True,
+        # In the web process each request has a thread of its own: a session that is kept
+        # would be found by no other request, and closed by nobody.
+        "CONN_MAX_AGE": 0,
         "OPTIONS": {**parts, "options": options} if options else dict(parts),
     }
 
