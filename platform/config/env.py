@@ -225,10 +225,14 @@ class ApiSettings(Settings):
     """The management API's own limits, per minute."""
 
     api_reads_per_minute: int = Field(
-        1200, ge=1, description="Reads of one token that are answered in a minute."
+        1200,
+        ge=1,
+        description="Reads of one token that are answered in a minute; of all tokens of a tenant, five times as many.",
     )
     api_writes_per_minute: int = Field(
-        300, ge=1, description="Writes of one token that are taken in a minute."
+        300,
+        ge=1,
+        description="Writes of one token that are taken in a minute; of all tokens of a tenant, five times as many.",
     )
     api_failed_auth_per_minute: int = Field(
         600,

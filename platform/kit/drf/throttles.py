@@ -1,5 +1,8 @@
 """How often one caller may ask: reads and writes per token, wrong tokens per address.
 
+All tokens of a tenant together have some times the share of one: it issues as many as
+it likes, and would otherwise ask as often as it likes.
+
 A sliding window of a minute, counted in a cache that all web processes share where
 there is a Redis: this minute's count, and of the last minute's as much as still lies
 within sixty seconds. Nobody gets twice the limit around the turn of a minute.
@@ -22,6 +25,7 @@ from kit.networks import Address
 WINDOW_S = 60
 CACHE = "throttles"
 AWAY_S = 5.0
+TENANTS_SHARES = 5
 
 log = structlog.get_logger(__name__)
 
@@ -55,12 +59,19 @@ def take_request(actor: Actor, *, is_read: bool, now_s: float) -> None:
         if is_read
         else ("writes", settings.API_WRITES_PER_MINUTE)
     )
-    key = f"{kind}:{actor.kind}:{actor.id or 0}"
-    used = _count(key, 1, now_s)
-    if used is not None and used > limit:
-        # What is refused does not count: whoever keeps asking still gets its share.
-        _count(key, -1, now_s)
-        raise _refusal(f"{kind} in a minute: at most {limit}", now_s)
+    shares = {f"{kind}:{actor.kind}:{actor.id or 0}": limit}
+    if actor.tenant_id is not None:
+        shares[f"{kind}:tenant:{actor.tenant_id}"] = limit * TENANTS_SHARES
+    taken: list[str] = []
+    for key, most in shares.items():
+        used = _count(key, 1, now_s)
+        taken.append(key)
+        if used is not None and used > most:
+            # What is refused does not count: whoever keeps asking still gets its share.
+            for each in taken:
+                _count(each, -1, now_s)
+            whose = "" if key == taken[0] else " of one tenant"
+            raise _refusal(f"{kind}{whose} in a minute: at most {most}", now_s)
 
 
 def take_failure(address: Address | None, *, now_s: float) -> None:

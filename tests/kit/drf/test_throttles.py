@@ -5,6 +5,7 @@ import subprocess
 import tempfile
 import time
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -17,6 +18,7 @@ from kit.acting import Actor, ActorKind
 from kit.drf import throttles
 from kit.drf.throttles import (
     AWAY_S,
+    TENANTS_SHARES,
     breaker,
     take_failure,
     take_request,
@@ -52,6 +54,25 @@ def taken(count: int, *, now_s: float, is_read: bool = True) -> int:
             continue
         allowed += 1
     return allowed
+
+
+def test_a_tenant_asks_no_more_often_for_having_more_tokens() -> None:
+    allowed = 0
+    for number in range(20):
+        with suppress(RateLimited):
+            for _ in range(4):
+                take_request(
+                    replace(CALLER, id=100 + number), is_read=True, now_s=MINUTE
+                )
+                allowed += 1
+    assert allowed == 5 * TENANTS_SHARES
+    with pytest.raises(
+        RateLimited, match=r"reads of one tenant in a minute: at most 25"
+    ):
+        take_request(CALLER, is_read=True, now_s=MINUTE)
+    # Of what was refused nothing is counted: the token has its own share still.
+    assert caches[throttles.CACHE].get(f"reads:tenant_token:7:{int(MINUTE // 60)}") == 0
+    take_request(replace(CALLER, tenant_id=2, id=8), is_read=True, now_s=MINUTE)
 
 
 def test_reads_and_writes_have_shares_of_their_own() -> None:
