@@ -2,7 +2,7 @@
 
 Owners and admins, a tenant's programs and operators manage all of theirs; everybody
 else their own. A suspended tenant's tokens read and change nothing: it may still see
-what it used and owes. A removed member's open nothing.
+what it used and owes. A removed member's open nothing, nor do a deactivated account's.
 
 Failure: a token that opens nothing is None whatever the reason, and each reason costs
 the same: one HMAC and one look into the index.
@@ -70,7 +70,7 @@ def holder_of_token(
     # What cannot be a token is looked up all the same, as one that there is not.
     looked_up = token if is_ours else ""
     digest = credentials.digest(looked_up, settings.MANAGEMENT_TOKEN_SECRET)
-    rows = ManagementToken.objects.select_related("member", "tenant")
+    rows = ManagementToken.objects.select_related("member__user", "tenant")
     rows = rows.filter(digest=digest)
     row = rows.filter(revoked_at=None).exclude(expires_at__lte=now).first()
     if row is None or not is_ours or not _opens_from(row, address):
@@ -146,7 +146,7 @@ def _actor_of(row: ManagementToken) -> Actor | None:
             scopes=scopes,
             is_suspended=is_suspended,
         )
-    if member.removed_at is not None:
+    if member.removed_at is not None or not member.user.is_active:
         return None
     return Actor(
         ActorKind.TENANT_TOKEN,

@@ -132,6 +132,15 @@ def test_a_token_follows_its_members_role() -> None:
     assert opens(issued.token) is None
 
 
+def test_the_token_of_a_deactivated_account_opens_nothing() -> None:
+    member = make_member()
+    issued = personal(member)
+    assert opens(issued.token)
+    member.user.is_active = False
+    member.user.save()
+    assert opens(issued.token) is None
+
+
 def test_a_suspended_tenants_tokens_read_and_write_nothing() -> None:
     tenant = make_tenant()
     issued = issue(tenant=tenant, scopes=sorted(TENANTS))
