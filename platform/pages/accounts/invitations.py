@@ -10,7 +10,6 @@ services refuse is said on the page, and nothing is written.
 from typing import cast
 
 from allauth.account.internal.flows.login import perform_password_login
-from allauth.account.internal.userkit import filter_users_by_email
 from allauth.account.models import EmailAddress, Login
 from allauth.utils import generate_unique_username
 from django.contrib.auth.models import User
@@ -23,6 +22,7 @@ from django.views.decorators.http import require_http_methods
 from kit.errors import Conflict, NotFound, PermissionDenied
 from kit.orm.atomic import atomic
 from pages.access import refusal
+from pages.accounts.backend import owners_of
 from pages.accounts.forms import NewAccountForm
 from tenants import services
 from tenants.models import Invitation, Tenant
@@ -38,7 +38,7 @@ def invitation(request: HttpRequest, text: str) -> HttpResponse:
             found = services.open_invitation(text=text, now=timezone.now())
             if request.user.is_authenticated:
                 return _join(request, text, found)
-            if filter_users_by_email(found.email):
+            if owners_of(found.email):
                 return _show(request, found, has_account=True)
             return _sign_up(request, text, found)
     except NotFound as missing:

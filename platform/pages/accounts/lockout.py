@@ -22,6 +22,7 @@ from django.shortcuts import render
 from django.utils import timezone
 
 from pages.accounts.backend import account_of
+from tenants.audit.accounts import tell_account
 
 NAME_CHARS_MAX = 255
 # A household or a server has all of these; who has one has all.
@@ -96,4 +97,5 @@ def unlock(*, user: User) -> int:
         action="login_failed",
         key=f"mfa-auth-user-{user.pk}",
     )
+    tell_account(user, action="unlock")
     return total

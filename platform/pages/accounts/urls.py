@@ -1,5 +1,6 @@
 """Addresses of signing in: allauth's pages and ours."""
 
+from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 
 from pages.accounts import views
@@ -10,5 +11,7 @@ urlpatterns = [
     path("sessions/<int:session_id>/end/", views.end_session, name="end_session"),
     path("sessions/", include("allauth.usersessions.urls")),
     path("2fa/", include("allauth.mfa.urls")),
+    # In place of the library's page at this address.
+    path("email/", login_required(views.AddressView.as_view()), name="account_email"),
     path("", include("allauth.account.urls")),
 ]

@@ -99,6 +99,14 @@ def test_the_second_factor_of_somebody_known_is_asked_for(
     assert not Member.objects.exists()
 
 
+def test_somebody_who_asks_for_the_address_keeps_nobody_out(
+    invitation: Invitation,
+) -> None:
+    EmailAddress.objects.create(user=make_person("taker"), email=ADDRESS)
+    assert leads_to(Client().post(page_of(invitation), NEW), "/console/")
+    assert Member.objects.get().user.email == ADDRESS
+
+
 def test_another_account_cannot_take_it(invitation: Invitation) -> None:
     browser = sign_in(Client(), make_person("eve", email="eve@example.com"))
     assert browser.post(page_of(invitation)).status_code == 403

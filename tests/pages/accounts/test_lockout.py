@@ -9,6 +9,7 @@ from django.core.management import call_command
 from django.test import Client
 
 from config.local.code import code_at
+from tenants.models import AuditEntry
 from tests.factories.accounts import (
     SECRET,
     code,
@@ -94,6 +95,7 @@ def test_unlock_ends_the_lock_of_a_password(capsys: pytest.CaptureFixture[str]) 
     fail("person", 5)
     call_command("unlock", "person@example.com")
     assert "5 failures forgotten" in capsys.readouterr().out
+    assert AuditEntry.objects.filter(action="unlock").count() == 1
     assert give_password(Client(REMOTE_ADDR=HERE), "person").status_code == 302
 
 

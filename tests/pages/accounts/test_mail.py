@@ -7,12 +7,14 @@ from allauth.account.models import EmailAddress
 from django.core import mail
 from django.test import Client
 
+from pages.accounts.backend import owners_of
 from tests.factories.accounts import (
     PASSWORD,
     code,
     give_second_factor,
     make_operator,
     make_person,
+    sign_in,
 )
 from tests.pages.accounts.browser import (
     CODE,
@@ -78,6 +80,30 @@ def test_an_address_changes_once_the_new_one_is_confirmed() -> None:
     browser.post(link_of(mail.outbox[-1]))
     user.refresh_from_db()
     assert user.email == "new@example.com"
+
+
+def test_an_address_that_was_not_confirmed_is_nobodys() -> None:
+    taker, owner = make_person("taker"), make_person("owner", email=ADDRESS)
+    browser = Client()
+    give_password(browser, taker.username)
+    for act in ("action_add", "action_primary"):
+        browser.post("/accounts/email/", {"email": ADDRESS, act: ""})
+    taker.refresh_from_db()
+    assert taker.email == ""
+    assert EmailAddress.objects.get(user=taker).primary is False
+    assert owners_of(ADDRESS.upper()) == [owner]
+    assert leads_to(give_password(Client(), ADDRESS), "/console/")
+
+
+def test_an_operator_changes_no_address_of_its_own() -> None:
+    operator = make_operator(email=ADDRESS)
+    browser = sign_in(Client(), operator)
+    mail.outbox.clear()
+    values = {"email": "new@example.com", "action_add": ""}
+    assert browser.post("/accounts/email/", values).status_code == 403
+    assert browser.get("/accounts/email/").status_code == 403
+    assert not EmailAddress.objects.filter(email="new@example.com").exists()
+    assert not mail.outbox
 
 
 def test_mail_that_cannot_be_sent_changes_no_answer(

@@ -35,7 +35,7 @@ from tests.pages.accounts.browser import (
 pytestmark = pytest.mark.usefixtures("operator_db")
 
 OPERATORS = ("/admin/", "/finance/", "/admin/tenants/tenant/")
-MEMBERS = ("/console/", "/accounts/email/", "/accounts/sessions/")
+MEMBERS = ("/console/", "/accounts/2fa/", "/accounts/sessions/")
 
 
 def set_up(client: Client) -> str:
