@@ -163,7 +163,7 @@ def _tell_named(credentials: Mapping[str, Any], *, action: str) -> None:
     with as_operator():
         accounts = get_user_model().objects
         account = (
-            accounts.filter(username=name).first()
+            accounts.filter(username__iexact=name).first()
             or accounts.filter(email__iexact=name).first()
         )
     if account is not None:

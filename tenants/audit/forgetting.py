@@ -18,6 +18,7 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.db.models import Model, Q, QuerySet
 from django.db.models.functions import Lower
 
@@ -111,7 +112,8 @@ def forget_account(*, account: User) -> User:
             )
         for rows in _sign_in_rows(row):
             rows.delete()
-        row.username = f"forgotten-{row.pk}"
+        # With a colon, which no name has that somebody is given: it is free.
+        row.username = f"forgotten:{row.pk}"
         row.email = row.first_name = row.last_name = ""
         row.is_active = False
         row.set_unusable_password()
@@ -204,6 +206,11 @@ def _forget_details(row: Model, entries: set[int]) -> None:
 
 def _sign_in_rows(account: User) -> Iterator[QuerySet[Model]]:
     """Return the rows that an installed sign-in keeps of a person."""
+    if apps.is_installed("allauth.usersessions"):
+        # What a session remembers of the sign-in has the name in it.
+        begun = apps.get_app_config("usersessions").get_model("UserSession")
+        keys = begun._default_manager.filter(user=account).values("session_key")
+        yield Session.objects.filter(session_key__in=keys)
     for label, name in _OF_ACCOUNTS:
         if apps.is_installed(f"allauth.{label}"):
             model = apps.get_app_config(label).get_model(name)

@@ -74,7 +74,8 @@ def test_signing_in_is_told_as_the_accounts_own() -> None:
 def test_a_failed_sign_in_is_told_of_accounts_that_there_are() -> None:
     account = make_user(email="ada@acme.example")
     before = AuditEntry.objects.count()
-    for name in (account.username, "ADA@acme.example", "hunter2", "a\0b", ""):
+    names = (account.username.upper(), "ADA@acme.example", "hunter2", "a\0b", "")
+    for name in names:
         user_login_failed.send(sender=__name__, credentials={"username": name})
     assert AuditEntry.objects.count() == before + 2
     assert actions(account)[1:] == ["fail_sign_in", "fail_sign_in"]

@@ -4,17 +4,21 @@ import datetime as dt
 import json
 
 import pytest
+from allauth.utils import generate_unique_username
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.sessions.models import Session
 from django.core.management import CommandError, call_command
 from django.db import connections
+from django.test import Client
 
 from kit.errors import Conflict
 from kit.orm.roles import OPERATOR
 from kit.orm.saving import change, create
 from tenants import services
 from tenants.models import AuditDetail, AuditEntry, Invitation, Member, Role, Tenant
+from tests.factories.accounts import PASSWORD, make_person
 from tests.factories.members import make_user
 from tests.factories.tenants import make_member, make_tenant
 
@@ -135,6 +139,27 @@ def test_the_command_says_where(
     call_command("forget_person", email=ADA, json=True)
     found = json.loads(capsys.readouterr().out)
     assert found == {"members": 1, "invitations": 1, "tenants": 0, "accounts": 1}
+
+
+def test_a_name_that_somebody_else_has_does_not_keep_one_from_being_forgotten() -> None:
+    account = make_user()
+    taken = generate_unique_username([f"forgotten-{account.pk}@acme.example"])
+    User.objects.create_user(taken)
+    services.forget_account(account=account)
+    account.refresh_from_db()
+    assert not account.is_active
+
+
+def test_sessions_of_a_forgotten_account_are_gone() -> None:
+    account, other = make_person("ada"), make_person("bob")
+    browsers = [Client() for _ in range(2)]
+    for browser, person in zip(browsers, (account, other), strict=True):
+        browser.post(
+            "/accounts/login/", {"login": person.username, "password": PASSWORD}
+        )
+    services.forget_account(account=account)
+    (left,) = Session.objects.all()
+    assert left.session_key == browsers[1].session.session_key
 
 
 def test_all_or_nothing_is_forgotten(tenant: Tenant, member: Member) -> None:
