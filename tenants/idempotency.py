@@ -14,6 +14,8 @@ import datetime as dt
 import json
 from typing import Any
 
+from django.db.models import QuerySet
+
 from kit.drf.idempotency import KEPT_HOURS, KeptAnswer, KeyedRequest, reused
 from kit.orm.atomic import atomic, cursor
 from kit.sealing import seal, unseal
@@ -25,7 +27,7 @@ _CLAIM = """
 INSERT INTO tenants_storedanswer
     (tenant_id, caller, key, fingerprint, status, sealed, created_at)
 VALUES (%(tenant)s, %(caller)s, %(key)s, %(fingerprint)s, 0, '', clock_timestamp())
-ON CONFLICT (caller, key) DO UPDATE SET
+ON CONFLICT (tenant_id, caller, key) DO UPDATE SET
     fingerprint = excluded.fingerprint, status = 0, sealed = '',
     created_at = excluded.created_at
 WHERE tenants_storedanswer.created_at
@@ -55,7 +57,7 @@ class StoredAnswers:
             )
             if session.fetchone() is not None:
                 return None
-        row = StoredAnswer.objects.get(caller=request.caller, key=request.key)
+        row = _rows(request).get()
         if row.fingerprint != request.fingerprint:
             raise reused()
         return _opened(row, request)
@@ -71,9 +73,7 @@ class StoredAnswers:
             key=request.secret,
             context=_context(request, answer.status),
         )
-        StoredAnswer.objects.filter(caller=request.caller, key=request.key).update(
-            status=answer.status, sealed=sealed
-        )
+        _rows(request).update(status=answer.status, sealed=sealed)
 
 
 def purge_answers(*, now: dt.datetime) -> int:
@@ -81,6 +81,12 @@ def purge_answers(*, now: dt.datetime) -> int:
     with atomic():
         deleted, _ = StoredAnswer.objects.filter(created_at__lte=now - KEPT).delete()
     return deleted
+
+
+def _rows(request: KeyedRequest) -> QuerySet[StoredAnswer]:
+    return StoredAnswer.objects.filter(
+        tenant_id=request.tenant_id, caller=request.caller, key=request.key
+    )
 
 
 def _opened(row: StoredAnswer, request: KeyedRequest) -> KeptAnswer:

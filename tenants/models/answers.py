@@ -23,7 +23,9 @@ class StoredAnswer(models.Model):
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("caller", "key"), name="stored_answer_once"
+                fields=("tenant_id", "caller", "key"),
+                nulls_distinct=False,
+                name="stored_answer_once",
             ),
         )
         indexes = (models.Index(fields=("created_at",), name="stored_answer_by_age"),)

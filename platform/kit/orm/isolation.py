@@ -55,6 +55,31 @@ def open_to_gateway(table: str, *, privileges: str) -> RunSQL:
     )
 
 
+def tied_to(table: str) -> RunSQL:
+    """Let rows of a tenant's table be referred to with their tenant: see `tie`."""
+    name = f"{table}_of_tenant"
+    return RunSQL(
+        sql=f"ALTER TABLE {table} ADD CONSTRAINT {name} UNIQUE (tenant_id, id)",
+        reverse_sql=f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
+def tie(table: str, column: str, parent: str) -> RunSQL:
+    """Hold what a row of `table` refers to by `column` to the row's own tenant.
+
+    PostgreSQL follows references past every policy: without this a tenant's row could
+    be one of another tenant's project. Rows of no tenant are not held.
+    """
+    name = f"{table}_{column}_same_tenant"
+    return RunSQL(
+        sql=f"""
+            ALTER TABLE {table} ADD CONSTRAINT {name}
+                FOREIGN KEY (tenant_id, {column}) REFERENCES {parent} (tenant_id, id)
+        """,
+        reverse_sql=f"ALTER TABLE {table} DROP CONSTRAINT {name}",
+    )
+
+
 def append_only(table: str) -> RunSQL:
     """Refuse UPDATE, DELETE and TRUNCATE on a table, by grant and by trigger."""
     return RunSQL(
