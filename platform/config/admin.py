@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from allauth.account.models import EmailAddress
 from django.contrib import admin
 from django.contrib.auth.admin import GroupAdmin, UserAdmin
 from django.contrib.auth.models import Group, User
@@ -24,11 +25,26 @@ admin.site.unregister(Group)
 
 @admin.register(User)
 class OperatorAdmin(UserAdmin, ModelAdmin):  # type: ignore[misc,type-arg]
-    """Accounts: deactivated rather than deleted, for the log names them."""
+    """Accounts: deactivated rather than deleted, for the log names them.
+
+    The address that is given here is the only one: a way to a new password that went
+    to an earlier one is closed.
+    """
 
     form = UserChangeForm
     add_form = UserCreationForm
     change_password_form = AdminPasswordChangeForm
+
+    def save_model(
+        self, request: HttpRequest, obj: User, form: Any, change: bool
+    ) -> None:
+        """Save the account; of addresses that it had, only the given one stays."""
+        # As the library looks addresses up.
+        obj.email = obj.email.lower()
+        super().save_model(request, obj, form, change)
+        if change and "email" in form.changed_data:
+            had = EmailAddress.objects.filter(user=obj)
+            had.exclude(email=obj.email).delete()
 
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: what an operator did keeps its name."""

@@ -25,3 +25,14 @@ class OperatorAdminConfig(AdminConfig):
     """The admin, with our own way in."""
 
     default_site = "config.site.OperatorSite"
+
+    def ready(self) -> None:
+        """Find the pages, then take away those that the sign-in's library brings.
+
+        On them a second factor could be deleted, and an address be called confirmed.
+        """
+        super().ready()
+        site = import_module("django.contrib.admin").site
+        for model, pages in list(site._registry.items()):
+            if type(pages).__module__.startswith("allauth."):
+                site.unregister(model)

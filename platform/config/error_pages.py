@@ -9,6 +9,7 @@ from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from kit.drf.problems import CONTENT_TYPE, REQUEST_ID, Fault, problem, request_id_of
+from pages.access import refusal
 
 API_PREFIX = "/api/"
 
@@ -33,6 +34,17 @@ def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
         return defaults.permission_denied(request, exception)
     fault = Fault("Your token does not hold this right.", code="permission_denied")
     return _refusal(request, HTTPStatus.FORBIDDEN, fault)
+
+
+def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
+    """Answer a form that another page sent, or one from before a sign-in."""
+    message = (
+        "The form was opened before you signed in or out, or comes from elsewhere. "
+        "Nothing was changed: open its page again."
+    )
+    return refusal(
+        request, HTTPStatus.FORBIDDEN, "This form is no longer good", message
+    )
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:

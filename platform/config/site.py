@@ -23,6 +23,12 @@ class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
         is_staff: bool = super().has_permission(request)
         return is_staff and not factors.is_owed(request)
 
+    def password_change(
+        self, request: HttpRequest, extra_context: dict[str, Any] | None = None
+    ) -> HttpResponse:
+        """Lead to the one page for it, which counts attempts and sends a mail."""
+        return HttpResponseRedirect(reverse("account_change_password"))
+
     def login(
         self, request: HttpRequest, extra_context: dict[str, Any] | None = None
     ) -> HttpResponse:

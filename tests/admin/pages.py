@@ -22,7 +22,6 @@ WORDS = ("company-77", "server", "nowhere-at-all", "4321")
 BRIEF_WORDS = ("company-4",)
 # Too few letters for an index of trigrams.
 SHORT_WORD = "co"
-_FOREIGN = ("allauth.", "axes.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,10 +33,9 @@ class Page:
 
 
 def our_pages() -> list[tuple[type[Model], Any]]:
-    """Return the models with their pages, but for those that a library brings."""
+    """Return the models with their pages."""
     found = admin.site._registry.items()
-    ours = [each for each in found if not type(each[1]).__module__.startswith(_FOREIGN)]
-    return sorted(ours, key=lambda each: each[0]._meta.label_lower)
+    return sorted(found, key=lambda each: each[0]._meta.label_lower)
 
 
 def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:

@@ -30,6 +30,7 @@ SESSION_COOKIE_SECURE = CSRF_COOKIE_SECURE = _web.secure_cookies
 SECURE_CONTENT_TYPE_NOSNIFF = True
 SECURE_REFERRER_POLICY = "same-origin"
 X_FRAME_OPTIONS = "DENY"
+CSRF_FAILURE_VIEW = "config.error_pages.form_refused"
 # TLS ends in front of the gateway, which is where http is sent on to https.
 SECURE_HSTS_SECONDS = 31_536_000 if _web.secure_cookies else 0
 SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W008", "security.W021"]

@@ -1,0 +1,46 @@
+"""Every page says what it may load; a form that is refused says what to do."""
+
+import pytest
+from django.test import Client
+
+from config.middleware import ADMIN_POLICY
+from pages.access import POLICY
+from tests.factories.accounts import PASSWORD, make_operator, make_person, sign_in
+
+pytestmark = pytest.mark.usefixtures("operator_db")
+
+HEADER = "Content-Security-Policy"
+
+
+@pytest.mark.parametrize(
+    "address", ["/", "/nothing", "/console/nowhere/", "/finance/x/"]
+)
+def test_a_page_that_says_nothing_has_our_policy(address: str) -> None:
+    assert Client().get(address).headers[HEADER] == POLICY
+
+
+def test_the_admin_loads_and_sends_nothing_elsewhere() -> None:
+    browser = sign_in(Client(), make_operator())
+    for address in ("/admin/", "/admin/nowhere/", "/admin/tenants/tenant/add/"):
+        assert browser.get(address).headers[HEADER] == ADMIN_POLICY
+    assert "http" not in ADMIN_POLICY
+    assert "*" not in ADMIN_POLICY
+
+
+def test_a_page_keeps_what_it_says_itself() -> None:
+    assert "connect-src 'self'" in Client().get("/api/v1/docs/").headers[HEADER]
+    assert "data:" in Client().get("/accounts/login/").headers[HEADER]
+
+
+def test_data_is_no_page() -> None:
+    assert HEADER not in Client().get("/api/v1/tenants/").headers
+
+
+@pytest.mark.parametrize("address", ["/accounts/login/", "/admin/tenants/tenant/add/"])
+def test_a_form_from_elsewhere_is_refused_in_words(address: str) -> None:
+    make_person()
+    browser = Client(enforce_csrf_checks=True)
+    answer = browser.post(address, {"login": "person", "password": PASSWORD})
+    assert answer.status_code == 403
+    assert b"open its page again" in answer.content
+    assert b"<style" not in answer.content
