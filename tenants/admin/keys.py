@@ -165,7 +165,8 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
             ("tenant", "project", "member"),
             ("name", "shown"),
             *_RIGHTS,
-            ("created_at", "expires_at"),
+            "created_at",
+            "expires_at",
             ("disabled_at", "revoked_at", "replaces"),
             ("last_used", "last_model"),
         )

@@ -101,7 +101,8 @@ class ManagementTokenAdmin(IssuingAdmin):
             ("name", "shown"),
             "scopes",
             "allowed_networks",
-            ("created_at", "expires_at"),
+            "created_at",
+            "expires_at",
             ("revoked_at", "replaces", "last_used_at"),
         )
 

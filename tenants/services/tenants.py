@@ -47,16 +47,16 @@ def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant
 
 def suspend_tenant(*, tenant: Tenant) -> Tenant:
     """Refuse every call of a tenant until it is restored. Idempotent."""
-    return _set_state(tenant, Tenant.State.SUSPENDED)
+    return _set_state(tenant, Tenant.State.SUSPENDED, action="suspend")
 
 
 def restore_tenant(*, tenant: Tenant) -> Tenant:
     """Let a suspended tenant call again. Idempotent."""
-    return _set_state(tenant, Tenant.State.ACTIVE)
+    return _set_state(tenant, Tenant.State.ACTIVE, action="restore")
 
 
-def _set_state(tenant: Tenant, state: Tenant.State) -> Tenant:
+def _set_state(tenant: Tenant, state: Tenant.State, *, action: str) -> Tenant:
     with atomic():
         row = Tenant.objects.select_for_update().get(pk=tenant.pk)
-        change(row, {"state": state})
+        change(row, {"state": state}, action=action)
     return row
