@@ -32,5 +32,5 @@ def archive_project(*, project: Project, now: dt.datetime) -> Project:
     with atomic():
         row = Project.objects.select_for_update().get(pk=project.pk)
         if row.archived_at is None:
-            change(row, {"archived_at": now})
+            change(row, {"archived_at": now}, action="archive")
     return row
