@@ -15,14 +15,15 @@ def _index(table: str, column: str) -> migrations.RunSQL:
     # The expression that a search in any case makes of a column.
     name = f"{table}_{column}_trigrams"
     return migrations.RunSQL(
-        f"CREATE INDEX {name} ON {table} USING gin (upper({column}::text) gin_trgm_ops)",
-        f"DROP INDEX {name}",
+        f"CREATE INDEX CONCURRENTLY {name} ON {table} USING gin (upper({column}::text) gin_trgm_ops)",
+        f"DROP INDEX CONCURRENTLY {name}",
     )
 
 
 class Migration(migrations.Migration):
-    """Index the trigrams of what is searched."""
+    """Index the trigrams of what is searched, while keys are issued."""
 
+    atomic = False
     dependencies = [("tenants", "0009_replaced_tokens")]
     operations = [
         TrigramExtension(),

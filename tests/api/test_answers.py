@@ -121,6 +121,7 @@ def call_people(call: Caller, tenant: int) -> None:
     call("resend_invitation", invitation)
     call("revoke_invitation", invitation)
     member = make_member(tenant=Tenant.objects.get(pk=tenant), role="viewer").pk
+    call("list_audit_entries", query=f"tenant={tenant}&object_kind=tenant")
     call("list_members", query=f"tenant={tenant}&removed=false")
     call("retrieve_member", member)
     call("update_member", member)
