@@ -17,11 +17,13 @@ from django.db.models.functions import Now
 from kit import api_keys
 from kit.acting import current
 from kit.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
+from kit.networks import lies_inside, network_of
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from kit.scopes import EVERY, TENANTS, Scope, beyond
 from tenants import credentials, rights
 from tenants.models import ManagementToken, Member, Tenant, TokenKind, TokenState
+from tenants.roles import scopes_of
 
 # A person's token ends by itself: people leave, and laptops are lost.
 PERSONAL_DEFAULT = dt.timedelta(days=90)
@@ -104,7 +106,7 @@ def update_token(
 
     Raises `Conflict` when it is revoked, which is for good, and when it would outlive
     its replacement's overlap; `PermissionDenied` for widening it beyond the token by
-    which it is changed, be it the same one.
+    which it is changed, be it the same one, and one that may do what one may not.
     """
     with atomic():
         row = _locked(token)
@@ -209,7 +211,22 @@ def _networks(row: ManagementToken, asked: Collection[str]) -> list[str]:
         rights.refuse_other_networks(
             networks, held=rights.bounds(), kept=row.allowed_networks
         )
+        own = [network_of(text) for text in row.allowed_networks]
+        within = (lies_inside(network_of(text), own) for text in networks)
+        if not networks or not all(within):
+            _refuse_to_widen(row, param="allowed_networks")
     return networks
+
+
+def _refuse_to_widen(row: ManagementToken, *, param: str) -> None:
+    """Refuse to let a token open where or when it did not, unless one holds as much.
+
+    It may be known to whoever asks: one that ran out would be handed out once more.
+    """
+    scopes = set(map(Scope, row.scopes))
+    if row.member is not None:
+        scopes &= scopes_of(row.member.role)
+    rights.refuse_beyond(scopes, param=param)
 
 
 def _narrowed(row: ManagementToken, asked: Collection[str]) -> list[str]:
@@ -243,6 +260,7 @@ def _check_new_expiry(
     if newer := _replacement(row):
         raise credentials.refuse_replaced("token", newer)
     rights.refuse_to_outlive(expires_at, held=rights.bounds())
+    _refuse_to_widen(row, param="expires_at")
 
 
 def _locked(token: ManagementToken) -> ManagementToken:

@@ -1,6 +1,7 @@
 """A token issued by a token neither outlives it nor opens from elsewhere."""
 
 import datetime as dt
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -8,8 +9,10 @@ from django.utils import timezone
 
 from kit.acting import Actor, ActorKind, acting_as
 from kit.errors import PermissionDenied
+from kit.scopes import Scope
 from tenants import services
 from tenants.models import ManagementToken
+from tenants.roles import scopes_of
 from tests.factories.tenants import make_member, make_tenant, make_token
 from tests.tenants.test_keys import by
 
@@ -159,3 +162,69 @@ def test_a_token_widens_neither_itself_nor_others_beyond_it() -> None:
         services.update_token(token=wide, now=NOW, allowed_networks=["192.0.2.7/32"])
         services.update_token(token=wide, now=NOW, expires_at=SOON + DAY)
         services.update_token(token=wide, now=NOW, name="n", expires_at=SOON + DAY)
+
+
+@pytest.mark.parametrize(
+    ("given", "change", "param"),
+    [
+        ({"expires_at": NOW - DAY}, {"expires_at": SOON}, "expires_at"),
+        ({"expires_at": NOW + DAY}, {"expires_at": None}, "expires_at"),
+        (
+            {"allowed_networks": NETWORKS},
+            {"allowed_networks": []},
+            "allowed_networks",
+        ),
+        (
+            {"allowed_networks": NETWORKS},
+            {"allowed_networks": [*NETWORKS, "192.0.2.0/24"]},
+            "allowed_networks",
+        ),
+    ],
+    ids=["revived", "for ever", "from everywhere", "from elsewhere"],
+)
+def test_a_stronger_token_is_not_opened_again_by_a_weaker_one(
+    given: dict[str, Any], change: dict[str, Any], param: str
+) -> None:
+    """Whoever has the weaker one may have kept the text of the other."""
+    tenant = make_tenant()
+    strong = make_token(
+        tenant=tenant, scopes=[Scope.TOKENS_WRITE, Scope.TENANT_WRITE], **given
+    ).row
+    weak = replace(
+        calling(make_token(tenant=tenant).row), scopes=frozenset({Scope.TOKENS_WRITE})
+    )
+    with acting_as(weak):
+        with pytest.raises(PermissionDenied, match="tenant:write") as refused:
+            services.update_token(token=strong, now=NOW, **change)
+        services.update_token(token=strong, now=NOW, name="another")
+    assert (refused.value.param, refused.value.code) == (param, "scope_beyond_yours")
+    able = replace(weak, scopes=weak.scopes | {Scope.TENANT_WRITE})
+    with acting_as(able):
+        services.update_token(token=strong, now=NOW, **change)
+
+
+def test_a_weaker_token_still_narrows_a_stronger_one() -> None:
+    tenant = make_tenant()
+    strong = bounded(tenant=tenant)
+    weak = replace(
+        calling(make_token(tenant=tenant).row), scopes=frozenset({Scope.TOKENS_WRITE})
+    )
+    with acting_as(weak):
+        row = services.update_token(
+            token=strong,
+            now=NOW,
+            expires_at=NOW + DAY,
+            allowed_networks=["10.1.0.0/16"],
+        )
+    assert (row.expires_at, row.allowed_networks) == (NOW + DAY, ["10.1.0.0/16"])
+
+
+def test_of_a_members_token_what_the_role_took_is_not_asked_for() -> None:
+    member = make_member(role="viewer")
+    row = make_token(
+        member=member, scopes=[Scope.TENANT_WRITE, Scope.TENANT_READ], expires_at=SOON
+    ).row
+    actor = replace(calling(row), kind=ActorKind.MEMBER, id=member.pk)
+    with acting_as(replace(actor, scopes=scopes_of("viewer"))):
+        later = services.update_token(token=row, now=NOW, expires_at=SOON + DAY)
+    assert later.expires_at == SOON + DAY
