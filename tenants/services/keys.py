@@ -35,6 +35,8 @@ _HANDED_ON = (
     "allowed_networks",
     "expires_at",
 )
+# Gateways hold all keys in memory, which one tenant may not fill.
+KEYS_MAX = 10_000
 # A suspended tenant's keys open no door, but can be replaced meanwhile.
 _ROTATABLE = frozenset({KeyState.ACTIVE, KeyState.SUSPENDED})
 
@@ -77,7 +79,7 @@ def issue_key(
 
     Raises `InvalidRequest` for another tenant's or an archived project, and for an
     expiry that is not in the future of the database's clock; `PermissionDenied` for
-    what its issuer may not give.
+    what its issuer may not give; `Conflict` for more keys than gateways shall hold.
     """
     with atomic():
         owner = _open_project(project, tenant)
@@ -173,6 +175,7 @@ def revoke_key(*, api_key: ApiKey, now: dt.datetime) -> ApiKey:
 
 
 def _issued(row: ApiKey, *, action: str) -> IssuedKey:
+    _make_room(row.tenant)
     key = api_keys.generate()
     row.digest = api_keys.digest(key, settings.API_KEY_SECRET)
     row.shown = api_keys.shown(key)
@@ -197,6 +200,16 @@ def _open_project(project: Project, tenant: Tenant) -> Project:
             f"Project {owner.pk} is archived: name another one.", param="project"
         )
     return owner
+
+
+def _make_room(tenant: Tenant) -> None:
+    """Raise `Conflict` where a tenant has as many keys as it may have."""
+    lasting = ApiKey.objects.filter(tenant=tenant, revoked_at=None).order_by()
+    if lasting.exclude(expires_at__lte=Now())[:KEYS_MAX].count() >= KEYS_MAX:
+        raise Conflict(
+            f"There are {KEYS_MAX:,} keys that have not ended: revoke some that are not"
+            " used any more."
+        )
 
 
 def _holder(member: Member, project: Project) -> Member:

@@ -16,6 +16,7 @@ from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
+from tenants.services import keys
 from tests.api.document import (
     JSON,
     Operation,
@@ -291,6 +292,15 @@ def conflicts_of_limits(client: Client, project: Project) -> dict[str, Any]:
     return answers
 
 
+def too_many_keys(operator: Client, project: Project) -> Any:
+    """Ask for a key of a tenant that has as many as it may have."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(keys, "KEYS_MAX", 0)
+        return taken(
+            operator, "create_key", tenant=project.tenant_id, project=project.pk
+        )
+
+
 def test_every_conflict_that_is_documented_occurs_and_no_other(
     operator: Client,
 ) -> None:
@@ -307,6 +317,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_limits(operator, project),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
+        "create_key": too_many_keys(operator, project),
         **{
             name: taken(operator, name, key.pk)
             for name in ("update_key", "disable_key", "enable_key", "rotate_key")

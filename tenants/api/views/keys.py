@@ -22,7 +22,7 @@ class KeyViewSet(ManagementViewSet):
     noun = "key"
     locks = ApiKey
     volatile = ("last_used_at", "last_used_model")
-    conflicting = ("partial_update", "disable", "enable", "rotate")
+    conflicting = ("create", "partial_update", "disable", "enable", "rotate")
     scopes: ClassVar = {
         "list": Scope.KEYS_READ,
         "create": Scope.KEYS_WRITE,
