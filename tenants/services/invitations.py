@@ -28,7 +28,7 @@ from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
 from kit.orm.saving import change, create
 from tenants import invitation_links as links
-from tenants.models import Invitation, Member, Project, Tenant
+from tenants.models import AuditEntry, Invitation, Member, Project, Tenant
 from tenants.roles import as_role
 from tenants.services.authority import open_projects, require_may_give, take_turn
 from tenants.services.invitation_mail import send_soon
@@ -38,6 +38,9 @@ VALID_FOR = dt.timedelta(days=7)
 # Between two mails to one address, so that nobody is flooded in our name.
 MAIL_GAP = dt.timedelta(minutes=1)
 OPEN_MAX = 500
+# To all addresses of a tenant, so that nobody sends mail to strangers in our name.
+MAILS_MAX = 1000
+MAILS_IN = dt.timedelta(days=1)
 
 
 def invite(
@@ -53,7 +56,7 @@ def invite(
     Raises `InvalidRequest` for what is out of form and for a project that is not there,
     `PermissionDenied` for a role that the caller cannot give, `Conflict` for an address
     that is a member's or has an open invitation, `RateLimited` for one that was written
-    to a moment ago.
+    to a moment ago, and for a tenant that has written to too many within a day.
     """
     address, offered = _address(email), as_role(role)
     with atomic():
@@ -61,6 +64,7 @@ def invite(
         require_may_give(offered, standing)
         projects = open_projects(tenant.pk, project_ids)
         _make_room(tenant.pk, address, now)
+        _not_too_many(tenant.pk, now)
         row = Invitation(
             tenant=tenant,
             email=address,
@@ -90,6 +94,7 @@ def resend_invitation(*, invitation: Invitation, now: dt.datetime) -> Invitation
             done = "accepted" if row.accepted_at is not None else "revoked"
             raise Conflict(f"The invitation was {done}. Invite the address anew.")
         _not_too_soon(row, now)
+        _not_too_many(row.tenant_id, now)
         change(
             row,
             {
@@ -229,6 +234,23 @@ def _not_too_soon(row: Invitation, now: dt.datetime) -> None:
             f"This address was written to a moment ago. Try again in {seconds} s.",
             param="email",
             headers={"Retry-After": str(seconds)},
+        )
+
+
+def _not_too_many(tenant_id: int, now: dt.datetime) -> None:
+    """Refuse when a tenant has sent its share of mails, revoked ones included."""
+    # The audit knows them: a row tells of its last mail alone.
+    sent = AuditEntry.objects.filter(
+        chain=tenant_id,
+        object_kind=Invitation.audited.noun,
+        action__in=("invite", "resend"),
+        at__gt=now - MAILS_IN,
+    )
+    if sent[:MAILS_MAX].count() >= MAILS_MAX:
+        raise RateLimited(
+            f"This tenant has sent {MAILS_MAX} invitations within a day. Try again"
+            " tomorrow.",
+            headers={"Retry-After": str(int(MAILS_IN.total_seconds()))},
         )
 
 

@@ -5,6 +5,7 @@ from threading import Thread
 
 import pytest
 from django.db import connections
+from django.utils import timezone
 
 from kit.acting import Actor, ActorKind, acting_as, current
 from kit.errors import (
@@ -21,7 +22,8 @@ from kit.scopes import TENANTS
 from tenants import invitation_links as links
 from tenants import services
 from tenants.models import Invitation, Member, ProjectMember, Role, Tenant
-from tenants.services.invitations import MAIL_GAP, VALID_FOR
+from tenants.services import invitations
+from tenants.services.invitations import MAIL_GAP, MAILS_IN, VALID_FOR
 from tests.concurrency import as_another_operator, wait_until_blocked
 from tests.factories.members import acting_for, make_user
 from tests.factories.tenants import make_member, make_project, make_tenant
@@ -183,6 +185,24 @@ def test_nobody_is_flooded_with_mails(tenant: Tenant) -> None:
     with pytest.raises(RateLimited):
         invite(tenant, now=soon)
     invite(tenant, now=LATER)
+
+
+def test_a_tenant_writes_to_so_many_a_day_whatever_it_takes_back(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(invitations, "MAILS_MAX", 3)
+    now = timezone.now()
+    kept = invite(tenant, now=now)
+    taken_back = invite(tenant, email="b@example.com", now=now)
+    services.revoke_invitation(invitation=taken_back, now=now)
+    services.resend_invitation(invitation=kept, now=now + MAIL_GAP)
+    later = now + 2 * MAIL_GAP
+    with pytest.raises(RateLimited, match="3 invitations within a day"):
+        invite(tenant, email="c@example.com", now=later)
+    with pytest.raises(RateLimited, match="3 invitations within a day"):
+        services.resend_invitation(invitation=kept, now=later)
+    invite(make_tenant(), now=now)
+    invite(tenant, email="c@example.com", now=later + MAILS_IN)
 
 
 @pytest.mark.parametrize(
