@@ -29,6 +29,8 @@ RETURNING seq, digest, clock_timestamp(),
     nextval(pg_get_serial_sequence('tenants_auditentry', 'id'))
 """
 
+_TURN = "SELECT pg_advisory_xact_lock(hashtextextended('tenants_turn', %s))"
+
 
 @dataclass(frozen=True, slots=True)
 class _Detail:
@@ -89,8 +91,10 @@ def append(told: Told) -> AuditEntry:
 
 
 def _take_turn(*, tenant_id: int, **_: Any) -> None:
-    # A chain without a head has had no change yet, and nobody to wait for.
-    AuditHead.objects.select_for_update().filter(pk=tenant_id).first()
+    # No row, least of all the head, which everybody locks last: whoever held it and
+    # asked for a row would wait for an operator who holds that and asks for the head.
+    with cursor() as session:
+        session.execute(_TURN, [tenant_id])
 
 
 def _record(*, told: Told, **_: Any) -> None:

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 
 from kit import acting
 from kit.errors import InvalidRequest, PermissionDenied
+from kit.orm import audited
 from kit.scopes import Scope, beyond
 from tenants.models import Member, Project, Role, Tenant
 from tenants.roles import scopes_of
@@ -33,6 +34,8 @@ def take_turn(tenant_id: int) -> Standing:
 
     Raises `PermissionDenied` when the caller is a member no more.
     """
+    # Before any row: what is given up with a place is locked after its head.
+    audited.take_turn(tenant_id)
     # Less than a full lock: rows that only refer to the tenant are not held up.
     Tenant.objects.select_for_update(no_key=True).get(pk=tenant_id)
     actor = acting.current()

@@ -62,7 +62,7 @@ def clear_plan(*, tenant: Tenant) -> Tenant:
 def _put(tenant: Tenant, plan: Plan | None) -> Tenant:
     action = "clear_plan" if plan is None else "set_plan"
     with atomic():
-        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, {"plan": plan}, action=action)
     return row
 

@@ -40,7 +40,7 @@ def create_tenant(
 def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant:
     """Change a tenant; a new zone takes effect with its next billing period."""
     with atomic():
-        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, changes)
     return row
 
@@ -57,6 +57,6 @@ def restore_tenant(*, tenant: Tenant) -> Tenant:
 
 def _set_state(tenant: Tenant, state: Tenant.State, *, action: str) -> Tenant:
     with atomic():
-        row = Tenant.objects.select_for_update().get(pk=tenant.pk)
+        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, {"state": state}, action=action)
     return row
