@@ -246,3 +246,9 @@ def test_a_token_is_narrowed_and_revoked(admin: Client) -> None:
 def test_all_scopes_of_keys_are_ticked_at_first(admin: Client) -> None:
     form = admin.get(page(KEY, "add")).context["adminform"].form
     assert form["scopes"].value() == sorted(DATA_PLANE)
+
+
+@pytest.mark.parametrize("model", [KEY, TOKEN, "tenants_member"])
+def test_a_dialog_about_no_row_is_404(admin: Client, model: str) -> None:
+    name = "remove" if model == "tenants_member" else "revoke"
+    assert admin.get(action(model, name, 9_999_999)).status_code == 404

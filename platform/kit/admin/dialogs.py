@@ -1,6 +1,7 @@
 """Actions on one row that say what will happen and ask first, and labels of states.
 
-Failure: a dialog of what is no id is 404, and nothing happens but by its POST.
+Failure: a dialog of what is no id, or of no row, is 404. Nothing happens but by its
+POST.
 """
 
 from collections.abc import Callable
@@ -11,6 +12,8 @@ from django.utils.html import format_html
 from unfold.decorators import action, display
 from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
+
+from kit.errors import NotFound
 
 
 class Confirmation(BaseDialogForm):  # type: ignore[misc]
@@ -24,9 +27,11 @@ class Confirmation(BaseDialogForm):  # type: ignore[misc]
         """Show the consequence above the buttons."""
         if not str(self.object_id).isdecimal():
             raise Http404
-        return format_html(
-            '<p class="mt-4 font-semibold">{}</p>', self.consequence(self.object_id)
-        )
+        try:
+            said = self.consequence(str(self.object_id))
+        except NotFound as missing:
+            raise Http404 from missing
+        return format_html('<p class="mt-4 font-semibold">{}</p>', said)
 
 
 def confirmed_action(
