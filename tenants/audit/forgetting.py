@@ -144,6 +144,7 @@ def forget_person(*, email: str, now: dt.datetime) -> ForgottenPerson:
             forget_account(account=account)
         _forget_invitations(email, now)
         _forget_mentions(email)
+        _forget_asked_for(email)
     return ForgottenPerson(len(members), invitations, len(tenants), len(accounts))
 
 
@@ -215,12 +216,26 @@ def _sign_in_rows(account: User) -> Iterator[QuerySet[Model]]:
         if apps.is_installed(f"allauth.{label}"):
             model = apps.get_app_config(label).get_model(name)
             yield model._default_manager.filter(user=account)
-    names = {each.lower() for each in (account.username, account.email) if each}
+    yield from _typed_rows(account.username, account.email)
+
+
+def _typed_rows(*names: str) -> Iterator[QuerySet[Model]]:
+    """Return what was counted of attempts to sign in by one of these names."""
+    lower = {each.lower() for each in names if each}
     for label, name in _OF_NAMES:
         if apps.is_installed(label):
             model = apps.get_app_config(label).get_model(name)
             typed = model._default_manager.annotate(typed=Lower("username"))
-            yield typed.filter(typed__in=names)
+            yield typed.filter(typed__in=lower)
+
+
+def _forget_asked_for(email: str) -> None:
+    """Forget an address that is nobody's: somebody typed it, or asked to have it."""
+    for rows in _typed_rows(email):
+        rows.delete()
+    if apps.is_installed("allauth.account"):
+        asked = apps.get_app_config("account").get_model("EmailAddress")
+        asked._default_manager.filter(email__iexact=email).delete()
 
 
 def _unname_in_log(row: Model) -> None:

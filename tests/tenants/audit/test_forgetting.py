@@ -4,7 +4,9 @@ import datetime as dt
 import json
 
 import pytest
+from allauth.account.models import EmailAddress
 from allauth.utils import generate_unique_username
+from axes.models import AccessAttempt
 from django.contrib.admin.models import CHANGE, LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
@@ -160,6 +162,15 @@ def test_sessions_of_a_forgotten_account_are_gone() -> None:
     services.forget_account(account=account)
     (left,) = Session.objects.all()
     assert left.session_key == browsers[1].session.session_key
+
+
+def test_an_address_that_was_only_typed_or_asked_for_is_forgotten() -> None:
+    EmailAddress.objects.create(user=make_person("bob"), email=ADA)
+    Client().post("/accounts/login/", {"login": ADA.upper(), "password": "wrong"})
+    assert AccessAttempt.objects.count() == 1
+    services.forget_person(email=ADA, now=NOW)
+    assert not AccessAttempt.objects.exists()
+    assert not EmailAddress.objects.exists()
 
 
 def test_all_or_nothing_is_forgotten(tenant: Tenant, member: Member) -> None:
