@@ -8,16 +8,18 @@ socket that cannot be asked, or a system that does not tell, is said to have no 
 import fcntl
 import socket
 import struct
-import termios
 from typing import Any
 
 # Linux's SIOCOUTQNSD; its SIOCOUTQ is TIOCOUTQ.
 _NOT_SENT = 0x894B
-_UNACKNOWLEDGED = termios.TIOCOUTQ
 _FIGURE = struct.Struct("i")
 _UNASKED = bytes(_FIGURE.size)
-# The kernel charges a small packet at several times its bytes.
-_CHARGED_MAX = 4
+# Linux's SO_MEMINFO: what the kernel has charged to the socket, and may.
+_MEMORY = 55
+_FIGURES = struct.Struct("9I")
+_BUFFER, _CHARGED = 3, 5
+# Of what one write takes: the packets' own sizes, and pages that are not full.
+_OVERHEAD_BYTES = 8192
 
 
 def has_room(sock: Any, size: int, *, not_sent_max: int) -> bool:
@@ -27,14 +29,15 @@ def has_room(sock: Any, size: int, *, not_sent_max: int) -> bool:
     """
     try:
         descriptor = sock.fileno()
-        unacknowledged = _queued(descriptor, _UNACKNOWLEDGED)
-        # What is not sent is not acknowledged either: mostly there is neither.
-        not_sent = _queued(descriptor, _NOT_SENT) if unacknowledged else 0
-        buffer = sock.getsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF)
-    except (OSError, ValueError):
+        figures = sock.getsockopt(socket.SOL_SOCKET, _MEMORY, _FIGURES.size)
+        memory = _FIGURES.unpack(figures)
+        # What is not sent is charged: mostly there is neither.
+        not_sent = _queued(descriptor, _NOT_SENT) if memory[_CHARGED] else 0
+    except (OSError, ValueError, struct.error):
         return False
-    room: int = buffer // _CHARGED_MAX
-    return not_sent + size <= not_sent_max and unacknowledged + size <= room
+    # In bytes it could not be told: a small packet is charged at many times its own.
+    room: int = memory[_BUFFER] - memory[_CHARGED]
+    return not_sent + size <= not_sent_max and size + _OVERHEAD_BYTES <= room
 
 
 def _queued(descriptor: int, request: int) -> int:
