@@ -2,7 +2,8 @@
 
 A chain is a tenant's, or the installation's. The row of its head is locked from the
 first entry to the end of the transaction, which puts the writes of one tenant in order
-and lets others be; the clock is the database's, read under that lock.
+and lets others be; the clock is the database's, read under that lock. It is locked
+last: who wants a whole request in turn takes a lock that stands for the tenant.
 
 Failure: a change that cannot be recorded is not made. Rolled back, it leaves no entry.
 Owns: heads, entries and details.

@@ -2,7 +2,7 @@
 
 Two rules. Nobody gives a role that may do what he may not; nobody but an owner makes,
 changes or removes an owner. Operators are above every tenant's roles, as far as their
-scopes go. Changes of one tenant's members take turns on the lock of its row, and the
+scopes go. Changes of one tenant's members take its turn and lock its row, and the
 caller's own place is read again under it: whoever is being demoted decides nothing any
 more.
 
