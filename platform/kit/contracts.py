@@ -7,6 +7,7 @@ immutable.
 
 import asyncio
 import enum
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -117,6 +118,26 @@ class Admission:
 
 
 @dataclass(frozen=True, slots=True)
+class BudgetPlace:
+    """What one budget or quota in effect counts: for whom, of what, over which window.
+
+    `kind` is `budget` (money), `quota` (tokens of `unit`) or `credit` (what a prepaid
+    tenant was granted). `level` is `tenant`, `project` or `api_key`, `window` is `day`,
+    `month` or `forever`. `model` is empty for all. A soft one only warns. How much it
+    is, the database alone knows.
+    """
+
+    tenant_id: int
+    level: str
+    holder_id: int
+    kind: str
+    unit: str
+    window: str
+    model: str
+    is_hard: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How a request ended and what of it was handed over (metering.md, section 2).
 
@@ -131,6 +152,51 @@ class Outcome:
     replica_id: int
     first_token_us: int | None
     duration_us: int
+
+
+class BudgetShortError(Exception):
+    """A budget does not cover what was asked of it.
+
+    `is_spent` when not even the least that was asked for is left of what is neither
+    posted nor used already, by whatever process; otherwise others hold what they may
+    give back yet.
+    """
+
+    def __init__(self, place: BudgetPlace, *, is_spent: bool) -> None:
+        super().__init__(f"the {place.kind} of the {place.level} does not cover this")
+        self.place = place
+        self.is_spent = is_spent
+
+
+class Hold(Protocol):
+    """What one running request may use, taken from every budget that it counts towards.
+
+    Settling or voiding the admission ends it.
+    """
+
+    @property
+    def is_tight(self) -> bool:
+        """Tell whether budgets run out: then what is sent should be held bit by bit."""
+        ...
+
+    def covers(self, counts: TokenCounts) -> bool:
+        """Tell whether these tokens are held, taking more out of leases in hand."""
+        ...
+
+    async def extend(self, counts: TokenCounts) -> bool:
+        """Return once these tokens are held; False when the budget ends before.
+
+        Waits while others may give something back, for as long as ten seconds.
+        """
+        ...
+
+    def handed_over(self, counts: TokenCounts) -> None:
+        """Note what the client has: what is left beyond it may go to others.
+
+        With the first usage that an engine reports the prompt is exact, and the rest of
+        its bound goes back.
+        """
+        ...
 
 
 class DatabaseAwayError(Exception):
@@ -156,6 +222,24 @@ class Meter(Protocol):
 
         Raises `ServiceUnavailable` while nothing can be made durable, and
         `ModelNotPriced` when no price is in force: nothing is ever silently free.
+        """
+        ...
+
+    async def hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+        patience_s: float,
+    ) -> Hold:
+        """Hold a prompt and some output in every budget of a request, all or nothing.
+
+        `outputs` are amounts of output tokens, the wanted first; the first that fits is
+        held. With leases in hand nothing is waited for. Raises `BudgetShortError` when
+        even the last does not fit within `patience_s`, or at once when it never will.
+        Called again with other amounts it replaces what is held.
         """
         ...
 
