@@ -14,6 +14,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection
 
+from inference.openai.prompt_bound import DEFAULT, PromptBound
 from kit.networks import Network, network_of
 from kit.scopes import DATA_PLANE
 
@@ -65,6 +66,8 @@ class ModelEntry:
     created: int
     # What counts tokens where an engine does not; empty where nothing can.
     tokenizer: str
+    # How many tokens a prompt can be, by its bytes.
+    prompt_bound: PromptBound = DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -161,8 +164,9 @@ def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -
         context_tokens=body["context_tokens"],
         max_output_tokens=body["max_output_tokens"],
         created=body["created"],
-        # A publication from before this was known has none.
+        # A publication from before these were known has none.
         tokenizer=body.get("tokenizer", ""),
+        prompt_bound=PromptBound.of_published(body.get("prompt_bound")),
     )
 
 

@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
+from inference.openai.prompt_bound import DEFAULT, PromptBound
 from inference.routing.router import RoundRobin
 from inference.routing.snapshot import ReplicaEntry, Snapshot
 from tests.databases import Database
@@ -67,6 +68,18 @@ def test_a_kind_of_a_newer_control_side_is_passed_over() -> None:
     snapshot = Snapshot()
     snapshot.apply("rate_limit", "1", {"x": 1})
     assert snapshot == Snapshot()
+
+
+def test_a_model_has_its_own_bound_or_the_default_one() -> None:
+    snapshot = Snapshot()
+    model = {"context_tokens": 8, "max_output_tokens": None, "created": 1}
+    snapshot.apply("model", "older", model)
+    calibrated = PromptBound(per_byte_milli=500, base=9)
+    snapshot.apply("model", "m", model | {"prompt_bound": calibrated.published()})
+    snapshot.apply("model", "uncalibrated", model | {"prompt_bound": None})
+    assert snapshot.models["m"].prompt_bound == calibrated
+    assert snapshot.models["older"].prompt_bound == DEFAULT
+    assert snapshot.models["uncalibrated"].prompt_bound == DEFAULT
 
 
 _ENTRIES = st.tuples(
