@@ -24,6 +24,7 @@ INSTALLED_APPS = [
     "tenants.apps.TenantsConfig",
     "metering.usage.apps.UsageConfig",
     "metering.pricing.apps.PricingConfig",
+    "metering.budgets.apps.BudgetsConfig",
     "metering.ledger.apps.LedgerConfig",
     "metering.billing.apps.BillingConfig",
     "metering.reconciliation.apps.ReconciliationConfig",

@@ -1,0 +1,11 @@
+"""Django application: what of budgets and quotas is used, and who holds the rest."""
+
+from django.apps import AppConfig
+
+
+class BudgetsConfig(AppConfig):
+    """The metering part that owns the windows of budgets and their leases."""
+
+    name = "metering.budgets"
+    label = "budgets"
+    default_auto_field = "django.db.models.BigAutoField"
