@@ -4,45 +4,13 @@ Pure functions of rows, except for reading a row's relations. The bodies are the
 contract with `inference.routing`; a body of None withdraws an entry.
 """
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from collections.abc import Mapping
 from typing import Any
 
-from django.db.models import Model, QuerySet
-
+from inference.control.limit_entries import LimitSource, PlanSource
 from inference.control.models import Publication, Replica, ServedModel
+from inference.control.sources import RowSource, Source
 from tenants.models import ApiKey, Tenant
-
-
-@dataclass(frozen=True, slots=True)
-class Entry:
-    """One entry of the snapshot; of a tenant's own things, with the tenant."""
-
-    key: str
-    body: dict[str, Any] | None
-    tenant_id: int | None = None
-
-
-@dataclass(frozen=True, slots=True)
-class Source:
-    """Where the entries of one kind come from.
-
-    `rows` lists the rows with what their body needs; `key_field` is the column whose
-    text is the entry's key, `tenant_field` the one that says whose it is, if anybody's.
-    """
-
-    rows: Callable[[], QuerySet[Any]]
-    key_field: str
-    body: Callable[[Any], dict[str, Any] | None]
-    tenant_field: str | None = None
-
-    def entry(self, row: Model) -> Entry:
-        """Compile one row."""
-        return Entry(
-            key=str(getattr(row, self.key_field)),
-            body=self.body(row),
-            tenant_id=getattr(row, self.tenant_field) if self.tenant_field else None,
-        )
 
 
 def api_key_body(row: ApiKey) -> dict[str, Any] | None:
@@ -70,6 +38,7 @@ def tenant_body(row: Tenant) -> dict[str, Any]:
         "slug": row.slug,
         "active": row.state == Tenant.State.ACTIVE,
         "currency": row.currency,
+        "plan_id": row.plan_id,
     }
 
 
@@ -104,15 +73,17 @@ def replica_body(row: Replica) -> dict[str, Any] | None:
 Kind = Publication.Kind
 
 SOURCES: Mapping[Kind, Source] = {
-    Kind.TENANT: Source(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
-    Kind.MODEL: Source(ServedModel.objects.all, "name", model_body),
-    Kind.REPLICA: Source(
+    Kind.TENANT: RowSource(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
+    Kind.MODEL: RowSource(ServedModel.objects.all, "name", model_body),
+    Kind.REPLICA: RowSource(
         lambda: Replica.objects.select_related("model"), "pk", replica_body
     ),
-    Kind.API_KEY: Source(
+    Kind.API_KEY: RowSource(
         lambda: ApiKey.objects.select_related("project"),
         "digest",
         api_key_body,
         tenant_field="tenant_id",
     ),
+    Kind.PLAN: PlanSource(),
+    Kind.LIMITS: LimitSource(),
 }

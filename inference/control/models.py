@@ -122,8 +122,9 @@ class Replica(models.Model):
 class Publication(models.Model):
     """One published entry; a body of null says that the entry is gone.
 
-    `tenant_id` says whose key or tenant it is, and nothing of what is everybody's. It
-    is no foreign key: an entry outlives its row, and gateways read neither.
+    `tenant_id` says whose key, limits or tenant it is, and nothing of what is
+    everybody's. It is no foreign key: an entry outlives its row, and gateways read
+    neither.
     """
 
     class Kind(models.TextChoices):
@@ -131,6 +132,8 @@ class Publication(models.Model):
         TENANT = "tenant"
         MODEL = "model"
         REPLICA = "replica"
+        PLAN = "plan"
+        LIMITS = "limits"
 
     pk = models.CompositePrimaryKey("kind", "key")
     kind = models.CharField(max_length=16, choices=Kind)

@@ -5,8 +5,9 @@ versions appear in order: a gateway that has seen version n misses nothing by as
 what is above n. Under that lock the rows are read again, so the last publication of a
 row tells its last state. An entry that would say nothing new is not written.
 
-Whoever may write a row may publish it: tenants, in their own transactions, their keys.
-The database keeps them to these, and all to the order of versions.
+Whoever may write a row may publish it: tenants, in their own transactions, their keys
+and the limits that they set themselves. The database keeps them to these, and all to
+the order of versions.
 
 Failure: the transaction fails, and neither the write nor its publication has happened.
 Writes that pass no signal (bulk updates, SQL by hand) are found and mended by
@@ -15,10 +16,11 @@ Writes that pass no signal (bulk updates, SQL by hand) are found and mended by
 
 from collections.abc import Iterable, Iterator
 from itertools import islice
-from typing import TypeVar
+from typing import Any, TypeVar
 
-from inference.control.compilation import SOURCES, Entry, Kind, Source
+from inference.control.compilation import SOURCES, Kind
 from inference.control.models import Publication, PublicationVersion
+from inference.control.sources import Entry, Source
 from kit.orm.atomic import atomic, cursor
 
 CHANNEL = "tollgate_snapshot"
@@ -27,15 +29,14 @@ CHUNK_ROWS = 1000
 T = TypeVar("T")
 
 
-def publish(kind: Kind, ids: Iterable[int]) -> int:
-    """Publish these rows as they are now; return how many entries changed."""
+def publish(kind: Kind, ids: Iterable[Any]) -> int:
+    """Publish these as they are now; return how many entries changed."""
     source = SOURCES[kind]
     with atomic():
         version = _next_version()
         changed = 0
         for chunk in _chunks(ids):
-            rows = source.rows().filter(pk__in=chunk)
-            changed += _write(kind, [source.entry(row) for row in rows], version)
+            changed += _write(kind, source.entries(chunk), version)
         _announce(version, changed)
     return changed
 
@@ -65,19 +66,13 @@ def republish() -> int:
 
 
 def _mend_stale(kind: Kind, source: Source) -> int:
-    """Publish the rows whose entry is missing or says something else."""
-    mended, last = 0, 0
-    while rows := list(source.rows().filter(pk__gt=last).order_by("pk")[:CHUNK_ROWS]):
-        last = rows[-1].pk
-        entries = {row.pk: source.entry(row) for row in rows}
-        published = _bodies(kind, [entry.key for entry in entries.values()])
-        stale = [
-            pk
-            for pk, entry in entries.items()
-            if published.get(entry.key) != entry.body
-        ]
-        if stale:
-            mended += publish(kind, stale)
+    """Publish what has no entry, or one that says something else."""
+    mended = 0
+    for ids in source.chunks(CHUNK_ROWS):
+        entries = source.entries(ids)
+        published = _bodies(kind, [entry.key for entry in entries])
+        if any(published.get(entry.key) != entry.body for entry in entries):
+            mended += publish(kind, ids)
     return mended
 
 
@@ -89,10 +84,13 @@ def _mend_orphans(kind: Kind, source: Source) -> int:
         entries.filter(key__gt=last).values_list("key", flat=True)[:CHUNK_ROWS]
     ):
         last = keys[-1]
-        there = source.rows().filter(**{f"{source.key_field}__in": keys})
-        known = {str(key) for key in there.values_list(source.key_field, flat=True)}
+        known = source.known(keys)
         if orphans := [key for key in keys if key not in known]:
-            mended += withdraw(kind, orphans)
+            with atomic():
+                # Under the lock, for what they tell of may have come back meanwhile.
+                _next_version()
+                known = source.known(orphans)
+                mended += withdraw(kind, [key for key in orphans if key not in known])
     return mended
 
 

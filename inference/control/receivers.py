@@ -15,26 +15,32 @@ from django.db.transaction import TransactionManagementError
 
 from inference.control import publication
 from inference.control.compilation import SOURCES, Kind
+from inference.control.limit_entries import KINDS as LIMITS
+from inference.control.limit_entries import AnyLimit, Holding
 from inference.control.models import Replica, ServedModel
-from tenants.models import ApiKey, Project, Tenant
+from tenants.models import ApiKey, Plan, Project, Tenant
 
 _KINDS: dict[type[Model], Kind] = {
     Tenant: Kind.TENANT,
     ApiKey: Kind.API_KEY,
     ServedModel: Kind.MODEL,
     Replica: Kind.REPLICA,
+    Plan: Kind.PLAN,
 }
 
 
 def connect() -> None:
     """Follow the rows that are published, and those that their entries are made of."""
-    written: tuple[type[Model], ...] = (*_KINDS, Project)
+    written: tuple[type[Model], ...] = (*_KINDS, Project, *LIMITS)
     for model in written:
         pre_save.connect(_require_transaction, sender=model)
         pre_delete.connect(_require_transaction, sender=model)
     for model in _KINDS:
         post_save.connect(_publish_saved, sender=model)
         post_delete.connect(_withdraw_deleted, sender=model)
+    for limit in LIMITS:
+        post_save.connect(_publish_limit, sender=limit)
+        post_delete.connect(_publish_limit, sender=limit)
     post_save.connect(_publish_keys, sender=Project)
     post_save.connect(_publish_replicas, sender=ServedModel)
 
@@ -53,7 +59,15 @@ def _publish_saved(sender: type[Model], instance: Model, **_: Any) -> None:
 
 def _withdraw_deleted(sender: type[Model], instance: Model, **_: Any) -> None:
     kind = _KINDS[sender]
-    publication.withdraw(kind, [SOURCES[kind].entry(instance).key])
+    publication.withdraw(kind, [SOURCES[kind].key(instance)])
+
+
+def _publish_limit(sender: type[Model], instance: AnyLimit, **_: Any) -> None:
+    """Publish what is limited where a limit was set, changed, ended or deleted."""
+    if instance.plan_id is not None:
+        publication.publish(Kind.PLAN, [instance.plan_id])
+    else:
+        publication.publish(Kind.LIMITS, [Holding.of(instance)])
 
 
 def _publish_keys(

@@ -1,4 +1,4 @@
-"""What this process knows of keys, tenants, models and replicas.
+"""What this process knows of keys, tenants, limits, models and replicas.
 
 Followed from the table that the control side publishes into: at each announcement, and
 every second besides, only entries with a newer version are read. Versions are given out
@@ -15,6 +15,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from inference.openai.prompt_bound import DEFAULT, PromptBound
+from inference.routing.limit_rows import LimitRows
 from kit.networks import Network, network_of
 from kit.scopes import DATA_PLANE
 
@@ -49,11 +50,12 @@ class KeyEntry:
 
 @dataclass(frozen=True, slots=True)
 class TenantEntry:
-    """A tenant, and whether it may call."""
+    """A tenant, and whether it may call; on no plan it is on the default one."""
 
     slug: str
     active: bool
     currency: str
+    plan_id: int | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,6 +96,7 @@ class Snapshot:
     models: dict[str, ModelEntry] = field(default_factory=dict)
     replicas: dict[int, ReplicaEntry] = field(default_factory=dict)
     replicas_by_model: dict[str, tuple[ReplicaEntry, ...]] = field(default_factory=dict)
+    limits: LimitRows = field(default_factory=LimitRows)
     is_loaded: bool = False
 
     async def refresh(self, connection: AsyncConnection) -> None:
@@ -147,12 +150,21 @@ def _scopes(scopes: tuple[str, ...]) -> frozenset[str]:
 
 
 def _apply_tenant(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    tenant_id = int(key)
+    before = snapshot.tenants.get(tenant_id)
     if body is None:
-        snapshot.tenants.pop(int(key), None)
-        return
-    snapshot.tenants[int(key)] = TenantEntry(
-        slug=body["slug"], active=body["active"], currency=body["currency"]
-    )
+        snapshot.tenants.pop(tenant_id, None)
+    else:
+        snapshot.tenants[tenant_id] = TenantEntry(
+            slug=body["slug"],
+            active=body["active"],
+            currency=body["currency"],
+            # A publication from before plans were known has none.
+            plan_id=body.get("plan_id"),
+        )
+    if before is not None and before != snapshot.tenants.get(tenant_id):
+        # Its plan says which limits hold for it.
+        snapshot.limits.touch(tenant_id)
 
 
 def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
@@ -197,9 +209,19 @@ def _apply_replica(
         )
 
 
+def _apply_limits(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    snapshot.limits.apply_own(key, body)
+
+
+def _apply_plan(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    snapshot.limits.apply_plan(key, body)
+
+
 _APPLY: Mapping[str, Callable[[Snapshot, str, Mapping[str, Any] | None], None]] = {
     "api_key": _apply_key,
     "tenant": _apply_tenant,
     "model": _apply_model,
     "replica": _apply_replica,
+    "limits": _apply_limits,
+    "plan": _apply_plan,
 }

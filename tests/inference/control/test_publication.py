@@ -53,7 +53,12 @@ class TestBodies:
 
     def test_tenant(self) -> None:
         tenant = make_tenant(slug="acme", currency="EUR")
-        told = {"slug": "acme", "active": True, "currency": "EUR"}
+        told = {
+            "slug": "acme",
+            "active": True,
+            "currency": "EUR",
+            "plan_id": None,
+        }
         assert body(Kind.TENANT, tenant.pk) == told
         tenants.suspend_tenant(tenant=tenant)
         assert body(Kind.TENANT, tenant.pk) == {**told, "active": False}

@@ -1,0 +1,167 @@
+"""Limits into entries: one for what one side has set for one holder, one for a plan.
+
+So a change of one limit writes one small entry, whatever else a tenant has limited. And
+a tenant's own rows are never in an entry with those of the operators: the database lets
+a tenant write the former alone, and gateways take from its key whose an entry is.
+
+Limits that have ended are left out. One that ran out is in until it is ended: gateways
+know the instant, and no job has to publish what the time does by itself.
+"""
+
+import datetime as dt
+import operator
+from collections import defaultdict
+from collections.abc import Iterator, Sequence
+from functools import reduce
+from typing import Any, NamedTuple, Self
+
+from django.db.models import Q, QuerySet
+
+from inference.control.sources import Entry, chunks_of
+from tenants.limits.resolution import Row
+from tenants.models import Budget, Level, Plan, Quota, RateLimit
+from tenants.selectors.limits import as_row
+
+AnyLimit = RateLimit | Quota | Budget
+
+KINDS: tuple[type[AnyLimit], ...] = (RateLimit, Quota, Budget)
+_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+_MICROSECOND = dt.timedelta(microseconds=1)
+_COLUMNS = {
+    Level.TENANT.value: "tenant",
+    Level.PROJECT.value: "project",
+    Level.API_KEY.value: "api_key",
+}
+
+
+class Holding(NamedTuple):
+    """Whom limits are of, and which side has set them; as text it is an entry's key."""
+
+    tenant_id: int
+    level: str
+    holder_id: int
+    set_by: str
+
+    @classmethod
+    def of(cls, limit: AnyLimit) -> Self:
+        """Return where a limit belongs that is no plan's."""
+        holder_id = getattr(limit, f"{_COLUMNS[limit.level]}_id")
+        if limit.tenant_id is None or holder_id is None:
+            raise ValueError("a plan's limit is nobody's own")
+        return cls(limit.tenant_id, limit.level, holder_id, limit.set_by)
+
+    @classmethod
+    def parse(cls, key: str) -> Self:
+        """Return what an entry's key names."""
+        tenant_id, level, holder_id, set_by = key.split(":")
+        return cls(int(tenant_id), level, int(holder_id), set_by)
+
+    def __str__(self) -> str:
+        return ":".join(map(str, self))
+
+
+class LimitSource:
+    """The limits of tenants, projects and keys; an id is a `Holding`."""
+
+    def key(self, row: AnyLimit) -> str:
+        """Return the key of the entry that a limit is told in."""
+        return str(Holding.of(row))
+
+    def entries(self, ids: Sequence[Holding]) -> list[Entry]:
+        """Compile what is set at each; a holding without a limit is withdrawn."""
+        found = self._limits(ids)
+        return [
+            Entry(
+                key=str(holding),
+                body={"rows": found[holding]} if holding in found else None,
+                tenant_id=holding.tenant_id,
+            )
+            for holding in ids
+        ]
+
+    def chunks(self, size: int) -> Iterator[list[Holding]]:
+        """Yield where so many limits are; one with several may come up again."""
+        for kind in KINDS:
+            for chunk in chunks_of(_live(kind).filter(plan=None), size):
+                rows = kind._default_manager.filter(pk__in=chunk)
+                yield sorted({Holding.of(row) for row in rows})
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys at which a limit is set."""
+        holdings = [Holding.parse(key) for key in keys]
+        return {str(holding) for holding in self._limits(holdings)}
+
+    def _limits(
+        self, holdings: Sequence[Holding]
+    ) -> dict[Holding, list[dict[str, Any]]]:
+        """Read the live limits at these: one query for each kind."""
+        wanted, found = set(holdings), defaultdict(list)
+        holders: defaultdict[str, set[int]] = defaultdict(set)
+        for holding in holdings:
+            holders[holding.level].add(holding.holder_id)
+        if not holders:
+            return {}
+        concerned = reduce(
+            operator.or_,
+            (
+                Q(level=level, **{f"{_COLUMNS[level]}__in": ids})
+                for level, ids in holders.items()
+            ),
+        )
+        for kind in KINDS:
+            for limit in _live(kind).filter(concerned, plan=None).order_by("pk"):
+                if (holding := Holding.of(limit)) in wanted:
+                    found[holding].append(_body(as_row(limit)))
+        return dict(found)
+
+
+class PlanSource:
+    """Plans with their limits; an id is a plan's."""
+
+    def key(self, row: Plan) -> str:
+        """Return the plan's id as text."""
+        return str(row.pk)
+
+    def entries(self, ids: Sequence[int]) -> list[Entry]:
+        """Compile the plans: whether it is the default one, and its rows."""
+        found: defaultdict[int | None, list[dict[str, Any]]] = defaultdict(list)
+        for kind in KINDS:
+            for limit in _live(kind).filter(plan__in=ids).order_by("pk"):
+                row = as_row(limit)
+                found[row.plan_id].append(_body(row) | {"level": row.level})
+        return [
+            Entry(str(plan.pk), {"is_default": plan.is_default, "rows": found[plan.pk]})
+            for plan in Plan.objects.filter(pk__in=ids)
+        ]
+
+    def chunks(self, size: int) -> Iterator[list[int]]:
+        """Yield plans."""
+        return chunks_of(Plan.objects.all(), size)
+
+    def known(self, keys: Sequence[str]) -> set[str]:
+        """Return the keys of plans that there are."""
+        there = Plan.objects.filter(pk__in=keys)
+        return {str(pk) for pk in there.values_list("pk", flat=True)}
+
+
+def _live(kind: type[AnyLimit]) -> QuerySet[AnyLimit]:
+    return kind._default_manager.filter(ended_at=None)
+
+
+def _body(row: Row) -> dict[str, Any]:
+    """Return a limit as gateways read it; instants are microseconds."""
+    measure = row.measure
+    return {
+        "id": row.id,
+        "kind": measure.kind.value,
+        "unit": measure.unit,
+        "window": measure.window,
+        "currency": measure.currency,
+        "model": row.model,
+        # Not every reader of JSON takes a large number for the same one.
+        "value": str(row.value),
+        "hard": row.is_hard,
+        "ends_at": None
+        if row.ends_at is None
+        else (row.ends_at - _EPOCH) // _MICROSECOND,
+    }
