@@ -269,44 +269,13 @@ BEGIN
             ON CONFLICT ON CONSTRAINT budgets_lease_pkey
             DO UPDATE SET amount = lease.amount + excluded.amount;
             leased := leased + granted;
-        ELSIF leased > used AND (place.recalled_at IS NULL
+        ELSIF asked.least > 0 AND leased > used AND (place.recalled_at IS NULL
                 OR place.recalled_at < clock_timestamp() - interval '100 ms') THEN
             UPDATE budgets_window SET recalled_at = clock_timestamp() WHERE id = asked.id;
             PERFORM pg_notify('tollgate_budgets', '');
         END IF;
         RETURN NEXT;
     END LOOP;
-END $$;
-"""
-
-# What a batch of events has used of its process's leases, in the transaction of the batch
-# and only if that took effect. Returns by how much leases were short: always nothing.
-_SPEND = """
-CREATE FUNCTION budgets_spend(
-    leased_by bigint, last bigint, ids bigint[], amounts numeric[]
-) RETURNS numeric LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
-DECLARE
-    spent numeric;
-BEGIN
-    PERFORM 1 FROM usage_epoch
-    WHERE id = leased_by AND last_seq = last AND xmin = pg_current_xact_id()::xid;
-    IF NOT FOUND THEN
-        RETURN 0;
-    END IF;
-    WITH wish AS (
-        SELECT * FROM unnest(ids, amounts) AS wish (id, amount)
-    ), before AS (
-        SELECT lease.window_id, lease.amount
-        FROM budgets_lease lease JOIN wish ON wish.id = lease.window_id
-        WHERE lease.epoch_id = leased_by ORDER BY lease.window_id FOR UPDATE OF lease
-    ), after AS (
-        UPDATE budgets_lease lease SET amount = greatest(before.amount - wish.amount, 0)
-        FROM wish JOIN before ON before.window_id = wish.id
-        WHERE lease.window_id = wish.id AND lease.epoch_id = leased_by
-        RETURNING least(before.amount, wish.amount) AS spent
-    )
-    SELECT coalesce(sum(after.spent), 0) INTO spent FROM after;
-    RETURN (SELECT coalesce(sum(wish.amount), 0) FROM unnest(amounts) AS wish (amount)) - spent;
 END $$;
 """
 
@@ -319,18 +288,22 @@ RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS 
 $$;
 """
 
-# Tells how far open requests are, and asks which windows are recalled.
+# Tells how far open requests are, and asks which windows are recalled and what the
+# leases come to here.
 _BEAT = """
 CREATE FUNCTION budgets_beat(leased_by bigint, ids bigint[], used_now numeric[])
-RETURNS TABLE (window_id bigint, recalled_us bigint)
+RETURNS TABLE (window_id bigint, amount numeric, recalled_us bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
     UPDATE budgets_lease lease SET used = progress.used
     FROM unnest(ids, used_now) AS progress (id, used)
     WHERE lease.window_id = progress.id AND lease.epoch_id = leased_by
         AND lease.used <> progress.used;
-    SELECT place.id, (extract(epoch FROM place.recalled_at) * 1000000)::bigint
+    SELECT place.id, coalesce(lease.amount, 0),
+           coalesce(extract(epoch FROM place.recalled_at) * 1000000, 0)::bigint
     FROM budgets_window place
-    WHERE place.id = ANY(ids) AND place.recalled_at IS NOT NULL
+    LEFT JOIN budgets_lease lease
+        ON lease.window_id = place.id AND lease.epoch_id = leased_by
+    WHERE place.id = ANY(ids)
 $$;
 """
 
@@ -351,10 +324,13 @@ END $$;
 """
 
 # Each statement of the body sees what is committed by then: with the epoch locked by the
-# statement that inserts, a window opened before is seen.
+# statement that inserts, a window opened before is seen. What the batch has used of its
+# process's leases comes in a setting of the transaction, as `window=amount`, spaced.
 _POST = """
 CREATE FUNCTION budgets_post() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+DECLARE
+    spent text := nullif(current_setting('tollgate.spent', true), '');
 BEGIN
     IF NOT EXISTS (
         SELECT FROM budgets_window place
@@ -393,6 +369,16 @@ BEGIN
         GROUP BY counted.id
     ) sums
     WHERE place.id = sums.id AND sums.amount <> 0;
+    IF spent IS NOT NULL THEN
+        UPDATE budgets_lease lease SET amount = greatest(lease.amount - part.amount, 0)
+        FROM (
+            SELECT split_part(each, '=', 1)::bigint AS id,
+                   split_part(each, '=', 2)::numeric AS amount
+            FROM string_to_table(spent, ' ') AS each
+        ) part
+        WHERE lease.window_id = part.id
+            AND lease.epoch_id = (SELECT event.epoch_id FROM fresh event LIMIT 1);
+    END IF;
     RETURN NULL;
 END $$;
 CREATE TRIGGER budgets_post AFTER INSERT ON usage_event
@@ -421,7 +407,6 @@ _FUNCTIONS = {
     f"budgets_places({_ASKED})": _PLACES,
     f"budgets_open({_ASKED})": _OPEN,
     "budgets_grant(bigint, bigint[], numeric[], numeric[])": _GRANT,
-    "budgets_spend(bigint, bigint, bigint[], numeric[])": _SPEND,
     "budgets_return(bigint, bigint[], numeric[])": _RETURN,
     "budgets_beat(bigint, bigint[], numeric[])": _BEAT,
     "budgets_recall(bigint)": _RECALL,
