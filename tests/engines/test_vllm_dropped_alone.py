@@ -2,6 +2,8 @@
 
 With one call in the engine, its counters are that call's alone. What it generated and
 we had not read when we left is what it needed to notice; it is small, and nobody pays.
+An answer that had come to its end before the engine could be told shows nothing, and is
+asked for again.
 """
 
 from __future__ import annotations
@@ -20,7 +22,8 @@ from tests.engines.events import MeteredCall, metered_calls, until
 from tests.engines.server_process import ServerProcess
 from tests.engines.vllm_facts import VllmFacts
 from tests.engines.vllm_server import SERVED_MODEL
-from tests.journeys.dropped_calls import DROPPED_TOKENS, Call, Done, perform_all
+from tests.journeys.dropped_bills import settled
+from tests.journeys.dropped_calls import Call, Done, perform_all
 from tests.journeys.product import Product, running_product
 from tests.standins.reading_proxy import Drop, Farewell, Moment
 
@@ -28,9 +31,11 @@ pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
 LEAVES_AFTER_PIECES = 30
 LEAVES_AFTER_MS = 400
+# As long as the context allows: whoever stalls, much of it is left to be stopped.
+ANSWER_TOKENS = 4_000
 # What a choice grows by mostly, from the last count that we read to the engine's last.
-UNHEARD_TOKENS_MAX = 100
-TRIES_MAX = 5
+UNHEARD_TOKENS_MAX = ANSWER_TOKENS // 20
+TRIES_MAX = 4
 
 
 @dataclass(frozen=True)
@@ -42,6 +47,18 @@ class Alone:
     counted: EngineCounters
     received: int
     prompt_tokens: int
+    # Whether the engine's log says that it was.
+    is_stopped: bool
+
+    @property
+    def is_cut(self) -> bool:
+        """Tell whether the engine heard in time that the client had left."""
+        asked = self.done.call.max_tokens * self.done.call.choices
+        return (
+            self.event.ended is EventStatus.CLIENT_GONE
+            and self.is_stopped
+            and self.counted.generation_tokens < asked
+        )
 
     @property
     def unheard(self) -> int:
@@ -80,10 +97,18 @@ def product(replicas: list[ServerProcess]) -> Iterator[Product]:
 
 @pytest.fixture(scope="module")
 def alone(product: Product, replicas: list[ServerProcess]) -> list[Alone]:
-    """Make the calls one after another, each with the engine to itself."""
+    """Make the calls one after another, each with the engine to itself.
+
+    One that never is cut is the last: those that follow would not be either.
+    """
     engine = Engine(url=replicas[0].url, model=SERVED_MODEL)
     facts = VllmFacts(engine, log=replicas[0].log)
-    return [_make_cut(call, product, facts) for call in _calls()]
+    alone: list[Alone] = []
+    for call in _calls():
+        alone.append(_make_cut(call, product, facts))
+        if not alone[-1].is_cut:
+            break
+    return alone
 
 
 def _calls() -> list[Call]:
@@ -100,7 +125,7 @@ def _calls() -> list[Call]:
             is_streamed=is_streamed,
             choices=choices,
             usage_asked=True,
-            max_tokens=DROPPED_TOKENS,
+            max_tokens=ANSWER_TOKENS,
             drop=Drop(Moment.AT_PIECE, LEAVES_AFTER_PIECES, farewell)
             if is_streamed
             else Drop(Moment.BEFORE_HEAD, LEAVES_AFTER_MS, farewell),
@@ -110,41 +135,47 @@ def _calls() -> list[Call]:
 
 
 def _make_cut(call: Call, product: Product, facts: VllmFacts) -> Alone:
-    """Make a call until it is cut: a random model may end an answer by itself.
+    """Make a call until it is cut, or return the last try.
 
-    One that ran to its full length was not: then nobody had heard the client leave.
+    On a machine that is busy elsewhere one of us may be late: the client, which leaves
+    before it was admitted or after all was said, the gateway, or the engine.
     """
+    last: Alone | None = None
     for _ in range(TRIES_MAX):
-        made = _make(call, product, facts)
-        asked = call.max_tokens * call.choices
-        ended_early = made.counted.generation_tokens < asked
-        if made.event.ended is not EventStatus.OK or not ended_early:
-            break
-    return made
+        made = asyncio.run(_make(call, product, facts))
+        if made is not None and made.is_cut:
+            return made
+        last = made or last
+    if last is None:
+        pytest.fail(f"nobody heard of {call} in {TRIES_MAX} tries")
+    return last
 
 
-def _make(call: Call, product: Product, facts: VllmFacts) -> Alone:
+async def _make(call: Call, product: Product, facts: VllmFacts) -> Alone | None:
+    """Make one call; None where nobody heard of it before its client had left."""
     until(facts.engine.is_idle)
     known, before = set(metered_calls(product)), facts.engine.counters()
-    [done] = asyncio.run(
-        perform_all(
-            [call],
-            base_url=product.base_url,
-            api_key=product.api_key,
-            model=product.model,
-            engine=facts,
-        )
+    [done] = await perform_all(
+        [call],
+        base_url=product.base_url,
+        api_key=product.api_key,
+        model=product.model,
+        engine=facts,
     )
-    until(lambda: metered_calls(product).keys() - known)
+    await settled(product)
     until(facts.engine.is_idle)
     events = metered_calls(product)
-    [request_id] = events.keys() - known
+    new = events.keys() - known
+    if not new:
+        return None
+    [request_id] = new
     return Alone(
         done,
         events[request_id],
         facts.engine.counters() - before,
         received=facts.tokens(done.reading.received),
         prompt_tokens=facts.prompt_tokens(call),
+        is_stopped=request_id in facts.stopped(),
     )
 
 
@@ -161,7 +192,7 @@ def test_what_nobody_heard_of_is_what_the_engine_needed_to_notice(
             event = each.event
             assert each.received <= event.output_tokens <= event.generated_tokens
             assert each.unheard >= 0
-    # A busy machine can keep one engine from noticing for a while, but not most.
+    # A busy machine can keep an engine from noticing for a while, but not mostly.
     unheard = [
         each.unheard / each.done.call.choices
         for each in alone
@@ -171,11 +202,10 @@ def test_what_nobody_heard_of_is_what_the_engine_needed_to_notice(
 
 
 def test_the_engine_was_stopped_each_time(alone: list[Alone]) -> None:
+    """Each within a few tries; one that never was is the last of them."""
     for each in alone:
-        assert each.done.abort_ms is not None
-        assert each.event.ended is EventStatus.CLIENT_GONE
-        asked = each.done.call.max_tokens * each.done.call.choices
-        assert each.counted.generation_tokens < asked
+        assert each.is_cut, f"not stopped in {TRIES_MAX} tries: {each}"
+    assert len(alone) == len(_calls())
 
 
 def test_prompts_are_counted_once_per_choice_and_billed_once(

@@ -43,6 +43,7 @@ class Judged:
     done: Done
     billed: Billed | None
     faults: list[str]
+    request_id: UUID | None = None
 
 
 async def settled(product: Product) -> None:
@@ -89,7 +90,8 @@ def judge(
     for done in sorted(outcomes, key=lambda done: not done.reading.arrived.request_id):
         key = _key_of(done, unclaimed, engine)
         billed = unclaimed.pop(key) if key else None
-        judged.append(Judged(done, billed, faults_of(done, billed, engine)))
+        faults = faults_of(done, billed, engine)
+        judged.append(Judged(done, billed, faults, key[0] if key else None))
     assert not unclaimed, f"billed, and never asked for: {unclaimed}"
     return judged
 

@@ -35,7 +35,8 @@ from tests.standins.reading_proxy import (
 from tests.standins.transcript import Seen
 
 AT_ONCE = 8
-# After this nobody waits for an abort any longer: the call is judged without one.
+# After this nobody waits for an abort any longer: the call is judged without one, or
+# by what the engine says of it later.
 ABORT_PATIENCE_S = 2.0
 CALL_SECONDS_MAX = 60.0
 # So long that the engine is still busy when the client leaves, its turn awaited.
@@ -52,6 +53,11 @@ class EngineFacts(Protocol):
     @property
     def stream_options(self) -> Mapping[str, bool]:
         """Return what every stream must ask for, so that its tokens can be told."""
+        ...
+
+    @property
+    def endless(self) -> Mapping[str, Any]:
+        """Return by which fields an answer does not end before its `max_tokens`."""
         ...
 
     @property
@@ -100,16 +106,21 @@ class Call:
         """Return a prompt whose length no other call's has."""
         return " ".join(["word"] * (self.number + 1))
 
-    def request(
-        self, model: str, stream_options: Mapping[str, bool]
-    ) -> tuple[str, dict[str, Any]]:
+    @property
+    def is_long(self) -> bool:
+        """Tell whether the engine is to be still at work when the client leaves."""
+        return self.max_tokens >= DROPPED_TOKENS
+
+    def request(self, model: str, engine: EngineFacts) -> tuple[str, dict[str, Any]]:
         """Return the path and the body."""
         body: dict[str, Any] = {"model": model, "max_tokens": self.max_tokens}
+        if self.is_long:
+            body |= engine.endless
         if self.choices > 1:
             body["n"] = self.choices
         if self.is_streamed:
             asked = {"include_usage": True} if self.usage_asked else {}
-            if options := {**stream_options, **asked}:
+            if options := {**engine.stream_options, **asked}:
                 body["stream_options"] = options
             body["stream"] = True
         if not self.is_chat:
@@ -201,7 +212,7 @@ class _Watch:
     @asynccontextmanager
     async def over(self, done: Done) -> AsyncIterator[None]:
         """Let a client leave, and measure how long the engine takes to stop."""
-        if done.call.max_tokens < DROPPED_TOKENS:
+        if not done.call.is_long:
             # The engine is through with it: there is nothing to be stopped.
             yield
             return
@@ -233,7 +244,7 @@ async def perform_all(
 
         async def perform(call: Call) -> Done:
             async with at_once:
-                path, body = call.request(model, engine.stream_options)
+                path, body = call.request(model, engine)
                 return await _perform(call, client, base_url, path, body, watch)
 
         return list(await asyncio.gather(*map(perform, calls)))
@@ -273,22 +284,24 @@ def in_sockets_max(done: Done, engine: EngineFacts) -> int:
     """Return how many more tokens than received may have been handed over.
 
     After a goodbye all that lay in the sockets has come, and is counted. Before a reset
-    the kernel was asked, and its bytes are taken for the shortest events; between the
-    question and the reset each choice may have gone on at the engine's pace.
+    the kernel was asked: what had come is counted too, and the bytes that were on their
+    way are taken for the shortest events; between the question and the reset each
+    choice may have gone on at the engine's pace.
     """
     reading, call = done.reading, done.call
-    received = engine.tokens(reading.received)
     if call.drop is None or reading.sockets is None:
         return 0
+    arrived = engine.tokens(reading.arrived) - engine.tokens(reading.received)
     if call.drop.farewell is Farewell.FIN:
-        return engine.tokens(reading.arrived) - received
+        return arrived
     if not call.is_streamed:
         begun = reading.received.bytes_read + reading.sockets.bytes_max > 0
         return call.max_tokens * call.choices if begun else 0
     event_bytes = reading.received.piece_bytes_min or EVENT_BYTES_MIN
     meanwhile = 1 + int(reading.sockets.asked_s * engine.tokens_per_s_max)
-    events = reading.sockets.bytes_max // event_bytes + call.choices * meanwhile
-    return events * engine.tokens_per_event_max
+    on_its_way = reading.sockets.unacknowledged_bytes // event_bytes
+    events = on_its_way + call.choices * meanwhile
+    return arrived + events * engine.tokens_per_event_max
 
 
 def faults_of(done: Done, billed: Billed | None, engine: EngineFacts) -> list[str]:

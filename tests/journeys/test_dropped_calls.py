@@ -45,6 +45,8 @@ class Simulator:
 
     client: httpx.AsyncClient
     stream_options: Mapping[str, bool] = field(default_factory=dict)
+    # It says as much as it is asked for.
+    endless: Mapping[str, object] = field(default_factory=dict)
     tokens_per_s_max: float = 1000 / INTER_TOKEN_MS
     tokens_per_event_max: int = 1
     abort_ms_max: float = 250.0

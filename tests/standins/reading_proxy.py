@@ -4,7 +4,7 @@ It stands between one client and one gateway for one request: passes the request
 reads the answer at its own pace, hands it to the client and keeps a transcript. At the
 planned moment it leaves the gateway, with a goodbye (FIN) or without (RST). After a
 goodbye it reads on: what still comes lay in the sockets when it left. After a reset
-nothing can come, so the kernel is asked just before how much lay there.
+nothing can come, so the kernel is asked just before what lay there.
 
 Failure: what the client does wrong ends its connection; a gateway that cannot be
 reached raises from the block. Owns: its sockets and tasks, gone after the block.
@@ -13,16 +13,14 @@ reached raises from the block. Owns: its sockets and tasks, gone after the block
 import asyncio
 import contextlib
 import enum
-import fcntl
 import socket
 import struct
-import termios
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 
+from tests.standins.kernel_queues import Sockets, lying_in_sockets
 from tests.standins.transcript import Seen, Transcript
 
 LOOPBACK = "127.0.0.1"
@@ -69,24 +67,6 @@ class Habits:
     pause_s: float = 0.0
 
 
-@dataclass(frozen=True, slots=True)
-class Sockets:
-    """What the kernel held of an answer: unread at our end, unacknowledged at theirs.
-
-    A byte that has arrived and is not acknowledged yet is in both. More may have come
-    in the time that asking and leaving took.
-    """
-
-    unread_bytes: int
-    unacknowledged_bytes: int
-    asked_s: float = 0.0
-
-    @property
-    def bytes_max(self) -> int:
-        """Return the most that can have lain there."""
-        return self.unread_bytes + self.unacknowledged_bytes
-
-
 @dataclass(slots=True)
 class Reading:
     """One answer as the reader has it; the client is to connect to `url`."""
@@ -104,7 +84,10 @@ class Reading:
 
     @property
     def arrived(self) -> Seen:
-        """Return all that came, what lay in the sockets at a goodbye included."""
+        """Return all that came, what had not been read when the reader left included.
+
+        At a reset that is only what had reached our end.
+        """
         return self.transcript.seen
 
 
@@ -236,7 +219,9 @@ class _Reader:
                 sock.shutdown(socket.SHUT_WR)
             reading.sockets = replace(sockets, asked_s=time.monotonic() - asked_at)
             writer.transport.abort()
-        if drop.farewell is Farewell.FIN:
+        if drop.farewell is Farewell.RST:
+            reading.transcript.feed(sockets.unread)
+        else:
             with contextlib.suppress(ConnectionError):
                 loop = asyncio.get_running_loop()
                 while data := await loop.sock_recv(sock, 65536):
@@ -257,24 +242,3 @@ def _is_due(drop: Drop, seen: Seen) -> bool:
             return seen.is_done
         case Moment.BEFORE_HEAD:
             return False
-
-
-def lying_in_sockets(sock: socket.socket) -> Sockets:
-    """Ask the kernel what it holds of the answer, at both ends of a connection."""
-    ours, theirs = sock.getsockname(), sock.getpeername()
-    # Their end first: what moves on while we look is then seen twice, and never missed.
-    unacknowledged = _sent_and_unacknowledged(theirs[1], ours[1])
-    [unread] = struct.unpack(
-        "i", fcntl.ioctl(sock.fileno(), termios.FIONREAD, bytes(4))
-    )
-    return Sockets(unread_bytes=unread, unacknowledged_bytes=unacknowledged)
-
-
-def _sent_and_unacknowledged(local_port: int, remote_port: int) -> int:
-    """Return the send queue of another process's socket on this machine."""
-    local, remote = f":{local_port:04X}", f":{remote_port:04X}"
-    for line in Path("/proc/net/tcp").read_text().splitlines()[1:]:
-        _, here, there, _, queues, *_ = line.split()
-        if here.endswith(local) and there.endswith(remote):
-            return int(queues.partition(":")[0], 16)
-    return 0
