@@ -6,12 +6,21 @@ Failure: a probe that is not answered raises httpx's error when the block ends.
 
 import threading
 import time
+from dataclasses import dataclass
 from types import TracebackType
 from typing import Self
 
 import httpx
 
 PAUSE_SECONDS = 0.01
+
+
+@dataclass(frozen=True)
+class Beat:
+    """One answer of the probe, on the clock of `time.perf_counter`."""
+
+    asked_at: float
+    seconds: float
 
 
 class Pulse:
@@ -22,7 +31,7 @@ class Pulse:
         self._over = threading.Event()
         self._thread = threading.Thread(target=self._feel, name="pulse")
         self._error: httpx.HTTPError | None = None
-        self.beats: list[float] = []
+        self.beats: list[Beat] = []
 
     def __enter__(self) -> Self:
         self._thread.start()
@@ -45,6 +54,6 @@ class Pulse:
                 while not self._over.wait(PAUSE_SECONDS):
                     asked = time.perf_counter()
                     client.get(self._url).raise_for_status()
-                    self.beats.append(time.perf_counter() - asked)
+                    self.beats.append(Beat(asked, time.perf_counter() - asked))
         except httpx.HTTPError as error:
             self._error = error

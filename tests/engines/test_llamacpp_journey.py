@@ -8,11 +8,15 @@ Where both may differ is written down, with how far.
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from statistics import quantiles
+from urllib.parse import urlsplit
 
+import httpx
 import pytest
 from openai import OpenAI
 
@@ -25,9 +29,10 @@ from tests.engines.llamacpp_server import (
     running_llamacpp,
 )
 from tests.engines.mixed_calls import PROMPTS
-from tests.engines.pulse import Pulse
+from tests.engines.pulse import Beat, Pulse
 from tests.engines.told_twice import Question, Told, ask_twice, questions
 from tests.journeys.product import Product, running_product
+from tests.standins.reading_proxy import Drop, Moment, Reading, reading_proxy
 
 pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
 
@@ -36,11 +41,16 @@ TOKENIZER = "cl100k_base"
 NOISE_SHARE_MAX = 0.15
 NOISE_SHARE_OF_ALL = (0.01, 0.10)
 # Of a hundred beats of the gateway's event loop, all but one; the one may be whatever
-# else this machine does, as an answer is counted for every dozen or so.
+# else this machine does, as an answer is counted for every dozen or so. On a machine
+# that is busy elsewhere, so much slower than they are while nothing is counted.
 BEAT_SECONDS_MAX = 0.05
-LEAVES_AFTER_CHARACTERS = 200
-# What may lie between us and a caller that has just stopped reading.
-IN_THE_SOCKETS_MAX = 20
+SLOWER_MAX = 3
+BEATS_MIN = 100
+LEAVES_AFTER_PIECES = 30
+LONG_TOKENS = 3_000
+LEAVES_MAX = 4
+# Against the token that would end the long answer.
+ENDLESS = {"logit_bias": {"100265": -100}}
 
 
 @pytest.fixture(scope="module")
@@ -100,12 +110,18 @@ class Evidence:
     """What was asked, told and metered, and how the event loop did meanwhile."""
 
     pairs: list[Pair]
-    beats: list[float]
+    beats: list[Beat]
 
-    @property
-    def slow_beat(self) -> float:
-        """Return the 99th percentile of the beats."""
-        return quantiles(self.beats, n=100)[-1]
+    def slow_beat(self, *, counting: bool) -> float:
+        """Return the 99th percentile of the beats while streams came, or did not."""
+        seconds = [
+            beat.seconds
+            for beat in self.beats
+            if counting
+            is any(pair.told.is_streaming(beat.asked_at) for pair in self.pairs)
+        ]
+        assert len(seconds) > BEATS_MIN
+        return quantiles(seconds, n=100)[-1]
 
     def of(self, sampling: str) -> list[Pair]:
         """Return the pairs of one sampling."""
@@ -176,8 +192,9 @@ def test_random_tokens_count_within_bounds(evidence: Evidence) -> None:
 
 
 def test_the_event_loop_beats_on_while_tokens_are_counted(evidence: Evidence) -> None:
-    assert len(evidence.beats) > 300
-    assert evidence.slow_beat < BEAT_SECONDS_MAX
+    idle = evidence.slow_beat(counting=False)
+    most = max(BEAT_SECONDS_MAX, SLOWER_MAX * idle)
+    assert evidence.slow_beat(counting=True) < most
 
 
 @pytest.mark.parametrize(
@@ -199,25 +216,46 @@ def test_what_only_the_engine_knows_of_its_template(
     assert event.prompt_tokens - told.whole.usage.prompt_tokens == surplus
 
 
-def test_a_caller_that_leaves_pays_for_what_it_took(
-    product: Product, client: OpenAI
-) -> None:
-    """Output is counted to the last text that was handed over, and not beyond."""
-    question = Question("chat", "Tell me much.", 2000, "words", seed=3)
-    stream = client.chat.completions.create(
-        model=SERVED_MODEL, **question.fields(), stream=True
-    )
-    taken = ""
-    for chunk in stream:
-        taken += chunk.choices[0].delta.content or ""
-        if len(taken) > LEAVES_AFTER_CHARACTERS:
+async def test_a_caller_that_leaves_pays_for_what_it_took(product: Product) -> None:
+    """Output is counted to the last text that was handed over, and not beyond.
+
+    An answer that had ended before its caller left is asked for again.
+    """
+    for _ in range(LEAVES_MAX):
+        reading = await _left(product)
+        [event] = metered(product, [reading.received.request_id])
+        if event.ended is not EventStatus.OK:
             break
-    stream.close()
-    [event] = metered(product, [stream.response.headers["x-request-id"]])
     assert event.ended is EventStatus.CLIENT_GONE
     assert event.witness is CountedBy.TOKENIZER
-    received = text_tokens(TOKENIZER, taken)
-    assert received <= event.output_tokens <= received + IN_THE_SOCKETS_MAX
+    received = text_tokens(TOKENIZER, reading.received.texts[0])
+    # With what lay between us and a caller that has just stopped reading.
+    arrived = text_tokens(TOKENIZER, reading.arrived.texts[0])
+    assert received <= event.output_tokens <= arrived
+
+
+async def _left(product: Product) -> Reading:
+    """Ask for a long answer and leave in its middle, with a goodbye."""
+    question = Question("chat", "Tell me much.", LONG_TOKENS, "words", seed=3)
+    address = urlsplit(product.base_url)
+    async with (
+        reading_proxy(
+            address.hostname or "",
+            address.port or 0,
+            drop=Drop(Moment.AT_PIECE, LEAVES_AFTER_PIECES),
+        ) as reading,
+        httpx.AsyncClient(trust_env=False, timeout=120) as client,
+    ):
+        with contextlib.suppress(httpx.TransportError):
+            await client.post(
+                f"{reading.url}{address.path}/chat/completions",
+                headers={"authorization": f"Bearer {product.api_key}"},
+                json={"model": SERVED_MODEL, "stream": True}
+                | question.fields()
+                | ENDLESS,
+            )
+        await asyncio.wait_for(reading.ended.wait(), 60)
+    return reading
 
 
 def test_the_table_of_both_counts(
@@ -228,8 +266,9 @@ def test_the_table_of_both_counts(
         sys.stdout.write("\n" + "\n".join(_table(evidence.pairs)) + "\n")
         sys.stdout.write(
             f"event loop: {len(evidence.beats)} beats, "
-            f"99 of 100 within {evidence.slow_beat * 1000:.0f} ms, "
-            f"longest {max(evidence.beats) * 1000:.0f} ms\n"
+            f"99 of 100 within {evidence.slow_beat(counting=True) * 1000:.0f} ms "
+            f"while streams are counted, else within "
+            f"{evidence.slow_beat(counting=False) * 1000:.0f} ms\n"
         )
     # Words and noise, chats and completions: a kind that is missing shows nothing.
     assert len({_kind(pair.told.question) for pair in evidence.pairs}) == 4

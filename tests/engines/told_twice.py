@@ -6,6 +6,7 @@ of a stream can be held against the engine's own word for the whole answer.
 Failure: a call that is refused raises the SDK's error.
 """
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -59,11 +60,17 @@ class Telling:
 
 @dataclass(frozen=True)
 class Told:
-    """Both answers to a question."""
+    """Both answers to a question, and when the stream of it was asked for and ended."""
 
     question: Question
     whole: Telling
     streamed: Telling
+    stream_times: tuple[float, float]
+
+    def is_streaming(self, at: float) -> bool:
+        """Tell whether the stream was on its way at this `time.perf_counter`."""
+        began_at, ended_at = self.stream_times
+        return began_at <= at <= ended_at
 
 
 def questions(prompts: Sequence[str]) -> list[Question]:
@@ -83,19 +90,14 @@ def _questions(prompts: Sequence[str]) -> Iterator[Question]:
 def ask_twice(client: OpenAI, *, model: str, question: Question) -> Told:
     """Ask for the whole answer, then for the stream of it."""
     asked = {"model": model, **question.fields()}
-    if question.endpoint == "chat":
-        whole = client.chat.completions.with_raw_response.create(**asked)
-        return Told(
-            question,
-            whole=_told(whole.headers, [whole.parse()]),
-            streamed=_read(client.chat.completions.create(**asked, **STREAMED)),
-        )
-    text = client.completions.with_raw_response.create(**asked)
-    return Told(
-        question,
-        whole=_told(text.headers, [text.parse()]),
-        streamed=_read(client.completions.create(**asked, **STREAMED)),
+    endpoint: Any = (
+        client.chat.completions if question.endpoint == "chat" else client.completions
     )
+    answer = endpoint.with_raw_response.create(**asked)
+    whole = _told(answer.headers, [answer.parse()])
+    began_at = time.perf_counter()
+    streamed = _read(endpoint.create(**asked, **STREAMED))
+    return Told(question, whole, streamed, (began_at, time.perf_counter()))
 
 
 def _read(stream: Any) -> Telling:

@@ -24,8 +24,8 @@ POLL_SECONDS = 0.005
 TOKENS_PER_S_MAX = 1000.0
 # A server that is behind its engine sends what has come meanwhile in one event.
 TOKENS_PER_EVENT_MAX = 3
-# The tiny model's token that would end an answer early.
-TURN_END = "2"
+# Against the tiny model's token that would end an answer early.
+ENDLESS: Mapping[str, Any] = {"logit_bias": {"2": -100}}
 # The id of the request is a part of the attempt's.
 _ABORTED = re.compile(rb"Request \S*?([0-9a-f]{32})\S* aborted\.")
 
@@ -39,9 +39,7 @@ class VllmFacts:
     stream_options: Mapping[str, bool] = field(
         default_factory=lambda: {"include_usage": True, "continuous_usage_stats": True}
     )
-    endless: Mapping[str, Any] = field(
-        default_factory=lambda: {"logit_bias": {TURN_END: -100}}
-    )
+    endless: Mapping[str, Any] = field(default_factory=lambda: dict(ENDLESS))
     tokens_per_s_max: float = TOKENS_PER_S_MAX
     tokens_per_event_max: int = TOKENS_PER_EVENT_MAX
     # Some 20 ms, alone on a machine; here it shares two cores with all the rest.
