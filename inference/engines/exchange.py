@@ -6,7 +6,6 @@ connection is ever taken for a part of it, or of the next one.
 """
 
 import asyncio
-from collections.abc import Callable
 from typing import Protocol
 
 import httptools
@@ -22,7 +21,16 @@ from inference.engines.origin import (
 BUFFER_BYTES_MAX = 256 * 1024
 HEAD_BYTES_MAX = 64 * 1024
 
-Interrupt = Callable[[BaseException], None]
+
+class Interrupt(Protocol):
+    """Makes whoever reads an engine's answer raise.
+
+    What has come already is read first, or dropped when it is to stop `at_once`.
+    """
+
+    def __call__(self, error: BaseException, *, at_once: bool = False) -> None:
+        """Let the reader raise the error."""
+        ...
 
 
 class Keeper(Protocol):
@@ -70,6 +78,7 @@ class Exchange(asyncio.Protocol):
         self._bodiless = False
         self._reading_paused = False
         self._error: BaseException | None = None
+        self._stopped: BaseException | None = None
 
     # What a caller does ------------------------------------------------------------
 
@@ -99,7 +108,10 @@ class Exchange(asyncio.Protocol):
 
     async def read(self) -> bytes:
         """Return what has come of the body since the last call; nothing at its end."""
-        while not self._chunks:
+        while True:
+            self.raise_if_stopped()
+            if self._chunks:
+                break
             if self._complete:
                 return b""
             # The engine's patience is used up only while somebody waits for it, not
@@ -125,6 +137,11 @@ class Exchange(asyncio.Protocol):
                 raise EngineLostError("the engine's answer is too large")
         return b"".join(parts)
 
+    def raise_if_stopped(self) -> None:
+        """Raise what the exchange was stopped with, if it was."""
+        if self._stopped is not None:
+            raise self._stopped
+
     def interrupter(self) -> Interrupt:
         """Return what makes the reader of this exchange raise.
 
@@ -133,9 +150,16 @@ class Exchange(asyncio.Protocol):
         """
         number = self._number
 
-        def interrupt(error: BaseException) -> None:
-            if self._number == number:
-                self._fail(error)
+        def interrupt(error: BaseException, *, at_once: bool = False) -> None:
+            if self._number != number:
+                return
+            if at_once and self._stopped is None:
+                self._stopped = error
+                # An engine that answers must not go on for a client that dawdles. Of
+                # one that does not yet, it is still to be seen what it was sent.
+                if self._head_done:
+                    self.discard()
+            self._fail(error)
 
         return interrupt
 

@@ -15,7 +15,7 @@ import structlog
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.generation import Generation
 from inference.gateway.http import HttpRequest, Receive, Scope, Send
-from inference.gateway.live import DrainedError
+from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import CONTENT_TYPE, GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
@@ -107,6 +107,8 @@ class Gateway:
             await http.fail(error)
         except ClientGoneError:
             await http.gone()
+        except KeyRevokedError as error:
+            await http.fail(error.reply())
         except DrainedError:
             await http.fail(
                 ServiceUnavailable(

@@ -67,7 +67,7 @@ class Attempts:
 
         Raises the engine's refusal in our words, `EngineOverloaded` when no replica can
         take the request, and whatever interrupts it (`ClientGoneError`,
-        `DrainedError`).
+        `EndedError`).
         """
         refusal: PlatformError | None = None
         request_id = settlement.admission.request_id
@@ -129,7 +129,8 @@ class Attempts:
             )
             was_kept = exchange.is_reused
             interrupt = exchange.interrupter()
-            self._live.add(settlement.admission.request_id, interrupt)
+            admission = settlement.admission
+            self._live.add(admission.request_id, admission.caller, interrupt)
             downstream.on_lost(partial(interrupt, ClientGoneError()))
             try:
                 await exchange.head()

@@ -13,10 +13,10 @@ from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
-from inference.gateway.live import LiveRequests
+from inference.gateway.live import KeyRevokedError, LiveRequests
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.relay import relay_answer, relay_stream
-from inference.gateway.settle import Settlement
+from inference.gateway.settle import Settlement, judge
 from inference.openai.requests import GenerationRequest, parse
 from inference.openai.stream import StreamOptions
 from inference.openai.transcript import Transcript
@@ -24,7 +24,7 @@ from inference.openai.usage import Tally
 from inference.routing.router import Router
 from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
 from kit.clock import boot_us
-from kit.contracts import EventStatus, Meter, Surface
+from kit.contracts import Meter, Surface
 from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
 from kit.scopes import Scope
 
@@ -90,12 +90,12 @@ class Generation:
             )
         except BaseException as error:
             if (
-                isinstance(error, ClientGoneError)
+                isinstance(error, ClientGoneError | KeyRevokedError)
                 and settlement.is_sent
                 and not request.stream
             ):
                 # The engine had the whole prompt, and did not say how long it was.
-                settlement.end(EventStatus.CLIENT_GONE, Tally(), Transcript())
+                settlement.end(judge(error)[0], Tally(), Transcript())
             else:
                 self.meter.void(settlement.admission)
             raise

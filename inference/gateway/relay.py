@@ -17,7 +17,7 @@ from inference.engines.origin import EngineError, EngineLostError
 from inference.gateway.attempt import Attempt
 from inference.gateway.connection import ClientGoneError, Downstream
 from inference.gateway.http import HttpRequest
-from inference.gateway.live import DrainedError
+from inference.gateway.live import EndedError
 from inference.gateway.settle import Settlement, judge
 from inference.openai.errors import from_stream
 from inference.openai.sse import EventSplitter
@@ -91,6 +91,7 @@ async def _pump(
                 settlement.handed_over(
                     translator.tally.output_tokens, translator.transcript
                 )
+            attempt.exchange.raise_if_stopped()
             if translator.failure is not None:
                 raise translator.failure
     if not translator.is_whole:
@@ -221,7 +222,7 @@ async def _finish_exchange(attempt: Attempt) -> None:
         async with asyncio.timeout(TAIL_S_MAX):
             while await exchange.read():
                 pass
-    except (EngineError, ClientGoneError, DrainedError, TimeoutError):
+    except (EngineError, ClientGoneError, EndedError, TimeoutError):
         log.debug("engine_lost_after_answer", replica=attempt.replica.name)
     finally:
         exchange.close()

@@ -14,7 +14,7 @@ import structlog
 from inference.engines.origin import EngineError, EngineSilentError
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
-from inference.gateway.live import DrainedError
+from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
 from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventTooLargeError
@@ -46,6 +46,8 @@ def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
     """
     if isinstance(error, ClientGoneError):
         return EventStatus.CLIENT_GONE, None
+    if isinstance(error, KeyRevokedError):
+        return EventStatus.KEY_REVOKED, error.reply()
     if isinstance(error, DrainedError | asyncio.CancelledError):
         return EventStatus.DRAINED, ServiceUnavailable(
             "The gateway had to end this answer. Try again.",

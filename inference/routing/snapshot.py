@@ -8,6 +8,7 @@ last state stays in force.
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from enum import StrEnum
 from functools import lru_cache
 from typing import Any
 
@@ -16,6 +17,7 @@ from psycopg import AsyncConnection
 
 from inference.openai.prompt_bound import DEFAULT, PromptBound
 from inference.routing.limit_rows import LimitRows
+from kit.contracts import Caller
 from kit.networks import Network, network_of
 from kit.scopes import DATA_PLANE
 
@@ -30,6 +32,13 @@ WHERE version > %(seen)s ORDER BY version
 """
 
 log = structlog.get_logger("tollgate.routing")
+
+
+class StopReason(StrEnum):
+    """Why a caller whose request runs may not go on."""
+
+    KEY_REVOKED = "key_revoked"
+    TENANT_SUSPENDED = "tenant_suspended"
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,12 +101,27 @@ class Snapshot:
 
     version: int = 0
     keys: dict[str, KeyEntry] = field(default_factory=dict)
+    keys_by_id: dict[int, KeyEntry] = field(default_factory=dict)
     tenants: dict[int, TenantEntry] = field(default_factory=dict)
     models: dict[str, ModelEntry] = field(default_factory=dict)
     replicas: dict[int, ReplicaEntry] = field(default_factory=dict)
     replicas_by_model: dict[str, tuple[ReplicaEntry, ...]] = field(default_factory=dict)
     limits: LimitRows = field(default_factory=LimitRows)
     is_loaded: bool = False
+
+    def stop_reason(self, caller: Caller, *, now_us: int) -> StopReason | None:
+        """Tell why a caller may not go on; None when it may.
+
+        Its key is revoked, disabled, expired or of an archived project, or its tenant
+        is suspended. What else is taken from a key holds from the next request on.
+        """
+        key = self.keys_by_id.get(caller.api_key_id)
+        tenant = self.tenants.get(caller.tenant_id)
+        if key is None or tenant is None:
+            return StopReason.KEY_REVOKED
+        if key.expires_at_us is not None and key.expires_at_us <= now_us:
+            return StopReason.KEY_REVOKED
+        return None if tenant.active else StopReason.TENANT_SUSPENDED
 
     async def refresh(self, connection: AsyncConnection) -> None:
         """Read and apply what was published since the last time."""
@@ -126,12 +150,15 @@ class Snapshot:
 
 def _apply_key(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
     # First, so that an entry that cannot be read leaves no older, wider one in force.
-    snapshot.keys.pop(key, None)
+    before = snapshot.keys.pop(key, None)
+    # Unless it is by another secret that the key is known by now.
+    if before is not None and snapshot.keys_by_id.get(before.api_key_id) is before:
+        del snapshot.keys_by_id[before.api_key_id]
     if body is None:
         return
     expires_at = body["expires_at"]
     models = body.get("models")
-    snapshot.keys[key] = KeyEntry(
+    entry = KeyEntry(
         api_key_id=body["api_key_id"],
         project_id=body["project_id"],
         tenant_id=body["tenant_id"],
@@ -141,6 +168,7 @@ def _apply_key(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> 
         models=frozenset(models) if models else None,
         networks=tuple(network_of(text) for text in body.get("networks", ())),
     )
+    snapshot.keys[key] = snapshot.keys_by_id[entry.api_key_id] = entry
 
 
 @lru_cache(maxsize=256)

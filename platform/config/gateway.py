@@ -9,6 +9,7 @@ import asyncio
 import gc
 import socket
 from collections.abc import Mapping
+from functools import partial
 from types import FrameType
 
 import structlog
@@ -195,8 +196,19 @@ class GatewayProcess:
         }
 
     async def _refresh_snapshot(self, connection: AsyncConnection) -> None:
-        """Follow the control side; load a tokenizer before a request can need it."""
+        """Follow the control side; load a tokenizer before a request can need it.
+
+        Looking is also when keys are seen to expire: what runs for a caller that may
+        not go on ends here, whether or not anything was published.
+        """
         await self.snapshot.refresh(connection)
+        if self.meter.clock.is_set:
+            now_us = self.meter.clock.now_us()
+            stopped = self.live.end_those_stopped(
+                partial(self.snapshot.stop_reason, now_us=now_us)
+            )
+            if stopped:
+                log.info("requests_stopped", requests=stopped)
         await self.tokenizers.prepare(
             model.tokenizer
             for model in self.snapshot.models.values()

@@ -38,7 +38,7 @@ def metered(
         monkeypatch.setattr(routing, "POLL_S", 600.0)
     else:
         monkeypatch.setattr(routing, "CHANNEL", "nobody_speaks_here")
-    with running_simulator() as simulator:
+    with running_simulator(inter_token_ms=5) as simulator:
         issued = seed(simulator.base_url)
         with metered_gateway(fresh_database, issued) as running:
             assert running.ask().status_code == 200
@@ -80,16 +80,14 @@ def test_changes_are_in_force_within_a_second(metered: MeteredGateway) -> None:
         assert seconds_until(answers(status), after=step) < SECONDS_MAX
 
 
-def test_a_revoked_key_ends_no_running_stream_of_its_own(
-    metered: MeteredGateway,
-) -> None:
+def test_a_revoked_key_ends_its_running_stream(metered: MeteredGateway) -> None:
     with metered.raw() as raw:
         raw.chat(MODEL, stream=True, max_tokens=2_000)
         raw.read_text(" t1 ")
         with as_operator():
             now = dt.datetime.now(tz=dt.UTC)
             tenants.revoke_key(api_key=metered.issued.row, now=now)
-        assert raw.read().is_done
+        assert raw.read().chunks[-1]["error"]["code"] == "key_revoked"
 
 
 def test_a_published_price_makes_a_model_callable_at_once(
