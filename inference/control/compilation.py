@@ -39,6 +39,7 @@ def tenant_body(row: Tenant) -> dict[str, Any]:
         "active": row.state == Tenant.State.ACTIVE,
         "currency": row.currency,
         "plan_id": row.plan_id,
+        "prepaid": row.payment_mode == Tenant.PaymentMode.PREPAID,
     }
 
 

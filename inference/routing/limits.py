@@ -40,7 +40,8 @@ class CallLimits:
     """What a call is held to, from the widest level to the narrowest.
 
     A soft rate is left out, for it stops nobody; a soft budget is in, for it is counted
-    and warned about. How much a budget holds is the database's to say.
+    and warned about. Of a prepaid tenant its credit is one. How much a budget holds is
+    the database's to say.
     """
 
     rates: tuple[RateRule, ...] = ()
@@ -108,16 +109,20 @@ class LimitsInForce:
             api_key_id=caller.api_key_id,
         )
         chain = resolve(found, subject, now=at_instant(now_us))
+        is_prepaid = tenant is not None and tenant.prepaid
         limits = CallLimits(
             rates=tuple(
                 _rule(caller.tenant_id, each)
                 for each in chain
                 if each.row.measure.kind is Kind.RATE_LIMIT and each.row.is_hard
             ),
-            budgets=tuple(
-                _place(caller.tenant_id, each)
-                for each in chain
-                if each.row.measure.kind is not Kind.RATE_LIMIT
+            budgets=(
+                *((_credit(caller.tenant_id),) if is_prepaid else ()),
+                *(
+                    _place(caller.tenant_id, each)
+                    for each in chain
+                    if each.row.measure.kind is not Kind.RATE_LIMIT
+                ),
             ),
         )
         return limits, _next_end_us(found, now_us)
@@ -146,6 +151,20 @@ def _rule(tenant_id: int, each: Effective) -> RateRule:
         unit=measure.unit,
         limit=row.value,
         window_us=WINDOWS_US[measure.window],
+    )
+
+
+def _credit(tenant_id: int) -> BudgetPlace:
+    """Return where a prepaid tenant's use is counted against what it was granted."""
+    return BudgetPlace(
+        tenant_id=tenant_id,
+        level="tenant",
+        holder_id=tenant_id,
+        kind="credit",
+        unit="",
+        window="forever",
+        model="",
+        is_hard=True,
     )
 
 

@@ -59,12 +59,16 @@ class KeyEntry:
 
 @dataclass(frozen=True, slots=True)
 class TenantEntry:
-    """A tenant, and whether it may call; on no plan it is on the default one."""
+    """A tenant, and whether it may call; on no plan it is on the default one.
+
+    A prepaid one calls only while it has credit.
+    """
 
     slug: str
     active: bool
     currency: str
     plan_id: int | None = None
+    prepaid: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -189,9 +193,10 @@ def _apply_tenant(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) 
             currency=body["currency"],
             # A publication from before plans were known has none.
             plan_id=body.get("plan_id"),
+            prepaid=body.get("prepaid", False),
         )
     if before is not None and before != snapshot.tenants.get(tenant_id):
-        # Its plan says which limits hold for it.
+        # Its plan, and how it pays, say which limits hold for it.
         snapshot.limits.touch(tenant_id)
 
 

@@ -12,3 +12,10 @@ def post_days() -> None:
     """Take ended billing days over into the ledger."""
     with as_operator():
         services.post_days(now=database_now())
+
+
+@shared_task(name="ledger.settle_credit")
+def settle_credit() -> None:
+    """End the credit of idle tenants that has run out."""
+    with as_operator():
+        services.settle_credit(now=database_now())

@@ -47,7 +47,7 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
         "spend",
         "since",
     )
-    list_filter = ("state", "plan", UseFilter, "currency")
+    list_filter = ("state", "plan", UseFilter, "payment_mode", "currency")
     list_select_related = ("plan",)
     search_fields = ("slug", "name", "billing_email")
     search_help_text = "Slug, name, billing e-mail, id"
@@ -56,11 +56,12 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
         ("slug", "name"),
         ("currency", "zone"),
         "billing_email",
-        ("state", "plan", "created_at"),
+        ("state", "plan", "payment_mode", "created_at"),
         ("active_keys", "last_use", "spend"),
     )
     readonly_fields = (
         "state",
+        "payment_mode",
         "created_at",
         "active_keys",
         "last_use",
@@ -68,7 +69,7 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
     )
     fixed_fields = ("slug", "currency")
     inlines = (ProjectInline, KeyInline)
-    actions_detail = ("suspend", "restore")
+    actions_detail = ("suspend", "restore", "prepay", "postpay")
     bulk_actions: ClassVar[tuple[BulkAction, ...]] = (
         suspending.SuspendTenants(),
         suspending.RestoreTenants(),
@@ -168,6 +169,37 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
             object_id,
             lambda row: services.restore_tenant(tenant=row),
             done="Restored.",
+        )
+
+    @confirmed_action(
+        label="Prepaid",
+        explanation="From now on its use burns credit; without credit every call is"
+        " refused. What it used until now is paid as it was.",
+        icon="account_balance_wallet",
+        is_danger=True,
+    )
+    def prepay(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Let the tenant pay from credit."""
+        return self._pay(request, object_id, Tenant.PaymentMode.PREPAID)
+
+    @confirmed_action(
+        label="Postpaid",
+        explanation="From now on its use is invoiced and burns no credit. What credit"
+        " it has stays, and expires as it would.",
+        icon="receipt_long",
+    )
+    def postpay(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Let the tenant pay by invoice."""
+        return self._pay(request, object_id, Tenant.PaymentMode.POSTPAID)
+
+    def _pay(
+        self, request: HttpRequest, object_id: str, mode: Tenant.PaymentMode
+    ) -> HttpResponse:
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.set_payment_mode(tenant=row, payment_mode=mode),
+            done=f"It pays {mode.label}.",
         )
 
 

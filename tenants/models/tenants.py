@@ -60,6 +60,10 @@ class Tenant(models.Model):
         ACTIVE = "active"
         SUSPENDED = "suspended"
 
+    class PaymentMode(models.TextChoices):
+        POSTPAID = "postpaid", "postpaid: by invoice, after use"
+        PREPAID = "prepaid", "prepaid: from credit, before use"
+
     slug = models.CharField(max_length=63, unique=True, validators=[_slug])
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
@@ -73,6 +77,13 @@ class Tenant(models.Model):
         blank=True,
         related_name="tenants",
         help_text="Without one, the default plan holds.",
+    )
+    payment_mode = models.CharField(
+        max_length=8,
+        choices=PaymentMode,
+        default=PaymentMode.POSTPAID,
+        db_default=PaymentMode.POSTPAID.value,
+        help_text="Prepaid: without credit, no call is admitted.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

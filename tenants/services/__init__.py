@@ -65,6 +65,7 @@ from tenants.services.tenants import (
     TenantChanges,
     create_tenant,
     restore_tenant,
+    set_payment_mode,
     suspend_tenant,
     update_tenant,
 )
@@ -125,6 +126,7 @@ __all__ = [
     "rotate_key",
     "rotate_token",
     "send_due_invitations",
+    "set_payment_mode",
     "set_plan",
     "set_projects",
     "suspend_tenant",

@@ -23,13 +23,19 @@ def create_tenant(
     currency: str = "USD",
     zone: str = "UTC",
     billing_email: str = "",
+    payment_mode: str = Tenant.PaymentMode.POSTPAID,
 ) -> Tenant:
     """Create a tenant with its default project.
 
     Raises `Conflict` when the slug is taken, `InvalidRequest` for a value out of form.
     """
     tenant = Tenant(
-        slug=slug, name=name, currency=currency, zone=zone, billing_email=billing_email
+        slug=slug,
+        name=name,
+        currency=currency,
+        zone=zone,
+        billing_email=billing_email,
+        payment_mode=payment_mode,
     )
     with atomic():
         create(tenant)
@@ -42,6 +48,17 @@ def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant
     with atomic():
         row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, changes)
+    return row
+
+
+def set_payment_mode(*, tenant: Tenant, payment_mode: str) -> Tenant:
+    """Let a tenant pay from credit before use, or by invoice after it. Idempotent.
+
+    What it used until now stays as it was paid: only use from now on burns credit.
+    """
+    with atomic():
+        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        change(row, {"payment_mode": payment_mode}, action="set_payment_mode")
     return row
 
 

@@ -106,6 +106,7 @@ def call_tenants(call: Caller) -> int:
     call("revoke_key", key)
     call("archive_project", project)
     call("set_plan_tenant", tenant)
+    call("set_payment_mode_tenant", tenant)
     call_people(call, tenant)
     return tenant
 

@@ -37,6 +37,7 @@ def test_a_tenant_is_created_read_changed_suspended_and_restored(
         "state": "active",
         "billing_email": "",
         "plan": None,
+        "payment_mode": "postpaid",
         "created_at": tenant["created_at"],
     }
     one = f"tenants/{tenant['id']}/"

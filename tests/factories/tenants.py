@@ -26,6 +26,7 @@ def make_tenant(
     currency: str = "USD",
     zone: str = "UTC",
     billing_email: str = "",
+    payment_mode: str = "postpaid",
 ) -> Tenant:
     """Create a tenant, with its default project."""
     number = next(_numbers)
@@ -36,6 +37,7 @@ def make_tenant(
             currency=currency,
             zone=zone,
             billing_email=billing_email,
+            payment_mode=payment_mode,
         )
 
 

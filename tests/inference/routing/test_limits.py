@@ -49,9 +49,12 @@ class World:
         self.in_force = LimitsInForce(self.snapshot, kept_max=kept_max)
         self.tenant(plan_id=plan_id)
 
-    def tenant(self, *, plan_id: int | None, tenant_id: int = 1) -> None:
+    def tenant(
+        self, *, plan_id: int | None, tenant_id: int = 1, prepaid: bool = False
+    ) -> None:
         """Publish the tenant."""
         body = {"slug": "t", "active": True, "currency": "USD", "plan_id": plan_id}
+        body |= {"prepaid": prepaid}
         self.snapshot.apply("tenant", str(tenant_id), body)
 
     def own(self, key: str, *rows: dict[str, Any]) -> None:
@@ -273,3 +276,16 @@ def test_it_is_what_resolution_says_of_all_rows(
         chain = resolve(rows, subject, now=at_instant(now_us))
         expected = [each.row.value for each in chain if each.row.is_hard]
         assert world.limits(now_us=now_us) == expected
+
+
+def test_a_prepaid_tenant_counts_towards_its_credit_and_no_longer_when_it_is_not() -> (
+    None
+):
+    world = World()
+    world.own("1:tenant:1:operator", budget())
+    assert [place.kind for place in world.ask().budgets] == ["budget"]
+    world.tenant(plan_id=None, prepaid=True)
+    credit, _ = world.ask().budgets
+    assert credit == BudgetPlace(1, "tenant", 1, "credit", "", "forever", "", True)
+    world.tenant(plan_id=None)
+    assert [place.kind for place in world.ask().budgets] == ["budget"]

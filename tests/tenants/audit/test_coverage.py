@@ -12,6 +12,10 @@ PRODUCT = [ROOT / name for name in ("platform", "tenants", "metering", "inferenc
 OF_THE_METER = "the product writes it from what was used"
 OF_THE_LEDGER = "it is a record of its own, append-only, which `verify_ledger` holds"
 NOT_AUDITED = {
+    "alerts.crossing": OF_THE_METER,
+    "alerts.delivery": "the product writes how each attempt went",
+    "alerts.event": "the product writes what it told",
+    "alerts.watch": OF_THE_METER,
     "billing.claimedposting": OF_THE_LEDGER,
     "billing.invoiceline": "it is written with its invoice and never changes",
     "billing.providercustomer": "the product notes what a provider answered",
@@ -19,6 +23,7 @@ NOT_AUDITED = {
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
     "ledger.account": OF_THE_LEDGER,
+    "ledger.creditaccount": "it follows from how its tenant pays, which is audited",
     "ledger.dayposting": OF_THE_LEDGER,
     "ledger.entry": OF_THE_LEDGER,
     "ledger.transaction": OF_THE_LEDGER,

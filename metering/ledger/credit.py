@@ -1,0 +1,211 @@
+"""Grant credit, reverse it, end it, and note what use has taken of each grant.
+
+What is left of credit limits a prepaid tenant (`credit_limit` in SQL). Each write holds
+the tenant's count of use still, settles what use has taken of the grants so far, and
+recalls the leases: so credit given burns only for what comes after it, and what is
+taken away holds at once on every gateway.
+
+Failure: all or nothing, books and grant together. A reference that was granted before
+answers with that grant, and is a `Conflict` with other terms. Owns: grants and their
+accounts, but for expiry, which also happens by itself where leases are granted.
+"""
+
+import datetime as dt
+from typing import Required, TypedDict, Unpack
+
+from kit.errors import Conflict, InvalidRequest
+from kit.money import format_picos
+from kit.orm.atomic import atomic, cursor
+from kit.orm.audited import tell
+from kit.orm.saving import change, create
+from metering.budgets.recalling import hold_credit
+from metering.ledger.models import (
+    PRIORITY,
+    Account,
+    CreditAccount,
+    CreditGrant,
+    Transaction,
+)
+from metering.ledger.posting import Amount, Posting, post
+from tenants.models import Tenant
+
+_Source = CreditGrant.Source
+# Where a grant is owed to its tenant, and what it was taken from.
+_BOOKED = {
+    _Source.TOP_UP: (Account.Kind.WALLET, Account.Kind.CASH),
+    _Source.PROMOTIONAL: (Account.Kind.PROMOTIONAL, Account.Kind.DISCOUNTS),
+    _Source.ADJUSTMENT: (Account.Kind.WALLET, Account.Kind.DISCOUNTS),
+}
+_SETTLE = "SELECT credit_settle(%s, %s, %s)"
+_EXPIRE = "SELECT credit_expire(%s, %s)"
+_DUE = """
+SELECT DISTINCT tenant_id FROM ledger_creditgrant
+WHERE expired_at IS NULL AND expires_at <= %s ORDER BY tenant_id
+"""
+
+
+class GrantTerms(TypedDict, total=False):
+    """What a grant says; without `expires_at` it never expires."""
+
+    source: Required[str]
+    amount_picos: Required[int]
+    reference: Required[str]
+    priority: int
+    expires_at: dt.datetime | None
+
+
+def grant_credit(
+    *, tenant: Tenant, now: dt.datetime, **terms: Unpack[GrantTerms]
+) -> CreditGrant:
+    """Give a tenant credit, once for each reference.
+
+    Raises `Conflict` when the reference was granted with other terms, and
+    `InvalidRequest` for what makes no sense.
+    """
+    with atomic():
+        posted = hold_credit(tenant_id=tenant.pk)
+        known = CreditGrant.objects.filter(
+            tenant_id=tenant.pk, reference=terms["reference"]
+        ).first()
+        if known is not None:
+            return _same(known, terms)
+        expires_at = terms.get("expires_at")
+        if expires_at is not None and expires_at <= now:
+            raise InvalidRequest("Give an expiry in the future.", param="expires_at")
+        follow_payment_mode(tenant=tenant, posted_picos=posted, now=now)
+        _settle(tenant.pk, posted, now)
+        row = CreditGrant(tenant_id=tenant.pk, currency=tenant.currency, **terms)
+        create(row, action="grant")
+        # The age that it burns by is the database's.
+        row.refresh_from_db()
+        _book(row, Transaction.Kind.CREDIT, row.amount_picos, f"grant {row.pk}", now)
+    return row
+
+
+def reverse_credit(
+    *, grant: CreditGrant, amount_picos: int, reversal: str, now: dt.datetime
+) -> CreditGrant:
+    """Take back a part of a grant, or all of it.
+
+    A refund gives back what is left; a charge back or a mistake takes also what is
+    burned, which then falls on the tenant's other credit. Raises `Conflict` when that
+    is less than `amount_picos`.
+    """
+    if amount_picos <= 0:
+        raise InvalidRequest("Give an amount above zero.", param="amount")
+    if reversal not in CreditGrant.Reversal.values or not reversal:
+        raise InvalidRequest("Say why it is reversed.", param="reversal")
+    with atomic():
+        posted = hold_credit(tenant_id=grant.tenant_id)
+        _settle(grant.tenant_id, posted, now)
+        row = CreditGrant.objects.select_for_update(no_key=True).get(pk=grant.pk)
+        kept = row.amount_picos - row.expired_picos - row.reversed_picos
+        most = kept
+        if reversal == CreditGrant.Reversal.REFUND:
+            most = 0 if row.expired_at else kept - row.burned_picos
+        if amount_picos > most:
+            raise Conflict(
+                f"Of this grant {format_picos(most)} {row.currency} can be taken back"
+                f" as a {CreditGrant.Reversal(reversal).label.lower()}: give no more.",
+                param="amount",
+            )
+        reversed_picos = row.reversed_picos + amount_picos
+        changes = {
+            "reversed_picos": reversed_picos,
+            "reversal": reversal,
+            "burned_picos": min(row.burned_picos, kept - amount_picos),
+        }
+        change(row, changes, action="reverse")
+        source = f"grant {row.pk} to {reversed_picos}"
+        _book(row, Transaction.Kind.REVERSAL, -amount_picos, source, now)
+    return row
+
+
+def end_credit(*, grant: CreditGrant, now: dt.datetime) -> CreditGrant:
+    """Let what is left of a grant expire now. Idempotent: the first instant stays."""
+    with atomic():
+        posted = hold_credit(tenant_id=grant.tenant_id)
+        _settle(grant.tenant_id, posted, now)
+        before = CreditGrant.objects.select_for_update(no_key=True).get(pk=grant.pk)
+        if before.expired_at is not None:
+            return before
+        with cursor() as session:
+            session.execute(_EXPIRE, [grant.pk, now])
+        row = CreditGrant.objects.get(pk=grant.pk)
+        names = ("expired_at", "expired_picos")
+        tell(
+            row,
+            action="end",
+            before={name: getattr(before, name) for name in names},
+            after={name: getattr(row, name) for name in names},
+        )
+    return row
+
+
+def settle_credit(*, now: dt.datetime) -> int:
+    """End the grants that have run out, one transaction a tenant; return of how many.
+
+    Those of tenants that call are ended by the first lease that is granted after.
+    """
+    with cursor() as session:
+        session.execute(_DUE, [now])
+        due = [tenant_id for (tenant_id,) in session.fetchall()]
+    for tenant_id in due:
+        with atomic():
+            _settle(tenant_id, hold_credit(tenant_id=tenant_id), now)
+    return len(due)
+
+
+def follow_payment_mode(
+    *, tenant: Tenant, posted_picos: int, now: dt.datetime
+) -> CreditAccount:
+    """Let use burn credit from now on if a tenant is prepaid, and not if it is not."""
+    account, _ = CreditAccount.objects.select_for_update().get_or_create(
+        tenant_id=tenant.pk, defaults={"paused_at_picos": 0}
+    )
+    is_prepaid = tenant.payment_mode == Tenant.PaymentMode.PREPAID
+    if is_prepaid and account.paused_at_picos is not None:
+        account.base_picos += posted_picos - account.paused_at_picos
+        account.paused_at_picos = None
+        account.save()
+    elif not is_prepaid and account.paused_at_picos is None:
+        _settle(tenant.pk, posted_picos, now)
+        account.paused_at_picos = posted_picos
+        account.save()
+    return account
+
+
+def _settle(tenant_id: int, posted_picos: int, now: dt.datetime) -> None:
+    with cursor() as session:
+        session.execute(_SETTLE, [tenant_id, now, posted_picos])
+
+
+def _same(known: CreditGrant, terms: GrantTerms) -> CreditGrant:
+    """Return a grant that was made with the same terms."""
+    asked = {"priority": PRIORITY, "expires_at": None, **terms}
+    if any(getattr(known, name) != value for name, value in asked.items()):
+        raise Conflict(
+            "Another credit was granted under this reference: choose another one.",
+            param="reference",
+        )
+    return known
+
+
+def _book(
+    row: CreditGrant,
+    kind: Transaction.Kind,
+    picos: int,
+    source: str,
+    now: dt.datetime,
+) -> None:
+    """Post what the tenant is owed more, or less, by a grant."""
+    owed, taken_from = _BOOKED[_Source(row.source)]
+    posting = Posting(
+        tenant_id=row.tenant_id,
+        kind=kind,
+        source=source,
+        currency=row.currency,
+        occurred_at=now,
+        amounts=(Amount(taken_from, picos), Amount(owed, -picos)),
+    )
+    post(postings=[posting])
