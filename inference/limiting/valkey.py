@@ -1,0 +1,239 @@
+"""Limits that all gateway processes share, in a Valkey or Redis, on its clock.
+
+A take is one script over all rules of a request: it runs alone, so it is exact however
+many processes ask. Every key carries its tenant's hash tag and lapses when it says
+nothing any more: a flow when it has drained, slots when they have not been renewed.
+
+Failure: `StoreAwayError`; nobody waits longer than the deadline. A take whose answer
+came too late, or whose request was cancelled, is given back when the answer comes. A
+store that was flushed has forgotten flows and learns slots anew at the next renewal.
+Corrections that do not reach it are counted and left. Owns: no state but the book of
+its own slots.
+"""
+
+import asyncio
+import hashlib
+import secrets
+from collections.abc import Iterable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from uuid import UUID
+
+from inference.limiting.client import StoreClient
+from inference.limiting.connection import (
+    Otherwise,
+    StoreAwayError,
+    Waiting,
+    nobody_waits,
+)
+from inference.limiting.gcra import verdict
+from inference.limiting.limiter import (
+    SLOT_US,
+    Charge,
+    Rule,
+    Unit,
+    Verdict,
+    corrections,
+    reversals,
+    slot_keys,
+)
+from inference.limiting.metrics import LimiterMetrics
+from inference.limiting.resp import Argument, Reply, ServerError, encode
+from inference.limiting.slots import SlotBook
+
+PREFIX = "tg:rl:"
+RENEWED_AT_ONCE = 500
+_PROBE_WINDOW_US = 10_000_000
+
+
+class Script:
+    """A script and the name under which the store keeps it."""
+
+    def __init__(self, *files: str) -> None:
+        here = Path(__file__).parent
+        self.text = "\n".join((here / name).read_text() for name in files)
+        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+
+    def by_name(self, *arguments: Argument) -> bytes:
+        """Return the command that runs it where the store knows it."""
+        return encode("EVALSHA", self.sha, *arguments)
+
+    def in_full(self, *arguments: Argument) -> bytes:
+        """Return the command that runs it anywhere."""
+        return encode("EVAL", self.text, *arguments)
+
+
+TAKE = Script("bucket.lua", "take.lua")
+SETTLE = Script("bucket.lua", "settle.lua")
+RENEW = Script("renew.lua")
+# What a client says on each new connection.
+GREETING = tuple(("SCRIPT", "LOAD", each.text) for each in (TAKE, SETTLE, RENEW))
+
+
+class ValkeyLimiter:
+    """A `RateLimiter` in a store; it raises `StoreAwayError` when that is away."""
+
+    def __init__(
+        self,
+        client: StoreClient,
+        *,
+        slots: SlotBook | None = None,
+        metrics: LimiterMetrics | None = None,
+    ) -> None:
+        self.client = client
+        self.slots = SlotBook() if slots is None else slots
+        self.metrics = metrics or LimiterMetrics()
+
+    async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
+        """Take all charges, or none of them."""
+        if not charges:
+            return verdict((), [], allowed=True)
+        taken = tuple(charges)
+        found = await self._take(request_id, taken)
+        if found.allowed:
+            self.slots.add(request_id, slot_keys(taken))
+            self.metrics.allowed += 1
+        else:
+            self.metrics.refused += 1
+        return found
+
+    def settle(
+        self, request_id: UUID, charges: Sequence[Charge], used: Mapping[Unit, int]
+    ) -> None:
+        """Put the flows right by what was really used, and end the slots."""
+        self.slots.end(request_id)
+        self._change(request_id, charges, corrections(charges, used))
+
+    def release(self, request_id: UUID, charges: Sequence[Charge]) -> None:
+        """End the slots."""
+        self.slots.end(request_id)
+        self._change(request_id, charges, [])
+
+    def give_back(self, request_id: UUID, charges: Sequence[Charge]) -> None:
+        """Undo a take."""
+        self.slots.end(request_id)
+        self._change(request_id, charges, reversals(charges))
+
+    def renew(self, running: Iterable[UUID]) -> None:
+        """Hold the slots of these requests for longer."""
+        self.slots.renew(running)
+        self.restore()
+
+    def restore(self) -> None:
+        """Tell the store of all slots that are held here, in one write."""
+        for key, held in self.slots.by_key().items():
+            for start in range(0, len(held), RENEWED_AT_ONCE):
+                ids = [each.hex for each in held[start : start + RENEWED_AT_ONCE]]
+                self._tell(RENEW, 1, f"{PREFIX}{key}:0", SLOT_US, *ids)
+
+    async def probe(self) -> None:
+        """Take something twice that is there once; raises `StoreAwayError`.
+
+        A store that answers, but cannot write or does not count, is as good as away.
+        """
+        key = f"{{probe}}:{secrets.token_hex(8)}"
+        charge = Charge(Rule(key, Unit.REQUESTS, 1, _PROBE_WINDOW_US))
+        command = TAKE.in_full(*_taking(UUID(int=0), (charge,)))
+        answers = await asyncio.gather(self._ask(command), self._ask(command))
+        if [_read((charge,), each).allowed for each in answers] != [True, False]:
+            raise StoreAwayError("the store does not count")
+
+    async def close(self) -> None:
+        """Close the connection."""
+        await self.client.close()
+
+    async def _take(self, request_id: UUID, charges: tuple[Charge, ...]) -> Verdict:
+        arguments = _taking(request_id, charges)
+        late = partial(self._came_late, request_id, charges)
+        reply = await self._ask(TAKE.by_name(*arguments), late)
+        if _is_unknown(reply):
+            reply = await self._ask(TAKE.in_full(*arguments), late)
+        return _read(charges, reply)
+
+    def _came_late(
+        self, request_id: UUID, charges: tuple[Charge, ...], reply: Reply
+    ) -> None:
+        # Slots in the book are not touched: the request may go on without the store.
+        if isinstance(reply, bytes) and reply.startswith(b"1"):
+            self._change(request_id, charges, reversals(charges))
+
+    def _change(
+        self,
+        request_id: UUID,
+        charges: Sequence[Charge],
+        wrong: Sequence[tuple[Rule, int]],
+    ) -> None:
+        """End the slots in the store, and take more or less of flows there."""
+        slots = [(each.rule, 0) for each in charges if not each.rule.is_flow]
+        changes = (*slots, *wrong)
+        if not changes:
+            return
+        keys = [_key(rule) for rule, _ in changes]
+        arguments: list[Argument] = [len(keys), *keys, request_id.hex]
+        for rule, delta in changes:
+            arguments += (rule.limit, rule.window_us, delta)
+        self._tell(SETTLE, *arguments)
+
+    def _tell(self, script: Script, *arguments: Argument) -> None:
+        """Run a script; nobody waits for it."""
+        heard = partial(self._heard, script, arguments)
+        try:
+            self.client.send(script.by_name(*arguments), None, heard)
+        except StoreAwayError:
+            self.metrics.unsaid += 1
+
+    def _heard(
+        self, script: Script, arguments: tuple[Argument, ...], reply: Reply
+    ) -> None:
+        if _is_unknown(reply):
+            try:
+                self.client.send(script.in_full(*arguments), None, self._heard_again)
+            except StoreAwayError:
+                self.metrics.unsaid += 1
+        else:
+            self._heard_again(reply)
+
+    def _heard_again(self, reply: Reply) -> None:
+        if isinstance(reply, ServerError):
+            self.metrics.unsaid += 1
+
+    async def _ask(self, command: bytes, otherwise: Otherwise = nobody_waits) -> Reply:
+        """Send a command and wait for the answer, which else goes to `otherwise`."""
+        waiting: Waiting = self.client.loop.create_future()
+        self.client.send(command, waiting, otherwise)
+        try:
+            return await waiting
+        except asyncio.CancelledError:
+            # The answer may have come just before.
+            if not waiting.cancelled() and not waiting.exception():
+                otherwise(waiting.result())
+            raise
+
+
+def _taking(request_id: UUID, charges: tuple[Charge, ...]) -> list[Argument]:
+    arguments: list[Argument] = [len(charges)]
+    arguments += [_key(charge.rule) for charge in charges]
+    arguments += (request_id.hex, SLOT_US)
+    for charge in charges:
+        rule = charge.rule
+        arguments += (rule.limit, rule.window_us, charge.taken)
+    return arguments
+
+
+def _key(rule: Rule) -> str:
+    return f"{PREFIX}{rule.key}:{rule.window_us}"
+
+
+def _is_unknown(reply: Reply) -> bool:
+    return isinstance(reply, ServerError) and reply.code == "NOSCRIPT"
+
+
+def _read(charges: tuple[Charge, ...], reply: Reply) -> Verdict:
+    """Return what the script decided; raises `StoreAwayError` for anything else."""
+    if isinstance(reply, ServerError):
+        raise StoreAwayError(reply.code)
+    try:
+        allowed, *levels = map(int, reply.split() if isinstance(reply, bytes) else ())
+        return verdict(charges, levels, allowed=bool(allowed))
+    except ValueError:
+        raise StoreAwayError("the answer is none") from None
