@@ -9,3 +9,10 @@ class BudgetsConfig(AppConfig):
     name = "metering.budgets"
     label = "budgets"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Recall leases with each change of what limits a tenant from now on."""
+        # Models can be imported only once every application is loaded.
+        from metering.budgets import receivers  # noqa: PLC0415
+
+        receivers.connect()

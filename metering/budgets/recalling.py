@@ -10,10 +10,15 @@ from collections.abc import Collection
 
 from kit.orm.atomic import cursor
 
-# In one order, so that two recalls of several tenants do not wait for each other.
-_RECALL = """
-SELECT budgets_recall(tenant_id)
-FROM (SELECT unnest(%s::bigint[]) AS tenant_id ORDER BY 1) asked
+_RECALL = (
+    "SELECT budgets_recall(tenant_id) FROM unnest(%s::bigint[]) AS asked (tenant_id)"
+)
+# One recall locks the windows of one tenant. A grant may be of several tenants' windows,
+# in the order of their ids: so those of many tenants are locked in it too, beforehand.
+_LOCK = """
+SELECT FROM budgets_window
+WHERE tenant_id = ANY(%s) AND ends_at > clock_timestamp()
+ORDER BY id FOR NO KEY UPDATE
 """
 _OPEN_CREDIT = """
 SELECT window_id FROM budgets_open(
@@ -28,6 +33,8 @@ def recall(*, tenant_ids: Collection[int]) -> None:
     if not tenant_ids:
         return
     with cursor() as session:
+        if len(tenant_ids) > 1:
+            session.execute(_LOCK, [list(tenant_ids)])
         session.execute(_RECALL, [list(tenant_ids)])
 
 

@@ -21,6 +21,7 @@ import structlog
 from kit.clock import boot_us
 from kit.contracts import DatabaseAwayError
 from kit.histogram import Histogram
+from metering.intake.broker import LeaseBroker
 from metering.intake.epoch import Epoch, EpochClosedError, EpochCounts
 from metering.intake.events import Pending, UsageEvent, sort_key
 from metering.intake.liveness import Liveness
@@ -64,6 +65,7 @@ class Committer:
 
     epoch: Epoch
     liveness: Liveness
+    leases: LeaseBroker
     gap_ms: int
     leave: Callable[[], EpochCounts]
     enter: Callable[[], None]
@@ -96,9 +98,12 @@ class Committer:
             default=None,
         )
 
-    def add(self, event: UsageEvent) -> asyncio.Future[None]:
-        """Queue an event; the future is done once it is committed."""
-        pending = Pending(event, asyncio.get_running_loop().create_future(), boot_us())
+    def add(
+        self, event: UsageEvent, uses: dict[int, int] | None = None
+    ) -> asyncio.Future[None]:
+        """Queue an event and what it uses of leases; done once it is committed."""
+        future = asyncio.get_running_loop().create_future()
+        pending = Pending(event, future, boot_us(), uses or {})
         self._queue.append(pending)
         self._all_committed.clear()
         self._wakeup.set()
@@ -110,6 +115,11 @@ class Committer:
         """Tell all who wait that it takes too long; their events stay queued."""
         for pending in (*self._batch, *self._queue):
             _fail(pending, DatabaseAwayError())
+
+    def forget_uses(self) -> None:
+        """Leave out what leases of an epoch before were used for: they are gone."""
+        for pending in (*self._batch, *self._queue):
+            pending.uses = {}
 
     def reopen_epoch(self) -> None:
         """Open a new epoch before the next commit: this one was closed from outside."""
@@ -191,7 +201,7 @@ class Committer:
     async def _try_batch(self) -> None:
         """Commit the batch, or make of its refusal a smaller one to try."""
         try:
-            await self.epoch.commit(self._batch)
+            await self.epoch.commit(self._batch, spent=self._spent())
         except EpochClosedError:
             await self.open_epoch()
         except psycopg.errors.UniqueViolation as error:
@@ -212,7 +222,17 @@ class Committer:
         now_us = boot_us()
         for pending in done:
             self.stats.waits.observe(now_us - pending.queued_at_us)
+            if pending.uses:
+                self.leases.book.settled(pending.uses)
             _succeed(pending)
+
+    def _spent(self) -> str:
+        """Sum up what the batch uses of leases."""
+        uses: dict[int, int] = {}
+        for pending in self._batch:
+            for window_id, amount in pending.uses.items():
+                uses[window_id] = uses.get(window_id, 0) + amount
+        return self.leases.spent(uses) if uses else ""
 
     def _isolate(self, error: Exception) -> None:
         """Halve a batch that is refused, down to the one event at fault."""
@@ -222,6 +242,7 @@ class Committer:
             self._batch = self._batch[:half]
             return
         pending = self._batch.pop()
+        self.leases.book.not_settled(pending.uses)
         self.stats.refused += 1
         log.critical(
             "event_refused",
@@ -239,6 +260,7 @@ class Committer:
                 kept.append(pending)
                 continue
             self.stats.conflicts += 1
+            self.leases.book.settled(pending.uses)
             log.error("event_already_stored", request_id=str(pending.event.request_id))
             _succeed(pending)
         self._batch = kept

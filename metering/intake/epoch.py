@@ -72,8 +72,11 @@ class Epoch:
             raise RuntimeError("the database opened no epoch")
         self.id, self.last_seq = row[0], 0
 
-    async def commit(self, batch: Sequence[Pending]) -> None:
-        """Commit the batch under the next numbers, or find that it already is."""
+    async def commit(self, batch: Sequence[Pending], *, spent: str) -> None:
+        """Commit the batch under the next numbers, or find that it already is.
+
+        `spent` is what it uses up of this epoch's leases, as `LeaseBroker.spent` says.
+        """
         connection = await self._connected()
         first, last = self.last_seq + 1, self.last_seq + len(batch)
         values: dict[str, object] = dict(parameters(batch, first=first))
@@ -82,6 +85,7 @@ class Epoch:
             first=first,
             last=last,
             settled=sum(item.event.settles for item in batch),
+            spent=spent,
         )
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(statements.COMMIT_BATCH, values, prepare=True)

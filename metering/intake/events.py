@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 from uuid import UUID
 
@@ -39,6 +39,8 @@ class Pending:
     event: UsageEvent
     committed: asyncio.Future[None]
     queued_at_us: int
+    # What it uses up of leases, by their windows.
+    uses: dict[int, int] = field(default_factory=dict)
 
 
 def request_event(admission: Admission, outcome: Outcome) -> UsageEvent:

@@ -7,6 +7,7 @@ the price list, the set of open admissions. Called by the gateway through
 """
 
 import asyncio
+from collections.abc import Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -15,11 +16,20 @@ import structlog
 from psycopg import AsyncConnection
 
 from kit.clock import boot_us
-from kit.contracts import Admission, Caller, LinearPrice, Outcome, Surface
+from kit.contracts import (
+    Admission,
+    BudgetPlace,
+    Caller,
+    Hold,
+    LinearPrice,
+    Outcome,
+    Surface,
+)
 from kit.errors import ModelNotPriced, ServiceUnavailable
 from kit.ids import uuid7
 from kit.postgres import connect
 from metering.intake import statements
+from metering.intake.broker import LeaseBroker
 from metering.intake.clock import DatabaseClock
 from metering.intake.committer import Committer
 from metering.intake.epoch import Epoch, EpochCounts
@@ -44,15 +54,24 @@ class IntakeMeter:
         self._url = url
         self._gateway = gateway
         self.liveness = liveness
+        self.clock = DatabaseClock()
+        epoch = Epoch(url=url, gateway=gateway)
+        self.leases = LeaseBroker(
+            url=url,
+            name=gateway,
+            now_us=self.clock.now_us,
+            epoch_id=lambda: epoch.id,
+            is_away=lambda: liveness.is_away,
+        )
         self.committer = Committer(
-            epoch=Epoch(url=url, gateway=gateway),
+            epoch=epoch,
             liveness=liveness,
+            leases=self.leases,
             gap_ms=gap_ms,
             leave=self._counts_to_leave,
             enter=self._count_afresh,
         )
         self.prices = PriceList()
-        self.clock = DatabaseClock()
         self.admitted = 0
         self.voided = 0
         self._open: dict[UUID, int] = {}
@@ -99,15 +118,35 @@ class IntakeMeter:
         self._open[admission.request_id] = now_us
         return admission
 
+    async def hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+        patience_s: float,
+    ) -> Hold:
+        """Hold a prompt and some output; see `kit.contracts.Meter.hold`."""
+        return await self.leases.hold(
+            admission,
+            places,
+            prompt_tokens=prompt_tokens,
+            outputs=outputs,
+            patience_s=patience_s,
+        )
+
     def void(self, admission: Admission) -> None:
         """Forget an admission that no engine accepted."""
         del self._open[admission.request_id]
         self.voided += 1
+        self.leases.release(admission.request_id)
 
     def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
         """Queue the event of a request that ended."""
         del self._open[admission.request_id]
-        return self.committer.add(request_event(admission, outcome))
+        uses = self.leases.settle(admission.request_id, outcome.counts)
+        return self.committer.add(request_event(admission, outcome), uses)
 
     def undelivered(
         self, admission: Admission, outcome: Outcome, *, prompt_too: bool
@@ -120,11 +159,13 @@ class IntakeMeter:
     async def start(self) -> None:
         """Open the epoch and set the clock; then commit and beat until `stop`."""
         self.liveness.on_away(self.committer.give_up_waiting)
+        self.liveness.on_away(self.leases.give_up)
         self.liveness.asked(_HEARTBEAT)
         await self.committer.open_epoch()
         self._tasks = [
             asyncio.create_task(self.committer.run(), name="committer"),
             asyncio.create_task(self._beat_forever(), name="heartbeat"),
+            asyncio.create_task(self.leases.run(), name="leases"),
             asyncio.create_task(self._watch(), name="liveness"),
         ]
         await self._first_beat.wait()
@@ -140,6 +181,7 @@ class IntakeMeter:
         elif self.committer.epoch.id:
             await self.committer.close(self._counts())
         await self._stop_heart()
+        await self.leases.close()
 
     def _counts(self) -> EpochCounts:
         """Count for the present epoch; see `EpochCounts`."""
@@ -161,6 +203,8 @@ class IntakeMeter:
         """Begin a new epoch with what is not settled, so that its counts balance."""
         self.admitted = self._unsettled
         self.voided = 0
+        self.leases.book.forget()
+        self.committer.forget_uses()
 
     @property
     def _unsettled(self) -> int:

@@ -103,6 +103,7 @@ _AS_IS = ", ".join(
 
 # One statement: the fence, the events, the side table of corrections. A duplicate event
 # raises and takes the whole batch back; the caller then finds out which one it was.
+# The trigger that posts to budgets is told what the batch used of leases.
 # Bytes, because psycopg's types take a text for a query only where it is one literal.
 COMMIT_BATCH = f"""
 WITH fence AS (
@@ -130,5 +131,6 @@ WITH fence AS (
     SELECT tenant_id, corrects, kind, 'gateway', request_id
     FROM batch WHERE corrects <> '{NO_EVENT}'
 )
-SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored)
+SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored),
+       set_config('tollgate.spent', %(spent)s::text, true)
 """.encode()  # noqa: S608 (names of our own)

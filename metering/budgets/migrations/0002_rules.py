@@ -7,7 +7,7 @@ windows locks them first, in the order of their ids, and leases after windows.
 
 from django.db import migrations
 
-from kit.orm.isolation import isolate, open_to_gateway
+from kit.orm.isolation import isolate
 
 # The functions pass every policy, so those that tenants' sessions may call ask whose.
 _OWN = """
@@ -234,13 +234,15 @@ _GRANT = """
 CREATE FUNCTION budgets_grant(
     leased_by bigint, ids bigint[], leasts numeric[], wants numeric[]
 ) RETURNS TABLE (
-    window_id bigint, granted numeric, in_force numeric, posted numeric, leased numeric,
-    used numeric
+    window_id bigint, granted numeric, in_force numeric, posted numeric,
+    used_elsewhere numeric
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
     asked record;
     place budgets_window;
+    leased numeric;
+    elsewhere numeric;
     rest numeric;
 BEGIN
     PERFORM 1 FROM usage_epoch WHERE id = leased_by AND state = 'open' FOR KEY SHARE;
@@ -253,8 +255,11 @@ BEGIN
         FROM unnest(ids, leasts, wants) AS wish (id, least, want) ORDER BY wish.id
     LOOP
         SELECT * INTO place FROM budgets_window WHERE id = asked.id;
-        SELECT coalesce(sum(lease.amount), 0), coalesce(sum(lease.used), 0)
-        INTO leased, used FROM budgets_lease lease WHERE lease.window_id = asked.id;
+        SELECT coalesce(sum(lease.amount), 0),
+               coalesce(sum(lease.amount) FILTER (WHERE lease.epoch_id <> leased_by), 0),
+               coalesce(sum(lease.used) FILTER (WHERE lease.epoch_id <> leased_by), 0)
+        INTO leased, elsewhere, used_elsewhere
+        FROM budgets_lease lease WHERE lease.window_id = asked.id;
         window_id := asked.id;
         posted := place.posted;
         in_force := budgets_limit(place, clock_timestamp(), true);
@@ -268,8 +273,7 @@ BEGIN
             VALUES (asked.id, leased_by, place.tenant_id, granted, 0)
             ON CONFLICT ON CONSTRAINT budgets_lease_pkey
             DO UPDATE SET amount = lease.amount + excluded.amount;
-            leased := leased + granted;
-        ELSIF asked.least > 0 AND leased > used AND (place.recalled_at IS NULL
+        ELSIF asked.least > 0 AND elsewhere > used_elsewhere AND (place.recalled_at IS NULL
                 OR place.recalled_at < clock_timestamp() - interval '100 ms') THEN
             UPDATE budgets_window SET recalled_at = clock_timestamp() WHERE id = asked.id;
             PERFORM pg_notify('tollgate_budgets', '');
@@ -325,7 +329,8 @@ END $$;
 
 # Each statement of the body sees what is committed by then: with the epoch locked by the
 # statement that inserts, a window opened before is seen. What the batch has used of its
-# process's leases comes in a setting of the transaction, as `window=amount`, spaced.
+# process's leases comes in a setting of the transaction, spaced: `window=amount=used`, where the
+# last is what its open requests have used so far.
 _POST = """
 CREATE FUNCTION budgets_post() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
@@ -370,10 +375,12 @@ BEGIN
     ) sums
     WHERE place.id = sums.id AND sums.amount <> 0;
     IF spent IS NOT NULL THEN
-        UPDATE budgets_lease lease SET amount = greatest(lease.amount - part.amount, 0)
+        UPDATE budgets_lease lease
+        SET amount = greatest(lease.amount - part.amount, 0), used = part.used
         FROM (
             SELECT split_part(each, '=', 1)::bigint AS id,
-                   split_part(each, '=', 2)::numeric AS amount
+                   split_part(each, '=', 2)::numeric AS amount,
+                   split_part(each, '=', 3)::numeric AS used
             FROM string_to_table(spent, ' ') AS each
         ) part
         WHERE lease.window_id = part.id
@@ -436,8 +443,6 @@ class Migration(migrations.Migration):
     operations = [
         isolate("budgets_window"),
         isolate("budgets_lease"),
-        open_to_gateway("budgets_window", privileges="SELECT"),
-        open_to_gateway("budgets_lease", privileges="SELECT"),
         *(_function(signature, sql) for signature, sql in _FUNCTIONS.items()),
         migrations.RunSQL(
             _POST,

@@ -16,6 +16,7 @@ from uuid import UUID
 import psycopg
 from psycopg.rows import dict_row
 
+from kit.clock import boot_us
 from kit.contracts import (
     Admission,
     Caller,
@@ -27,6 +28,7 @@ from kit.contracts import (
     TokenCounts,
 )
 from kit.ids import uuid7
+from metering.intake.broker import LeaseBroker
 from metering.intake.committer import Committer
 from metering.intake.epoch import Epoch, EpochCounts
 from metering.intake.events import UsageEvent, request_event
@@ -79,9 +81,17 @@ def committer(
     """Make a committer alone: without a heartbeat, and with nothing to carry over."""
     liveness = Liveness(away_after_ms=away_after_ms)
     liveness.answered("a first question")
+    epoch = Epoch(url=url, gateway=gateway)
     return Committer(
-        epoch=Epoch(url=url, gateway=gateway),
+        epoch=epoch,
         liveness=liveness,
+        leases=LeaseBroker(
+            url=url,
+            name=gateway,
+            now_us=boot_us,
+            epoch_id=lambda: epoch.id,
+            is_away=lambda: liveness.is_away,
+        ),
         gap_ms=gap_ms,
         leave=lambda: EpochCounts(0, 0, None),
         enter=lambda: None,

@@ -163,12 +163,12 @@ async def test_unexpected_error_is_logged_and_the_committer_goes_on(
     async with running(committer(url)) as made:
         real, failures = made.epoch.commit, 3
 
-        async def commit(batch: Sequence[Pending]) -> None:
+        async def commit(batch: Sequence[Pending], *, spent: str) -> None:
             nonlocal failures
             failures -= 1
             if failures >= 0:
                 raise RuntimeError("nobody thought of this")
-            await real(batch)
+            await real(batch, spent=spent)
 
         monkeypatch.setattr(made.epoch, "commit", commit)
         await asyncio.gather(*(made.add(event()) for _ in range(5)))

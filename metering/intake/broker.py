@@ -1,0 +1,367 @@
+"""Leases between this process and the database: asked for, given back, held against it.
+
+One task and one connection: each turn opens the windows that requests wait for, gives
+back what is idle and asks for what is short, in one statement each for all of them. A
+few times a second it tells how far open requests are and hears what is recalled.
+
+Failure: what cannot be asked now is asked again shortly; wishes meanwhile run into
+their patience. An answer that got lost is found by comparing. Owns: the connection,
+the leases and windows of this process, the claims of its open requests.
+"""
+
+import asyncio
+import contextlib
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+from psycopg import AsyncConnection
+
+from kit.contracts import (
+    Admission,
+    BudgetPlace,
+    BudgetShortError,
+    Hold,
+    TokenCounts,
+)
+from kit.errors import ServiceUnavailable
+from kit.postgres import connect
+from metering.intake import lease_statements as statements
+from metering.intake.claims import Answer, Claim, Part, Standing
+from metering.intake.holds import FREE_HOLD, BudgetHold, wished
+from metering.intake.leases import LeaseBook
+from metering.intake.windows import KnownWindow, WindowBook
+
+CHANNEL = "tollgate_budgets"
+# For an announcement that got lost.
+POLL_S = 5.0
+BEAT_S = 0.25
+# How often what somebody waits for is asked for again.
+AGAIN_S = 0.02
+OPENING_S_MAX = 5.0
+PRUNE_S = 60.0
+_PATIENCE = "-c lock_timeout=2000 -c statement_timeout=5000"
+
+log = structlog.get_logger("tollgate.intake")
+
+
+@dataclass(slots=True)
+class BrokerStats:
+    """Plain counters, read on scrape."""
+
+    grants: int = 0
+    refusals: int = 0
+    waits: int = 0
+    recalls: int = 0
+    mended: int = 0
+
+
+@dataclass(slots=True)
+class LeaseBroker:
+    """Holds amounts of budgets for requests, on leases of this process's epoch."""
+
+    url: str
+    name: str
+    now_us: Callable[[], int]
+    epoch_id: Callable[[], int]
+    is_away: Callable[[], bool]
+    book: LeaseBook = field(default_factory=LeaseBook)
+    windows: WindowBook = field(default_factory=WindowBook)
+    stats: BrokerStats = field(default_factory=BrokerStats)
+    _claims: dict[UUID, Claim] = field(default_factory=dict)
+    _opening: dict[tuple[BudgetPlace, int], asyncio.Future[None]] = field(
+        default_factory=dict
+    )
+    _wanted: asyncio.Event = field(default_factory=asyncio.Event)
+    _connection: AsyncConnection | None = None
+    _beaten_at: float = 0.0
+    _is_recalled: bool = False
+    _pruned_at: float = 0.0
+
+    async def hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+        patience_s: float,
+    ) -> Hold:
+        """Hold a prompt and some output; see `kit.contracts.Meter.hold`."""
+        at_us = admission.admitted_at_us
+        self._know_soft(places, at_us)
+        hard = [place for place in places if place.is_hard]
+        if not hard:
+            return FREE_HOLD
+        claim = self._claims.get(admission.request_id)
+        if claim is None:
+            claim = await self._claim(admission, hard)
+        claim.is_shrinkable = len(outputs) > 1
+        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set)
+        now_us = self.now_us()
+        for output in outputs:
+            if self.book.change(claim, prompt_tokens, output, now_us=now_us):
+                hold.is_tight = output != outputs[0]
+                self._refill(claim)
+                return hold
+        if self.is_away():
+            raise _away()
+        self.stats.waits += 1
+        outcome = await wished(
+            self.book,
+            claim=claim,
+            prompt_tokens=prompt_tokens,
+            outputs=tuple(outputs),
+            is_extension=False,
+            until_us=now_us + round(patience_s * 1_000_000),
+            now_us=self.now_us,
+            wanted=self._wanted.set,
+        )
+        if outcome.answer is Answer.HELD:
+            hold.is_tight = claim.output_tokens < outputs[0]
+            return hold
+        if outcome.place is None:
+            raise _away()
+        self.stats.refusals += 1
+        raise BudgetShortError(outcome.place, is_spent=outcome.answer is Answer.SPENT)
+
+    def settle(self, request_id: UUID, counts: TokenCounts) -> dict[int, int]:
+        """End a request's hold; return what its event uses up of which leases."""
+        claim = self._claims.pop(request_id, None)
+        if claim is None:
+            return {}
+        return self.book.settle(claim, counts, now_us=self.now_us())
+
+    def release(self, request_id: UUID) -> None:
+        """End the hold of a request that is not billed at all."""
+        if (claim := self._claims.pop(request_id, None)) is not None:
+            self.book.release(claim, now_us=self.now_us())
+
+    def spent(self, uses: Mapping[int, int]) -> str:
+        """Write down for the database what a batch uses up; see `budgets_post`."""
+        leases = self.book.leases
+        return " ".join(
+            f"{window_id}={amount}={leases[window_id].used}"
+            for window_id, amount in sorted(uses.items())
+            if window_id in leases
+        )
+
+    def give_up(self) -> None:
+        """Let nobody wait: the database is away."""
+        self.book.give_up()
+
+    async def recalled(self, connection: AsyncConnection) -> None:
+        """Look at once for what is recalled: somebody announced that something is."""
+        self._is_recalled = True
+        self._wanted.set()
+
+    async def run(self) -> None:
+        """Ask and give back until cancelled."""
+        loop = asyncio.get_running_loop()
+        while True:
+            pause = AGAIN_S if self.book.wishes or self._opening else BEAT_S
+            with contextlib.suppress(TimeoutError):
+                await asyncio.wait_for(self._wanted.wait(), pause)
+            self._wanted.clear()
+            try:
+                await self._turn(loop.time())
+            except psycopg.OperationalError as error:
+                log.warning("leases_interrupted", reason=type(error).__name__)
+                await self._drop_connection()
+                await asyncio.sleep(AGAIN_S)
+            except Exception:
+                log.exception("leases_failed")
+                await self._drop_connection()
+                await asyncio.sleep(BEAT_S)
+
+    async def close(self) -> None:
+        """Give the connection back; the epoch's end gives back the leases."""
+        await self._drop_connection()
+
+    async def _claim(
+        self, admission: Admission, places: Sequence[BudgetPlace]
+    ) -> Claim:
+        at_us = admission.admitted_at_us
+        windows = [await self._window(place, at_us) for place in places]
+        parts = tuple(
+            Part(self.book.lease(window.window_id, place))
+            for place, window in zip(places, windows, strict=True)
+        )
+        claim = Claim(admission.price, parts, since_us=at_us)
+        self.book.open(claim)
+        self._claims[admission.request_id] = claim
+        return claim
+
+    async def _window(self, place: BudgetPlace, at_us: int) -> KnownWindow:
+        """Return the window of a place; ask the database where it is not known."""
+        window = self.windows.find(place, at_us=at_us)
+        if window is None:
+            if self.is_away():
+                raise _away()
+            try:
+                async with asyncio.timeout(OPENING_S_MAX):
+                    await asyncio.shield(self._to_open(place, at_us))
+            except TimeoutError:
+                raise _away() from None
+            window = self.windows.find(place, at_us=at_us)
+        if window is None:
+            log.error("no_budget_window", tenant_id=place.tenant_id)
+            raise _away()
+        return window
+
+    def _know_soft(self, places: Sequence[BudgetPlace], at_us: int) -> None:
+        """Have the windows counted that only warn; nobody waits for that."""
+        for place in places:
+            if not place.is_hard and self.windows.find(place, at_us=at_us) is None:
+                self._to_open(place, at_us)
+
+    def _to_open(self, place: BudgetPlace, at_us: int) -> asyncio.Future[None]:
+        future = self._opening.get((place, at_us))
+        if future is None:
+            future = asyncio.get_running_loop().create_future()
+            self._opening[place, at_us] = future
+            self._wanted.set()
+        return future
+
+    def _refill(self, claim: Claim) -> None:
+        """Ask for more before a lease runs out, so that few requests wait for it."""
+        for part in claim.parts:
+            if part.lease.free < part.lease.target // 2:
+                self._wanted.set()
+
+    async def _turn(self, now: float) -> None:
+        if self._opening:
+            await self._open()
+        elapsed = now - self._beaten_at
+        if elapsed >= BEAT_S or self._is_recalled:
+            self._beaten_at, self._is_recalled = now, False
+            await self._beat(elapsed)
+            self._look_ahead(now)
+        if asked := self.book.needs():
+            await self._grant(asked)
+        self.book.serve(now_us=self.now_us())
+
+    async def _open(self) -> None:
+        asked = list(self._opening.items())
+        places = [place for (place, _), _ in asked]
+        rows = await self._all(
+            statements.OPEN,
+            {
+                "tenants": [place.tenant_id for place in places],
+                "levels": [place.level for place in places],
+                "holders": [place.holder_id for place in places],
+                "kinds": [place.kind for place in places],
+                "units": [place.unit for place in places],
+                "windows": [place.window for place in places],
+                "models": [place.model for place in places],
+                "instants_us": [at_us for (_, at_us), _ in asked],
+            },
+        )
+        now_us = self.now_us()
+        for number, window_id, starts_us, ends_us in rows:
+            window = KnownWindow(window_id, starts_us, ends_us)
+            self.windows.add(places[number - 1], window, now_us=now_us)
+        for key, future in asked:
+            del self._opening[key]
+            if not future.done():
+                future.set_result(None)
+
+    async def _grant(self, asked: Mapping[int, tuple[int, int]]) -> None:
+        rows = await self._all(
+            statements.GRANT,
+            {
+                "epoch_id": self.epoch_id(),
+                "ids": list(asked),
+                "leasts": [str(least) for least, _ in asked.values()],
+                "wants": [str(want) for _, want in asked.values()],
+            },
+        )
+        self.stats.grants += len(rows)
+        standings = {
+            row[0]: Standing(
+                granted=int(row[1]),
+                in_force=None if row[2] is None else int(row[2]),
+                posted=int(row[3]),
+                used_elsewhere=int(row[4]),
+            )
+            for row in rows
+        }
+        self.book.granted(standings, now_us=self.now_us())
+
+    async def _beat(self, seconds: float) -> None:
+        """Tell what is used, hear what is recalled, give back what is idle."""
+        self.book.measure()
+        leases = list(self.book.leases.values())
+        back: dict[int, int] = {}
+        if leases:
+            rows = await self._all(
+                statements.BEAT,
+                {
+                    "epoch_id": self.epoch_id(),
+                    "ids": [lease.window_id for lease in leases],
+                    "used": [str(lease.used) for lease in leases],
+                },
+            )
+            now_us = self.now_us()
+            for window_id, amount, recalled_us in rows:
+                if beyond := self.book.compare(window_id, int(amount)):
+                    self.stats.mended += 1
+                    back[window_id] = beyond
+                if self.book.recall(window_id, recalled_us=recalled_us, now_us=now_us):
+                    self.stats.recalls += 1
+        for window_id, amount in self.book.look(seconds, now_us=self.now_us()).items():
+            back[window_id] = back.get(window_id, 0) + amount
+        if back:
+            await self._all(
+                statements.RETURN,
+                {
+                    "epoch_id": self.epoch_id(),
+                    "ids": list(back),
+                    "amounts": [str(amount) for amount in back.values()],
+                },
+            )
+
+    def _look_ahead(self, now: float) -> None:
+        """Open the windows that follow those in use, and lease what they will need."""
+        now_us = self.now_us()
+        for place, window in self.windows.ending(now_us=now_us):
+            future = self._to_open(place, window.ends_us)
+            future.add_done_callback(partial(self._lease_ahead, place, window))
+        if now - self._pruned_at >= PRUNE_S:
+            self._pruned_at = now
+            self.windows.prune(now_us=now_us)
+
+    def _lease_ahead(
+        self, place: BudgetPlace, before: KnownWindow, _: asyncio.Future[None]
+    ) -> None:
+        window = self.windows.find(place, at_us=before.ends_us)
+        lease = self.book.leases.get(before.window_id)
+        if window is not None and lease is not None and place.is_hard:
+            following = self.book.lease(window.window_id, place)
+            following.burn = lease.burn
+            # Until it begins nobody uses it, and it does not go back.
+            following.used_at_us = before.ends_us
+
+    async def _all(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+        if self._connection is None or self._connection.closed:
+            self._connection = await connect(
+                self.url, name=f"{self.name} leases", options=_PATIENCE
+            )
+        cursor = await self._connection.execute(statement, values)
+        return await cursor.fetchall()
+
+    async def _drop_connection(self) -> None:
+        if self._connection is not None:
+            await self._connection.close()
+            self._connection = None
+
+
+def _away() -> ServiceUnavailable:
+    return ServiceUnavailable(
+        "Budgets cannot be asked at the moment. Try again shortly.",
+        headers={"retry-after": "1"},
+    )

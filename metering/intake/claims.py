@@ -1,0 +1,131 @@
+"""What one request holds, what it waits for, and the slices of budgets it comes from.
+
+Plain data of `metering.intake.leases`, with the arithmetic of one claim at one place.
+"""
+
+import enum
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from kit.contracts import BudgetPlace, LinearPrice, TokenCounts
+from metering.intake.amounts import amount_of, bound_of
+
+# What a lease is to last for at the present rate of use, so that few requests wait.
+AHEAD_S = 1.0
+
+
+class Answer(enum.Enum):
+    """What became of a wish."""
+
+    HELD = enum.auto()
+    SPENT = enum.auto()
+    LATE = enum.auto()
+
+
+@dataclass(slots=True, eq=False)
+class Lease:
+    """A slice of one window that this process may use."""
+
+    window_id: int
+    place: BudgetPlace
+    amount: int = 0
+    held: int = 0
+    # Settled here, while the commit that tells the database is under way.
+    settling: int = 0
+    # How many requests count towards it, and how many wishes wait for it.
+    open: int = 0
+    waiting: int = 0
+    # What open requests have used of it, as of the last measure.
+    used: int = 0
+    # How much was taken per second, and since the last look.
+    burn: float = 0.0
+    taken: int = 0
+    used_at_us: int = 0
+    recalled_us: int = 0
+    disagreed: int = 0
+    # Whether something was asked of the database since the last look.
+    is_moving: bool = False
+
+    @property
+    def free(self) -> int:
+        """Return what nobody holds; negative while more was used than granted."""
+        return self.amount - self.held
+
+    @property
+    def target(self) -> int:
+        """Return what should be free at the present rate of use."""
+        return round(self.burn * AHEAD_S)
+
+
+@dataclass(slots=True, eq=False)
+class Part:
+    """What one hold has of one lease."""
+
+    lease: Lease
+    held: int = 0
+    used: int = 0
+
+
+@dataclass(slots=True, eq=False)
+class Claim:
+    """What one request holds, in every lease of its chain.
+
+    `counts` is what the client has or is about to get; `prompt_tokens` the bound of the
+    prompt until `is_exact`. A claim that is not `is_shrinkable` may get all at once.
+    """
+
+    price: LinearPrice
+    parts: tuple[Part, ...]
+    since_us: int
+    prompt_tokens: int = 0
+    output_tokens: int = 0
+    is_exact: bool = False
+    is_shrinkable: bool = True
+    counts: TokenCounts = field(default_factory=TokenCounts)
+
+    def need(self, part: Part, prompt_tokens: int, output_tokens: int) -> int:
+        """Return what this much comes to at one place, at the most."""
+        return bound_of(
+            part.lease.place,
+            self.price,
+            prompt_tokens=prompt_tokens,
+            output_tokens=output_tokens,
+        )
+
+    def used(self, part: Part) -> int:
+        """Return the least that it has used, whatever share turns out to be cached."""
+        counts = self.counts
+        prompt = counts.input_tokens + counts.cached_input_tokens
+        place, price = part.lease.place, self.price
+        output = counts.output_tokens
+        return min(
+            amount_of(place, price, TokenCounts(prompt, 0, output)),
+            amount_of(place, price, TokenCounts(0, prompt, output)),
+        )
+
+
+@dataclass(slots=True, eq=False)
+class Wish:
+    """A claim that waits for more than is free, the wanted amount of output first."""
+
+    claim: Claim
+    prompt_tokens: int
+    outputs: tuple[int, ...]
+    is_extension: bool
+    until_us: int
+    answered: Callable[[Answer, BudgetPlace | None], None]
+
+    @property
+    def order(self) -> tuple[bool, int]:
+        """Put extensions before admissions, and the oldest first."""
+        return not self.is_extension, self.claim.since_us
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a window stood when a grant was asked of it; no limit means no bound."""
+
+    granted: int
+    in_force: int | None
+    posted: int
+    used_elsewhere: int

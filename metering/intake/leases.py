@@ -1,0 +1,350 @@
+"""What this process may use of each budget's window, and who in it has a hold on that.
+
+Pure bookkeeping: no clock, no database, no event loop. Instants are given, wishes are
+answered by a callback. A lease's `amount` was granted, and is neither settled nor given
+back; of it `held` belongs to open requests and the rest is free. What nobody can have
+at once waits as a wish: extensions before admissions, oldest first, and nobody passes
+a wish that waits for the same lease.
+
+Failure: a database that disagrees about a lease's amount is believed, once it has done
+so twice while nothing was under way. Owns: leases, holds and wishes.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+from kit.contracts import BudgetPlace, TokenCounts
+from metering.intake.amounts import amount_of
+from metering.intake.claims import Answer, Claim, Lease, Part, Standing, Wish
+
+# A lease that was not used for this long goes back.
+IDLE_US = 3_000_000
+# A lease that holds nothing is forgotten after this long.
+FORGOTTEN_US = 60_000_000
+
+
+@dataclass(slots=True)
+class LeaseBook:
+    """All leases, claims and wishes of one process."""
+
+    leases: dict[int, Lease] = field(default_factory=dict)
+    claims: set[Claim] = field(default_factory=set)
+    wishes: list[Wish] = field(default_factory=list)
+
+    def lease(self, window_id: int, place: BudgetPlace) -> Lease:
+        """Return the lease of a window; it may still be empty."""
+        lease = self.leases.get(window_id)
+        if lease is None:
+            lease = self.leases[window_id] = Lease(window_id, place)
+        return lease
+
+    def open(self, claim: Claim) -> None:
+        """Take in a claim, which `settle` or `release` ends."""
+        self.claims.add(claim)
+        for part in claim.parts:
+            part.lease.open += 1
+
+    def change(
+        self, claim: Claim, prompt_tokens: int, output_tokens: int, *, now_us: int
+    ) -> bool:
+        """Make a claim hold this much, if all of it is free and nobody waits for it."""
+        needs = [claim.need(part, prompt_tokens, output_tokens) for part in claim.parts]
+        for part, need in zip(claim.parts, needs, strict=True):
+            more = need - part.held
+            if more > 0 and (part.lease.waiting or more > part.lease.free):
+                return False
+        self._hold(claim, prompt_tokens, output_tokens, needs, now_us=now_us)
+        return True
+
+    def wish(self, wish: Wish, *, now_us: int) -> None:
+        """Wait for more; the answer may come before this returns."""
+        for part in wish.claim.parts:
+            part.lease.waiting += 1
+        self.wishes.append(wish)
+        self.wishes.sort(key=lambda each: each.order)
+        self.serve(now_us=now_us)
+
+    def withdraw(self, wish: Wish, *, now_us: int) -> None:
+        """Take back a wish that nobody waits for any more."""
+        if wish in self.wishes:
+            self._take_off(wish)
+            self.serve(now_us=now_us)
+
+    def settle(
+        self, claim: Claim, counts: TokenCounts, *, now_us: int
+    ) -> dict[int, int]:
+        """End a claim with what is billed; return what of each lease that uses up.
+
+        It stays with the lease as `settling` until `settled` or `not_settled` says what
+        became of it.
+        """
+        uses: dict[int, int] = {}
+        for part in claim.parts:
+            lease = part.lease
+            amount = amount_of(lease.place, claim.price, counts)
+            lease.held -= part.held
+            lease.used -= part.used
+            lease.amount -= amount
+            lease.settling += amount
+            lease.open -= 1
+            part.held = part.used = 0
+            uses[lease.window_id] = uses.get(lease.window_id, 0) + amount
+        self.claims.discard(claim)
+        self.serve(now_us=now_us)
+        return uses
+
+    def release(self, claim: Claim, *, now_us: int) -> None:
+        """End a claim of which nothing was used."""
+        for part in claim.parts:
+            part.lease.held -= part.held
+            part.lease.used -= part.used
+            part.lease.open -= 1
+            part.held = part.used = 0
+        self.claims.discard(claim)
+        self.serve(now_us=now_us)
+
+    def settled(self, uses: dict[int, int]) -> None:
+        """Note that the database has taken these amounts off its leases."""
+        for window_id, amount in uses.items():
+            if (lease := self.leases.get(window_id)) is not None:
+                lease.settling -= amount
+                lease.is_moving = True
+
+    def not_settled(self, uses: dict[int, int]) -> None:
+        """Note that the database has kept these amounts in its leases."""
+        self.settled(uses)
+        for window_id, amount in uses.items():
+            if (lease := self.leases.get(window_id)) is not None:
+                lease.amount += amount
+
+    def measure(self) -> None:
+        """Find out what open requests have used by now."""
+        for claim in self.claims:
+            for part in claim.parts:
+                used = claim.used(part)
+                part.lease.used += used - part.used
+                part.used = used
+
+    def needs(self) -> dict[int, tuple[int, int]]:
+        """Return what to ask of each window: at least, for the first wish, and most."""
+        needs: dict[int, tuple[int, int]] = {}
+        first: set[Lease] = set()
+        for wish in self.wishes:
+            claim = wish.claim
+            for part in claim.parts:
+                lease, window_id = part.lease, part.lease.window_id
+                least, want = needs.get(window_id, (0, 0))
+                if lease not in first:
+                    first.add(lease)
+                    least = self._more(wish, part, wish.outputs[-1]) - lease.free
+                want += max(self._more(wish, part, wish.outputs[0]), 0)
+                needs[window_id] = least, want
+        asked: dict[int, tuple[int, int]] = {}
+        for lease in self.leases.values():
+            least, want = needs.get(lease.window_id, (0, 0))
+            least = max(least, 0)
+            want = max(want + lease.target - lease.free, least)
+            # Little by little would be a question for each request.
+            is_low = lease.free < 0 or lease.free < lease.target // 2
+            if least or (want > 0 and is_low):
+                asked[lease.window_id] = least, want
+        return asked
+
+    def granted(self, standings: dict[int, Standing], *, now_us: int) -> None:
+        """Take in grants; answer the wishes that they serve, or that have no hope."""
+        for window_id, standing in standings.items():
+            lease = self.leases[window_id]
+            lease.amount += standing.granted
+            lease.is_moving = True
+        self.serve(now_us=now_us)
+        if self.wishes:
+            self.measure()
+        for wish in list(self.wishes):
+            place = self._spent_at(wish, standings)
+            if place is not None:
+                self._answer(wish, Answer.SPENT, place)
+        self.serve(now_us=now_us)
+
+    def serve(self, *, now_us: int) -> None:
+        """Answer the wishes that what is free serves, in their order."""
+        blocked: set[Lease] = set()
+        for wish in list(self.wishes):
+            if not self._try(wish, blocked, now_us=now_us):
+                if wish.until_us <= now_us:
+                    self._answer(wish, Answer.LATE, self._lacking(wish))
+                    continue
+                blocked.update(part.lease for part in wish.claim.parts)
+
+    def recall(self, window_id: int, *, recalled_us: int, now_us: int) -> bool:
+        """Take back what open streams of a window hold ahead of what they have.
+
+        False when this recall was heard of before. The next look gives back all that is
+        free then.
+        """
+        lease = self.leases.get(window_id)
+        if lease is None or recalled_us <= lease.recalled_us:
+            return False
+        lease.recalled_us = recalled_us
+        lease.burn = 0.0
+        for claim in self.claims:
+            if claim.is_shrinkable and claim.is_exact:
+                for part in claim.parts:
+                    if part.lease is lease:
+                        self._shrink(claim, now_us=now_us)
+        lease.used_at_us = 0
+        self.serve(now_us=now_us)
+        return True
+
+    def look(self, seconds: float, *, now_us: int) -> dict[int, int]:
+        """Judge the use since the last look; return what to give back of each lease."""
+        back: dict[int, int] = {}
+        for lease in list(self.leases.values()):
+            if lease.used_at_us > now_us:
+                continue
+            rate = lease.taken / seconds
+            # It follows a rise at once, and a fall within a few looks.
+            lease.burn = max(rate, 0.7 * lease.burn + 0.3 * rate)
+            lease.taken = 0
+            if lease.waiting:
+                continue
+            idle_us = now_us - lease.used_at_us
+            if idle_us > IDLE_US:
+                lease.burn = 0.0
+            spare = lease.free - 4 * lease.target if lease.burn else lease.free
+            if lease.free > 0 and spare > 0 and (idle_us > IDLE_US or lease.burn):
+                back[lease.window_id] = spare
+                lease.amount -= spare
+                lease.is_moving = True
+            elif idle_us > FORGOTTEN_US and not (
+                lease.amount or lease.open or lease.settling or lease.is_moving
+            ):
+                del self.leases[lease.window_id]
+        return back
+
+    def compare(self, window_id: int, amount: int) -> int:
+        """Hold a lease against the database's; return what to give back of it.
+
+        What an answer that got lost has granted is given back, what it has taken is
+        missed here.
+        """
+        lease = self.leases.get(window_id)
+        if lease is None:
+            return amount
+        beyond = amount - lease.amount - lease.settling
+        if lease.is_moving or beyond == 0:
+            lease.is_moving, lease.disagreed = False, 0
+            return 0
+        lease.disagreed += 1
+        if lease.disagreed < 2:
+            return 0
+        lease.disagreed = 0
+        if beyond < 0:
+            lease.amount += beyond
+            return 0
+        return beyond
+
+    def give_up(self) -> None:
+        """Answer every wish: nothing can be asked of the database now."""
+        for wish in list(self.wishes):
+            self._answer(wish, Answer.LATE, None)
+
+    def forget(self) -> None:
+        """Note that every lease is gone: whoever closed the epoch gave them back."""
+        for lease in self.leases.values():
+            lease.amount = lease.settling = 0
+            lease.is_moving = True
+
+    def _try(self, wish: Wish, blocked: set[Lease], *, now_us: int) -> bool:
+        claim = wish.claim
+        for output in wish.outputs:
+            needs = [
+                claim.need(part, wish.prompt_tokens, output) for part in claim.parts
+            ]
+            is_least = output == wish.outputs[-1]
+            if all(
+                need <= part.held
+                or (
+                    part.lease not in blocked
+                    and need - part.held
+                    # As it gets scarce each gets a little, rather than one all of it.
+                    <= part.lease.free // (1 if is_least else part.lease.waiting)
+                )
+                for part, need in zip(claim.parts, needs, strict=True)
+            ):
+                self._hold(claim, wish.prompt_tokens, output, needs, now_us=now_us)
+                self._answer(wish, Answer.HELD, None)
+                return True
+        return False
+
+    def _hold(
+        self,
+        claim: Claim,
+        prompt_tokens: int,
+        output_tokens: int,
+        needs: Sequence[int],
+        *,
+        now_us: int,
+    ) -> None:
+        is_freed = False
+        for part, need in zip(claim.parts, needs, strict=True):
+            more = need - part.held
+            part.lease.held += more
+            part.held = need
+            if more > 0:
+                part.lease.taken += more
+                part.lease.used_at_us = now_us
+            is_freed |= more < 0
+        claim.prompt_tokens, claim.output_tokens = prompt_tokens, output_tokens
+        if is_freed and self.wishes:
+            self.serve(now_us=now_us)
+
+    def _shrink(self, claim: Claim, *, now_us: int) -> None:
+        output = claim.counts.output_tokens
+        if output < claim.output_tokens:
+            self.change(claim, claim.prompt_tokens, output, now_us=now_us)
+
+    def _more(self, wish: Wish, part: Part, output_tokens: int) -> int:
+        return wish.claim.need(part, wish.prompt_tokens, output_tokens) - part.held
+
+    def _spent_at(
+        self, wish: Wish, standings: dict[int, Standing]
+    ) -> BudgetPlace | None:
+        """Return the place that will never cover the least of a wish, if there is one.
+
+        What is settling is left out: the database may have posted it already.
+        """
+        for part in wish.claim.parts:
+            lease = part.lease
+            standing = standings.get(lease.window_id)
+            if standing is None or standing.in_force is None:
+                continue
+            need = wish.claim.need(part, wish.prompt_tokens, wish.outputs[-1])
+            left = (
+                standing.in_force
+                - standing.posted
+                - standing.used_elsewhere
+                - lease.used
+                + part.used
+            )
+            if left < need and need - part.held > lease.free:
+                return lease.place
+        return None
+
+    def _lacking(self, wish: Wish) -> BudgetPlace | None:
+        return next(
+            (
+                part.lease.place
+                for part in wish.claim.parts
+                if self._more(wish, part, wish.outputs[-1]) > part.lease.free
+            ),
+            None,
+        )
+
+    def _answer(self, wish: Wish, answer: Answer, place: BudgetPlace | None) -> None:
+        self._take_off(wish)
+        wish.answered(answer, place)
+
+    def _take_off(self, wish: Wish) -> None:
+        self.wishes.remove(wish)
+        for part in wish.claim.parts:
+            part.lease.waiting -= 1
