@@ -16,7 +16,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.secret_rules import require_secret
-from kit.networks import network_of
+from kit.networks import Network, network_of
 
 
 class Settings(BaseSettings):
@@ -221,6 +221,33 @@ class MailSettings(Settings):
         return value
 
 
+class AlertSettings(Settings):
+    """Webhooks: whom this installation calls when a share of a budget is used."""
+
+    webhook_networks_allowed: str = Field(
+        "",
+        description="Networks beside the public ones that endpoints may be in, comma separated; empty: none."
+        " Tenants choose endpoints, so name nothing that tenants must not reach.",
+    )
+    webhook_http_loopback: bool = Field(
+        False,
+        description="Call endpoints on this machine by plain http too; for rehearsals alone.",
+    )
+
+    @field_validator("webhook_networks_allowed")
+    @classmethod
+    def _are_networks(cls, value: str) -> str:
+        for part in filter(str.strip, value.split(",")):
+            network_of(part)
+        return value
+
+    @property
+    def networks_allowed(self) -> tuple[Network, ...]:
+        """Return the networks that are named."""
+        parts = filter(str.strip, self.webhook_networks_allowed.split(","))
+        return tuple(network_of(part) for part in parts)
+
+
 class ApiSettings(Settings):
     """The management API's own limits, per minute."""
 
@@ -314,6 +341,7 @@ GROUPS: tuple[type[Settings], ...] = (
     WebSettings,
     SignInSettings,
     MailSettings,
+    AlertSettings,
     BillingSettings,
     ApiSettings,
     LogSettings,

@@ -33,6 +33,8 @@ class Scope(StrEnum):
     BILLING_READ = "billing:read"
     BILLING_WRITE = "billing:write"
     AUDIT_READ = "audit:read"
+    WEBHOOKS_READ = "webhooks:read"
+    WEBHOOKS_WRITE = "webhooks:write"
     # The installation, for operators alone.
     OPERATE_READ = "operate:read"
     OPERATE_WRITE = "operate:write"

@@ -21,6 +21,7 @@ class Purpose(StrEnum):
     CACHE_SALT = "tollgate/cache-salt/1"
     SECOND_FACTOR = "tollgate/second-factor/1"
     AUDIT_ANCHOR = "tollgate/audit-anchor/1"
+    WEBHOOK_SECRET = "tollgate/webhook-secret/1"  # noqa: S105
 
 
 def derive(root: bytes, purpose: Purpose) -> bytes:

@@ -1,5 +1,6 @@
 """Django's settings, a topic a file."""
 
+from config.settings.alerts import *  # noqa: F403
 from config.settings.base import *  # noqa: F403
 from config.settings.billing import *  # noqa: F403
 from config.settings.caches import *  # noqa: F403

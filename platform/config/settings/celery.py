@@ -48,5 +48,24 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="40"),
     },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
+    "scan-budgets": {
+        "task": "alerts.scan",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "call-webhooks": {
+        "task": "alerts.call_webhooks",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "send-alerts": {
+        "task": "alerts.send_mails",
+        "schedule": 10.0,
+        "options": {"expires": 20},
+    },
+    "purge-alerts": {
+        "task": "alerts.purge",
+        "schedule": crontab(hour="5", minute="10"),
+    },
     "send-invitations": {"task": "tenants.send_invitations", "schedule": 60.0},
 }
