@@ -10,16 +10,8 @@ from collections.abc import Collection
 
 from kit.orm.atomic import cursor
 
-_RECALL = (
-    "SELECT budgets_recall(tenant_id) FROM unnest(%s::bigint[]) AS asked (tenant_id)"
-)
-# One recall locks the windows of one tenant. A grant may be of several tenants' windows,
-# in the order of their ids: so those of many tenants are locked in it too, beforehand.
-_LOCK = """
-SELECT FROM budgets_window
-WHERE tenant_id = ANY(%s) AND ends_at > clock_timestamp()
-ORDER BY id FOR NO KEY UPDATE
-"""
+_RECALL = "SELECT budgets_recall(%s)"
+_RECALL_MANY = "SELECT budgets_recall_many(%s)"
 _OPEN_CREDIT = """
 SELECT window_id FROM budgets_open(
     ARRAY[%(tenant)s::bigint], ARRAY['tenant'], ARRAY[%(tenant)s::bigint],
@@ -30,12 +22,11 @@ SELECT window_id FROM budgets_open(
 
 def recall(*, tenant_ids: Collection[int]) -> None:
     """Ask for what these tenants' leases leave idle, once their grants are through."""
-    if not tenant_ids:
-        return
     with cursor() as session:
-        if len(tenant_ids) > 1:
-            session.execute(_LOCK, [list(tenant_ids)])
-        session.execute(_RECALL, [list(tenant_ids)])
+        if len(tenant_ids) == 1:
+            session.execute(_RECALL, list(tenant_ids))
+        elif tenant_ids:
+            session.execute(_RECALL_MANY, [list(tenant_ids)])
 
 
 def hold_credit(*, tenant_id: int) -> int:

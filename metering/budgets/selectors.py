@@ -21,19 +21,30 @@ CREDIT = "credit"
 # A limit that changes between being resolved and being read is resolved again.
 _TRIES = 3
 
+# With the credit that ends next, as of the same moment.
 _STANDING = """
-SELECT * FROM budgets_standing(
+SELECT standing.*, coming.expires_at, coming.picos
+FROM budgets_standing(
     %(tenant)s, %(at)s, %(levels)s::text[], %(holders)s::bigint[], %(kinds)s::text[],
     %(units)s::text[], %(windows)s::text[], %(models)s::text[], %(hards)s::boolean[]
-)
+) standing
+LEFT JOIN LATERAL (
+    SELECT it.expires_at, sum(burning.unused) AS picos
+    FROM ledger_creditgrant it
+    JOIN credit_burning(%(tenant)s, standing.posted) burning
+        ON burning.grant_id = it.id
+    WHERE it.tenant_id = %(tenant)s AND it.expires_at > %(at)s AND burning.unused > 0
+    GROUP BY it.expires_at ORDER BY it.expires_at LIMIT 1
+) coming ON (%(kinds)s::text[])[standing.number] = 'credit'
 """
-_EXPIRING = """
-SELECT it.expires_at, sum(burning.unused)
-FROM ledger_creditgrant it
-JOIN credit_burning(%(tenant)s, %(posted)s) burning ON burning.grant_id = it.id
-WHERE it.tenant_id = %(tenant)s AND it.expires_at > %(at)s AND burning.unused > 0
-GROUP BY it.expires_at ORDER BY it.expires_at LIMIT 1
-"""
+
+
+@dataclass(frozen=True, slots=True)
+class Expiring:
+    """The credit that ends next, if it is not used before."""
+
+    at: dt.datetime
+    picos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,7 +53,7 @@ class Place:
 
     `posted` is what ended requests used, `held` what running ones have used so far and
     `leased` what gateways have set aside, `held` included. `limited_by` is the row that
-    it comes from; credit comes from none.
+    it comes from; credit comes from none, and may be `expiring`.
     """
 
     what: BudgetPlace
@@ -54,6 +65,7 @@ class Place:
     starts_at: dt.datetime
     ends_at: dt.datetime
     limited_by: Effective | None = None
+    expiring: Expiring | None = None
 
     @property
     def left(self) -> int:
@@ -78,20 +90,11 @@ class Place:
 
 
 @dataclass(frozen=True, slots=True)
-class Expiring:
-    """The credit that ends next, if it is not used before."""
-
-    at: dt.datetime
-    picos: int
-
-
-@dataclass(frozen=True, slots=True)
 class Standing:
     """How everything stands that a tenant, project or key counts to; tightest first."""
 
     limits: EffectiveLimits
     places: tuple[Place, ...]
-    expiring: Expiring | None = None
 
     @property
     def binding(self) -> Place | None:
@@ -122,7 +125,7 @@ def standing(
     ordered = sorted(
         places, key=lambda each: (-each.share_used, not each.what.is_hard, each.limit)
     )
-    return Standing(limits, tuple(ordered), _expiring(tenant, places, now))
+    return Standing(limits, tuple(ordered))
 
 
 def _asked(
@@ -176,7 +179,7 @@ def _read(
         )
         rows = session.fetchall()
     found = []
-    for number, starts_at, ends_at, limit, posted, held, leased in rows:
+    for number, starts_at, ends_at, limit, posted, held, leased, *coming in rows:
         if limit is None:
             # It was ended a moment ago.
             continue
@@ -192,6 +195,7 @@ def _read(
                 starts_at=starts_at,
                 ends_at=ends_at,
                 limited_by=limited_by,
+                expiring=Expiring(coming[0], int(coming[1])) if coming[0] else None,
             )
         )
     return found
@@ -200,15 +204,3 @@ def _read(
 def _is_same(place: Place) -> bool:
     """Tell whether the row that was resolved says the limit that is in force."""
     return place.limited_by is None or place.limited_by.row.value == place.limit
-
-
-def _expiring(
-    tenant: Tenant, places: Sequence[Place], now: dt.datetime
-) -> Expiring | None:
-    posted = next((each.posted for each in places if each.what.kind == CREDIT), None)
-    if posted is None:
-        return None
-    with cursor() as session:
-        session.execute(_EXPIRING, {"tenant": tenant.pk, "posted": posted, "at": now})
-        row = session.fetchone()
-    return None if row is None else Expiring(row[0], int(row[1]))

@@ -2,6 +2,8 @@
 
 One statement sees one moment, so the function is stable, and so is what it calls. It
 writes nothing: a window that nobody has opened counts what it would be opened with.
+
+And recall the leases of many tenants, as a change of a plan does.
 """
 
 from django.db import migrations
@@ -67,6 +69,21 @@ _SIGNATURE = (
     " text[], boolean[])"
 )
 
+# A grant may be of several tenants' windows, which it locks in the order of their ids: so
+# the windows of many tenants are locked in it too, before they are recalled one by one.
+_RECALL_MANY = """
+CREATE FUNCTION budgets_recall_many(tenants bigint[]) RETURNS void
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+BEGIN
+    PERFORM 1 FROM budgets_window
+    WHERE tenant_id = ANY(tenants) AND ends_at > clock_timestamp()
+    ORDER BY id FOR NO KEY UPDATE;
+    PERFORM budgets_recall(each) FROM unnest(tenants) AS each;
+END $$;
+REVOKE ALL ON FUNCTION budgets_recall_many(bigint[]) FROM PUBLIC;
+GRANT EXECUTE ON FUNCTION budgets_recall_many(bigint[]) TO tollgate_operator;
+"""
+
 
 class Migration(migrations.Migration):
     """Put the question beside the rules that it goes by."""
@@ -81,4 +98,5 @@ class Migration(migrations.Migration):
             " TO tollgate_operator, tollgate_app;",
             f"DROP FUNCTION {_SIGNATURE}",
         ),
+        migrations.RunSQL(_RECALL_MANY, "DROP FUNCTION budgets_recall_many(bigint[])"),
     ]
