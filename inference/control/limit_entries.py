@@ -11,11 +11,12 @@ know the instant, and no job has to publish what the time does by itself.
 import datetime as dt
 import operator
 from collections import defaultdict
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from functools import reduce
 from typing import Any, NamedTuple, Self
 
 from django.db.models import Q, QuerySet
+from django.db.models.functions import Coalesce
 
 from inference.control.sources import Entry, chunks_of
 from tenants.limits.resolution import Row
@@ -32,6 +33,15 @@ _COLUMNS = {
     Level.PROJECT.value: "project",
     Level.API_KEY.value: "api_key",
 }
+
+
+# The columns of a `Holding`, whatever its level.
+_WHERE = (
+    "tenant_id",
+    "level",
+    Coalesce("api_key_id", "project_id", "tenant_id"),
+    "set_by",
+)
 
 
 class Holding(NamedTuple):
@@ -82,34 +92,26 @@ class LimitSource:
     def chunks(self, size: int) -> Iterator[list[Holding]]:
         """Yield where so many limits are; one with several may come up again."""
         for kind in KINDS:
-            for chunk in chunks_of(_live(kind).filter(plan=None), size):
-                rows = kind._default_manager.filter(pk__in=chunk)
-                yield sorted({Holding.of(row) for row in rows})
+            for rows in chunks_of(_own(kind), size, *_WHERE):
+                yield sorted({Holding(*where) for _, *where in rows})
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Return the keys at which a limit is set."""
-        holdings = [Holding.parse(key) for key in keys]
-        return {str(holding) for holding in self._limits(holdings)}
+        concerned = _concerned(map(Holding.parse, keys))
+        return {
+            str(Holding(*where))
+            for kind in KINDS
+            for where in _own(kind).filter(concerned).values_list(*_WHERE)
+        }
 
     def _limits(
         self, holdings: Sequence[Holding]
     ) -> dict[Holding, list[dict[str, Any]]]:
         """Read the live limits at these: one query for each kind."""
         wanted, found = set(holdings), defaultdict(list)
-        holders: defaultdict[str, set[int]] = defaultdict(set)
-        for holding in holdings:
-            holders[holding.level].add(holding.holder_id)
-        if not holders:
-            return {}
-        concerned = reduce(
-            operator.or_,
-            (
-                Q(level=level, **{f"{_COLUMNS[level]}__in": ids})
-                for level, ids in holders.items()
-            ),
-        )
+        concerned = _concerned(holdings)
         for kind in KINDS:
-            for limit in _live(kind).filter(concerned, plan=None).order_by("pk"):
+            for limit in _own(kind).filter(concerned).order_by("pk"):
                 if (holding := Holding.of(limit)) in wanted:
                     found[holding].append(_body(as_row(limit)))
         return dict(found)
@@ -136,7 +138,8 @@ class PlanSource:
 
     def chunks(self, size: int) -> Iterator[list[int]]:
         """Yield plans."""
-        return chunks_of(Plan.objects.all(), size)
+        for rows in chunks_of(Plan.objects.all(), size):
+            yield [pk for (pk,) in rows]
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Return the keys of plans that there are."""
@@ -146,6 +149,30 @@ class PlanSource:
 
 def _live(kind: type[AnyLimit]) -> QuerySet[AnyLimit]:
     return kind._default_manager.filter(ended_at=None)
+
+
+def _own(kind: type[AnyLimit]) -> QuerySet[AnyLimit]:
+    """Return those that are no plan's."""
+    return _live(kind).filter(plan=None)
+
+
+def _concerned(holdings: Iterable[Holding]) -> Q:
+    """Match the limits of these tenants, projects and keys; none where there are none.
+
+    Each column has an index. What else is set for a holder is matched as well.
+    """
+    holders: defaultdict[str, set[int]] = defaultdict(set)
+    for holding in holdings:
+        holders[holding.level].add(holding.holder_id)
+    none = Q(pk__in=())
+    return reduce(
+        operator.or_,
+        (
+            Q(level=level, **{f"{_COLUMNS[level]}__in": ids})
+            for level, ids in holders.items()
+        ),
+        none,
+    )
 
 
 def _body(row: Row) -> dict[str, Any]:

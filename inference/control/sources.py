@@ -72,7 +72,8 @@ class RowSource:
 
     def chunks(self, size: int) -> Iterator[list[int]]:
         """Yield primary keys."""
-        return chunks_of(self.rows(), size)
+        for rows in chunks_of(self.rows(), size):
+            yield [pk for (pk,) in rows]
 
     def known(self, keys: Sequence[str]) -> set[str]:
         """Return the keys that a row has."""
@@ -80,10 +81,12 @@ class RowSource:
         return {str(key) for key in there.values_list(self.key_field, flat=True)}
 
 
-def chunks_of(rows: QuerySet[Any], size: int) -> Iterator[list[int]]:
-    """Yield the primary keys of rows in order, so many at a time."""
+def chunks_of(
+    rows: QuerySet[Any], size: int, *columns: Any
+) -> Iterator[list[tuple[Any, ...]]]:
+    """Yield the primary keys and columns of rows in order, so many at a time."""
     last = 0
-    ids = rows.order_by("pk").values_list("pk", flat=True)
-    while chunk := list(ids.filter(pk__gt=last)[:size]):
+    wanted = rows.order_by("pk").values_list("pk", *columns)
+    while chunk := list(wanted.filter(pk__gt=last)[:size]):
         yield chunk
-        last = chunk[-1]
+        last = chunk[-1][0]
