@@ -7,6 +7,8 @@ from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 
 from inference.control import services
+from inference.control.calibration import services as calibration
+from inference.control.calibration.telling import told
 from inference.control.models import Replica, ServedModel
 from kit.admin import ReadOnlyInline, ServiceAdmin, confirmed_action, state_label
 
@@ -42,16 +44,22 @@ class ServedModelAdmin(ServiceAdmin):
         ("context_tokens", "max_output_tokens"),
         "tokenizer",
         ("enabled", "created_at"),
+        "prompt_bound",
     )
-    readonly_fields = ("enabled", "created_at")
+    readonly_fields = ("enabled", "created_at", "prompt_bound")
     fixed_fields = ("name",)
     inlines = (_ReplicaInline,)
-    actions_detail = ("enable", "disable")
+    actions_detail = ("enable", "disable", "recalibrate")
 
     @state_label(ordering="enabled", enabled="success", disabled="danger")
     def status(self, row: ServedModel) -> str:
         """Show the state as a label."""
         return "enabled" if row.enabled else "disabled"
+
+    @admin.display(description="prompt bound")
+    def prompt_bound(self, row: ServedModel) -> str:
+        """Say how the bound of a prompt's tokens was found, and what it is."""
+        return told(row)
 
     def create(self, values: Mapping[str, Any], request: HttpRequest) -> ServedModel:
         """Create the served model."""
@@ -92,6 +100,25 @@ class ServedModelAdmin(ServiceAdmin):
             object_id,
             lambda row: services.disable_model(model=row),
             done="Disabled.",
+        )
+
+    @confirmed_action(
+        label="Recalibrate",
+        explanation=(
+            "A worker asks the engines anew how many tokens prompts are. Until then the"
+            " bound that is known stays in force."
+        ),
+        icon="straighten",
+    )
+    def recalibrate(
+        self, request: HttpRequest, form: Any, object_id: str
+    ) -> HttpResponse:
+        """Have the engines asked anew."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: calibration.recalibrate(model=row),
+            done="To be calibrated. What came of it is shown here within a minute.",
         )
 
 

@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference.control.limit_entries import LimitSource, PlanSource
-from inference.control.models import Publication, Replica, ServedModel
+from inference.control.models import Calibration, Publication, Replica, ServedModel
 from inference.control.sources import RowSource, Source
 from tenants.models import ApiKey, Tenant
 
@@ -44,15 +44,21 @@ def tenant_body(row: Tenant) -> dict[str, Any]:
 
 
 def model_body(row: ServedModel) -> dict[str, Any] | None:
-    """Compile a served model; a disabled one is gone."""
+    """Compile a served model; a disabled one is gone.
+
+    One whose engines have counted no probes says nothing of the bound of its prompts.
+    """
     if not row.enabled:
         return None
+    calibration: Calibration | None = getattr(row, "calibration", None)
+    factors = calibration.factors if calibration else None
     return {
         "id": row.pk,
         "context_tokens": row.context_tokens,
         "max_output_tokens": row.max_output_tokens,
         "created": int(row.created_at.timestamp()),
         "tokenizer": row.tokenizer,
+        **({"prompt_bound": factors} if factors else {}),
     }
 
 
@@ -75,7 +81,9 @@ Kind = Publication.Kind
 
 SOURCES: Mapping[Kind, Source] = {
     Kind.TENANT: RowSource(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
-    Kind.MODEL: RowSource(ServedModel.objects.all, "name", model_body),
+    Kind.MODEL: RowSource(
+        lambda: ServedModel.objects.select_related("calibration"), "name", model_body
+    ),
     Kind.REPLICA: RowSource(
         lambda: Replica.objects.select_related("model"), "pk", replica_body
     ),

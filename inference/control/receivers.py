@@ -14,10 +14,11 @@ from django.db.models.signals import post_delete, post_save, pre_delete, pre_sav
 from django.db.transaction import TransactionManagementError
 
 from inference.control import publication
+from inference.control.calibration import services as calibration
 from inference.control.compilation import SOURCES, Kind
 from inference.control.limit_entries import KINDS as LIMITS
 from inference.control.limit_entries import AnyLimit, Holding
-from inference.control.models import Replica, ServedModel
+from inference.control.models import Calibration, Replica, ServedModel
 from tenants.models import ApiKey, Plan, Project, Tenant
 
 _KINDS: dict[type[Model], Kind] = {
@@ -31,7 +32,7 @@ _KINDS: dict[type[Model], Kind] = {
 
 def connect() -> None:
     """Follow the rows that are published, and those that their entries are made of."""
-    written: tuple[type[Model], ...] = (*_KINDS, Project, *LIMITS)
+    written: tuple[type[Model], ...] = (*_KINDS, Project, Calibration, *LIMITS)
     for model in written:
         pre_save.connect(_require_transaction, sender=model)
         pre_delete.connect(_require_transaction, sender=model)
@@ -43,6 +44,9 @@ def connect() -> None:
         post_delete.connect(_publish_limit, sender=limit)
     post_save.connect(_publish_keys, sender=Project)
     post_save.connect(_publish_replicas, sender=ServedModel)
+    post_save.connect(_publish_model, sender=Calibration)
+    for model in (ServedModel, Replica):
+        post_save.connect(_calibrate, sender=model)
 
 
 def _require_transaction(sender: type[Model], using: str, **_: Any) -> None:
@@ -91,3 +95,13 @@ def _publish_replicas(
     if not created:
         replicas = Replica.objects.filter(model=instance)
         publication.publish(Kind.REPLICA, replicas.values_list("pk", flat=True))
+
+
+def _publish_model(sender: type[Model], instance: Calibration, **_: Any) -> None:
+    """Publish a calibrated model: its entry carries the factors."""
+    publication.publish(Kind.MODEL, [instance.model_id])
+
+
+def _calibrate(sender: type[Model], **_: Any) -> None:
+    """Have a worker ask the engines of what is new or reached in another way."""
+    calibration.calibrate_soon()

@@ -2,8 +2,10 @@
 
 import structlog
 from celery import shared_task
+from django.utils import timezone
 
 from inference.control import publication
+from inference.control.calibration import services as calibration
 from kit.orm.roles import as_operator
 
 log = structlog.get_logger("tollgate.control")
@@ -17,3 +19,10 @@ def republish() -> None:
     if mended:
         # Something wrote around the services: worth knowing, and already put right.
         log.warning("publication_mended", entries=mended)
+
+
+@shared_task(name=calibration.TASK)
+def calibrate_models() -> None:
+    """Ask the engines of each model whose prompts have no bound of its own yet."""
+    with as_operator():
+        calibration.calibrate_due(now=timezone.now())

@@ -121,7 +121,7 @@ def test_networks_lead_only_where_they_must() -> None:
         "pages": {"gateway", "web"},
         "data": {"gateway", "web", "worker", "postgres", *ONE_TIME},
         "broker": {"web", "worker", "beat", "valkey"},
-        "engines": {"gateway", "engine"},
+        "engines": {"gateway", "worker", "engine"},
         "outside": {"worker"},
         "mail": {"web"},
     }

@@ -48,6 +48,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="40"),
     },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
+    "calibrate-models": {
+        "task": "control.calibrate_models",
+        "schedule": 300.0,
+        "options": {"expires": 240},
+    },
     "scan-budgets": {
         "task": "alerts.scan",
         "schedule": 5.0,

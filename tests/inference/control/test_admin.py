@@ -1,9 +1,13 @@
 """The admin's pages of models and replicas load, act, and delete nothing."""
 
+import datetime as dt
+
 import pytest
 from django.test import Client
 
-from inference.control.models import Publication, Replica, ServedModel
+from inference.control.models import Calibration, Publication, Replica, ServedModel
+from inference.openai.prompt_bound import PromptBound
+from kit.orm.atomic import atomic
 from tests.admin import (
     action,
     confirm,
@@ -108,6 +112,27 @@ def test_a_model_is_disabled_and_enabled(admin: Client) -> None:
     confirm(admin, action(MODEL, "enable", model.pk))
     model.refresh_from_db()
     assert model.enabled
+
+
+def test_a_model_s_page_says_how_its_prompts_are_bound(admin: Client) -> None:
+    model = make_model()
+    address = page(MODEL, "change", model.pk)
+    text = words(admin.get(address).content)
+    assert "Not asked yet: the default holds." in text
+    assert "1 tokens for each byte of text and 5 of structure" in text
+    confirm(admin, action(MODEL, "recalibrate", model.pk))
+    assert "To be asked of its engines anew." in words(admin.get(address).content)
+    with atomic():
+        Calibration.objects.filter(model=model).update(
+            state="calibrated",
+            factors=PromptBound(per_byte_milli=550).published(),
+            replicas=[{"name": "engine-1", "said": "counted 141 of 141 probes"}],
+            calibrated_at=dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC),
+        )
+    text = words(admin.get(address).content)
+    assert "Counted by its engines. Last counted 2026-11-21 12:00 UTC." in text
+    assert "0.55 tokens for each byte" in text
+    assert "engine-1 counted 141 of 141 probes." in text
 
 
 def test_the_front_page_counts_and_says_what_is_unserved(admin: Client) -> None:

@@ -10,9 +10,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from inference.engines.simulator.tokens import chat_tokens, text_tokens
 from inference.openai import prompt_bound
-from inference.openai.limits import MESSAGES_MAX, split_prompt
+from inference.openai.limits import MESSAGES_MAX
 from inference.openai.prompt_bound import (
     DEFAULT,
     PromptBound,
@@ -34,6 +33,7 @@ from tests.inference.openai.chats import (
     completion,
     deep,
 )
+from tests.inference.openai.counting import simulated
 
 CAPTURES = Path(__file__).parents[2] / "captures"
 _REPORTED = re.compile(r'"prompt_tokens": ?(\d+)')
@@ -49,15 +49,6 @@ NO_FACTORS = PromptBound(0, 0, 0, 0, 0, 0)
 
 def bound_of(request: GenerationRequest, factors: PromptBound = DEFAULT) -> int:
     return bound(request, factors, context_tokens=BOUNDLESS)
-
-
-def simulated(request: GenerationRequest) -> int:
-    """Count as the simulator does."""
-    payload = request.payload
-    if request.surface is Surface.CHAT_COMPLETIONS:
-        return len(chat_tokens(payload["messages"], tools=payload.get("tools")))
-    known, texts = split_prompt(payload["prompt"])
-    return known + sum(len(text_tokens(text)) for text in texts)
 
 
 def rendered(payload: dict[str, Any]) -> str:
