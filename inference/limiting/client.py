@@ -116,7 +116,8 @@ class StoreClient:
                 lambda: made, address.host, address.port, ssl=address.tls
             )
         try:
-            await self._say(made, *self._greeting)
+            if self._greeting:
+                await self._say(made, *self._greeting)
         except BaseException:
             made.abort()
             raise

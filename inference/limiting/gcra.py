@@ -38,11 +38,10 @@ def passes(charge: Charge, level: int) -> bool:
     The level of concurrency is the number of requests that run.
     """
     rule = charge.rule
-    if not rule.limit:
-        return False
-    if not rule.is_flow:
-        return level < rule.limit
-    return level + charge.taken * rule.window_us <= rule.limit * rule.window_us
+    limit, window = rule.limit, rule.window_us
+    if not window:
+        return level < limit
+    return limit > 0 and level + charge.taken * window <= limit * window
 
 
 def verdict(
@@ -63,7 +62,7 @@ def _standing(charge: Charge, level: int, *, allowed: bool) -> Standing:
     limit, window = rule.limit, rule.window_us
     if not limit:
         return Standing(charge, 0, 0, None)
-    if not rule.is_flow:
+    if not window:
         is_full = level >= limit and not allowed
         wait = SLOT_RETRY_US if is_full else 0
         return Standing(charge, max(0, limit - level), 0, wait)

@@ -11,7 +11,7 @@ Failure: an implementation says what it does when its store is away. Pure.
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Protocol
+from typing import NamedTuple, Protocol
 from uuid import UUID
 
 # How long a slot is held without being renewed, and how often to renew it: two renewals
@@ -57,13 +57,17 @@ class Rule:
     def __post_init__(self) -> None:
         if not 0 <= self.limit <= LIMIT_MAX:
             raise ValueError(f"{self.key}: a limit is 0 to {LIMIT_MAX}")
-        if self.is_flow != (0 < self.window_us <= WINDOW_US_MAX):
+        has_none = self.unit is Unit.CONCURRENT_REQUESTS
+        if (
+            has_none != (self.window_us == 0)
+            or not 0 <= self.window_us <= WINDOW_US_MAX
+        ):
             raise ValueError(f"{self.key}: a flow has a window, concurrency none")
 
     @property
     def is_flow(self) -> bool:
         """Tell requests and tokens from concurrency."""
-        return self.unit is not Unit.CONCURRENT_REQUESTS
+        return self.window_us > 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,8 +91,7 @@ class Charge:
         return min(self.amount, self.rule.limit)
 
 
-@dataclass(frozen=True, slots=True)
-class Standing:
+class Standing(NamedTuple):
     """How one rule stands: after the take, or unchanged by a refused one.
 
     `reset_us` is how long until nothing of a flow is used any more. `wait_us` is how

@@ -5,7 +5,7 @@ connection it came on is of no more use. An error that the server reports is a v
 `ServerError`: the connection goes on. Pure.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 REPLY_BYTES_MAX = 65_536
 ELEMENTS_MAX = 1_024
@@ -34,13 +34,20 @@ class _Incomplete(Exception):
     """The rest of a reply is still to come."""
 
 
+def bulk(argument: Argument) -> bytes:
+    """Return one argument as it is sent."""
+    data = argument if isinstance(argument, bytes) else str(argument).encode()
+    return b"$%d\r\n%b\r\n" % (len(data), data)
+
+
+def command(bulks: Sequence[bytes]) -> bytes:
+    """Return a command of such arguments."""
+    return b"*%d\r\n" % len(bulks) + b"".join(bulks)
+
+
 def encode(*arguments: Argument) -> bytes:
     """Return a command as it is sent."""
-    parts = [b"*%d\r\n" % len(arguments)]
-    for argument in arguments:
-        data = argument if isinstance(argument, bytes) else str(argument).encode()
-        parts.append(b"$%d\r\n%b\r\n" % (len(data), data))
-    return b"".join(parts)
+    return command([bulk(argument) for argument in arguments])
 
 
 class ReplyReader:

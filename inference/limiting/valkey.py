@@ -15,7 +15,7 @@ import asyncio
 import hashlib
 import secrets
 from collections.abc import Iterable, Mapping, Sequence
-from functools import partial
+from functools import lru_cache, partial
 from pathlib import Path
 from uuid import UUID
 
@@ -38,12 +38,14 @@ from inference.limiting.limiter import (
     slot_keys,
 )
 from inference.limiting.metrics import LimiterMetrics
-from inference.limiting.resp import Argument, Reply, ServerError, encode
+from inference.limiting.resp import Reply, ServerError, bulk, command
 from inference.limiting.slots import SlotBook
 
 PREFIX = "tg:rl:"
 RENEWED_AT_ONCE = 500
 _PROBE_WINDOW_US = 10_000_000
+# The same keys, limits and amounts come again and again.
+_known = lru_cache(maxsize=16_384)(bulk)
 
 
 class Script:
@@ -52,15 +54,17 @@ class Script:
     def __init__(self, *files: str) -> None:
         here = Path(__file__).parent
         self.text = "\n".join((here / name).read_text() for name in files)
-        self.sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
+        self._by_name = [bulk("EVALSHA"), bulk(sha)]
+        self._in_full = [bulk("EVAL"), bulk(self.text)]
 
-    def by_name(self, *arguments: Argument) -> bytes:
+    def by_name(self, bulks: list[bytes]) -> bytes:
         """Return the command that runs it where the store knows it."""
-        return encode("EVALSHA", self.sha, *arguments)
+        return command(self._by_name + bulks)
 
-    def in_full(self, *arguments: Argument) -> bytes:
+    def in_full(self, bulks: list[bytes]) -> bytes:
         """Return the command that runs it anywhere."""
-        return encode("EVAL", self.text, *arguments)
+        return command(self._in_full + bulks)
 
 
 TAKE = Script("bucket.lua", "take.lua")
@@ -123,8 +127,9 @@ class ValkeyLimiter:
         """Tell the store of all slots that are held here, in one write."""
         for key, held in self.slots.by_key().items():
             for start in range(0, len(held), RENEWED_AT_ONCE):
-                ids = [each.hex for each in held[start : start + RENEWED_AT_ONCE]]
-                self._tell(RENEW, 1, f"{PREFIX}{key}:0", SLOT_US, *ids)
+                ids = held[start : start + RENEWED_AT_ONCE]
+                slots = [_known(1), _known(f"{PREFIX}{key}:0"), _known(SLOT_US)]
+                self._tell(RENEW, slots + [bulk(each.hex) for each in ids])
 
     async def probe(self) -> None:
         """Take something twice that is there once; raises `StoreAwayError`.
@@ -133,8 +138,8 @@ class ValkeyLimiter:
         """
         key = f"{{probe}}:{secrets.token_hex(8)}"
         charge = Charge(Rule(key, Unit.REQUESTS, 1, _PROBE_WINDOW_US))
-        command = TAKE.in_full(*_taking(UUID(int=0), (charge,)))
-        answers = await asyncio.gather(self._ask(command), self._ask(command))
+        taking = TAKE.in_full(_taking(UUID(int=0), (charge,)))
+        answers = await asyncio.gather(self._ask(taking), self._ask(taking))
         if [_read((charge,), each).allowed for each in answers] != [True, False]:
             raise StoreAwayError("the store does not count")
 
@@ -143,11 +148,11 @@ class ValkeyLimiter:
         await self.client.close()
 
     async def _take(self, request_id: UUID, charges: tuple[Charge, ...]) -> Verdict:
-        arguments = _taking(request_id, charges)
+        taking = _taking(request_id, charges)
         late = partial(self._came_late, request_id, charges)
-        reply = await self._ask(TAKE.by_name(*arguments), late)
+        reply = await self._ask(TAKE.by_name(taking), late)
         if _is_unknown(reply):
-            reply = await self._ask(TAKE.in_full(*arguments), late)
+            reply = await self._ask(TAKE.in_full(taking), late)
         return _read(charges, reply)
 
     def _came_late(
@@ -168,26 +173,24 @@ class ValkeyLimiter:
         changes = (*slots, *wrong)
         if not changes:
             return
-        keys = [_key(rule) for rule, _ in changes]
-        arguments: list[Argument] = [len(keys), *keys, request_id.hex]
+        bulks = _keys([rule for rule, _ in changes])
+        bulks.append(bulk(request_id.hex))
         for rule, delta in changes:
-            arguments += (rule.limit, rule.window_us, delta)
-        self._tell(SETTLE, *arguments)
+            bulks += (_known(rule.limit), _known(rule.window_us), _known(delta))
+        self._tell(SETTLE, bulks)
 
-    def _tell(self, script: Script, *arguments: Argument) -> None:
+    def _tell(self, script: Script, bulks: list[bytes]) -> None:
         """Run a script; nobody waits for it."""
-        heard = partial(self._heard, script, arguments)
+        heard = partial(self._heard, script, bulks)
         try:
-            self.client.send(script.by_name(*arguments), None, heard)
+            self.client.send(script.by_name(bulks), None, heard)
         except StoreAwayError:
             self.metrics.unsaid += 1
 
-    def _heard(
-        self, script: Script, arguments: tuple[Argument, ...], reply: Reply
-    ) -> None:
+    def _heard(self, script: Script, bulks: list[bytes], reply: Reply) -> None:
         if _is_unknown(reply):
             try:
-                self.client.send(script.in_full(*arguments), None, self._heard_again)
+                self.client.send(script.in_full(bulks), None, self._heard_again)
             except StoreAwayError:
                 self.metrics.unsaid += 1
         else:
@@ -197,10 +200,10 @@ class ValkeyLimiter:
         if isinstance(reply, ServerError):
             self.metrics.unsaid += 1
 
-    async def _ask(self, command: bytes, otherwise: Otherwise = nobody_waits) -> Reply:
+    async def _ask(self, sent: bytes, otherwise: Otherwise = nobody_waits) -> Reply:
         """Send a command and wait for the answer, which else goes to `otherwise`."""
         waiting: Waiting = self.client.loop.create_future()
-        self.client.send(command, waiting, otherwise)
+        self.client.send(sent, waiting, otherwise)
         try:
             return await waiting
         except asyncio.CancelledError:
@@ -210,18 +213,18 @@ class ValkeyLimiter:
             raise
 
 
-def _taking(request_id: UUID, charges: tuple[Charge, ...]) -> list[Argument]:
-    arguments: list[Argument] = [len(charges)]
-    arguments += [_key(charge.rule) for charge in charges]
-    arguments += (request_id.hex, SLOT_US)
+def _taking(request_id: UUID, charges: tuple[Charge, ...]) -> list[bytes]:
+    bulks = _keys([charge.rule for charge in charges])
+    bulks += (bulk(request_id.hex), _known(SLOT_US))
     for charge in charges:
         rule = charge.rule
-        arguments += (rule.limit, rule.window_us, charge.taken)
-    return arguments
+        bulks += (_known(rule.limit), _known(rule.window_us), _known(charge.taken))
+    return bulks
 
 
-def _key(rule: Rule) -> str:
-    return f"{PREFIX}{rule.key}:{rule.window_us}"
+def _keys(rules: list[Rule]) -> list[bytes]:
+    keys = [_known(f"{PREFIX}{rule.key}:{rule.window_us}") for rule in rules]
+    return [_known(len(keys)), *keys]
 
 
 def _is_unknown(reply: Reply) -> bool:
