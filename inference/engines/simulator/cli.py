@@ -48,6 +48,13 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="length of an answer whose request names no limit (default: %(default)s)",
     )
     parser.add_argument(
+        "--answer-tokens-max",
+        type=int,
+        default=_DEFAULTS.answer_tokens_max,
+        help="longest answer, however much is asked for; 0 is none (default:"
+        " %(default)s)",
+    )
+    parser.add_argument(
         "--context-tokens",
         type=int,
         default=_DEFAULTS.context_tokens,

@@ -194,6 +194,9 @@ def _choice(
     prompt: int, asked: int | None, behaviour: Behaviour, *, chat: bool
 ) -> Choice:
     room = behaviour.context_tokens - prompt
+    said_all = behaviour.answer_tokens_max
+    if said_all and said_all <= min(room, room if asked is None else asked):
+        return Choice(prompt, said_all, "stop")
     if asked is not None:
         return Choice(prompt, min(asked, room), "length")
     limit = room if chat else min(room, COMPLETION_TOKENS_DEFAULT)

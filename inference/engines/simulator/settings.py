@@ -20,6 +20,7 @@ _DURATIONS = {
 # A context of two holds the smallest exchange: one prompt token, one answered.
 _LEAST = {
     "answer_tokens": 1,
+    "answer_tokens_max": 0,
     "context_tokens": 2,
     "sequences_max": 0,
     "waiting_max": 0,
@@ -37,7 +38,8 @@ class SettingsError(ValueError):
 class Behaviour:
     """How answers are made, from the next request on.
 
-    `answer_tokens` is the length of an answer whose request names no limit.
+    `answer_tokens` is the length of an answer whose request names no limit; none is
+    longer than `answer_tokens_max` (0: no such bound), whatever was asked for.
     `force_include_usage` stands for vLLM's `--enable-force-include-usage`: every
     stream reports running and final usage, asked for or not. `finish_with_text` lets
     the finish chunk carry the last token, as vLLM does when it stops for length.
@@ -54,6 +56,7 @@ class Behaviour:
     first_token_ms: float = 0.0
     inter_token_ms: float = 0.0
     answer_tokens: int = 64
+    answer_tokens_max: int = 0
     context_tokens: int = 32_768
     force_include_usage: bool = False
     finish_with_text: bool = False

@@ -1,6 +1,7 @@
 """Reading a request: how long the answer will be, and why it will end."""
 
 from collections.abc import Callable
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -46,6 +47,18 @@ def completion(*, prompt: Any = "one two", **fields: Any) -> Order:
         ({"words": 80}, 13, "length"),
     ],
 )
+@pytest.mark.parametrize(
+    ("asked", "length", "finish"),
+    [(None, 8, "stop"), (80, 8, "stop"), (8, 8, "stop"), (7, 7, "length")],
+)
+def test_no_answer_is_longer_than_the_longest(
+    asked: int | None, length: int, finish: str
+) -> None:
+    brief = replace(BEHAVIOUR, answer_tokens_max=8)
+    [choice] = chat(behaviour=brief, max_tokens=asked).choices
+    assert (choice.tokens, choice.finish_reason) == (length, finish)
+
+
 def test_the_length_of_a_chat_answer(
     fields: dict[str, Any], tokens: int, reason: str
 ) -> None:

@@ -46,7 +46,7 @@ def test_the_command_line_reaches_every_setting() -> None:
     add_arguments(parser)
     options = parser.parse_args(
         "--host ::1 --port 8 --api-key k --model m --first-token-ms 1.5 "
-        "--inter-token-ms 2 --answer-tokens 3 --context-tokens 4 "
+        "--inter-token-ms 2 --answer-tokens 3 --answer-tokens-max 11 --context-tokens 4 "
         "--force-include-usage --finish-with-text "
         "--prefill-us-per-token 7.5 --sequences-max 8 --waiting-max 9 "
         "--prefix-cache-blocks 10 "
@@ -55,7 +55,7 @@ def test_the_command_line_reaches_every_setting() -> None:
     settings = settings_from(options)
     assert (settings.host, settings.port, settings.api_key) == ("::1", 8, "k")
     assert settings.behaviour == Behaviour(
-        "m", 1.5, 2.0, 3, 4, True, True, 7.5, 8, 9, 10, "die", 5, 6
+        "m", 1.5, 2.0, 3, 11, 4, True, True, 7.5, 8, 9, 10, "die", 5, 6
     )
 
 
