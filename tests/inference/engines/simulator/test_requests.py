@@ -36,18 +36,6 @@ def completion(*, prompt: Any = "one two", **fields: Any) -> Order:
 
 
 @pytest.mark.parametrize(
-    ("fields", "tokens", "reason"),
-    [
-        ({}, 30, "stop"),
-        ({"max_tokens": 30}, 30, "length"),
-        ({"max_tokens": 7}, 7, "length"),
-        ({"max_tokens": 7, "max_completion_tokens": 9}, 9, "length"),
-        ({"max_tokens": None}, 30, "stop"),
-        ({"max_tokens": 100}, 90, "length"),
-        ({"words": 80}, 13, "length"),
-    ],
-)
-@pytest.mark.parametrize(
     ("asked", "length", "finish"),
     [(None, 8, "stop"), (80, 8, "stop"), (8, 8, "stop"), (7, 7, "length")],
 )
@@ -59,6 +47,18 @@ def test_no_answer_is_longer_than_the_longest(
     assert (choice.tokens, choice.finish_reason) == (length, finish)
 
 
+@pytest.mark.parametrize(
+    ("fields", "tokens", "reason"),
+    [
+        ({}, 30, "stop"),
+        ({"max_tokens": 30}, 30, "length"),
+        ({"max_tokens": 7}, 7, "length"),
+        ({"max_tokens": 7, "max_completion_tokens": 9}, 9, "length"),
+        ({"max_tokens": None}, 30, "stop"),
+        ({"max_tokens": 100}, 90, "length"),
+        ({"words": 80}, 13, "length"),
+    ],
+)
 def test_the_length_of_a_chat_answer(
     fields: dict[str, Any], tokens: int, reason: str
 ) -> None:

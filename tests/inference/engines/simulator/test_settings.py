@@ -46,7 +46,8 @@ def test_the_command_line_reaches_every_setting() -> None:
     add_arguments(parser)
     options = parser.parse_args(
         "--host ::1 --port 8 --api-key k --model m --first-token-ms 1.5 "
-        "--inter-token-ms 2 --answer-tokens 3 --answer-tokens-max 11 --context-tokens 4 "
+        "--inter-token-ms 2 --answer-tokens 3 --answer-tokens-max 11 "
+        "--context-tokens 4 "
         "--force-include-usage --finish-with-text "
         "--prefill-us-per-token 7.5 --sequences-max 8 --waiting-max 9 "
         "--prefix-cache-blocks 10 "
