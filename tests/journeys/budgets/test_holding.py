@@ -1,0 +1,64 @@
+"""Budgets hold on four gateway processes, to the pico, and refuse nobody too early."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pytest_django.plugin import DjangoDbBlocker
+
+from tests.databases import cloned
+from tests.journeys.budgets.cluster import Cluster, running_cluster
+from tests.journeys.budgets.scenarios import (
+    ANSWERS,
+    agents,
+    budget_for_some_answers,
+    exhausted_in_the_middle,
+)
+
+pytestmark = pytest.mark.timeout(300)
+
+
+@pytest.fixture(scope="module")
+def cluster(
+    postgres_server: str,
+    django_db_blocker: DjangoDbBlocker,
+    tmp_path_factory: pytest.TempPathFactory,
+) -> Iterator[Cluster]:
+    """Provide four processes on a database of their own."""
+    folder: Path = tmp_path_factory.mktemp("gateways")
+    with (
+        django_db_blocker.unblock(),
+        cloned(postgres_server) as database,
+        running_cluster(database, folder) as cluster,
+    ):
+        yield cluster
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+@pytest.mark.parametrize("seed", [1, 2])
+def test_a_budget_for_some_answers_serves_them_all_one_by_one(
+    cluster: Cluster, streamed: bool, seed: int
+) -> None:
+    figures = budget_for_some_answers(
+        cluster, seed=seed, streamed=streamed, calls=ANSWERS + 2, at_once=1
+    )
+    assert figures.served == ANSWERS
+    assert figures.unspent == 0
+
+
+@pytest.mark.parametrize("seed", [3, 4])
+def test_a_budget_that_hundreds_want_at_once_is_spent_and_not_overspent(
+    cluster: Cluster, seed: int
+) -> None:
+    budget_for_some_answers(cluster, seed=seed, streamed=None, calls=300, at_once=300)
+
+
+@pytest.mark.parametrize("streamed", [True, False], ids=["streamed", "whole"])
+def test_agents_that_ask_for_much_and_use_little_are_never_refused(
+    cluster: Cluster, streamed: bool
+) -> None:
+    agents(cluster, streamed=streamed, count=64, rounds=2)
+
+
+def test_streams_end_where_their_budget_ends(cluster: Cluster) -> None:
+    exhausted_in_the_middle(cluster, streams=100)
