@@ -7,7 +7,6 @@ the engine's connection is cut, which stops it.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import partial
 
 from inference.engines.backend import EngineCall, Envelope, InferenceBackend
 from inference.engines.cache_salt import CacheSalts
@@ -22,8 +21,7 @@ from inference.engines.origin import (
     origin_of,
 )
 from inference.engines.registry import BACKENDS
-from inference.gateway.connection import ClientGoneError, Downstream
-from inference.gateway.live import LiveRequests
+from inference.gateway.interruption import Interruption
 from inference.gateway.settle import Settlement
 from inference.openai.requests import GenerationRequest
 from inference.routing.snapshot import ReplicaEntry
@@ -47,11 +45,8 @@ class Attempt:
 class Attempts:
     """Finds a replica that takes a request."""
 
-    def __init__(
-        self, *, pool: EnginePool, live: LiveRequests, salts: CacheSalts
-    ) -> None:
+    def __init__(self, *, pool: EnginePool, salts: CacheSalts) -> None:
         self._pool = pool
-        self._live = live
         self._salts = salts
 
     async def open(
@@ -61,7 +56,7 @@ class Attempts:
         settlement: Settlement,
         replicas: Sequence[ReplicaEntry],
         output_tokens_max: int | None,
-        downstream: Downstream,
+        interruption: Interruption,
     ) -> Attempt:
         """Return the attempt that was taken; tell `settlement` of each replica tried.
 
@@ -85,7 +80,7 @@ class Attempts:
             )
             call = backend.call(request, envelope)
             try:
-                exchange = await self._exchange(call, replica, settlement, downstream)
+                exchange = await self._exchange(call, replica, settlement, interruption)
             except EngineUnreachableError:
                 continue
             except EngineSilentError:
@@ -113,13 +108,12 @@ class Attempts:
         call: EngineCall,
         replica: ReplicaEntry,
         settlement: Settlement,
-        downstream: Downstream,
+        interruption: Interruption,
     ) -> Exchange:
         """Send a call and read the status; replace a kept connection that was gone."""
         settlement.is_sent = False
         while True:
-            if downstream.is_lost:
-                raise ClientGoneError
+            interruption.check()
             exchange = await self._pool.request(
                 origin_of(replica.url),
                 method="POST",
@@ -128,10 +122,7 @@ class Attempts:
                 body=call.body,
             )
             was_kept = exchange.is_reused
-            interrupt = exchange.interrupter()
-            admission = settlement.admission
-            self._live.add(admission.request_id, admission.caller, interrupt)
-            downstream.on_lost(partial(interrupt, ClientGoneError()))
+            interruption.pass_on_to(exchange.interrupter())
             try:
                 await exchange.head()
             except EngineUnreachableError:

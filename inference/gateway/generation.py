@@ -1,22 +1,25 @@
-"""The endpoints that generate: caller, request, price, replica, relay.
+"""The endpoints that generate: caller, request, admission, replica, relay.
 
 The order is the promise: nothing is sent to an engine before the request is admitted,
 and what is admitted ends in exactly one settlement or is voided because no engine took
-it.
+it. An answer that is wanted at once is streamed from the engine where its budgets may
+not hold all of it.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-from inference.gateway.attempt import Attempts
+from inference.gateway.admission import Admissions, Admitted, Call
+from inference.gateway.attempt import Attempt, Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
-from inference.gateway.live import KeyRevokedError, LiveRequests
+from inference.gateway.live import KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
-from inference.gateway.relay import relay_answer, relay_stream
+from inference.gateway.relay import relay_stream
 from inference.gateway.settle import Settlement, judge
+from inference.gateway.whole_answers import relay_answer, relay_reassembled
 from inference.openai.requests import GenerationRequest, parse
 from inference.openai.stream import StreamOptions
 from inference.openai.transcript import Transcript
@@ -39,7 +42,7 @@ class Generation:
     meter: Meter
     attempts: Attempts
     counting: Counting
-    live: LiveRequests
+    admissions: Admissions
     metrics: GatewayMetrics
     body_bytes_max: int
 
@@ -51,71 +54,88 @@ class Generation:
         model = self.snapshot.models.get(request.model)
         if model is None or not caller.may_call(request.model):
             raise ModelNotFound(request.model)
-        output_tokens_max = _output_tokens_max(request, model)
+        call = Call(caller, request, model, _output_tokens_max(request, model))
         replicas = self._replicas(model)
-        admission = self.meter.admit(
-            caller, model=model.name, surface=surface, streamed=request.stream
-        )
-        http.request_id = str(admission.request_id)
+        admitted = await self.admissions.admit(http, call)
         settlement = Settlement(
             self.meter,
             self.metrics,
             self.counting,
-            admission,
+            admitted.admission,
             request,
             model.tokenizer,
             started_us,
+            admitted.taken,
         )
         try:
-            await self._relay(http, request, settlement, replicas, output_tokens_max)
+            await self._relay(http, call, admitted, settlement, replicas)
         finally:
-            http.downstream.on_lost(None)
-            self.live.discard(admission.request_id)
+            self.admissions.end(http, admitted)
 
     async def _relay(
         self,
         http: HttpRequest,
-        request: GenerationRequest,
+        call: Call,
+        admitted: Admitted,
         settlement: Settlement,
         replicas: Sequence[ReplicaEntry],
-        output_tokens_max: int | None,
     ) -> None:
+        gate = admitted.gate
+        asked = call.request
+        if gate is not None and not gate.is_whole and not asked.stream:
+            asked = replace(
+                asked, stream=True, payload={**asked.payload, "stream": True}
+            )
+        attempt = await self._taken(call, asked, admitted, settlement, replicas)
+        upstream_model = attempt.replica.upstream_model
+        rename = (
+            (upstream_model, asked.model)
+            if upstream_model and upstream_model != asked.model
+            else None
+        )
+        if not asked.stream:
+            await relay_answer(http, attempt, settlement, gate, rename=rename)
+            return
+        options = StreamOptions(
+            choices=asked.choices,
+            include_usage=asked.include_usage,
+            continuous_usage=asked.continuous_usage,
+            rename=rename,
+            prompts=asked.prompts,
+        )
+        if gate is None or call.request.stream:
+            await relay_stream(http, attempt, settlement, options, gate)
+        else:
+            await relay_reassembled(http, attempt, settlement, gate, options)
+
+    async def _taken(
+        self,
+        call: Call,
+        asked: GenerationRequest,
+        admitted: Admitted,
+        settlement: Settlement,
+        replicas: Sequence[ReplicaEntry],
+    ) -> Attempt:
+        """Return the attempt that a replica took; else the admission is voided."""
         try:
-            attempt = await self.attempts.open(
-                request,
+            return await self.attempts.open(
+                asked,
                 settlement=settlement,
                 replicas=replicas,
-                output_tokens_max=output_tokens_max,
-                downstream=http.downstream,
+                output_tokens_max=call.output_tokens_max,
+                interruption=admitted.interruption,
             )
         except BaseException as error:
             if (
                 isinstance(error, ClientGoneError | KeyRevokedError)
                 and settlement.is_sent
-                and not request.stream
+                and not asked.stream
             ):
                 # The engine had the whole prompt, and did not say how long it was.
                 settlement.end(judge(error)[0], Tally(), Transcript())
             else:
-                self.meter.void(settlement.admission)
+                settlement.void()
             raise
-        upstream_model = attempt.replica.upstream_model
-        rename = (
-            (upstream_model, request.model)
-            if upstream_model and upstream_model != request.model
-            else None
-        )
-        if not request.stream:
-            await relay_answer(http, attempt, settlement, rename=rename)
-            return
-        options = StreamOptions(
-            choices=request.choices,
-            include_usage=request.include_usage,
-            continuous_usage=request.continuous_usage,
-            rename=rename,
-            prompts=request.prompts,
-        )
-        await relay_stream(http, attempt, settlement, options)
 
     def _replicas(self, model: ModelEntry) -> Sequence[ReplicaEntry]:
         replicas = self.snapshot.replicas_by_model.get(model.name, ())

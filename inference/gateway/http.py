@@ -1,7 +1,7 @@
 """One HTTP request of the gateway: its body within limits, its answer started once."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, MutableMapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
 from typing import Any
 
 from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
@@ -25,6 +25,7 @@ class HttpRequest:
     """A request and the one answer to it."""
 
     __slots__ = (
+        "_more_headers",
         "_receive",
         "_request_id",
         "_send",
@@ -43,6 +44,7 @@ class HttpRequest:
         self.path: str = scope["path"]
         self.downstream: Downstream = scope["extensions"][EXTENSION]
         self._request_id = ""
+        self._more_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
@@ -66,6 +68,10 @@ class HttpRequest:
         if len(values) > 1:
             raise InvalidRequest(f"The header {name.decode()} was sent more than once.")
         return values[0].decode("latin-1") if values else ""
+
+    def add_headers(self, headers: Mapping[str, str]) -> None:
+        """Send these with the answer, whatever it will be."""
+        self._more_headers += _encoded(headers)
 
     async def body(self, *, bytes_max: int) -> bytes:
         """Read the whole body; the bytes are counted, whatever the headers say."""
@@ -109,7 +115,11 @@ class HttpRequest:
             {
                 "type": "http.response.start",
                 "status": status,
-                "headers": [*headers, (b"x-request-id", self.request_id.encode())],
+                "headers": [
+                    *headers,
+                    *self._more_headers,
+                    (b"x-request-id", self.request_id.encode()),
+                ],
             }
         )
 
@@ -143,7 +153,9 @@ class HttpRequest:
         if self.is_started:
             await self.gone()
             return
-        extra = [
-            (name.encode(), value.encode()) for name, value in error.headers.items()
-        ]
-        await self.respond(error.status, errors.body_of(error), [JSON, *extra])
+        headers = [JSON, *_encoded(error.headers)]
+        await self.respond(error.status, errors.body_of(error), headers)
+
+
+def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
+    return [(name.encode(), value.encode()) for name, value in headers.items()]

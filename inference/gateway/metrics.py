@@ -5,6 +5,7 @@ Durations are those of settled requests, measured from the admission. A whole an
 no first token that anybody waits for, so only streams tell of tokens.
 """
 
+import enum
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
@@ -33,6 +34,17 @@ TOKEN_BOUNDS_US = tuple(
     )
 )
 
+
+class Refusal(enum.StrEnum):
+    """Why a request was not admitted, though its caller may call."""
+
+    RATE_LIMIT = "rate_limit"
+    CONCURRENCY = "concurrency"
+    BUDGET_HELD = "budget_held"
+    INSUFFICIENT_QUOTA = "insufficient_quota"
+
+
+Readings = Mapping[str, tuple[str, Callable[[], float]]]
 Histograms = Mapping[str, tuple[str, Mapping[str, Histogram]]]
 
 
@@ -48,8 +60,17 @@ class GatewayMetrics:
     settled: Counter[EventStatus] = field(default_factory=Counter)
     counted_by: Counter[CountedBy] = field(default_factory=Counter)
     tokens: Counter[TokenClass] = field(default_factory=Counter)
+    refused: Counter[Refusal] = field(default_factory=Counter)
     engine_failures: int = 0
     undelivered: int = 0
+    # Of budgets: holds and extensions that are waited for now, extensions that were
+    # not in hand, answers that a budget ended, prompts longer than what was held.
+    holds_waiting: int = 0
+    extensions_waiting: int = 0
+    extensions: int = 0
+    budget_ends: int = 0
+    prompt_bounds_exceeded: int = 0
+    reassembled: int = 0
     duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
     first_token: Histogram = field(default_factory=Histogram)
     next_token: Histogram = field(default_factory=lambda: Histogram(TOKEN_BOUNDS_US))
@@ -139,6 +160,12 @@ class MetricsPage:
             "class",
             _named(counted.tokens),
         )
+        yield self._by(
+            "tollgate_refused",
+            "Requests that a limit did not admit, by which kind.",
+            "reason",
+            counted.refused,
+        )
         own = {
             "tollgate_engine_failures": (
                 "Requests that an engine failed.",
@@ -148,10 +175,12 @@ class MetricsPage:
                 "Answers settled but not handed over.",
                 lambda: counted.undelivered,
             ),
+            **_of_budgets(counted),
         }
         for name, (help_text, read) in {**own, **self._counters}.items():
             yield self._filled(CounterMetricFamily, name, help_text, read)
-        for name, (help_text, read) in self._gauges.items():
+        gauges = {**_waits(counted), **self._gauges}
+        for name, (help_text, read) in gauges.items():
             yield self._filled(GaugeMetricFamily, name, help_text, read)
         for name, (help_text, by_streamed) in counted.histograms.items():
             yield self._spread(name, help_text, ["streamed"], by_streamed)
@@ -195,6 +224,40 @@ class MetricsPage:
                 sum_value=histogram.sum / US_PER_SECOND,
             )
         return family
+
+
+def _of_budgets(counted: GatewayMetrics) -> Readings:
+    return {
+        "tollgate_budget_extensions": (
+            "Times that an answer had to get more held before it went on.",
+            lambda: counted.extensions,
+        ),
+        "tollgate_budget_ends": (
+            "Answers that a budget ended.",
+            lambda: counted.budget_ends,
+        ),
+        "tollgate_prompt_bounds_exceeded": (
+            "Prompts that were longer than their bound: calibrate the model.",
+            lambda: counted.prompt_bounds_exceeded,
+        ),
+        "tollgate_reassembled": (
+            "Whole answers that were streamed from the engine near a budget's end.",
+            lambda: counted.reassembled,
+        ),
+    }
+
+
+def _waits(counted: GatewayMetrics) -> Readings:
+    return {
+        "tollgate_holds_waiting": (
+            "Requests that wait until a budget holds them.",
+            lambda: counted.holds_waiting,
+        ),
+        "tollgate_budget_extensions_waiting": (
+            "Answers that wait until more of them is held.",
+            lambda: counted.extensions_waiting,
+        ),
+    }
 
 
 def _seconds(bound_us: int | None) -> str:

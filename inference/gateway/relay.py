@@ -1,40 +1,29 @@
-"""Carry an engine's answer to the client and settle it.
+"""Carry an engine's stream to the client and settle it.
 
-Streams: bytes go through as they come; what follows the last token waits for the
-commit. Whole answers: the body waits for the commit; one that never reached the kernel
-is given back. Either way every exit settles exactly once, and only what was handed over
-is billed as output.
+Bytes go through as they come; what follows the last token waits for the commit. Where
+budgets are counted, no token leaves that is not held: the engine waits while more is
+got. Every exit settles exactly once, and only what was handed over is billed as output.
 """
 
 import asyncio
-import re
 from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
 
-import orjson
 import structlog
 
 from inference.engines.origin import EngineError, EngineLostError
 from inference.gateway.attempt import Attempt
 from inference.gateway.connection import ClientGoneError, Downstream
+from inference.gateway.holding import Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import EndedError
 from inference.gateway.settle import Settlement, judge
-from inference.openai.errors import from_stream
 from inference.openai.sse import EventSplitter
-from inference.openai.stream import (
-    StreamFormatError,
-    StreamOptions,
-    StreamTranslator,
-    refuse_aborted,
-    usage_of,
-)
-from inference.openai.transcript import Transcript
-from inference.openai.usage import Tally
-from kit.contracts import DatabaseAwayError, EventStatus
+from inference.openai.stream import StreamOptions, StreamTranslator
+from inference.openai.transcript import Marks
+from kit.contracts import DatabaseAwayError, EventStatus, TokenCounts
 from kit.errors import ServiceUnavailable
-from kit.json_values import JsonObject, is_array, is_object
 
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # What is handed over in one piece counts only as a whole.
 PIECE_BYTES = 4 * 1024
 # How long an engine may take to end an answer that is complete.
@@ -44,12 +33,17 @@ log = structlog.get_logger("tollgate.gateway")
 
 
 async def relay_stream(
-    http: HttpRequest, attempt: Attempt, settlement: Settlement, options: StreamOptions
+    http: HttpRequest,
+    attempt: Attempt,
+    settlement: Settlement,
+    options: StreamOptions,
+    gate: Gate | None,
 ) -> None:
     """Stream an answer; raises `PlatformError` only before the client's first byte."""
     translator = StreamTranslator(options)
+    handover = _Handover(http, settlement, translator, gate)
     try:
-        await _pump(http, attempt, settlement, translator)
+        await _pump(attempt, handover)
     except BaseException as error:
         attempt.exchange.close()
         status, reply = judge(error)
@@ -67,35 +61,99 @@ async def relay_stream(
     except BaseException:
         attempt.exchange.close()
         raise
-    await _finish_exchange(attempt)
+    await finish_exchange(attempt)
 
 
-async def _pump(
-    http: HttpRequest,
-    attempt: Attempt,
-    settlement: Settlement,
-    translator: StreamTranslator,
-) -> None:
+async def _pump(attempt: Attempt, handover: "_Handover") -> None:
     """Carry the stream up to its last token; return once its usage is known."""
     splitter = EventSplitter()
+    translator = handover.translator
     while not translator.is_complete:
         data = await attempt.exchange.read()
         if not data:
             break
-        for events in _pieces(splitter.feed(data), http.downstream):
-            if out := translator.feed(events):
-                if not http.is_started:
-                    await http.start_stream()
-                await http.write(out)
-                await http.downstream.drained()
-                settlement.handed_over(
-                    translator.tally.output_tokens, translator.transcript
-                )
+        for events in _pieces(splitter.feed(data), handover.http.downstream):
+            await handover.pass_on(events)
             attempt.exchange.raise_if_stopped()
             if translator.failure is not None:
                 raise translator.failure
     if not translator.is_whole:
         raise EngineLostError("the stream ended early")
+    if handover.gate is not None:
+        # The finish, too, may be a token, and the last usage larger than the running.
+        await handover.gate.require(
+            handover.gate.counts(translator.tally, translator.transcript)
+        )
+
+
+@dataclass(slots=True)
+class _Handover:
+    """Hands a stream's events over, as far as they are held."""
+
+    http: HttpRequest
+    settlement: Settlement
+    translator: StreamTranslator
+    gate: Gate | None
+    # What is held and not written yet, and how it all stood with the last of it.
+    _out: list[bytes] = field(default_factory=list[bytes])
+    _output_tokens: int = 0
+    _marks: Marks = field(default_factory=dict[int, tuple[int, int]])
+    _counts: TokenCounts = field(default_factory=TokenCounts)
+
+    async def pass_on(self, events: list[bytes]) -> None:
+        """Hand one piece over; see `Gate` for what that may raise."""
+        if self.gate is not None:
+            await self._pass_on_held(events, self.gate)
+            return
+        if out := self.translator.feed(events):
+            await self._write(out)
+            self.settlement.handed_over(
+                self.translator.tally.output_tokens, self.translator.transcript
+            )
+
+    async def _pass_on_held(self, events: list[bytes], gate: Gate) -> None:
+        """Hand over as much at once as is held; wait with the rest until it is, too.
+
+        Near a budget's end each event goes by itself: what is not used yet is what
+        others wait for.
+        """
+        tally, transcript = self.translator.tally, self.translator.transcript
+        for event in events:
+            out = self.translator.feed([event])
+            if out:
+                counts = gate.counts(tally, transcript)
+                needed = counts
+                if not self.http.is_started and not counts.output_tokens:
+                    # No stream begins that would not come to its first token.
+                    needed = replace(counts, output_tokens=1)
+                if not gate.covers(needed):
+                    await self._send(gate)
+                    await gate.extend(needed)
+                self._out.append(out)
+                self._output_tokens, self._counts = tally.output_tokens, counts
+                self._marks = transcript.marks() if transcript else {}
+                if gate.is_tight:
+                    await self._send(gate)
+            if self.translator.failure is not None:
+                break
+        await self._send(gate)
+
+    async def _send(self, gate: Gate) -> None:
+        if not self._out:
+            return
+        out = b"".join(self._out)
+        self._out.clear()
+        await self._write(out)
+        self.settlement.handed_over(
+            self._output_tokens, self.translator.transcript, self._marks
+        )
+        gate.handed_over(self._counts)
+
+    async def _write(self, out: bytes) -> None:
+        if not self.http.is_started:
+            await self.http.start_stream()
+        await self.http.write(out)
+        await self.http.downstream.drained()
 
 
 def _pieces(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
@@ -138,84 +196,7 @@ async def _finish_stream(
     await http.write(translator.ending(settlement.counts), last=True)
 
 
-async def relay_answer(
-    http: HttpRequest,
-    attempt: Attempt,
-    settlement: Settlement,
-    *,
-    rename: tuple[str, str] | None,
-) -> None:
-    """Send a whole answer once it is committed; raises if there is none."""
-    exchange = attempt.exchange
-    tally, transcript = Tally(), Transcript()
-    try:
-        body = await exchange.read_all(bytes_max=ANSWER_BYTES_MAX)
-        answer = _answer_of(body)
-        if is_object(usage := answer.get("usage")):
-            tally.final(usage)
-        else:
-            transcript = Transcript.of_answer(answer)
-    except BaseException as error:
-        exchange.close()
-        status, reply = judge(error)
-        settlement.end(status, tally, transcript)
-        if not isinstance(error, Exception):
-            raise
-        if reply is None:
-            raise
-        raise reply from error
-    exchange.close()
-    settlement.handed_over(tally.output_tokens, transcript)
-    commit = settlement.end(EventStatus.OK, tally, transcript)
-    try:
-        await asyncio.shield(commit)
-    except DatabaseAwayError:
-        settlement.give_back(prompt_too=True)
-        raise ServiceUnavailable(
-            "This answer could not be recorded and is not charged. Try again.",
-            headers={"retry-after": "1"},
-        ) from None
-    except asyncio.CancelledError:
-        settlement.give_back(prompt_too=True)
-        raise
-    if not tally.is_reported:
-        body = orjson.dumps({**answer, "usage": usage_of(settlement.counts)})
-    body = _renamed(body, rename)
-    await http.respond(200, body)
-    if not await http.downstream.begun(len(body)):
-        settlement.give_back(prompt_too=False)
-    await http.downstream.caught_up()
-
-
-def _answer_of(body: bytes) -> JsonObject:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise StreamFormatError("an answer that is not JSON") from error
-    if not is_object(answer):
-        raise StreamFormatError("an answer that is not an object")
-    fault = answer.get("error")
-    if fault is not None and not answer.get("choices"):
-        raise from_stream(fault if is_object(fault) else {})
-    choices = answer.get("choices")
-    if not is_array(choices) or not choices:
-        raise StreamFormatError("an answer without choices")
-    for choice in choices:
-        refuse_aborted(choice)
-    return answer
-
-
-def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:
-    """Put the public name of the model in place of the engine's own."""
-    if rename is None:
-        return body
-    engine, public = (orjson.dumps(name) for name in rename)
-    # Within a text its quotes would be escaped, so this is never the model's own word.
-    pattern = rb'"model"(\s*:\s*)' + re.escape(engine)
-    return re.sub(pattern, lambda at: b'"model"' + at[1] + public, body, count=1)
-
-
-async def _finish_exchange(attempt: Attempt) -> None:
+async def finish_exchange(attempt: Attempt) -> None:
     """Read an answer to its end, so that its connection can be used again."""
     exchange = attempt.exchange
     try:

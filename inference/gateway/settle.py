@@ -14,12 +14,14 @@ import structlog
 from inference.engines.origin import EngineError, EngineSilentError
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
+from inference.gateway.holding import BudgetEndedError
 from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.rates import Taken
 from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventTooLargeError
 from inference.openai.stream import StreamFormatError
-from inference.openai.transcript import Transcript
+from inference.openai.transcript import Marks, Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.clock import boot_us
 from kit.contracts import (
@@ -35,7 +37,8 @@ from kit.errors import EngineFailed, EngineTimeout, PlatformError, ServiceUnavai
 log = structlog.get_logger("tollgate.gateway")
 
 _ENGINES = frozenset({EventStatus.ENGINE_ERROR, EventStatus.ENGINE_TIMEOUT})
-_OURS = _ENGINES | {EventStatus.DRAINED}
+# An answer that a budget ended before its first token was none.
+_FREE_AT_FIRST = _ENGINES | {EventStatus.DRAINED, EventStatus.BUDGET_EXHAUSTED}
 
 
 def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
@@ -53,6 +56,8 @@ def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
             "The gateway had to end this answer. Try again.",
             headers={"retry-after": "1"},
         )
+    if isinstance(error, BudgetEndedError):
+        return EventStatus.BUDGET_EXHAUSTED, error.reply
     if isinstance(error, EngineSilentError):
         return EventStatus.ENGINE_TIMEOUT, EngineTimeout(
             "The engine did not answer in time."
@@ -84,6 +89,8 @@ class Settlement:
     # The model's own, for what the engine does not count; empty where it has none.
     tokenizer: str
     started_us: int
+    # Of its rate limits, where it has any.
+    taken: Taken | None = None
     replica_id: int = 0
     # Whether an engine has the whole request, and has not refused it.
     is_sent: bool = False
@@ -97,11 +104,22 @@ class Settlement:
         """Return what is billed, once the request has been settled."""
         return TokenCounts() if self.outcome is None else self.outcome.counts
 
-    def handed_over(self, output_tokens: int, transcript: Transcript) -> None:
-        """Note how much output the client has, and when it got the first of it."""
+    def void(self) -> None:
+        """Forget a request that no engine took: nothing is billed."""
+        self.meter.void(self.admission)
+        if self.taken is not None:
+            self.taken.settle(TokenCounts())
+
+    def handed_over(
+        self, output_tokens: int, transcript: Transcript, marks: Marks | None = None
+    ) -> None:
+        """Note how much output the client has, and when it got the first of it.
+
+        With `marks`, of the transcript it has only what had come by then.
+        """
         self.output_tokens = output_tokens
         if transcript:
-            transcript.handed_over()
+            transcript.handed_over(marks)
         if self.first_token_us is None and (output_tokens or transcript):
             self.first_token_us = boot_us() - self.started_us
 
@@ -214,6 +232,8 @@ class Settlement:
             duration_us=ended.duration_us,
         )
         self.metrics.add_settled(self.outcome, streamed=self.admission.streamed)
+        if self.taken is not None:
+            self.taken.settle(counts)
         if ended.status in _ENGINES:
             self.metrics.engine_failures += 1
         return self.meter.settle(self.admission, self.outcome)
@@ -232,8 +252,10 @@ class _Ended:
 
     @property
     def is_free(self) -> bool:
-        """Tell whether nothing is billed: a failure of ours before the first token."""
-        return self.status in _OURS and not (self.output_tokens or self.delivered)
+        """Tell whether nothing is billed: ended by our side before the first token."""
+        return self.status in _FREE_AT_FIRST and not (
+            self.output_tokens or self.delivered
+        )
 
     @property
     def is_counted(self) -> bool:

@@ -15,6 +15,9 @@ _TEXT_FIELDS = ("content", "refusal")
 # Engines write the reasoning under either name, and some the same under both.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
 
+# By choice: how many pieces there were, and how many of them usage had covered.
+Marks = Mapping[int, tuple[int, int]]
+
 
 @dataclass(slots=True)
 class _Choice:
@@ -25,6 +28,7 @@ class _Choice:
     # As both stood when the client last had all of it.
     handed_pieces: int = 0
     handed_covered: int = 0
+    uncovered_bytes: int = 0
 
     def text(self, start: int, end: int) -> str:
         """Return the pieces from `start` to `end` as one text."""
@@ -58,19 +62,36 @@ class Transcript:
         """Take in the text that a choice's chunk, or a whole choice, carries."""
         pieces = list(_texts(choice))
         if pieces:
-            self._choices.setdefault(index, _Choice()).pieces.extend(pieces)
+            known = self._choices.setdefault(index, _Choice())
+            known.pieces.extend(pieces)
+            known.uncovered_bytes += sum(map(_bytes_of, pieces))
+
+    @property
+    def uncovered_bytes(self) -> int:
+        """Return the size of the text that no usage covers."""
+        return sum(choice.uncovered_bytes for choice in self._choices.values())
 
     def cover(self, index: int | None = None) -> None:
         """Note that usage has covered all text of a choice, or of every one."""
         for number, choice in self._choices.items():
             if index is None or number == index:
                 choice.covered = len(choice.pieces)
+                choice.uncovered_bytes = 0
 
-    def handed_over(self) -> None:
-        """Note that the client has all that came."""
-        for choice in self._choices.values():
-            choice.handed_pieces = len(choice.pieces)
-            choice.handed_covered = choice.covered
+    def marks(self) -> Marks:
+        """Return how it stands now, to be handed over later."""
+        return {
+            number: (len(choice.pieces), choice.covered)
+            for number, choice in self._choices.items()
+        }
+
+    def handed_over(self, marks: Marks | None = None) -> None:
+        """Note that the client has all that came, or all that had come at the marks."""
+        if marks is None:
+            marks = self.marks()
+        for number, (pieces, covered) in marks.items():
+            choice = self._choices[number]
+            choice.handed_pieces, choice.handed_covered = pieces, covered
 
     def delivered(self) -> list[str]:
         """Return the text that the client has beyond what usage said it has."""
@@ -87,6 +108,10 @@ class Transcript:
             for choice in self._choices.values()
             if (text := choice.text(choice.covered, len(choice.pieces)))
         ]
+
+
+def _bytes_of(text: str) -> int:
+    return len(text) if text.isascii() else len(text.encode())
 
 
 def _texts(choice: Mapping[str, Any]) -> Iterator[str]:

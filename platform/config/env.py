@@ -118,6 +118,15 @@ class GatewaySettings(Settings):
     engine_idle_ms: int = Field(
         120_000, gt=0, description="Longest silence of an engine within an answer."
     )
+    redis_url: str = Field(
+        "",
+        description="Valkey or Redis that the gateways count rate limits in; empty: each for itself, which is right for one alone.",
+    )
+    rate_limiter_timeout_ms: int = Field(
+        25,
+        gt=0,
+        description="How long a request waits for that store before its gateway limits by its own share.",
+    )
     drain_ms: int = Field(
         30_000, ge=0, description="How long running streams may go on after SIGTERM."
     )

@@ -27,6 +27,7 @@ from config.env import (
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
+from inference.gateway.admission import Admissions
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
@@ -34,11 +35,17 @@ from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
+from inference.gateway.holding import Holds
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
+from inference.gateway.rates import Rates
+from inference.limiting.guarded import GuardedLimiter
+from inference.limiting.memory import MemoryLimiter
+from inference.limiting.opening import open_limiter
 from inference.routing import snapshot as routing
+from inference.routing.limits import LimitsInForce
 from inference.routing.router import RoundRobin
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
@@ -47,6 +54,7 @@ from kit.secrets import Purpose, derive
 from metering.intake import prices
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
+from metering.intake.peers import Peers
 
 # Above the idle time of common proxies, so that the proxy is the one to close.
 KEEP_ALIVE_S = 75
@@ -100,6 +108,8 @@ class GatewayProcess:
         gateway: GatewaySettings,
         database: DatabaseSettings,
         secrets: SecretSettings,
+        limiter: MemoryLimiter | GuardedLimiter,
+        peers: Peers,
     ) -> None:
         self._settings = gateway
         self._database = database
@@ -115,6 +125,9 @@ class GatewayProcess:
         self.proxies = Proxies.parse(gateway.trusted_proxies)
         self.snapshot = routing.Snapshot()
         self.metrics = GatewayMetrics()
+        self.limiter = limiter
+        self.rates = Rates(limiter=limiter, metrics=self.metrics)
+        self._peers = peers
         self.pool = EnginePool(
             timeouts=Timeouts(
                 connect=gateway.engine_connect_ms / 1000,
@@ -151,6 +164,32 @@ class GatewayProcess:
             drain_s=gateway.drain_ms / 1000,
         )
 
+    @classmethod
+    async def open(
+        cls,
+        *,
+        gateway: GatewaySettings,
+        database: DatabaseSettings,
+        secrets: SecretSettings,
+    ) -> "GatewayProcess":
+        """Make a process that shares its rate limits with the others, if it is to.
+
+        Raises `ValueError` for an address of the store that cannot be read.
+        """
+        peers = Peers()
+        limiter = await open_limiter(
+            gateway.redis_url,
+            processes=peers.count,
+            deadline_ms=gateway.rate_limiter_timeout_ms,
+        )
+        return cls(
+            gateway=gateway,
+            database=database,
+            secrets=secrets,
+            limiter=limiter,
+            peers=peers,
+        )
+
     async def run(self) -> None:
         """Serve until a signal, then leave nothing uncommitted."""
         listener = listening_socket(self._settings.host, self._settings.port)
@@ -174,6 +213,7 @@ class GatewayProcess:
                 )
             ),
         ]
+        followers.append(asyncio.create_task(self.rates.renew(), name="slots"))
         starting = asyncio.create_task(self.meter.start())
         try:
             await self.server.serve(sockets=[listener])
@@ -183,6 +223,7 @@ class GatewayProcess:
             await asyncio.gather(starting, *followers, return_exceptions=True)
             await self.counting.close()
             await self.meter.stop()
+            await self.limiter.close()
             await self.pool.close()
 
     def readiness(self) -> Mapping[str, bool]:
@@ -202,6 +243,7 @@ class GatewayProcess:
         not go on ends here, whether or not anything was published.
         """
         await self.snapshot.refresh(connection)
+        await self._peers.refresh(connection)
         if self.meter.clock.is_set:
             now_us = self.meter.clock.now_us()
             stopped = self.live.end_those_stopped(
@@ -229,9 +271,16 @@ class GatewayProcess:
             snapshot=self.snapshot,
             router=RoundRobin(),
             meter=self.meter,
-            attempts=Attempts(pool=self.pool, live=self.live, salts=self.salts),
+            attempts=Attempts(pool=self.pool, salts=self.salts),
             counting=self.counting,
-            live=self.live,
+            admissions=Admissions(
+                limits=LimitsInForce(self.snapshot),
+                rates=self.rates,
+                holds=Holds(self.meter, self.counting, self.metrics),
+                meter=self.meter,
+                live=self.live,
+                now_us=self.meter.clock.now_us,
+            ),
             metrics=self.metrics,
             body_bytes_max=self._settings.body_bytes_max,
         )
@@ -254,6 +303,7 @@ class GatewayProcess:
             self.metrics,
             gateway=self._settings.gateway_name,
             gauges={
+                **self.limiter.metrics.gauges,
                 "tollgate_requests_open": (
                     "Admitted requests that are neither settled nor voided.",
                     lambda: self.meter.open_requests,
@@ -276,6 +326,7 @@ class GatewayProcess:
                 ),
             },
             counters={
+                **self.limiter.metrics.counters,
                 "tollgate_commits": ("Group commits.", lambda: committer.stats.commits),
                 "tollgate_events": (
                     "Committed usage events.",
@@ -295,6 +346,7 @@ class GatewayProcess:
                 ),
             },
             histograms={
+                **self.limiter.metrics.histograms,
                 "tollgate_commit_seconds": (
                     "From an event's queueing to its commit.",
                     committer.stats.waits,
@@ -323,9 +375,14 @@ def listening_socket(host: str, port: int) -> socket.socket:
 async def main() -> None:
     """Run one gateway process with the settings of the environment."""
     settings = load(GatewaySettings)
-    process = GatewayProcess(
-        gateway=settings, database=load(DatabaseSettings), secrets=load(SecretSettings)
-    )
+    try:
+        process = await GatewayProcess.open(
+            gateway=settings,
+            database=load(DatabaseSettings),
+            secrets=load(SecretSettings),
+        )
+    except ValueError as error:
+        raise SystemExit(f"tollgate: REDIS_URL: {error}") from None
     # What is loaded now lives for ever. A full collection that looked at it again would
     # stop every stream for some 20 ms.
     gc.collect()

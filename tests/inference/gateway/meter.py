@@ -1,24 +1,28 @@
 """A meter in memory for tests of the relay: it notes everything and commits on demand.
 
-It lives on the gateway's loop; a test reads its lists, and changes it by `hold`,
-`release` and `go_away`.
+It lives on the gateway's loop; a test reads its lists, and changes it by
+`hold_commits`, `release` and `give_up`.
 """
 
 import asyncio
 import itertools
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 from kit.contracts import (
     Admission,
+    BudgetPlace,
     Caller,
     DatabaseAwayError,
+    Hold,
     LinearPrice,
     Outcome,
     Surface,
 )
 from kit.errors import ModelNotPriced, ServiceUnavailable
 from kit.ids import uuid7
+from tests.inference.gateway.budgets import MemoryBudgets
 
 NOW_US = 1_790_000_000_000_000
 
@@ -42,6 +46,7 @@ class RecordingMeter:
     corrections: list[Undelivered] = field(default_factory=list)
     unpriced: set[str] = field(default_factory=set)
     is_away: bool = False
+    budgets: MemoryBudgets = field(default_factory=MemoryBudgets)
     _open: set[UUID] = field(default_factory=set)
     _holds: bool = False
     _waiting: list[asyncio.Future[None]] = field(default_factory=list)
@@ -80,13 +85,33 @@ class RecordingMeter:
         self.admissions.append(admission)
         return admission
 
+    async def hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+        patience_s: float,
+    ) -> Hold:
+        """Hold in budgets that are in memory, too."""
+        return await self.budgets.hold(
+            admission,
+            places,
+            prompt_tokens=prompt_tokens,
+            outputs=outputs,
+            patience_s=patience_s,
+        )
+
     def void(self, admission: Admission) -> None:
         """Note a void; a second end of one request is an error."""
+        self.budgets.end(admission, None)
         self._open.remove(admission.request_id)
         self.voided.append(admission)
 
     def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
         """Note an outcome; a second end of one request is an error."""
+        self.budgets.end(admission, outcome.counts)
         self._open.remove(admission.request_id)
         self.settled.append((admission, outcome))
         future: asyncio.Future[None] = self.loop.create_future()
@@ -110,7 +135,7 @@ class RecordingMeter:
 
     # What tests call, from their own thread -------------------------------------------
 
-    def hold(self) -> None:
+    def hold_commits(self) -> None:
         """Let commits wait from now on."""
         self._holds = True
 

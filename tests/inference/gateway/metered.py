@@ -112,7 +112,7 @@ def metered_gateway(
 async def _create(
     database: Database, port: int, options: dict[str, int]
 ) -> GatewayProcess:
-    return GatewayProcess(
+    return await GatewayProcess.open(
         gateway=GatewaySettings(port=port, **options),  # type: ignore[arg-type]
         database=DatabaseSettings(  # type: ignore[call-arg]
             database_url=database.url_for("owner"),

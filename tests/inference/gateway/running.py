@@ -23,6 +23,7 @@ from config.gateway import GatewayServer
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
+from inference.gateway.admission import Admissions
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
@@ -30,11 +31,15 @@ from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
+from inference.gateway.holding import Holds
 from inference.gateway.http import Receive, Scope, Send
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
+from inference.gateway.rates import Rates
+from inference.limiting.memory import MemoryLimiter
+from inference.routing.limits import LimitsInForce
 from inference.routing.router import RoundRobin
 from inference.routing.snapshot import Snapshot
 from inference.tokenizers.pool import TokenizerPool
@@ -81,6 +86,7 @@ class RunningGateway:
     pool: EnginePool
     server: GatewayServer
     counting: Counting
+    rates: Rates
     readiness: dict[str, bool]
     key: str = ""
     client: httpx.Client = field(init=False)
@@ -144,6 +150,12 @@ class RunningGateway:
         self.publish("api_key", api_keys.digest(key, PEPPER), body)
         return key
 
+    def limit(self, *rows: dict[str, Any]) -> None:
+        """Publish the limits of the first tenant; without any, it has none."""
+        body = {"rows": list(rows)} if rows else None
+        self.publish("limits", "1:tenant:1:operator", body)
+        self.run(self.meter.budgets.clear)
+
     def serve(
         self,
         *urls: str,
@@ -151,6 +163,7 @@ class RunningGateway:
         upstream_model: str = "",
         max_output_tokens: int | None = None,
         tokenizer: str = "",
+        prompt_bound: dict[str, int] | None = None,
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
@@ -159,6 +172,7 @@ class RunningGateway:
             "max_output_tokens": max_output_tokens,
             "created": 1,
             "tokenizer": tokenizer,
+            "prompt_bound": prompt_bound,
         }
         self.publish("model", name, body)
         for url in urls:
@@ -194,6 +208,7 @@ class RunningGateway:
         meter.release()
         meter.is_away = False
         meter.unpriced.clear()
+        self.limit()
         for notes in (meter.admissions, meter.voided, meter.settled, meter.corrections):
             notes.clear()
 
@@ -228,7 +243,8 @@ def running_gateway(**options: Any) -> Iterator[RunningGateway]:
 
 
 async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningGateway:
-    meter = RecordingMeter(asyncio.get_running_loop())
+    loop = asyncio.get_running_loop()
+    meter = RecordingMeter(loop)
     snapshot, metrics, live = Snapshot(), GatewayMetrics(), LiveRequests()
     pool = EnginePool(timeouts=options.timeouts)
     counting = Counting(
@@ -238,6 +254,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         patience_s=options.count_patience_s,
         pause_s=0.05,
     )
+    rates = Rates(limiter=MemoryLimiter(), metrics=metrics)
     readiness = {"database": True}
     proxies = Proxies.parse(options.trusted_proxies)
     authenticator = Authenticator(
@@ -247,15 +264,23 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         has_started=lambda: readiness["database"],
         proxies=proxies,
     )
-    app: App = Gateway(
+    admissions = Admissions(
+        limits=LimitsInForce(snapshot),
+        rates=rates,
+        holds=Holds(meter, counting, metrics),
+        meter=meter,
+        live=live,
+        now_us=lambda: NOW_US,
+    )
+    app = Gateway(
         generation=Generation(
             authenticator=authenticator,
             snapshot=snapshot,
             router=RoundRobin(),
             meter=meter,
-            attempts=Attempts(pool=pool, live=live, salts=CacheSalts(PEPPER)),
+            attempts=Attempts(pool=pool, salts=CacheSalts(PEPPER)),
             counting=counting,
-            live=live,
+            admissions=admissions,
             metrics=metrics,
             body_bytes_max=BODY_BYTES_MAX,
         ),
@@ -272,6 +297,22 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         ),
         metrics=metrics,
     )
+    return RunningGateway(
+        loop,
+        listener.getsockname()[1],
+        meter,
+        snapshot,
+        metrics,
+        live,
+        pool,
+        _server(options, app, live),
+        counting,
+        rates,
+        readiness,
+    )
+
+
+def _server(options: GatewayOptions, app: App, live: LiveRequests) -> GatewayServer:
     protocol = type(
         "Connection",
         (ClientConnection,),
@@ -288,12 +329,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         proxy_headers=False,
         timeout_graceful_shutdown=int(options.drain_s) + 5,
     )
-    server = GatewayServer(config, live=live, drain_s=options.drain_s)
-    port = listener.getsockname()[1]
-    loop = asyncio.get_running_loop()
-    return RunningGateway(
-        loop, port, meter, snapshot, metrics, live, pool, server, counting, readiness
-    )
+    return GatewayServer(config, live=live, drain_s=options.drain_s)
 
 
 def _selector_loop() -> asyncio.AbstractEventLoop:

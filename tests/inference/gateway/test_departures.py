@@ -159,7 +159,7 @@ def test_of_a_running_simulator_no_token_more_than_made_and_none_less_than_read(
 def test_in_the_commit_wait_of_a_stream_all_of_it_is_billed(
     gateway: RunningGateway, model: str, raw: RawClient, leave: Leave
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, stream=True, max_tokens=4)
     raw.read_text(" t4")
     wait_until(lambda: gateway.meter.settled)
@@ -176,7 +176,7 @@ def test_in_the_commit_wait_of_a_stream_all_of_it_is_billed(
 def test_in_the_commit_wait_of_a_whole_answer_its_output_is_given_back(
     gateway: RunningGateway, model: str, raw: RawClient, leave: Leave
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, max_tokens=4)
     wait_until(lambda: gateway.meter.settled)
     leave(raw)
@@ -200,7 +200,7 @@ def test_a_client_that_leaves_does_not_touch_who_has_its_engine_connection_now(
         assert first_left.wait(10)
         side.send(whole(answer("second", output=1)))
 
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     with (
         scripted_engine(two_answers) as engine,
         RawClient(gateway.port, gateway.key) as other,

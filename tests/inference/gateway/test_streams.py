@@ -82,7 +82,7 @@ def test_only_what_follows_the_last_token_waits_for_the_commit(
     finish_with_text: bool,
 ) -> None:
     simulator.change(finish_with_text=finish_with_text)
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, stream=True, max_tokens=8, stream_options={"include_usage": True})
 
     early = raw.read_until(lambda answer: answer.text.endswith(" t8"))
@@ -104,7 +104,7 @@ def test_only_what_follows_the_last_token_waits_for_the_commit(
 def test_a_stream_whose_end_cannot_be_recorded_ends_with_an_error(
     gateway: RunningGateway, model: str, raw: RawClient
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, stream=True, max_tokens=3)
     raw.read_text(" t3")
     wait_until(lambda: gateway.meter.settled)

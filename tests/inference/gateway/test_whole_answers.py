@@ -42,7 +42,7 @@ def test_an_answer_is_settled_as_the_engine_counted(
 def test_not_a_byte_leaves_before_the_commit(
     gateway: RunningGateway, model: str, raw: RawClient
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, max_tokens=4)
     wait_until(lambda: gateway.meter.settled)
     raw.sock.setblocking(False)
@@ -56,7 +56,7 @@ def test_not_a_byte_leaves_before_the_commit(
 def test_an_answer_that_cannot_be_recorded_is_withheld_and_costs_nothing(
     gateway: RunningGateway, model: str, raw: RawClient
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, max_tokens=4)
     wait_until(lambda: gateway.meter.settled)
     gateway.meter.give_up()
@@ -144,7 +144,7 @@ def test_a_delivered_answer_is_not_given_back(
 def test_answers_to_requests_sent_ahead_are_not_given_back(
     gateway: RunningGateway, model: str, raw: RawClient
 ) -> None:
-    gateway.meter.hold()
+    gateway.meter.hold_commits()
     raw.chat(model, max_tokens=3)
     raw.chat(model, max_tokens=2)
     wait_until(lambda: gateway.meter.settled)

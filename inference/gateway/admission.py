@@ -1,0 +1,148 @@
+"""Let a request in: limits in force, rate limits, then the meter, then a hold.
+
+The order is from the cheapest to give back to the dearest. Rate limits and concurrency
+are taken in one step; when the meter or a budget refuses, they are given back and the
+admission is voided: a refused request uses up nothing. Callers without limits pay for
+one lookup.
+
+Failure: the refusals of each step, as `PlatformError`; whatever interrupts the request
+while it waits. Owns: nothing; what is admitted is ended by its settlement.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+from typing import Protocol
+
+from inference.gateway.connection import ClientGoneError
+from inference.gateway.holding import SLICE_TOKENS, Ask, Gate, Holds
+from inference.gateway.http import HttpRequest
+from inference.gateway.interruption import Interruption
+from inference.gateway.live import LiveRequests
+from inference.gateway.rates import Rates, Taken
+from inference.openai.prompt_bound import bound
+from inference.openai.requests import GenerationRequest
+from inference.routing.limits import CallLimits
+from inference.routing.snapshot import ModelEntry
+from kit.contracts import Admission, Caller, Meter
+
+
+class Limits(Protocol):
+    """Knows which limits hold for a call."""
+
+    def of(self, caller: Caller, model: str, now_us: int) -> CallLimits:
+        """Return what holds for a caller's call of a model at an instant."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Call:
+    """One checked request: who asks for what, and how much each choice may say.
+
+    `output_tokens_max` is what the engine is told; None leaves it to the engine.
+    """
+
+    caller: Caller
+    request: GenerationRequest
+    model: ModelEntry
+    output_tokens_max: int | None
+
+    @property
+    def output_tokens(self) -> int:
+        """Return how many tokens all choices together can be."""
+        model = self.model
+        most = self.output_tokens_max or model.max_output_tokens or model.context_tokens
+        return self.request.choices * min(most, model.context_tokens)
+
+
+@dataclass(frozen=True, slots=True)
+class Admitted:
+    """A request that may run, and what it runs under.
+
+    `taken` is None without rate limits, `gate` without budgets.
+    """
+
+    admission: Admission
+    interruption: Interruption
+    taken: Taken | None
+    gate: Gate | None
+
+
+@dataclass(frozen=True, slots=True)
+class Admissions:
+    """Admits requests."""
+
+    limits: Limits
+    rates: Rates
+    holds: Holds
+    meter: Meter
+    live: LiveRequests
+    now_us: Callable[[], int]
+
+    async def admit(self, http: HttpRequest, call: Call) -> Admitted:
+        """Return the request as it may run; raises `PlatformError` when it may not.
+
+        `end` is owed for it afterwards.
+        """
+        limits = self.limits.of(call.caller, call.model.name, self.now_us())
+        prompt_tokens = 0
+        if limits.rates or limits.budgets:
+            prompt_tokens = bound(
+                call.request,
+                call.model.prompt_bound,
+                context_tokens=call.model.context_tokens,
+            )
+        taken: Taken | None = None
+        if limits.rates:
+            taken = await self.rates.take(
+                limits.rates,
+                input_tokens=prompt_tokens,
+                output_tokens=min(SLICE_TOKENS, call.output_tokens),
+            )
+            http.add_headers(taken.headers)
+        try:
+            admission = self.meter.admit(
+                call.caller,
+                model=call.model.name,
+                surface=call.request.surface,
+                streamed=call.request.stream,
+            )
+        except BaseException:
+            if taken is not None:
+                taken.give_back()
+            raise
+        http.request_id = str(admission.request_id)
+        admitted = Admitted(admission, Interruption(), taken, None)
+        self._listen(http, admitted)
+        if not limits.budgets:
+            return admitted
+        ask = Ask(
+            admission,
+            limits.budgets,
+            call.request,
+            call.model,
+            prompt_tokens,
+            call.output_tokens,
+        )
+        try:
+            gate = await self.holds.open(ask, admitted.interruption)
+        except BaseException:
+            self.meter.void(admission)
+            if taken is not None:
+                taken.give_back()
+            self.end(http, admitted)
+            raise
+        return Admitted(admission, admitted.interruption, taken, gate)
+
+    def end(self, http: HttpRequest, admitted: Admitted) -> None:
+        """Stop listening for what may interrupt a request, and free its slots."""
+        http.downstream.on_lost(None)
+        self.live.discard(admitted.admission.request_id)
+        if admitted.taken is not None:
+            admitted.taken.release()
+
+    def _listen(self, http: HttpRequest, admitted: Admitted) -> None:
+        interrupt = admitted.interruption.interrupt
+        admission = admitted.admission
+        self.live.add(admission.request_id, admission.caller, interrupt)
+        http.downstream.on_lost(partial(interrupt, ClientGoneError()))

@@ -1,0 +1,228 @@
+"""Send an answer at once: the body waits for the commit, and for being held.
+
+The engine's own answer, or near a budget's end one that it streams and we put together:
+then each token is held as it comes, and where no more of them are, what there is
+becomes the answer. One that never reached the kernel is given back. Every exit settles
+exactly once.
+"""
+
+import asyncio
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import orjson
+
+from inference.engines.origin import EngineLostError
+from inference.gateway.attempt import Attempt
+from inference.gateway.holding import BudgetEndedError, Gate
+from inference.gateway.http import HttpRequest
+from inference.gateway.relay import finish_exchange
+from inference.gateway.settle import Settlement, judge
+from inference.openai.errors import from_stream
+from inference.openai.reassembly import Reassembly
+from inference.openai.sse import EventSplitter
+from inference.openai.stream import (
+    StreamFormatError,
+    StreamOptions,
+    StreamTranslator,
+    refuse_aborted,
+    usage_of,
+)
+from inference.openai.transcript import Marks, Transcript
+from inference.openai.usage import Tally
+from kit.contracts import DatabaseAwayError, EventStatus
+from kit.errors import ServiceUnavailable
+from kit.json_values import JsonObject, is_array, is_object
+
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
+# Tells a client that its answer was cut short, and by what.
+ENDED = {"x-tollgate-ended": "insufficient_quota"}
+
+
+async def relay_answer(
+    http: HttpRequest,
+    attempt: Attempt,
+    settlement: Settlement,
+    gate: Gate | None,
+    *,
+    rename: tuple[str, str] | None,
+) -> None:
+    """Send the engine's answer once it is committed; raises if there is none."""
+    tally, transcript = Tally(), Transcript()
+    try:
+        try:
+            body = await attempt.exchange.read_all(bytes_max=ANSWER_BYTES_MAX)
+        finally:
+            # What is waited for from here on is not the engine.
+            attempt.exchange.close()
+        answer = _answer_of(body)
+        if is_object(usage := answer.get("usage")):
+            tally.final(usage)
+        else:
+            transcript = Transcript.of_answer(answer)
+        if gate is not None:
+            await gate.require(gate.counts(tally, transcript))
+    except BaseException as error:
+        _end(error, settlement, tally)
+        raise
+    settlement.handed_over(tally.output_tokens, transcript)
+    await _commit(settlement, EventStatus.OK, tally, transcript)
+    if not tally.is_reported:
+        body = orjson.dumps({**answer, "usage": usage_of(settlement.counts)})
+    await _hand_over(http, settlement, _renamed(body, rename))
+
+
+async def relay_reassembled(
+    http: HttpRequest,
+    attempt: Attempt,
+    settlement: Settlement,
+    gate: Gate,
+    options: StreamOptions,
+) -> None:
+    """Put a streamed answer together as far as it is held, and send it at once."""
+    settlement.metrics.reassembled += 1
+    collected = _Collected(StreamTranslator(options), gate)
+    try:
+        await collected.read(attempt)
+    except BaseException as error:
+        attempt.exchange.close()
+        _end(error, settlement, collected.translator.tally)
+        raise
+    if collected.is_cut:
+        attempt.exchange.close()
+    try:
+        await _send_reassembled(http, settlement, collected, options)
+    except BaseException:
+        if not collected.is_cut:
+            attempt.exchange.close()
+        raise
+    if not collected.is_cut:
+        await finish_exchange(attempt)
+
+
+@dataclass(slots=True)
+class _Collected:
+    """What has come of a stream and is held, for as much of it as that is."""
+
+    translator: StreamTranslator
+    gate: Gate
+    reassembly: Reassembly = field(default_factory=Reassembly)
+    is_cut: bool = False
+    output_tokens: int = 0
+    marks: Marks = field(default_factory=dict[int, tuple[int, int]])
+
+    async def read(self, attempt: Attempt) -> None:
+        """Read the stream to its last token, or as far as a budget lets it."""
+        splitter, translator = EventSplitter(), self.translator
+        while not translator.is_complete:
+            data = await attempt.exchange.read()
+            if not data:
+                break
+            for event in splitter.feed(data):
+                translator.feed([event])
+                if translator.failure is not None:
+                    raise translator.failure
+                try:
+                    await self._keep(event)
+                except BudgetEndedError:
+                    if not self.output_tokens and not self.marks:
+                        raise
+                    self.is_cut = True
+                    return
+        if not translator.is_whole:
+            raise EngineLostError("the stream ended early")
+
+    async def _keep(self, event: bytes) -> None:
+        tally, transcript = self.translator.tally, self.translator.transcript
+        counts = self.gate.counts(tally, transcript)
+        await self.gate.require(counts)
+        self.reassembly.add(event)
+        self.output_tokens, self.marks = tally.output_tokens, transcript.marks()
+        # The client will have it: nobody is to wait for this to be given back.
+        self.gate.handed_over(counts)
+
+
+async def _send_reassembled(
+    http: HttpRequest,
+    settlement: Settlement,
+    collected: _Collected,
+    options: StreamOptions,
+) -> None:
+    tally, transcript = collected.translator.tally, collected.translator.transcript
+    settlement.handed_over(collected.output_tokens, transcript, collected.marks)
+    status = EventStatus.BUDGET_EXHAUSTED if collected.is_cut else EventStatus.OK
+    await _commit(settlement, status, tally, transcript)
+    usage: Mapping[str, Any] = usage_of(settlement.counts)
+    choices = 0
+    if collected.is_cut:
+        http.add_headers(ENDED)
+        choices = options.choices
+    elif collected.reassembly.usage is not None:
+        usage = collected.reassembly.usage
+    answer = collected.reassembly.answer(usage=usage, choices=choices)
+    await _hand_over(http, settlement, _renamed(orjson.dumps(answer), options.rename))
+
+
+def _end(error: BaseException, settlement: Settlement, tally: Tally) -> None:
+    """Settle an answer that there is none of, and raise what the client is to hear."""
+    status, reply = judge(error)
+    # The client has no text of it.
+    settlement.end(status, tally, Transcript())
+    if isinstance(error, Exception) and reply is not None:
+        raise reply from error
+
+
+async def _commit(
+    settlement: Settlement, status: EventStatus, tally: Tally, transcript: Transcript
+) -> None:
+    """Settle, and return once that is durable; else what was settled is given back."""
+    commit = settlement.end(status, tally, transcript)
+    try:
+        await asyncio.shield(commit)
+    except DatabaseAwayError:
+        settlement.give_back(prompt_too=True)
+        raise ServiceUnavailable(
+            "This answer could not be recorded and is not charged. Try again.",
+            headers={"retry-after": "1"},
+        ) from None
+    except asyncio.CancelledError:
+        settlement.give_back(prompt_too=True)
+        raise
+
+
+async def _hand_over(http: HttpRequest, settlement: Settlement, body: bytes) -> None:
+    """Send the body; what never reached the kernel is given back."""
+    await http.respond(200, body)
+    if not await http.downstream.begun(len(body)):
+        settlement.give_back(prompt_too=False)
+    await http.downstream.caught_up()
+
+
+def _answer_of(body: bytes) -> JsonObject:
+    try:
+        answer = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise StreamFormatError("an answer that is not JSON") from error
+    if not is_object(answer):
+        raise StreamFormatError("an answer that is not an object")
+    fault = answer.get("error")
+    if fault is not None and not answer.get("choices"):
+        raise from_stream(fault if is_object(fault) else {})
+    choices = answer.get("choices")
+    if not is_array(choices) or not choices:
+        raise StreamFormatError("an answer without choices")
+    for choice in choices:
+        refuse_aborted(choice)
+    return answer
+
+
+def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:
+    """Put the public name of the model in place of the engine's own."""
+    if rename is None:
+        return body
+    engine, public = (orjson.dumps(name) for name in rename)
+    # Within a text its quotes would be escaped, so this is never the model's own word.
+    pattern = rb'"model"(\s*:\s*)' + re.escape(engine)
+    return re.sub(pattern, lambda at: b'"model"' + at[1] + public, body, count=1)
