@@ -51,8 +51,8 @@ AT_ONCE = 6
 BEGINS_AFTER_MS = 400
 # As long as the context allows beside the longest prompt.
 ANSWER_TOKENS = 2_600
-# So many of those that were to be stopped may be late, so often: fewer than there are of
-# any kind that could be stopped by a line of its own, as whole answers are.
+# So many of those that were to be stopped may be late, so often. There are more whole
+# answers among them, so that it shows if those alone are never stopped.
 LATE_MAX = 12
 ROUNDS_MAX = 4
 # What a choice of a stream may still grow by, the time that it took apart.
