@@ -18,6 +18,7 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import httpx
+import structlog
 
 from kit.networks import Network
 from metering.alerts.addresses import is_loopback, may_be_called
@@ -26,6 +27,8 @@ TIMEOUT_S = 10.0
 ANSWER_BYTES_MAX = 1024
 _LOOKUPS_AT_ONCE = 16
 _PORTS = {"https": 443, "http": 80}
+
+log = structlog.get_logger(__name__)
 
 # Returns the addresses of a host and port.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -106,6 +109,10 @@ async def _answer(
         return Answer(problem="its address cannot be read")
     except httpx.HTTPError as error:
         return Answer(problem=f"the connection failed ({_reason(error)})")
+    except Exception as error:
+        # A bug, and of this call alone: the others of the batch go out.
+        log.exception("webhook_not_called", error=type(error).__name__)
+        return Answer(problem="it could not be called")
 
 
 async def _checked(url: httpx.URL, reach: Reach, resolve: Resolver) -> Sequence[str]:

@@ -29,6 +29,7 @@ from tenants.models import Tenant
 
 ENDPOINTS_MAX = 20
 _URL_CHARS_MAX = 2000
+_PORTS_END = 65_536
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +219,8 @@ def _checked_url(text: str) -> str:
     """
     try:
         url = httpx.URL(text.strip())
-        is_whole = bool(url.host) and len(text) <= _URL_CHARS_MAX
+        port_fits = url.port is None or 0 < url.port < _PORTS_END
+        is_whole = bool(url.host) and port_fits and len(text) <= _URL_CHARS_MAX
     except httpx.InvalidURL:
         is_whole = False
     if not is_whole:

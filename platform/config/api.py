@@ -16,6 +16,7 @@ urlpatterns = [
     path("", include("metering.usage.api.urls")),
     path("", include("metering.billing.api.urls")),
     path("", include("metering.reconciliation.api.urls")),
+    path("", include("metering.alerts.api.urls")),
     path(
         "schema/",
         SpectacularAPIView.as_view(authentication_classes=[]),

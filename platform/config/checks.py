@@ -52,6 +52,20 @@ def hosts_are_named(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
 
 
 @register(Tags.security, deploy=True)
+def webhooks_go_out(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
+    """Refuse to call this machine, where tenants name who is called."""
+    if not settings.WEBHOOK_HTTP_LOOPBACK:
+        return []
+    return [
+        Error(
+            "Webhooks may call this machine (WEBHOOK_HTTP_LOOPBACK).",
+            hint="It is for rehearsals: leave it out.",
+            id="tollgate.E006",
+        )
+    ]
+
+
+@register(Tags.security, deploy=True)
 def operators_show_two_factors(app_configs: Any = None, **_: Any) -> list[CheckMessage]:
     """Refuse operators who sign in with a password alone."""
     if settings.SECOND_FACTOR_REQUIRED:

@@ -20,6 +20,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "tenants": (*_RUN, "suspend"),
         "control": _RUN,
         "pricing": _RUN,
+        "alerts": _RUN,
         "usage": _SEE,
         "ledger": _SEE,
         "billing": _SEE,
@@ -29,6 +30,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "tenants": (*_SEE, "suspend"),
         "control": _SEE,
         "pricing": _SEE,
+        "alerts": _SEE,
         "usage": _SEE,
         "ledger": _SEE,
         "billing": _SEE,
@@ -37,6 +39,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "Finance": {
         "tenants": ("view_tenant", "view_plan"),
         "pricing": _SEE,
+        "alerts": _SEE,
         "usage": _SEE,
         "ledger": _SEE,
         "billing": _RUN,

@@ -12,6 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from metering.alerts import services as endpoints
 from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
@@ -25,6 +26,7 @@ from tests.api.document import (
     operation,
     operations,
 )
+from tests.factories.alerts import make_endpoint
 from tests.factories.billing import make_draft
 from tests.factories.pricing import make_price
 from tests.factories.tenants import (
@@ -230,6 +232,34 @@ def call_reconciliation(call: Caller) -> None:
     assert call("list_differences", run.pk, query="check=days_join")["data"]
 
 
+def call_webhooks(call: Caller, tenant: int) -> None:
+    """Make, read, change, rotate, test, pause, resume and remove an endpoint."""
+    row = call("create_webhook_endpoint", tenant=tenant)["id"]
+    call("list_webhook_endpoints", query=f"tenant={tenant}&state=active")
+    call("retrieve_webhook_endpoint", row)
+    call("update_webhook_endpoint", row)
+    assert call("rotate_webhook_endpoint", row)["secret"]
+    call("test_webhook_endpoint", row)
+    assert call("list_webhook_deliveries", row, query="state=waiting")["data"]
+    for act in ("pause", "resume", "remove"):
+        call(f"{act}_webhook_endpoint", row)
+
+
+def refused_webhooks(operator: Client) -> dict[str, Any]:
+    """Ask of an endpoint that was removed what one that is there would do."""
+    row = make_endpoint().row
+    taken(operator, "remove_webhook_endpoint", row.pk)
+    acts = ("update", "rotate", "test", "pause", "resume", "remove")
+    refused = {
+        f"{act}_webhook_endpoint": taken(operator, f"{act}_webhook_endpoint", row.pk)
+        for act in acts
+    }
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(endpoints, "ENDPOINTS_MAX", 0)
+        made = taken(operator, "create_webhook_endpoint", tenant=row.tenant_id)
+    return {**refused, "create_webhook_endpoint": made}
+
+
 def _answer(name: str) -> dict[str, Any]:
     return dict(operation(name).responses())["200"]
 
@@ -242,6 +272,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_pricing(call, tenant)
     call_usage_and_invoices(call)
     call_reconciliation(call)
+    call_webhooks(call, tenant)
 
     assert call.called == {each.id for each in operations()}
 
@@ -328,6 +359,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
             for name in ("update_token", "rotate_token")
         },
         **refused_people(operator),
+        **refused_webhooks(operator),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_price_book": taken(operator, "create_price_book"),

@@ -15,6 +15,7 @@ from config.checks import (
     mail_is_sent,
     people_can_sign_in,
     roles_are_apart,
+    webhooks_go_out,
 )
 
 Check = Callable[[], list[CheckMessage]]
@@ -77,6 +78,12 @@ def test_an_address_at_which_nobody_can_sign_in_is_said(
 @pytest.mark.parametrize("hosts", [["*"], ["gate.example", "*"]])
 def test_every_host_is_too_many(hosts: list[str]) -> None:
     assert found(hosts_are_named, ALLOWED_HOSTS=hosts) == ["tollgate.E004"]
+
+
+def test_webhooks_to_this_machine_are_for_rehearsals() -> None:
+    assert found(webhooks_go_out) == []
+    said = found(webhooks_go_out, WEBHOOK_HTTP_LOOPBACK=True)
+    assert said == ["tollgate.E006"]
 
 
 def test_the_demo_s_account_is_no_account_of_production(operator_db: None) -> None:

@@ -60,10 +60,10 @@ def make_endpoint(
 ) -> IssuedEndpoint:
     """Make an endpoint of a new tenant, unless one is given."""
     number = next(_numbers)
+    given.setdefault("name", f"Endpoint {number}")
     with as_operator():
         return services.create_endpoint(
             tenant=tenant or make_tenant(),
-            name=f"Endpoint {number}",
             url=url or f"https://hooks-{number}.example.com/in",
             **given,
         )

@@ -31,6 +31,7 @@ OWNED = {
     "quotas": "quota",
     "budgets": "budget",
     "invoices": "invoice",
+    "webhook-endpoints": "webhook_endpoint",
 }
 # The same for rows of the installation.
 SHARED = {

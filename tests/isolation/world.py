@@ -39,6 +39,7 @@ from tenants.models import (
     Window,
 )
 from tenants.roles import scopes_of
+from tests.factories.alerts import make_endpoint
 from tests.factories.billing import CLOSED, make_draft, make_tenant_of
 from tests.factories.control import make_model, make_replica
 from tests.factories.pricing import make_book, make_price
@@ -165,6 +166,9 @@ def make_side(name: str) -> Side:
             # Sent two days ago, so that it may be sent again.
             expires_at=dt.datetime.now(dt.UTC) + dt.timedelta(days=5),
         ).pk
+        side.ids["webhook_endpoint"] = make_endpoint(
+            tenant=tenant, name=f"{canary} endpoint"
+        ).row.pk
         side.ids["token"] = make_token(side, TENANTS, name=f"{canary} token")[0].pk
         side.ids |= _limits(side)
     return side

@@ -240,13 +240,28 @@ def test_a_name_server_that_never_answers_is_not_waited_for(
         stop.wait(20)
         return []
 
-    monkeypatch.setattr(calling.socket, "getaddrinfo", never)
+    monkeypatch.setattr(socket, "getaddrinfo", never)
     started = time.monotonic()
     answer = called(f"https://{NAME}/")
     took = time.monotonic() - started
     stop.set()
     assert answer == Answer(problem="it did not answer in time")
     assert took < 5
+
+
+def test_what_nobody_foresaw_fails_its_own_call_alone(receiver: Receiver) -> None:
+    async def odd_of_one(host: str, port: int) -> Sequence[str]:
+        if host == NAME:
+            raise RuntimeError("nobody thought of it")
+        return [host]
+
+    urls = (receiver.url(NAME), receiver.url())
+    odd, fine = call_all(
+        [Call(url, {}, BODY) for url in urls],
+        reach=Reach(http_loopback=True, resolve=odd_of_one),
+    )
+    assert odd == Answer(problem="it could not be called")
+    assert fine == Answer(200)
 
 
 def test_what_leads_nowhere_says_so() -> None:
