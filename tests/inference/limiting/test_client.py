@@ -139,6 +139,24 @@ async def test_what_is_no_store_is_dropped() -> None:
                 await ask(client, "PING")
 
 
+async def test_a_slow_store_is_waited_for_until_the_deadline() -> None:
+    pauses_s = [0.3, 0.9]
+
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while await reader.read(100):
+            await asyncio.sleep(pauses_s.pop(0) if pauses_s else 0)
+            writer.write(b"+PONG\r\n")
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        async with connected(url, deadline_s=0.5) as client:
+            assert await ask(client, "PING") == b"PONG"
+            with pytest.raises(StoreAwayError, match="in time"):
+                await ask(client, "PING")
+
+
 async def test_no_more_is_under_way_than_is_bearable(
     store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -134,6 +134,21 @@ async def test_slots_are_counted_over_both(store: Store) -> None:
         assert standing.remaining == 6 - 4
 
 
+async def test_whoever_went_on_without_the_store_keeps_its_slot(store: Store) -> None:
+    """What comes late is given back there; here the request holds it still."""
+    async with guarded(store, processes=1) as limiter:
+        charges = (slot(10),)
+        store.freeze()
+        try:
+            verdicts = [await limiter.take(new_id(), charges) for _ in range(5)]
+            assert all(verdict.allowed for verdict in verdicts)
+        finally:
+            store.thaw()
+        await by_store(limiter)
+        [standing] = (await limiter.take(new_id(), charges)).standings
+        assert standing.remaining == 10 - 6
+
+
 async def test_what_was_taken_here_is_settled_here(store: Store) -> None:
     async with guarded(store) as limiter:
         charges = (tokens(90, limit=400),)

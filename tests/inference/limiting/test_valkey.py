@@ -5,6 +5,8 @@ import re
 
 import pytest
 
+from inference.limiting.address import parse_address
+from inference.limiting.client import StoreClient
 from inference.limiting.connection import StoreAwayError
 from inference.limiting.limiter import SLOT_US, Unit, Verdict
 from inference.limiting.slots import SlotBook
@@ -61,6 +63,8 @@ async def test_every_key_carries_its_tenant_and_lapses(
     charges = (requests(5), tokens(900, limit=1000), slot(2))
     running = new_id()
     await limiter.take(running, charges)
+    assert 0 < store.admin.pttl(SLOTS) <= SLOT_US // 1000
+    store.admin.persist(SLOTS)
     limiter.renew([running])
     limiter.settle(new_id(), charges, {Unit.TOKENS: 1400})
     await answered(limiter)
@@ -198,3 +202,19 @@ async def test_a_store_that_cannot_write_is_away(
         store.admin.replicaof("NO", "ONE")
         store.admin.config_set("maxmemory", 0)
     await limiter.probe()
+
+
+async def test_a_store_that_answers_and_does_not_count_is_away() -> None:
+    async def speak(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        while data := await reader.read(65_536):
+            writer.write(b"$3\r\n1 0\r\n" * data.count(b"EVAL"))
+        writer.close()
+
+    server = await asyncio.start_server(speak, "127.0.0.1", 0)
+    async with server:
+        url = f"redis://127.0.0.1:{server.sockets[0].getsockname()[1]}"
+        client = StoreClient(parse_address(url), deadline_s=5.0)
+        assert await client.connected(seconds_max=10)
+        with pytest.raises(StoreAwayError, match="does not count"):
+            await ValkeyLimiter(client).probe()
+        await client.close()
