@@ -1,11 +1,31 @@
-"""Reads of the ledger: a balance is the sum of its account's entries."""
+"""Reads of the ledger: balances are sums of entries; credit comes with its use."""
 
 import datetime as dt
 
 from django.db.models import QuerySet, Sum
+from django.db.models.expressions import RawSQL
 
+from kit.errors import NotFound
 from kit.money import Money
-from metering.ledger.models import Account, DayPosting, Entry, Transaction
+from kit.orm.fields import PicosField
+from metering.ledger.models import (
+    Account,
+    CreditGrant,
+    DayPosting,
+    Entry,
+    Transaction,
+)
+from tenants.models import Tenant
+
+# What use has taken of a grant up to now, and not only when that was last settled.
+_BURNED_NOW = """
+coalesce((
+    SELECT burning.burned FROM budgets_window place
+    CROSS JOIN LATERAL credit_burning(place.tenant_id, place.posted) burning
+    WHERE place.tenant_id = ledger_creditgrant.tenant_id AND place.kind = 'credit'
+        AND burning.grant_id = ledger_creditgrant.id
+), ledger_creditgrant.burned_picos)
+"""
 
 
 def balances(
@@ -40,3 +60,33 @@ def day_postings(*, tenant_id: int, before: dt.date) -> QuerySet[DayPosting]:
     return DayPosting.objects.filter(tenant_id=tenant_id, date__lt=before).order_by(
         "date", "price_id", "token_class", "revision"
     )
+
+
+def credit_grants(
+    *,
+    tenant: Tenant | None = None,
+    source: str | None = None,
+    reference: str | None = None,
+    active: bool | None = None,
+) -> QuerySet[CreditGrant]:
+    """List credit grants, each with what use has taken of it as `burned_now`."""
+    rows = CreditGrant.objects.annotate(
+        burned_now=RawSQL(_BURNED_NOW, (), output_field=PicosField())  # noqa: S611
+    )
+    if tenant is not None:
+        rows = rows.filter(tenant_id=tenant.pk)
+    if source is not None:
+        rows = rows.filter(source=source)
+    if reference is not None:
+        rows = rows.filter(reference=reference)
+    if active is not None:
+        rows = rows.filter(expired_at__isnull=active)
+    return rows
+
+
+def credit_grant(grant_id: int) -> CreditGrant:
+    """Return one credit grant; raises `NotFound`."""
+    row = credit_grants().filter(pk=grant_id).first()
+    if row is None:
+        raise NotFound(f"There is no credit grant {grant_id}.")
+    return row

@@ -14,6 +14,8 @@ urlpatterns = [
     path("", include("inference.control.api.urls")),
     path("", include("metering.pricing.api.urls")),
     path("", include("metering.usage.api.urls")),
+    path("", include("metering.budgets.api.urls")),
+    path("", include("metering.ledger.api.urls")),
     path("", include("metering.billing.api.urls")),
     path("", include("metering.reconciliation.api.urls")),
     path("", include("metering.alerts.api.urls")),

@@ -108,7 +108,6 @@ def call_tenants(call: Caller) -> int:
     call("revoke_key", key)
     call("archive_project", project)
     call("set_plan_tenant", tenant)
-    call("set_payment_mode_tenant", tenant)
     call_people(call, tenant)
     return tenant
 
@@ -159,7 +158,22 @@ def call_limits(call: Caller, tenant: int) -> None:
         call(f"retrieve_{kind}", row)
         call(f"update_{kind}", row)
         assert call("read_effective_limits", query=f"project={project}")["limits"]
+        standing = call("read_standing", query=f"project={project}")["limits"]
+        assert bool(standing) is (kind != "rate_limit")
         call(f"end_{kind}", row)
+
+
+def call_credit(call: Caller, tenant: int) -> None:
+    """Grant credit, read it with what is left, reverse a part and end the rest."""
+    call("set_payment_mode_tenant", tenant)
+    grant = call("create_credit_grant", tenant=tenant)["id"]
+    (credit,) = call("read_standing", query=f"tenant={tenant}")["limits"]
+    assert (credit["kind"], credit["money"]["left"]) == ("credit", "100.00")
+    assert credit["expiring"]["amount"] == "100.00"
+    call("list_credit_grants", query="active=true&source=top_up")
+    call("retrieve_credit_grant", grant)
+    call("reverse_credit_grant", grant)
+    call("end_credit_grant", grant)
 
 
 def call_serving(call: Caller) -> None:
@@ -267,6 +281,7 @@ def _answer(name: str) -> dict[str, Any]:
 def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     tenant = call_tenants(call)
     call_limits(call, tenant)
+    call_credit(call, tenant)
     call_tokens(call, tenant)
     call_serving(call)
     call_pricing(call, tenant)
@@ -324,6 +339,20 @@ def conflicts_of_limits(client: Client, project: Project) -> dict[str, Any]:
     return answers
 
 
+def conflicts_of_credit(client: Client, project: Project) -> dict[str, Any]:
+    """Grant other credit under a reference, and take back more than there is."""
+    taken(client, "create_credit_grant", tenant=project.tenant_id)
+    again = taken(client, "create_credit_grant", tenant=project.tenant_id)
+    row = again.json()["id"]
+    other = {"tenant": project.tenant_id, "amount": "1.00"}
+    return {
+        "create_credit_grant": taken(client, "create_credit_grant", **other),
+        "reverse_credit_grant": taken(
+            client, "reverse_credit_grant", row, amount="100.01"
+        ),
+    }
+
+
 def too_many_keys(operator: Client, project: Project) -> Any:
     """Ask for a key of a tenant that has as many as it may have."""
     with pytest.MonkeyPatch.context() as patch:
@@ -347,6 +376,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     version = (book, draft["number"])
     answers = {
         **conflicts_of_limits(operator, project),
+        **conflicts_of_credit(operator, project),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
         "create_key": too_many_keys(operator, project),

@@ -34,6 +34,8 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
         "scopes": held(caller, TENANTS - DATA_PLANE),
         "expires_at": (now() + MONTH).isoformat(),
     },
+    "create_credit_grant": lambda _, __: {"reference": f"made-{next(_numbers)}"},
+    "reverse_credit_grant": lambda _, __: {"amount": "0.01", "reversal": "mistake"},
     "create_invitation": lambda world, _: {
         "projects": [world.sides["a"].ids["project"]],
         "tenant": world.sides["a"].ids["tenant"],

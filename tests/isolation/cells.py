@@ -31,6 +31,7 @@ OWNED = {
     "quotas": "quota",
     "budgets": "budget",
     "invoices": "invoice",
+    "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
 }
 # The same for rows of the installation.
@@ -47,7 +48,10 @@ OF_PROJECT = frozenset({"project", "key"})
 # Of programs, and so of those who manage them: others see their own tokens.
 OF_MANAGERS = frozenset({"token"})
 # What a question must say besides.
-QUERIES = {"read_effective_limits": "tenant={tenant}"}
+QUERIES = {
+    "read_effective_limits": "tenant={tenant}",
+    "read_standing": "tenant={tenant}",
+}
 
 
 class Target(Enum):

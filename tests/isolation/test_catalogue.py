@@ -29,6 +29,19 @@ OPEN_TO_TENANTS = {
 # Functions that run as the owner, whoever calls them.
 OWNERS_FUNCTIONS = {
     "usage_make_partition": "operators make coming partitions",
+    "budgets_limit": "what limits a place; of a tenant, its own alone",
+    "budgets_used": "what a place has used; of a tenant, its own alone",
+    "budgets_standing": "what may still be spent; of a tenant, its own alone",
+    "budgets_recall": "a tenant recalls its own leases as it changes its limits",
+    "budgets_recall_many": "operators recall those of a plan's tenants",
+    "budgets_span": "the calendar, for those above",
+    "budgets_places": "places and their windows, for those that open them",
+    "budgets_open": "gateways and operators open windows",
+    "budgets_grant": "gateways take leases",
+    "budgets_return": "gateways give leases back",
+    "budgets_beat": "gateways tell what their requests use",
+    "budgets_post": "a trigger of usage events",
+    "budgets_close_epoch": "a trigger of epochs",
     "usage_default_partition_holds_events": "operators see whether one is missing",
 }
 

@@ -19,6 +19,7 @@ from kit.orm.roles import as_operator
 from kit.scopes import EVERY, OPERATORS, TENANTS, Scope
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
+from metering.ledger.services import grant_credit
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
 from metering.reconciliation.models import Run
@@ -171,6 +172,13 @@ def make_side(name: str) -> Side:
         ).row.pk
         side.ids["token"] = make_token(side, TENANTS, name=f"{canary} token")[0].pk
         side.ids |= _limits(side)
+        side.ids["credit_grant"] = grant_credit(
+            tenant=tenant,
+            now=dt.datetime.now(dt.UTC),
+            source="top_up",
+            amount_picos=10**15,
+            reference=f"{canary} payment",
+        ).pk
     return side
 
 

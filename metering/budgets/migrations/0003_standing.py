@@ -24,10 +24,7 @@ CREATE FUNCTION budgets_standing(
 ) LANGUAGE plpgsql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 BEGIN
-    IF session_user = 'tollgate_app' AND tenant IS DISTINCT FROM
-            nullif(current_setting('tollgate.tenant', true), '')::bigint THEN
-        RAISE insufficient_privilege USING MESSAGE = 'not this tenant''s to see';
-    END IF;
+    PERFORM budgets_require_own(tenant);
     RETURN QUERY
     WITH asked AS (
         SELECT asked.*, span.starts_at, span.ends_at

@@ -120,12 +120,13 @@ def _entry(each: Effective) -> dict[str, Any]:
         "is_hard": row.is_hard,
         "warn_at": row.warn_at,
         **_value(row),
-        "origin": _origin(row),
-        "beside": None if beside is None else {**_origin(beside), **_value(beside)},
+        "origin": origin_of(row),
+        "beside": None if beside is None else {**origin_of(beside), **_value(beside)},
     }
 
 
-def _origin(row: Row) -> dict[str, Any]:
+def origin_of(row: Row) -> dict[str, Any]:
+    """Lay out where a limit comes from as `LimitOriginOutput` shows it."""
     return {
         "limit": row.id,
         "plan": row.plan_id,

@@ -16,9 +16,9 @@ from rest_framework.serializers import ModelSerializer
 
 from kit.drf.serializers import Input
 from kit.drf.views import ManagementView, ManagementViewSet
-from kit.errors import InvalidRequest, NotFound
 from kit.scopes import Scope
 from tenants import selectors, services
+from tenants.api.meaning import holder_meant
 from tenants.api.serializers import effective_limits as effective
 from tenants.api.serializers import limits as wire
 from tenants.models import Budget, Limit, Quota, RateLimit
@@ -166,27 +166,8 @@ class EffectiveLimitsView(ManagementView):
         """
         wanted = self.parse_query(effective.EffectiveFilters)
         found = selectors.effective_limits(
-            model=wanted.pop("model", None), now=timezone.now(), **self._whom(wanted)
+            model=wanted.pop("model", None),
+            now=timezone.now(),
+            **holder_meant(self.actor, wanted),
         )
         return Response(effective.EffectiveLimitsOutput(effective.shown(found)).data)
-
-    def _whom(self, wanted: dict[str, int]) -> dict[str, Any]:
-        """Look up the one thing that is asked about."""
-        if not wanted and self.actor.tenant_id is not None:
-            wanted = {"tenant": self.actor.tenant_id}
-        if len(wanted) != 1:
-            raise InvalidRequest(
-                "Say whose limits: one of key, project and tenant.", param="tenant"
-            )
-        ((what, number),) = wanted.items()
-        if what == "tenant":
-            return {"tenant": selectors.tenant(number)}
-        if what == "project":
-            project = selectors.project(number)
-            if not self.actor.sees_project(project.pk):
-                raise NotFound(f"There is no project {number}.")
-            return {"tenant": project.tenant, "project": project}
-        key = selectors.api_key(number)
-        if not self.actor.sees_project(key.project_id):
-            raise NotFound(f"There is no API key {number}.")
-        return {"tenant": key.tenant, "api_key": key}
