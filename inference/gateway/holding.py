@@ -16,8 +16,6 @@ Failure: `RateLimited` and `InsufficientQuota`; an answer that is under way ends
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-import structlog
-
 from inference.gateway.budget_refusals import come_again, ended, refusal
 from inference.gateway.counting import Counting
 from inference.gateway.interruption import Interruption
@@ -42,8 +40,6 @@ SLICE_TOKENS = 64
 PATIENCE_S = 1.0
 # How long it is asked for what it can do without: the database answers in less.
 BRIEFLY_S = 0.25
-
-log = structlog.get_logger("tollgate.gateway")
 
 
 class BudgetEndedError(Exception):
@@ -121,7 +117,7 @@ class Gate:
         prompt = counts.input_tokens + counts.cached_input_tokens
         if prompt > self._prompt_tokens:
             self._note_exceeded(prompt)
-        elif not tally.has_prompt:
+        if not tally.has_prompt:
             return TokenCounts(output_tokens=output)
         return counts
 
@@ -178,12 +174,8 @@ class Gate:
         if self._is_exceeded:
             return
         self._is_exceeded = True
-        self._metrics.prompt_bounds_exceeded += 1
-        log.warning(
-            "prompt_bound_exceeded",
-            model=self._ask.model.name,
-            held=self._prompt_tokens,
-            reported=prompt,
+        self._metrics.bounds.check(
+            model=self._ask.model.name, bound=self._prompt_tokens, reported=prompt
         )
 
 

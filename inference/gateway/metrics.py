@@ -20,6 +20,7 @@ from prometheus_client.core import (
     Metric,
 )
 
+from inference.gateway.bound_watch import BoundWatch
 from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
 from kit.histogram import Histogram
 
@@ -64,13 +65,13 @@ class GatewayMetrics:
     engine_failures: int = 0
     undelivered: int = 0
     # Of budgets: holds and extensions that are waited for now, extensions that were
-    # not in hand, answers that a budget ended, prompts longer than what was held.
+    # not in hand, answers that a budget ended, and those that were put together.
     holds_waiting: int = 0
     extensions_waiting: int = 0
     extensions: int = 0
     budget_ends: int = 0
-    prompt_bounds_exceeded: int = 0
     reassembled: int = 0
+    bounds: BoundWatch = field(default_factory=BoundWatch)
     duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
     first_token: Histogram = field(default_factory=Histogram)
     next_token: Histogram = field(default_factory=lambda: Histogram(TOKEN_BOUNDS_US))
@@ -238,7 +239,7 @@ def _of_budgets(counted: GatewayMetrics) -> Readings:
         ),
         "tollgate_prompt_bounds_exceeded": (
             "Prompts that were longer than their bound: calibrate the model.",
-            lambda: counted.prompt_bounds_exceeded,
+            counted.bounds.total,
         ),
         "tollgate_reassembled": (
             "Whole answers that were streamed from the engine near a budget's end.",

@@ -34,13 +34,10 @@ _BEGIN = """
 INSERT INTO alerts_watch (window_id, tenant_id, due_amount, look_at)
 SELECT place.id, place.tenant_id, NULL, %(now)s
   FROM budgets_window place
- WHERE place.ends_at > %(now)s AND place.id > %(after)s
+ WHERE place.ends_at > %(now)s
    AND NOT EXISTS (SELECT FROM alerts_watch watch WHERE watch.window_id = place.id)
     ON CONFLICT DO NOTHING
 """
-_NEWEST = "SELECT coalesce(max(window_id), 0) FROM alerts_watch"
-# Windows are opened at the same time, and committed in no order.
-_OPENED_AT_ONCE_MAX = 5000
 _DUE = """
 SELECT watch.window_id
   FROM alerts_watch watch JOIN budgets_window place ON place.id = watch.window_id
@@ -54,18 +51,10 @@ SELECT watch.window_id FROM alerts_watch watch WHERE watch.look_at <= %(now)s
 def scan(*, now: dt.datetime) -> int:
     """Look at every window that is due, one transaction each; return how many were."""
     with cursor() as session:
-        session.execute(_NEWEST)
-        [newest] = session.fetchone()
-        session.execute(_BEGIN, {"now": now, "after": newest - _OPENED_AT_ONCE_MAX})
+        session.execute(_BEGIN, {"now": now})
         session.execute(_DUE, {"now": now, "most": RUN_MAX})
         due = sorted(window_id for (window_id,) in session.fetchall())
     return sum(_look(window_id, now) for window_id in due)
-
-
-def watch_all(*, now: dt.datetime) -> None:
-    """Watch every window that has not ended, those too that scans have passed over."""
-    with cursor() as session:
-        session.execute(_BEGIN, {"now": now, "after": 0})
 
 
 def mark(*, tenant_id: int | None = None, plan_id: int | None = None) -> None:

@@ -20,6 +20,7 @@ from kit.contracts import (
     TokenCounts,
 )
 
+_HOG = UUID(int=0)
 AHEAD = (64, 32, 16, 8, 4, 2, 1, 0)
 
 
@@ -112,6 +113,17 @@ class MemoryBudgets:
         self.posted.clear()
         self.asked = 0
         self.extension_s = 10.0
+
+    def hog(self, place: BudgetPlace, free: int) -> None:
+        """Hold all but so much of a place for nobody, who uses none of it."""
+        price = LinearPrice(1, "hog", "USD", 1, 1, 1)
+        held = TokenCounts(output_tokens=self.free(place) - free)
+        self.holds[_HOG] = MemoryHold(self, price, (place,), held)
+
+    def unhog(self) -> None:
+        """Give that back."""
+        del self.holds[_HOG]
+        self.changed()
 
     def free(self, place: BudgetPlace) -> int:
         """Return what nobody holds."""

@@ -123,6 +123,11 @@ class RawClient:
             self._parser.feed_data(data)
         return answer
 
+    @property
+    def so_far(self) -> Answer:
+        """Return what has been read of the present answer, or the one that is over."""
+        return self.answers[-1] if self.answers else self._answer
+
     def read_some(self) -> None:
         """Read a little, whatever it is."""
         self._parser.feed_data(self.sock.recv(65536))

@@ -151,10 +151,11 @@ class RunningGateway:
         return key
 
     def limit(self, *rows: dict[str, Any]) -> None:
-        """Publish the limits of the first tenant; without any, it has none."""
+        """Publish the limits of the first tenant, of which nothing is used yet."""
         body = {"rows": list(rows)} if rows else None
         self.publish("limits", "1:tenant:1:operator", body)
         self.run(self.meter.budgets.clear)
+        self.rates.limiter = MemoryLimiter()
 
     def serve(
         self,

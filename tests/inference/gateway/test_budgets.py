@@ -251,13 +251,13 @@ def test_a_prompt_longer_than_its_bound_is_held_before_the_first_byte(
     gateway: RunningGateway, simulator: RunningSimulator, raw: RawClient, stream: bool
 ) -> None:
     name = gateway.serve(simulator.base_url, upstream_model="sim", prompt_bound=SHORT)
-    before = gateway.metrics.prompt_bounds_exceeded
+    before = gateway.metrics.bounds.total()
     place = quota(gateway, "tokens", EXACT + 100)
     raw.chat(name, stream=stream, max_tokens=3)
     got = raw.read()
 
     assert got.status == 200
-    assert gateway.metrics.prompt_bounds_exceeded == before + 1
+    assert gateway.metrics.bounds.total() == before + 1
     assert gateway.meter.budgets.posted[place] == EXACT + 3
 
 

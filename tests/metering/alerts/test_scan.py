@@ -239,21 +239,6 @@ def test_who_is_told_of_a_keys_budget() -> None:
     assert others.pk not in called
 
 
-def test_a_window_that_was_opened_unseen_is_watched_all_the_same() -> None:
-    tenant = make_tenant()
-    make_quota(1000, tenant=tenant, warn_at=[80])
-    make_window(tenant=tenant, posted=900)
-    with as_operator():
-        Watch.objects.create(
-            window_id=10**6, tenant_id=tenant.pk, look_at=DAY + 99 * HOUR
-        )
-    assert scanned() == 0
-    with as_operator():
-        watching.watch_all(now=NOW)
-    assert scanned() == 1
-    assert told() == [("budget.threshold_reached", 80)]
-
-
 def test_two_scanners_at_once_tell_once(fresh_database: Database) -> None:
     tenants = [make_tenant() for _ in range(5)]
     windows = []
