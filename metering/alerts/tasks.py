@@ -16,6 +16,13 @@ def scan() -> None:
         watching.scan(now=database_now())
 
 
+@shared_task(name="alerts.watch_all")
+def watch_all() -> None:
+    """Watch the windows that were opened unseen."""
+    with as_operator():
+        watching.watch_all(now=database_now())
+
+
 @shared_task(name="alerts.call_webhooks")
 def call_webhooks() -> None:
     """Call the endpoints that something is due for."""

@@ -27,6 +27,8 @@ _SECOND_LOOK = dt.timedelta(minutes=2)
 # Of what is spent: a correction gives back what no request does.
 _SPENT_LOOK = dt.timedelta(minutes=1)
 _USUAL_LOOK = dt.timedelta(hours=6)
+# Of credit, which runs out by itself.
+_CREDIT_LOOK = dt.timedelta(hours=1)
 # Due by whatever clock.
 _AT_ONCE = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
@@ -34,10 +36,13 @@ _BEGIN = """
 INSERT INTO alerts_watch (window_id, tenant_id, due_amount, look_at)
 SELECT place.id, place.tenant_id, NULL, %(now)s
   FROM budgets_window place
- WHERE place.ends_at > %(now)s
+ WHERE place.ends_at > %(now)s AND place.id > %(after)s
    AND NOT EXISTS (SELECT FROM alerts_watch watch WHERE watch.window_id = place.id)
     ON CONFLICT DO NOTHING
 """
+_NEWEST = "SELECT coalesce(max(window_id), 0) FROM alerts_watch"
+# Windows are opened at the same time, and committed in no order.
+_OPENED_AT_ONCE_MAX = 5000
 _DUE = """
 SELECT watch.window_id
   FROM alerts_watch watch JOIN budgets_window place ON place.id = watch.window_id
@@ -51,10 +56,18 @@ SELECT watch.window_id FROM alerts_watch watch WHERE watch.look_at <= %(now)s
 def scan(*, now: dt.datetime) -> int:
     """Look at every window that is due, one transaction each; return how many were."""
     with cursor() as session:
-        session.execute(_BEGIN, {"now": now})
+        session.execute(_NEWEST)
+        [newest] = session.fetchone()
+        session.execute(_BEGIN, {"now": now, "after": newest - _OPENED_AT_ONCE_MAX})
         session.execute(_DUE, {"now": now, "most": RUN_MAX})
         due = sorted(window_id for (window_id,) in session.fetchall())
     return sum(_look(window_id, now) for window_id in due)
+
+
+def watch_all(*, now: dt.datetime) -> None:
+    """Watch every window that has not ended, those too that scans have passed over."""
+    with cursor() as session:
+        session.execute(_BEGIN, {"now": now, "after": 0})
 
 
 def mark(*, tenant_id: int | None = None, plan_id: int | None = None) -> None:
@@ -228,6 +241,8 @@ def _next_look(
 ) -> dt.datetime:
     looks = [window.ends_at, now + _USUAL_LOOK]
     looks += [each.ends_at for each in limits if each.ends_at is not None]
+    if window.kind == Window.Kind.CREDIT:
+        looks.append(now + _CREDIT_LOOK)
     if watch.looked_at is None:
         looks.append(now + _SECOND_LOOK)
     if _standing(window.pk).filter(is_hard=True, share=WHOLE).exists():

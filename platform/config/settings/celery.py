@@ -58,6 +58,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "watch-budgets": {"task": "alerts.watch_all", "schedule": 3600.0},
     "call-webhooks": {
         "task": "alerts.call_webhooks",
         "schedule": 5.0,

@@ -32,6 +32,11 @@ def mail_is_set(settings: Settings) -> None:
     settings.PUBLIC_URL = "https://gate.example.com/"
 
 
+def html_of(message: Any) -> str:
+    """Return a mail's HTML."""
+    return str(message.alternatives[0][0])
+
+
 def send(now: dt.datetime = NOW) -> int:
     """Send what is due."""
     with as_operator():
@@ -66,7 +71,7 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
     assert send() == 1
     [message] = mail.outbox
     assert message.to == ["ada@example.com"]
-    text, html = str(message.body), str(message.alternatives[0][0])  # type: ignore[attr-defined]
+    text, html = str(message.body), html_of(message)
     assert message.subject.startswith("80 % of the budget is used: tenant “Acme <Ltd>")
     assert "\n" not in message.subject
     assert "Bcc" not in message.message()
@@ -141,7 +146,7 @@ def test_what_the_server_refuses_is_tried_again_and_names_nobody(
 
 def test_both_attempts_have_one_message_id(monkeypatch: pytest.MonkeyPatch) -> None:
     told(make_tenant())
-    seen = []
+    seen: list[str] = []
 
     def lose(_: Any, messages: Any) -> int:
         seen.extend(each.extra_headers["Message-ID"] for each in messages)

@@ -11,6 +11,8 @@ from metering.alerts import watching
 from metering.alerts.models import Crossing, Delivery, Event, Watch
 from metering.alerts.watching import scan
 from metering.budgets.models import Window
+from metering.ledger.services import grant_credit
+from metering.usage.selectors import database_now
 from tenants import services
 from tenants.models import Tenant
 from tests.concurrency import as_another_operator
@@ -209,6 +211,37 @@ def test_money_is_told_exactly_with_its_currency() -> None:
     }
 
 
+def test_credit_is_told_when_it_is_spent_and_when_it_is_topped_up() -> None:
+    tenant = make_tenant(currency="EUR")
+    with as_operator():
+        tenant = services.set_payment_mode(tenant=tenant, payment_mode="prepaid")
+
+    def top_up(reference: str) -> dt.datetime:
+        """Grant ten euros; return an instant after it, by the clock of grants."""
+        with as_operator():
+            grant_credit(
+                tenant=tenant,
+                now=database_now(),
+                source="top_up",
+                amount_picos=10**13,
+                reference=reference,
+            )
+            return database_now()
+
+    scanned(top_up("first"))
+    with as_operator():
+        # Which the first grant has opened.
+        window = Window.objects.get(kind="credit")
+    post(window, 10**13)
+    with as_operator():
+        scanned(database_now())
+    assert scanned(top_up("second")) == 1
+    assert told() == [("budget.spent", 100), ("budget.resumed", 50)]
+    with as_operator():
+        said = Event.objects.order_by("pk")[0].data
+    assert (said["kind"], said["limit"], said["ends_at"]) == ("credit", "10.00", None)
+
+
 def test_who_is_told_of_a_keys_budget() -> None:
     tenant = make_tenant(billing_email="BILLS@example.com")
     members = {
@@ -237,6 +270,21 @@ def test_who_is_told_of_a_keys_budget() -> None:
     assert called == {own.pk: tenant.pk, ours.pk: None}
     assert spent_only.pk not in called
     assert others.pk not in called
+
+
+def test_a_window_that_was_opened_unseen_is_watched_all_the_same() -> None:
+    tenant = make_tenant()
+    make_quota(1000, tenant=tenant, warn_at=[80])
+    make_window(tenant=tenant, posted=900)
+    with as_operator():
+        Watch.objects.create(
+            window_id=10**6, tenant_id=tenant.pk, look_at=DAY + 99 * HOUR
+        )
+    assert scanned() == 0
+    with as_operator():
+        watching.watch_all(now=NOW)
+    assert scanned() == 1
+    assert told() == [("budget.threshold_reached", 80)]
 
 
 def test_two_scanners_at_once_tell_once(fresh_database: Database) -> None:
