@@ -14,8 +14,12 @@ from django.utils import timezone
 from kit.admin import ReadOnlyAdmin, ReadOnlyInline
 from kit.money import format_picos
 from metering.ledger import selectors
+from metering.ledger.credit_admin import CreditGrantAdmin
 from metering.ledger.models import Account, Entry, Transaction
 from tenants.models import Tenant
+
+# Credit has a module of its own, which Django does not look for.
+__all__ = ["AccountAdmin", "CreditGrantAdmin", "EntryAdmin", "TransactionAdmin"]
 
 _ID_MAX = 2**63 - 1
 

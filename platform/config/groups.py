@@ -22,7 +22,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "pricing": _RUN,
         "alerts": _RUN,
         "usage": _SEE,
-        "ledger": _SEE,
+        "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
         "billing": _SEE,
         "reconciliation": _SEE,
     },

@@ -1,10 +1,13 @@
 """What metering tells the tenants' pages of the admin: usage, charges, invoices."""
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 
 from metering.billing.models import Invoice
+from metering.budgets import selectors as budgets
 from metering.usage import standing
+from tenants.admin.figures import Use
+from tenants.models import ApiKey, Project, Tenant
 
 _UNPAID = (Invoice.State.DRAFT, Invoice.State.OPEN)
 
@@ -30,7 +33,39 @@ class MeteredFigures:
             since=since, tenant_ids=tenant_ids, api_key_ids=api_key_ids
         )
 
+    def uses(
+        self,
+        *,
+        tenant: Tenant,
+        now: dt.datetime,
+        project: Project | None = None,
+        api_key: ApiKey | None = None,
+    ) -> Sequence[Use]:
+        """Return what is used of all that a tenant, project or key counts to."""
+        found = budgets.standing(
+            tenant=tenant, project=project, api_key=api_key, now=now
+        )
+        return [_use(place) for place in found.places]
+
     def unpaid_invoices(self, *, tenant_ids: Collection[int]) -> int:
         """Count the invoices that are drafts or open."""
         rows = Invoice.objects.filter(tenant_id__in=tenant_ids, state__in=_UNPAID)
         return rows.count()
+
+
+def _use(place: budgets.Place) -> Use:
+    what, coming = place.what, place.expiring
+    return Use(
+        kind=what.kind,
+        level=what.level,
+        unit=what.unit,
+        window=what.window,
+        model=what.model,
+        is_hard=what.is_hard,
+        currency=place.currency,
+        limit=place.limit,
+        posted=place.posted,
+        held=place.held,
+        ends_at=None if place.is_for_ever else place.ends_at,
+        expiring=(coming.picos, coming.at) if coming else None,
+    )

@@ -1,12 +1,37 @@
 """What metering knows of tenants, shown on their pages; told by the composition root.
 
 This app comes before metering and imports nothing of it. Failure: where nobody reads,
-usage and invoices are shown as not known rather than as none.
+usage, what is left of limits and invoices are shown as not known rather than as none.
 """
 
 import datetime as dt
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Protocol
+
+from tenants.models import ApiKey, Project, Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class Use:
+    """What is used of one place in its running window; picos, or tokens of a `unit`.
+
+    `kind` is `budget`, `quota` or `credit`. `held` is what running requests use of it,
+    on top of `posted`. What is for ever has no end.
+    """
+
+    kind: str
+    level: str
+    unit: str
+    window: str
+    model: str
+    is_hard: bool
+    currency: str
+    limit: int
+    posted: int
+    held: int
+    ends_at: dt.datetime | None
+    expiring: tuple[int, dt.datetime] | None = None
 
 
 class Figures(Protocol):
@@ -25,6 +50,16 @@ class Figures(Protocol):
         api_key_ids: Collection[int] | None = None,
     ) -> int:
         """Count the requests admitted since then."""
+
+    def uses(
+        self,
+        *,
+        tenant: Tenant,
+        now: dt.datetime,
+        project: Project | None = None,
+        api_key: ApiKey | None = None,
+    ) -> Sequence[Use]:
+        """Return what is used of all that a tenant, project or key counts to."""
 
     def unpaid_invoices(self, *, tenant_ids: Collection[int]) -> int:
         """Count the invoices that are drafts or open."""

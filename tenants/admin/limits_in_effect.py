@@ -1,4 +1,4 @@
-"""The limits in effect, on the page of a tenant, a project or a key."""
+"""The limits in effect and what is used of them, on the page of whom they hold for."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,6 +10,7 @@ from django.utils import timezone
 
 from kit.money import format_picos
 from tenants import selectors
+from tenants.admin.limits_in_use import Bar, in_use
 from tenants.limits.resolution import Effective, Kind, Row
 from tenants.models import ApiKey, Project, Tenant
 
@@ -34,6 +35,7 @@ class Line:
     comes_from: str
     address: str
     beside: str
+    bar: Bar | None
 
 
 class ShowsLimits:
@@ -47,11 +49,16 @@ class ShowsLimits:
         """Show the form, with the limits in effect below it."""
         row = context.get("original")
         if row is not None:
-            found = selectors.effective_limits(now=timezone.now(), **_whom(row))
-            bound = found.binding
+            now, whom = timezone.now(), _whom(row)
+            found, used = (
+                selectors.effective_limits(now=now, **whom),
+                in_use(whom, now=now),
+            )
             context["limits_in_effect"] = [
-                _line(each, is_binding=each in bound) for each in found.chain
+                _line(each, is_binding=each in found.binding, bar=used.of(each))
+                for each in found.chain
             ]
+            context["limits_credit"] = used.credit
             context["limits_plan"] = found.plan
             context["limits_to_set"] = _to_set(row)
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
@@ -74,7 +81,7 @@ def _to_set(row: Any) -> dict[str, str]:
     }
 
 
-def _line(each: Effective, *, is_binding: bool) -> Line:
+def _line(each: Effective, *, is_binding: bool, bar: Bar | None) -> Line:
     row, measure = each.row, each.row.measure
     window = f"per {measure.window}" if measure.window else "at a time"
     if measure.window == "forever":
@@ -91,6 +98,7 @@ def _line(each: Effective, *, is_binding: bool) -> Line:
         comes_from=_origin(row),
         address=reverse(page, args=(row.id,)),
         beside="" if each.beside is None else _beside(each.beside),
+        bar=bar,
     )
 
 

@@ -35,9 +35,9 @@ def submit(client: Client, address: str, values: dict[str, Any]) -> Any:
     return client.post(address, {**fields.found, **values})
 
 
-def confirm(client: Client, address: str) -> Any:
-    """Submit an action's dialog."""
-    return client.post(address, {"_form_submitted": "True"})
+def confirm(client: Client, address: str, **said: str) -> Any:
+    """Submit an action's dialog, with what it asks for."""
+    return client.post(address, {"_form_submitted": "True", **said})
 
 
 class _Fields(HTMLParser):

@@ -34,6 +34,7 @@ MATRIX = {
     "pricing.pricebookversion": ("a", "v", "v"),
     "pricing.pricebookassignment": ("a", "v", "v"),
     "ledger.account": ("v", "v", "v"),
+    "ledger.creditgrant": ("a", "v", "v"),
     "ledger.transaction": ("v", "v", "v"),
     "ledger.entry": ("v", "v", "v"),
     "billing.invoice": ("v", "v", "v"),

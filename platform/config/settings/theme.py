@@ -85,6 +85,11 @@ UNFOLD = {
                 ("Rate limits", "speed", "admin:tenants_ratelimit_changelist"),
                 ("Quotas", "token", "admin:tenants_quota_changelist"),
                 ("Budgets", "savings", "admin:tenants_budget_changelist"),
+                (
+                    "Credit",
+                    "account_balance_wallet",
+                    "admin:ledger_creditgrant_changelist",
+                ),
                 ("Alerts", "notifications", "admin:alerts_crossing_changelist"),
                 ("Webhooks", "webhook", "admin:alerts_endpoint_changelist"),
                 ("Alert deliveries", "outbox", "admin:alerts_delivery_changelist"),

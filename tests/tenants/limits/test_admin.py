@@ -6,11 +6,16 @@ import pytest
 from django.contrib.messages import get_messages
 from django.test import Client
 
+from kit.money import format_picos
+from metering.ledger.services import grant_credit
+from metering.usage.selectors import database_now
 from tenants import services
 from tenants.models import Budget, Plan, Quota, RateLimit, Tenant
 from tests.admin import action, confirm, page, signed_in, submit, words
 from tests.factories.limits import make_budget, make_plan, make_quota, make_rate_limit
+from tests.factories.pricing import make_price
 from tests.factories.tenants import default_project, make_key, make_tenant
+from tests.factories.usage import Use, commit, make_epoch
 
 PLAN = "tenants_plan"
 FLOW, QUOTA, BUDGET = "tenants_ratelimit", "tenants_quota", "tenants_budget"
@@ -166,6 +171,30 @@ def test_the_limits_in_effect_stand_on_the_pages_of_whom_they_hold_for(
         assert ("stops, warns at 80 %" in said) is (count > 1)
         assert ("set by operators" in said) is (count > 1)
     assert page(QUOTA, "change", lower.pk).encode() in response.content
+
+
+def test_what_is_used_of_limits_and_credit_stands_beside_them(admin: Client) -> None:
+    tenant = make_tenant(payment_mode="prepaid")
+    key = make_key(tenant=tenant).row
+    now = database_now()
+    grant_credit(
+        tenant=tenant,
+        now=now,
+        source="top_up",
+        amount_picos=100 * 10**12,
+        reference="a",
+        expires_at=dt.datetime(2099, 1, 1, tzinfo=dt.UTC),
+    )
+    make_quota(100, api_key=key, unit="output_tokens", window="forever")
+    use = Use(make_price(), tenant.pk, key.project_id, key.pk, now)
+    (event,) = commit(make_epoch(started_at=now), use)
+    left = format_picos(100 * 10**12 - event.charge_picos)
+    response = admin.get(page("tenants_apikey", "change", key.pk))
+    said = words(response.content)
+    assert f"Pays from credit: {left} USD left of 100.00 USD." in said
+    assert f"Next to expire: {left} USD on 2099-01-01 00:00 UTC" in said
+    assert "50 used; 50 left" in said
+    assert b'value="50" aria-label="output tokens in all, used"' in response.content
 
 
 def test_without_limits_the_page_says_so(admin: Client) -> None:
