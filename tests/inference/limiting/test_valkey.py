@@ -172,6 +172,9 @@ async def test_a_cancelled_take_is_given_back(connect: Connect, store: Store) ->
         task.cancel()
         with pytest.raises(asyncio.CancelledError):
             await task
+    # What was taken and then what was given back: nothing else is under way any more.
+    await answered(limiter)
+    await answered(limiter)
     # And one whose answer is there, but which has not been told of it yet.
     task = asyncio.create_task(limiter.take(new_id(), charges))
     asyncio.get_running_loop().call_soon(cancel_once_answered, task, limiter)
