@@ -38,8 +38,6 @@ from metering.intake.liveness import Liveness
 from metering.intake.prices import PriceList
 
 HEARTBEAT_S = 0.25
-# Of so many heartbeats one counts the gateways that live.
-COUNTED_EACH = 8
 # How long a stopping process waits for a database that is away.
 FLUSH_PATIENCE_S = 30.0
 _HEARTBEAT = "heartbeat"
@@ -76,9 +74,6 @@ class IntakeMeter:
         self.prices = PriceList()
         self.admitted = 0
         self.voided = 0
-        # Of all gateways of the installation, this one included, as counted lately.
-        self.live_gateways = 1
-        self._beats = 0
         self._open: dict[UUID, int] = {}
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: AsyncConnection | None = None
@@ -273,8 +268,3 @@ class IntakeMeter:
         self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())
         self.liveness.answered(_HEARTBEAT)
         self._first_beat.set()
-        if self._beats % COUNTED_EACH == 0:
-            cursor = await self._heart.execute(statements.LIVE_GATEWAYS)
-            counted = await cursor.fetchone()
-            self.live_gateways = max(1, counted[0] if counted else 1)
-        self._beats += 1

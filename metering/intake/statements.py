@@ -50,12 +50,6 @@ WHERE id = %(epoch_id)s AND state = 'open'
 RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
 """
 
-# How many gateways share what is to be shared. Silent ones are closed in time.
-LIVE_GATEWAYS = """
-SELECT count(*) FROM usage_epoch
-WHERE state = 'open' AND heartbeat_at > clock_timestamp() - interval '5 seconds'
-"""
-
 EPOCH_STATE = "SELECT state, last_seq FROM usage_epoch WHERE id = %(epoch_id)s"
 
 KNOWN_EVENTS = """

@@ -49,9 +49,9 @@ from inference.routing.limits import LimitsInForce
 from inference.routing.router import RoundRobin
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
-from kit.postgres import follow
+from kit.postgres import Refresh, follow
 from kit.secrets import Purpose, derive
-from metering.intake import prices
+from metering.intake import broker, prices
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
 from metering.intake.peers import Peers
@@ -194,26 +194,17 @@ class GatewayProcess:
         """Serve until a signal, then leave nothing uncommitted."""
         listener = listening_socket(self._settings.host, self._settings.port)
         followers = [
-            asyncio.create_task(
-                follow(
-                    self._database.direct_url,
-                    name=f"{self._settings.gateway_name} snapshot",
-                    channel=routing.CHANNEL,
-                    refresh=self._refresh_snapshot,
-                    poll_s=routing.POLL_S,
-                )
+            self._follow(
+                "snapshot", routing.CHANNEL, self._refresh_snapshot, routing.POLL_S
             ),
-            asyncio.create_task(
-                follow(
-                    self._database.direct_url,
-                    name=f"{self._settings.gateway_name} prices",
-                    channel=prices.CHANNEL,
-                    refresh=self.meter.prices.reload,
-                    poll_s=prices.POLL_S,
-                )
+            self._follow(
+                "prices", prices.CHANNEL, self.meter.prices.reload, prices.POLL_S
             ),
+            self._follow(
+                "budgets", broker.CHANNEL, self.meter.leases.recalled, broker.POLL_S
+            ),
+            asyncio.create_task(self.rates.renew(), name="slots"),
         ]
-        followers.append(asyncio.create_task(self.rates.renew(), name="slots"))
         starting = asyncio.create_task(self.meter.start())
         try:
             await self.server.serve(sockets=[listener])
@@ -235,6 +226,18 @@ class GatewayProcess:
             "prices": self.meter.prices.is_loaded,
             "serving": not self.server.is_draining,
         }
+
+    def _follow(
+        self, name: str, channel: str, refresh: Refresh, poll_s: float
+    ) -> "asyncio.Task[None]":
+        following = follow(
+            self._database.direct_url,
+            name=f"{self._settings.gateway_name} {name}",
+            channel=channel,
+            refresh=refresh,
+            poll_s=poll_s,
+        )
+        return asyncio.create_task(following, name=name)
 
     async def _refresh_snapshot(self, connection: AsyncConnection) -> None:
         """Follow the control side; load a tokenizer before a request can need it.
