@@ -34,6 +34,7 @@ from metering.intake import lease_statements as statements
 from metering.intake.claims import Answer, Claim, Part, Standing
 from metering.intake.holds import FREE_HOLD, BudgetHold, wished
 from metering.intake.leases import LeaseBook
+from metering.intake.statements import TERMINATE
 from metering.intake.windows import KnownWindow, WindowBook
 
 CHANNEL = "tollgate_budgets"
@@ -78,6 +79,7 @@ class LeaseBroker:
     )
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: AsyncConnection | None = None
+    _old_pid: int | None = None
     _beaten_at: float = 0.0
     _is_recalled: bool = False
     _pruned_at: float = 0.0
@@ -239,7 +241,8 @@ class LeaseBroker:
         elapsed = now - self._beaten_at
         if elapsed >= BEAT_S or self._is_recalled:
             self._beaten_at, self._is_recalled = now, False
-            await self._beat(elapsed)
+            # What is taken between two recalls says little about the rate of use.
+            await self._beat(max(elapsed, BEAT_S))
             self._look_ahead(now)
         if asked := self.book.needs():
             await self._grant(asked)
@@ -271,15 +274,19 @@ class LeaseBroker:
                 future.set_result(None)
 
     async def _grant(self, asked: Mapping[int, tuple[int, int]]) -> None:
+        epoch_id = self.epoch_id()
         rows = await self._all(
             statements.GRANT,
             {
-                "epoch_id": self.epoch_id(),
+                "epoch_id": epoch_id,
                 "ids": list(asked),
                 "leasts": [str(least) for least, _ in asked.values()],
                 "wants": [str(want) for _, want in asked.values()],
             },
         )
+        if epoch_id != self.epoch_id():
+            # It was closed meanwhile, and with it went what was granted.
+            return
         self.stats.grants += len(rows)
         standings = {
             row[0]: Standing(
@@ -295,20 +302,27 @@ class LeaseBroker:
     async def _beat(self, seconds: float) -> None:
         """Tell what is used, hear what is recalled, give back what is idle."""
         self.book.measure()
-        leases = list(self.book.leases.values())
+        known = self.book.known()
         back: dict[int, int] = {}
-        if leases:
+        if known:
+            epoch_id = self.epoch_id()
             rows = await self._all(
                 statements.BEAT,
                 {
-                    "epoch_id": self.epoch_id(),
-                    "ids": [lease.window_id for lease in leases],
-                    "used": [str(lease.used) for lease in leases],
+                    "epoch_id": epoch_id,
+                    "ids": list(known),
+                    "amounts": [str(amount) for amount in known.values()],
+                    "used": [str(self.book.leases[each].used) for each in known],
                 },
             )
+            if epoch_id != self.epoch_id():
+                return
             now_us = self.now_us()
             for window_id, amount, recalled_us in rows:
-                if beyond := self.book.compare(window_id, int(amount)):
+                beyond = self.book.compare(
+                    window_id, int(amount), known=known[window_id]
+                )
+                if beyond:
                     self.stats.mended += 1
                     back[window_id] = beyond
                 if self.book.recall(window_id, recalled_us=recalled_us, now_us=now_us):
@@ -348,9 +362,14 @@ class LeaseBroker:
 
     async def _all(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
         if self._connection is None or self._connection.closed:
-            self._connection = await connect(
-                self.url, name=f"{self.name} leases", options=_PATIENCE
-            )
+            name = f"{self.name} leases"
+            self._connection = await connect(self.url, name=name, options=_PATIENCE)
+            if self._old_pid is not None:
+                # What was asked there may be done yet: wait until it is, or never will.
+                await self._connection.execute(
+                    TERMINATE, {"pid": self._old_pid, "name": name}
+                )
+            self._old_pid = self._connection.info.backend_pid
         cursor = await self._connection.execute(statement, values)
         return await cursor.fetchall()
 

@@ -42,6 +42,9 @@ class Lease:
     taken: int = 0
     used_at_us: int = 0
     recalled_us: int = 0
+    # Whether what is free goes back at the next look, wished for or not.
+    is_recalled: bool = False
+    # How often in a row the database had less of it than is known here.
     disagreed: int = 0
     # Whether something was asked of the database since the last look.
     is_moving: bool = False

@@ -7,6 +7,7 @@ who stops waiting takes its wish back. Owns nothing: claims and wishes are the b
 import asyncio
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from kit.contracts import BudgetPlace, TokenCounts
 from metering.intake.claims import Answer, Claim, Wish
@@ -89,11 +90,9 @@ class BudgetHold:
             until_us=self.now_us() + EXTENSION_US,
             now_us=self.now_us,
             wanted=self.wanted,
+            held=partial(self._note, counts),
         )
-        if outcome.answer is not Answer.HELD:
-            return False
-        self._note(counts)
-        return True
+        return outcome.answer is Answer.HELD
 
     def handed_over(self, counts: TokenCounts) -> None:
         """Note what the client has."""
@@ -119,7 +118,7 @@ class BudgetHold:
             self.claim.is_exact = True
 
 
-async def wished(
+async def wished(  # noqa: PLR0913 - all of it is one wish
     book: LeaseBook,
     *,
     claim: Claim,
@@ -129,11 +128,19 @@ async def wished(
     until_us: int,
     now_us: Callable[[], int],
     wanted: Callable[[], None],
+    held: Callable[[], None] | None = None,
 ) -> WishOutcome:
-    """Wait until a claim holds one of these outputs, or never will."""
-    future: asyncio.Future[WishOutcome] = asyncio.get_running_loop().create_future()
+    """Wait until a claim holds one of these outputs, or never will.
+
+    `held` is called in the moment in which it does: before whoever waits is told, what
+    is held could be recalled from it.
+    """
+    loop = asyncio.get_running_loop()
+    future: asyncio.Future[WishOutcome] = loop.create_future()
 
     def answered(answer: Answer, place: BudgetPlace | None) -> None:
+        if answer is Answer.HELD and held is not None:
+            held()
         if not future.done():
             future.set_result(WishOutcome(answer, place))
 
@@ -141,7 +148,12 @@ async def wished(
     book.wish(wish, now_us=now_us())
     if not future.done():
         wanted()
+    # Patience ends also while the database takes its time to answer.
+    late = loop.call_later(
+        (until_us - now_us()) / 1_000_000, lambda: book.serve(now_us=now_us())
+    )
     try:
         return await future
     finally:
+        late.cancel()
         book.withdraw(wish, now_us=now_us())

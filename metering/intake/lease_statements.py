@@ -2,11 +2,11 @@
 
 OPEN = """
 SELECT number, window_id, starts_us, ends_us FROM budgets_open(
-    %(tenants)s::bigint[], %(levels)s::text[], %(holders)s::bigint[],
+    %(tenants)b::bigint[], %(levels)s::text[], %(holders)s::bigint[],
     %(kinds)s::text[], %(units)s::text[], %(windows)s::text[], %(models)s::text[],
     ARRAY(
         SELECT to_timestamp(instant / 1000000.0)
-        FROM unnest(%(instants_us)s::bigint[])
+        FROM unnest(%(instants_us)b::bigint[])
             WITH ORDINALITY AS asked (instant, number)
         ORDER BY asked.number
     )
@@ -16,17 +16,18 @@ SELECT number, window_id, starts_us, ends_us FROM budgets_open(
 # Amounts travel as text: those of some currencies are larger than a bigint.
 GRANT = """
 SELECT window_id, granted, in_force, posted, used_elsewhere FROM budgets_grant(
-    %(epoch_id)s, %(ids)s::bigint[], %(leasts)s::text[]::numeric[],
+    %(epoch_id)s, %(ids)b::bigint[], %(leasts)s::text[]::numeric[],
     %(wants)s::text[]::numeric[]
 )
 """
 
 RETURN = """
-SELECT budgets_return(%(epoch_id)s, %(ids)s::bigint[], %(amounts)s::text[]::numeric[])
+SELECT budgets_return(%(epoch_id)s, %(ids)b::bigint[], %(amounts)s::text[]::numeric[])
 """
 
 BEAT = """
 SELECT window_id, amount, recalled_us FROM budgets_beat(
-    %(epoch_id)s, %(ids)s::bigint[], %(used)s::text[]::numeric[]
+    %(epoch_id)s, %(ids)b::bigint[], %(amounts)s::text[]::numeric[],
+    %(used)s::text[]::numeric[]
 )
 """

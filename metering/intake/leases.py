@@ -6,10 +6,11 @@ back; of it `held` belongs to open requests and the rest is free. What nobody ca
 at once waits as a wish: extensions before admissions, oldest first, and nobody passes
 a wish that waits for the same lease.
 
-Failure: a database that disagrees about a lease's amount is believed, once it has done
-so twice while nothing was under way. Owns: leases, holds and wishes.
+Failure: what the database has beyond what is known here goes back; that it has less is
+believed once it said so twice while nothing was under way. Owns: leases, holds, wishes.
 """
 
+import enum
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
@@ -21,6 +22,14 @@ from metering.intake.claims import Answer, Claim, Lease, Part, Standing, Wish
 IDLE_US = 3_000_000
 # A lease that holds nothing is forgotten after this long.
 FORGOTTEN_US = 60_000_000
+
+
+class _Tried(enum.Enum):
+    """What came of trying to serve a wish; freed: it held more of some lease before."""
+
+    LACKING = enum.auto()
+    HELD = enum.auto()
+    FREED = enum.auto()
 
 
 @dataclass(slots=True)
@@ -53,7 +62,8 @@ class LeaseBook:
             more = need - part.held
             if more > 0 and (part.lease.waiting or more > part.lease.free):
                 return False
-        self._hold(claim, prompt_tokens, output_tokens, needs, now_us=now_us)
+        if self._hold(claim, prompt_tokens, output_tokens, needs, now_us=now_us):
+            self.serve(now_us=now_us)
         return True
 
     def wish(self, wish: Wish, *, now_us: int) -> None:
@@ -167,13 +177,9 @@ class LeaseBook:
 
     def serve(self, *, now_us: int) -> None:
         """Answer the wishes that what is free serves, in their order."""
-        blocked: set[Lease] = set()
-        for wish in list(self.wishes):
-            if not self._try(wish, blocked, now_us=now_us):
-                if wish.until_us <= now_us:
-                    self._answer(wish, Answer.LATE, self._lacking(wish))
-                    continue
-                blocked.update(part.lease for part in wish.claim.parts)
+        while self._serve(now_us=now_us):
+            # Served, a wish may free something that one before it waits for.
+            pass
 
     def recall(self, window_id: int, *, recalled_us: int, now_us: int) -> bool:
         """Take back what open streams of a window hold ahead of what they have.
@@ -192,6 +198,7 @@ class LeaseBook:
                     if part.lease is lease:
                         self._shrink(claim, now_us=now_us)
         lease.used_at_us = 0
+        lease.is_recalled = True
         self.serve(now_us=now_us)
         return True
 
@@ -205,8 +212,11 @@ class LeaseBook:
             # It follows a rise at once, and a fall within a few looks.
             lease.burn = max(rate, 0.7 * lease.burn + 0.3 * rate)
             lease.taken = 0
-            if lease.waiting:
+            # Two processes might each wait for what the other keeps: what is recalled
+            # goes back all the same, and is asked for as a whole.
+            if lease.waiting and not lease.is_recalled:
                 continue
+            lease.is_recalled = False
             idle_us = now_us - lease.used_at_us
             if idle_us > IDLE_US:
                 lease.burn = 0.0
@@ -221,32 +231,48 @@ class LeaseBook:
                 del self.leases[lease.window_id]
         return back
 
-    def compare(self, window_id: int, amount: int) -> int:
-        """Hold a lease against the database's; return what to give back of it.
+    def known(self) -> dict[int, int]:
+        """Return what the database should have as each lease, or more than it has.
 
-        What an answer that got lost has granted is given back, what it has taken is
-        missed here.
+        Less, once a commit was made that is not known of here.
+        """
+        return {
+            window_id: lease.amount + lease.settling
+            for window_id, lease in self.leases.items()
+        }
+
+    def compare(self, window_id: int, amount: int, *, known: int) -> int:
+        """Hold the database's amount against what was known when it was asked.
+
+        Return what to give back: an answer that got lost may have granted it.
         """
         lease = self.leases.get(window_id)
         if lease is None:
-            return amount
-        beyond = amount - lease.amount - lease.settling
-        if lease.is_moving or beyond == 0:
+            return 0
+        beyond = amount - known
+        if beyond > 0:
+            # There a lease ends at nothing, even if more of it was used.
+            forgiven = min(beyond, max(-lease.amount, 0))
+            lease.amount += forgiven
+            lease.disagreed = 0
+            return beyond - forgiven
+        if beyond == 0 or lease.is_moving or lease.settling:
             lease.is_moving, lease.disagreed = False, 0
             return 0
         lease.disagreed += 1
-        if lease.disagreed < 2:
-            return 0
-        lease.disagreed = 0
-        if beyond < 0:
+        if lease.disagreed == 2:
+            lease.disagreed = 0
             lease.amount += beyond
-            return 0
-        return beyond
+        return 0
 
     def give_up(self) -> None:
-        """Answer every wish: nothing can be asked of the database now."""
+        """Admit nobody who waits: nothing can be asked of the database now.
+
+        What runs already has longer patience than the database may need.
+        """
         for wish in list(self.wishes):
-            self._answer(wish, Answer.LATE, None)
+            if not wish.is_extension:
+                self._answer(wish, Answer.LATE, None)
 
     def forget(self) -> None:
         """Note that every lease is gone: whoever closed the epoch gave them back."""
@@ -254,7 +280,22 @@ class LeaseBook:
             lease.amount = lease.settling = 0
             lease.is_moving = True
 
-    def _try(self, wish: Wish, blocked: set[Lease], *, now_us: int) -> bool:
+    def _serve(self, *, now_us: int) -> bool:
+        """Go through the wishes once; tell whether to do so again."""
+        blocked: set[Lease] = set()
+        for wish in list(self.wishes):
+            tried = self._try(wish, blocked, now_us=now_us)
+            if tried is _Tried.FREED:
+                return True
+            if tried is _Tried.HELD:
+                continue
+            if wish.until_us <= now_us:
+                self._answer(wish, Answer.LATE, self._lacking(wish))
+            else:
+                blocked.update(part.lease for part in wish.claim.parts)
+        return False
+
+    def _try(self, wish: Wish, blocked: set[Lease], *, now_us: int) -> _Tried:
         claim = wish.claim
         for output in wish.outputs:
             needs = [
@@ -271,10 +312,12 @@ class LeaseBook:
                 )
                 for part, need in zip(claim.parts, needs, strict=True)
             ):
-                self._hold(claim, wish.prompt_tokens, output, needs, now_us=now_us)
+                is_freed = self._hold(
+                    claim, wish.prompt_tokens, output, needs, now_us=now_us
+                )
                 self._answer(wish, Answer.HELD, None)
-                return True
-        return False
+                return _Tried.FREED if is_freed else _Tried.HELD
+        return _Tried.LACKING
 
     def _hold(
         self,
@@ -284,7 +327,8 @@ class LeaseBook:
         needs: Sequence[int],
         *,
         now_us: int,
-    ) -> None:
+    ) -> bool:
+        """Make a claim hold this much; tell whether it has less of some lease then."""
         is_freed = False
         for part, need in zip(claim.parts, needs, strict=True):
             more = need - part.held
@@ -295,8 +339,7 @@ class LeaseBook:
                 part.lease.used_at_us = now_us
             is_freed |= more < 0
         claim.prompt_tokens, claim.output_tokens = prompt_tokens, output_tokens
-        if is_freed and self.wishes:
-            self.serve(now_us=now_us)
+        return is_freed
 
     def _shrink(self, claim: Claim, *, now_us: int) -> None:
         output = claim.counts.output_tokens

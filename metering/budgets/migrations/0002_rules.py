@@ -188,7 +188,8 @@ CREATE FUNCTION budgets_open(
     tenants bigint[], levels text[], holders bigint[], kinds text[], units text[],
     windows text[], models text[], at timestamptz[]
 ) RETURNS TABLE (number bigint, window_id bigint, starts_us bigint, ends_us bigint)
-LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp
+SET lock_timeout = '2s' AS $$
 #variable_conflict use_column
 DECLARE
     missing boolean;
@@ -199,7 +200,6 @@ BEGIN
     INTO missing, begun
     FROM budgets_places(tenants, levels, holders, kinds, units, windows, models, at);
     IF begun THEN
-        SET LOCAL lock_timeout = '2s';
         LOCK TABLE usage_epoch IN SHARE ROW EXCLUSIVE MODE;
     END IF;
     IF missing THEN
@@ -283,9 +283,13 @@ BEGIN
 END $$;
 """
 
+# The leases of an epoch are changed by its commits too: whoever changes several locks them
+# first, in the order of their windows.
 _RETURN = """
 CREATE FUNCTION budgets_return(leased_by bigint, ids bigint[], amounts numeric[])
 RETURNS void LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT 1 FROM budgets_lease WHERE window_id = ANY(ids) AND epoch_id = leased_by
+    ORDER BY window_id FOR NO KEY UPDATE;
     UPDATE budgets_lease lease SET amount = greatest(lease.amount - back.amount, 0)
     FROM unnest(ids, amounts) AS back (id, amount)
     WHERE lease.window_id = back.id AND lease.epoch_id = leased_by
@@ -293,15 +297,22 @@ $$;
 """
 
 # Tells how far open requests are, and asks which windows are recalled and what the
-# leases come to here.
+# leases come to here. Where less is leased than the process knew of, a commit has been
+# faster: some of the requests that it tells of are posted by now, and must not count
+# twice.
 _BEAT = """
-CREATE FUNCTION budgets_beat(leased_by bigint, ids bigint[], used_now numeric[])
-RETURNS TABLE (window_id bigint, amount numeric, recalled_us bigint)
+CREATE FUNCTION budgets_beat(
+    leased_by bigint, ids bigint[], amounts numeric[], used_now numeric[]
+) RETURNS TABLE (window_id bigint, amount numeric, recalled_us bigint)
 LANGUAGE sql SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT 1 FROM budgets_lease lease
+    JOIN unnest(ids, used_now) AS progress (id, used) ON lease.window_id = progress.id
+    WHERE lease.epoch_id = leased_by AND lease.used <> progress.used
+    ORDER BY lease.window_id FOR NO KEY UPDATE OF lease;
     UPDATE budgets_lease lease SET used = progress.used
-    FROM unnest(ids, used_now) AS progress (id, used)
+    FROM unnest(ids, amounts, used_now) AS progress (id, amount, used)
     WHERE lease.window_id = progress.id AND lease.epoch_id = leased_by
-        AND lease.used <> progress.used;
+        AND lease.amount >= progress.amount AND lease.used <> progress.used;
     SELECT place.id, coalesce(lease.amount, 0),
            coalesce(extract(epoch FROM place.recalled_at) * 1000000, 0)::bigint
     FROM budgets_window place
@@ -375,6 +386,12 @@ BEGIN
     ) sums
     WHERE place.id = sums.id AND sums.amount <> 0;
     IF spent IS NOT NULL THEN
+        PERFORM 1 FROM budgets_lease
+        WHERE epoch_id = (SELECT event.epoch_id FROM fresh event LIMIT 1)
+            AND window_id = ANY(ARRAY(
+                SELECT split_part(each, '=', 1)::bigint
+                FROM string_to_table(spent, ' ') AS each))
+        ORDER BY window_id FOR NO KEY UPDATE;
         UPDATE budgets_lease lease
         SET amount = greatest(lease.amount - part.amount, 0), used = part.used
         FROM (
@@ -392,11 +409,14 @@ CREATE TRIGGER budgets_post AFTER INSERT ON usage_event
     REFERENCING NEW TABLE AS fresh FOR EACH STATEMENT EXECUTE FUNCTION budgets_post();
 """
 
-# Whoever closes an epoch gives its leases back by that.
+# Whoever closes an epoch gives its leases back by that. A grant holds the epoch's key:
+# those under way are waited for, and none comes after.
 _CLOSE = """
 CREATE FUNCTION budgets_close_epoch() RETURNS trigger
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 BEGIN
+    PERFORM 1 FROM usage_epoch WHERE id = NEW.id FOR UPDATE;
+    PERFORM 1 FROM budgets_lease WHERE epoch_id = NEW.id ORDER BY window_id FOR UPDATE;
     DELETE FROM budgets_lease WHERE epoch_id = NEW.id;
     RETURN NULL;
 END $$;
@@ -415,7 +435,7 @@ _FUNCTIONS = {
     f"budgets_open({_ASKED})": _OPEN,
     "budgets_grant(bigint, bigint[], numeric[], numeric[])": _GRANT,
     "budgets_return(bigint, bigint[], numeric[])": _RETURN,
-    "budgets_beat(bigint, bigint[], numeric[])": _BEAT,
+    "budgets_beat(bigint, bigint[], numeric[], numeric[])": _BEAT,
     "budgets_recall(bigint)": _RECALL,
 }
 _CALLERS = {
