@@ -171,6 +171,7 @@ class BudgetShortError(Exception):
 class Hold(Protocol):
     """What one running request may use, taken from every budget that it counts towards.
 
+    Counts without a prompt say that it is not reported yet: its bound stays held.
     Settling or voiding the admission ends it.
     """
 

@@ -6,6 +6,7 @@ import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from typing import Any
 
 import httpx
 import uvloop
@@ -85,7 +86,7 @@ def epochs() -> list[Epoch]:
 
 @contextmanager
 def metered_gateway(
-    database: Database, issued: IssuedKey, **options: int
+    database: Database, issued: IssuedKey, **options: Any
 ) -> Iterator[MeteredGateway]:
     """Run a gateway process until the block ends; wait until it takes requests."""
     port = free_port()
@@ -110,10 +111,10 @@ def metered_gateway(
 
 
 async def _create(
-    database: Database, port: int, options: dict[str, int]
+    database: Database, port: int, options: dict[str, Any]
 ) -> GatewayProcess:
     return await GatewayProcess.open(
-        gateway=GatewaySettings(port=port, **options),  # type: ignore[arg-type]
+        gateway=GatewaySettings(port=port, **options),
         database=DatabaseSettings(  # type: ignore[call-arg]
             database_url=database.url_for("owner"),
             database_gateway_url=database.url_for("gateway"),

@@ -7,6 +7,7 @@ import pytest
 from openai import OpenAI
 
 from kit.contracts import BudgetPlace
+from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.limited import rate, row, slots
@@ -159,3 +160,20 @@ def _patient(gateway: RunningGateway) -> OpenAI:
         max_retries=5,
         timeout=PATIENCE_S,
     )
+
+
+def test_the_slot_is_free_while_the_tokens_are_still_counted(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    def say_nothing(side: EngineSide) -> None:
+        side.request()
+        side.wait_until_left()
+
+    gateway.limit(slots(1))
+    with scripted_engine(say_nothing) as engine:
+        raw.chat(gateway.serve(engine.url))
+        wait_until(lambda: engine.requests)
+        raw.leave()
+        wait_until(lambda: gateway.run(lambda: len(gateway.counting)) == 1)
+        assert not gateway.rates.running
+        wait_until(lambda: gateway.meter.outcomes)

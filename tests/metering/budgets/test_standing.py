@@ -9,7 +9,6 @@ from django.db import connections
 from kit.contracts import BudgetPlace
 from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator, as_tenant
-from metering.budgets.recalling import hold_credit
 from metering.budgets.selectors import Place, Standing, standing
 from metering.ledger.services import grant_credit
 from metering.usage.models import Epoch
@@ -202,10 +201,7 @@ def test_a_tenant_asks_for_itself_alone(fresh_database: object) -> None:
             make_budget(50 * UNIT, tenant=key.tenant)
             call(key)
         seen = [ask(key) for key in keys]
-        # Of whom nothing but the first function is asked.
-        other = make_tenant(payment_mode="prepaid")
-        hold_credit(tenant_id=other.pk)
-    mine = Tenant.objects.using("owner").get(pk=keys[0].tenant_id)
+    mine, other = (Tenant.objects.using("owner").get(pk=k.tenant_id) for k in keys)
     with as_tenant(mine.pk):
         found = standing(tenant=mine, api_key=keys[0], now=database_now())
         assert [each.posted for each in found.places] == [
