@@ -20,6 +20,8 @@ NOT_AUDITED = {
     "billing.invoiceline": "it is written with its invoice and never changes",
     "billing.providercustomer": "the product notes what a provider answered",
     "billing.provideroperation": "it is a record of its own of each call",
+    "budgets.lease": OF_THE_METER,
+    "budgets.window": OF_THE_METER,
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
     "ledger.account": OF_THE_LEDGER,
