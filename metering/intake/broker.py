@@ -294,6 +294,7 @@ class LeaseBroker:
                 in_force=None if row[2] is None else int(row[2]),
                 posted=int(row[3]),
                 used_elsewhere=int(row[4]),
+                until_us=row[5],
             )
             for row in rows
         }
@@ -301,6 +302,7 @@ class LeaseBroker:
 
     async def _beat(self, seconds: float) -> None:
         """Tell what is used, hear what is recalled, give back what is idle."""
+        self.book.expire(now_us=self.now_us())
         self.book.measure()
         known = self.book.known()
         back: dict[int, int] = {}

@@ -42,6 +42,8 @@ class Lease:
     taken: int = 0
     used_at_us: int = 0
     recalled_us: int = 0
+    # When the limit that it was granted under may change by itself.
+    until_us: int | None = None
     # Whether what is free goes back at the next look, wished for or not.
     is_recalled: bool = False
     # How often in a row the database had less of it than is known here.
@@ -132,3 +134,5 @@ class Standing:
     in_force: int | None
     posted: int
     used_elsewhere: int
+    # When the limit may change by itself.
+    until_us: int | None = None

@@ -15,7 +15,8 @@ SELECT number, window_id, starts_us, ends_us FROM budgets_open(
 
 # Amounts travel as text: those of some currencies are larger than a bigint.
 GRANT = """
-SELECT window_id, granted, in_force, posted, used_elsewhere FROM budgets_grant(
+SELECT window_id, granted, in_force, posted, used_elsewhere, until_us
+FROM budgets_grant(
     %(epoch_id)s, %(ids)b::bigint[], %(leasts)s::text[]::numeric[],
     %(wants)s::text[]::numeric[]
 )

@@ -165,6 +165,7 @@ class LeaseBook:
         for window_id, standing in standings.items():
             lease = self.leases[window_id]
             lease.amount += standing.granted
+            lease.until_us = standing.until_us
             lease.is_moving = True
         self.serve(now_us=now_us)
         if self.wishes:
@@ -201,6 +202,14 @@ class LeaseBook:
         lease.is_recalled = True
         self.serve(now_us=now_us)
         return True
+
+    def expire(self, *, now_us: int) -> None:
+        """Recall what was granted under a limit that may have changed by itself."""
+        for lease in list(self.leases.values()):
+            until_us = lease.until_us
+            if until_us is not None and until_us <= now_us:
+                lease.until_us = None
+                self.recall(lease.window_id, recalled_us=until_us, now_us=now_us)
 
     def look(self, seconds: float, *, now_us: int) -> dict[int, int]:
         """Judge the use since the last look; return what to give back of each lease."""

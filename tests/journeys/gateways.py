@@ -9,7 +9,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from pathlib import Path
@@ -33,6 +33,7 @@ class GatewayUnderTest:
     port: int
     log: Path
     client: httpx.Client
+    pid: int
 
     def ask(self, key: str, model: str) -> int:
         """Ask for a short answer; return the status."""
@@ -58,12 +59,17 @@ class GatewayUnderTest:
 
 @contextlib.contextmanager
 def running_gateways(
-    database: Database, folder: Path, *, count: int
+    database: Database, folder: Path, *, count: int, **settings: str
 ) -> Iterator[list[GatewayUnderTest]]:
-    """Run so many gateway processes until the block ends, ready for requests."""
+    """Run so many gateway processes until the block ends, ready for requests.
+
+    `settings` are of the environment, such as `REDIS_URL`.
+    """
     with contextlib.ExitStack() as stack:
         gateways = [
-            stack.enter_context(_running(database, folder, name=f"gateway-{number}"))
+            stack.enter_context(
+                _running(database, folder, f"gateway-{number}", settings)
+            )
             for number in range(1, count + 1)
         ]
         for gateway in gateways:
@@ -73,7 +79,7 @@ def running_gateways(
 
 @contextlib.contextmanager
 def _running(
-    database: Database, folder: Path, *, name: str
+    database: Database, folder: Path, name: str, more: Mapping[str, str]
 ) -> Iterator[GatewayUnderTest]:
     port, log = free_port(), folder / f"{name}.log"
     env = {
@@ -85,6 +91,7 @@ def _running(
         "GATEWAY_NAME": name,
         "LOG_LEVEL": "DEBUG",
         "PORT": str(port),
+        **more,
     }
     with (
         log.open("wb") as output,
@@ -100,7 +107,7 @@ def _running(
         ) as client,
     ):
         try:
-            yield GatewayUnderTest(name, port, log, client)
+            yield GatewayUnderTest(name, port, log, client, process.pid)
         finally:
             process.kill()
 

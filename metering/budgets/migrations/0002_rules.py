@@ -228,6 +228,25 @@ BEGIN
 END $$;
 """
 
+# The next instant at which the limit of a place may change without anybody's doing. Too
+# early an instant does no harm: then it is only asked again.
+_UNTIL = """
+CREATE FUNCTION budgets_until(place budgets_window, at timestamptz) RETURNS timestamptz
+LANGUAGE sql STABLE SECURITY DEFINER SET search_path = public, pg_temp AS $$
+    SELECT least(
+        (SELECT min(expires_at) FROM ledger_creditgrant
+         WHERE place.kind = 'credit' AND tenant_id = place.tenant_id
+            AND expires_at > at AND expired_at IS NULL),
+        (SELECT min(ends_at) FROM tenants_budget
+         WHERE place.kind = 'budget' AND ended_at IS NULL AND ends_at > at
+            AND (tenant_id = place.tenant_id OR plan_id IS NOT NULL)),
+        (SELECT min(ends_at) FROM tenants_quota
+         WHERE place.kind = 'quota' AND ended_at IS NULL AND ends_at > at
+            AND (tenant_id = place.tenant_id OR plan_id IS NOT NULL))
+    )
+$$;
+"""
+
 # The guard. `leased` is the sum of the leases, read once the window is locked: a lease
 # grows under that lock alone.
 _GRANT = """
@@ -235,7 +254,7 @@ CREATE FUNCTION budgets_grant(
     leased_by bigint, ids bigint[], leasts numeric[], wants numeric[]
 ) RETURNS TABLE (
     window_id bigint, granted numeric, in_force numeric, posted numeric,
-    used_elsewhere numeric
+    used_elsewhere numeric, until_us bigint
 ) LANGUAGE plpgsql SECURITY DEFINER SET search_path = public, pg_temp AS $$
 #variable_conflict use_column
 DECLARE
@@ -262,6 +281,8 @@ BEGIN
         FROM budgets_lease lease WHERE lease.window_id = asked.id;
         window_id := asked.id;
         posted := place.posted;
+        until_us := (extract(epoch FROM budgets_until(place, clock_timestamp()))
+                     * 1000000)::bigint;
         in_force := budgets_limit(place, clock_timestamp(), true);
         rest := in_force - posted - leased;
         granted := CASE
@@ -433,6 +454,7 @@ _FUNCTIONS = {
     "budgets_span(bigint, text, timestamptz)": _SPAN,
     f"budgets_places({_ASKED})": _PLACES,
     f"budgets_open({_ASKED})": _OPEN,
+    "budgets_until(budgets_window, timestamptz)": _UNTIL,
     "budgets_grant(bigint, bigint[], numeric[], numeric[])": _GRANT,
     "budgets_return(bigint, bigint[], numeric[])": _RETURN,
     "budgets_beat(bigint, bigint[], numeric[], numeric[])": _BEAT,
@@ -459,7 +481,11 @@ def _function(signature: str, sql: str) -> migrations.RunSQL:
 class Migration(migrations.Migration):
     """Put the rules beside the tables that they are about."""
 
-    dependencies = [("budgets", "0001_initial"), ("config", "0001_roles")]
+    dependencies = [
+        ("budgets", "0001_initial"),
+        ("config", "0001_roles"),
+        ("ledger", "0004_credit"),
+    ]
     operations = [
         isolate("budgets_window"),
         isolate("budgets_lease"),

@@ -21,7 +21,7 @@ from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from metering.pricing.models import PriceBookAssignment
 from metering.usage.services import renew_calendar
-from tenants.models import Budget, Quota
+from tenants.models import Budget, Quota, RateLimit
 from tests.databases import Database
 from tests.factories.control import make_model, make_replica
 from tests.factories.pricing import make_book, make_price
@@ -98,6 +98,17 @@ class Cluster:
                 }
             )
 
+    def rate(self, customer: Customer, value: int, unit: str, window: str) -> None:
+        """Give a tenant a rate limit; concurrent requests have no window."""
+        with as_operator(), atomic():
+            RateLimit.objects.create(
+                tenant_id=customer.tenant_id,
+                level="tenant",
+                unit=unit,
+                window=window,
+                value=value,
+            )
+
     def quota(self, customer: Customer, tokens: int, **fields: Any) -> Quota:
         """Give a tenant a hard quota for ever, or what `fields` say."""
         with as_operator(), atomic():
@@ -151,14 +162,16 @@ class Cluster:
 
 @contextlib.contextmanager
 def running_cluster(
-    database: Database, folder: Path, *, gateways: int = 4, **behaviour: Any
+    database: Database, folder: Path, *, gateways: int = 4, **settings: str
 ) -> Iterator[Cluster]:
     """Run an engine and so many gateway processes until the block ends."""
-    with running_simulator(**behaviour) as engine:
+    with running_simulator() as engine:
         with as_operator():
             model = make_model(name=MODEL)
             make_replica(model=model, url=engine.base_url, upstream_model="sim")
-        with running_gateways(database, folder, count=gateways) as processes:
+        with running_gateways(
+            database, folder, count=gateways, **settings
+        ) as processes:
             yield Cluster(database, processes, engine)
 
 

@@ -10,6 +10,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from tests.journeys.budgets.clients import (
+    LAG,
     Call,
     ask_all,
     received_picos,
@@ -177,7 +178,7 @@ def require_true_refusals(
     for refused in calls:
         if not (refused.is_spent and refused.status != 200):
             continue
-        until = refused.ended_at + READ_S_MAX
+        until = refused.ended_at + READ_S_MAX + 3 * LAG[0]
         used = sum(
             customer.cost(
                 prompt_tokens=call.prompt_tokens,

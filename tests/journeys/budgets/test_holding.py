@@ -1,13 +1,20 @@
 """Budgets hold on four gateway processes, to the pico, and refuse nobody too early."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from pytest_django.plugin import DjangoDbBlocker
 
 from tests.databases import cloned
+from tests.journeys.budgets.changes import (
+    ENDS_WITHIN_S,
+    charged_back,
+    expired,
+    lowered,
+)
 from tests.journeys.budgets.cluster import Cluster, running_cluster
+from tests.journeys.budgets.rollover import midnight
 from tests.journeys.budgets.scenarios import (
     ANSWERS,
     agents,
@@ -62,3 +69,14 @@ def test_agents_that_ask_for_much_and_use_little_are_never_refused(
 
 def test_streams_end_where_their_budget_ends(cluster: Cluster) -> None:
     exhausted_in_the_middle(cluster, streams=100)
+
+
+@pytest.mark.parametrize("change", [lowered, charged_back, expired])
+def test_what_may_be_spent_ends_within_a_second_when_it_is_taken_away(
+    cluster: Cluster, change: Callable[[Cluster], float]
+) -> None:
+    assert change(cluster) <= ENDS_WITHIN_S
+
+
+def test_nobody_is_refused_because_a_day_and_a_month_end(cluster: Cluster) -> None:
+    midnight(cluster, in_s=4)
