@@ -19,7 +19,7 @@ from psycopg.rows import class_row
 from kit.contracts import CountedBy, EventKind, EventStatus
 from tests.journeys.product import Product
 
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.1
 
 _EVENTS = """

@@ -13,7 +13,7 @@ from tests.engines.server_process import ServerProgram, running_servers
 
 SERVED_MODEL = "wordy"
 CONTEXT_TOKENS = 4096
-START_SECONDS = 60.0
+START_SECONDS = 240.0
 
 
 @contextmanager

@@ -34,7 +34,7 @@ from tests.engines.told_twice import Question, Told, ask_twice, questions
 from tests.journeys.product import Product, running_product
 from tests.standins.reading_proxy import Drop, Moment, Reading, reading_proxy
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
 
 TOKENIZER = "cl100k_base"
 # One call's text of random tokens, and all of them together, counted again.

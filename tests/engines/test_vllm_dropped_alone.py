@@ -27,7 +27,7 @@ from tests.journeys.dropped_calls import Call, Done, perform_all
 from tests.journeys.product import Product, running_product
 from tests.standins.reading_proxy import Drop, Farewell, Moment
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
 
 LEAVES_AFTER_PIECES = 30
 LEAVES_AFTER_MS = 400

@@ -42,7 +42,7 @@ from tests.journeys.dropped_calls import (
 from tests.journeys.product import Product, running_product
 from tests.standins.reading_proxy import Moment
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
 
 CALLS = 300
 SEED = 20_261_121

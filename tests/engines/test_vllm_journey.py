@@ -26,11 +26,11 @@ from tests.journeys.main_job import close_this_month, finance_page
 from tests.journeys.product import Product
 from tests.standins.stripe.server import StripeStandIn
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
 
 CALLS = 100
 TENANT = "demo"
-PATIENCE_SECONDS = 60.0
+PATIENCE_SECONDS = 180.0
 POLL_SECONDS = 0.25
 
 

@@ -30,7 +30,7 @@ from tests.engines.vllm_facts import ENDLESS
 from tests.engines.vllm_server import SERVED_MODEL
 from tests.journeys.product import Product, running_product
 
-pytestmark = [pytest.mark.engines, pytest.mark.timeout(600)]
+pytestmark = [pytest.mark.engines, pytest.mark.timeout(1200)]
 
 CALLS = 60
 # An engine that stalls gets few of them: then they are made again.

@@ -18,7 +18,7 @@ SERVED_MODEL = "tiny"
 CONTEXT_TOKENS = 4096
 # Enough for all calls that the journeys make at once, each with several choices.
 SEQUENCES_MAX = 48
-START_SECONDS = 240.0
+START_SECONDS = 480.0
 
 # One gigabyte of cache and one thread: enough for a model this small, and the machine
 # is left to what is being tested.

@@ -38,7 +38,7 @@ AT_ONCE = 8
 # After this nobody waits for an abort any longer: the call is judged without one, or
 # by what the engine says of it later.
 ABORT_PATIENCE_S = 2.0
-CALL_SECONDS_MAX = 60.0
+CALL_SECONDS_MAX = 180.0
 # So long that the engine is still busy when the client leaves, its turn awaited.
 DROPPED_TOKENS = 2_000
 # An event without its text, where none was seen that could be measured.
