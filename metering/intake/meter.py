@@ -165,10 +165,10 @@ class IntakeMeter:
         self._tasks = [
             asyncio.create_task(self.committer.run(), name="committer"),
             asyncio.create_task(self._beat_forever(), name="heartbeat"),
-            asyncio.create_task(self.leases.run(), name="leases"),
             asyncio.create_task(self._watch(), name="liveness"),
         ]
         await self._first_beat.wait()
+        self._tasks.append(asyncio.create_task(self.leases.run(), name="leases"))
 
     async def stop(self) -> None:
         """Commit what is queued and close the epoch, once no request runs any more."""
