@@ -264,8 +264,9 @@ DECLARE
     elsewhere numeric;
     rest numeric;
 BEGIN
-    PERFORM 1 FROM usage_epoch WHERE id = leased_by AND state = 'open' FOR KEY SHARE;
-    IF NOT FOUND THEN
+    -- A closing is waited for here, and seen by the next statement.
+    PERFORM 1 FROM usage_epoch WHERE id = leased_by FOR KEY SHARE;
+    IF NOT EXISTS (SELECT FROM usage_epoch WHERE id = leased_by AND state = 'open') THEN
         RETURN;
     END IF;
     PERFORM 1 FROM budgets_window WHERE id = ANY(ids) ORDER BY id FOR NO KEY UPDATE;
