@@ -54,6 +54,10 @@ class Store:
             assert time.monotonic() < deadline, "Valkey does not start"
             time.sleep(0.01)
 
+    def flush(self) -> None:
+        """Forget everything."""
+        self.admin.flushall()
+
     def freeze(self) -> None:
         """Stop it where it is; its connections stay."""
         self._signal(signal.SIGSTOP)

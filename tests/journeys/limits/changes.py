@@ -20,9 +20,9 @@ from kit.orm.roles import as_operator
 from metering.ledger.services import grant_credit, reverse_credit
 from tenants.models import Budget, Tenant
 from tenants.services import change_limit, set_payment_mode
-from tests.journeys.budgets.clients import Call, ask_all
-from tests.journeys.budgets.cluster import Cluster, Customer
-from tests.journeys.budgets.scenarios import require_honest_bills
+from tests.journeys.limits.clients import Call, ask_all
+from tests.journeys.limits.cluster import Cluster, Customer
+from tests.journeys.limits.scenarios import require_honest_bills
 
 STREAMS = 40
 ENDS_WITHIN_S = 1.0

@@ -11,8 +11,8 @@ from dataclasses import dataclass
 
 import psycopg
 
-from tests.journeys.budgets.clients import Call, ask_all
-from tests.journeys.budgets.cluster import Cluster, Customer
+from tests.journeys.limits.clients import Call, ask_all
+from tests.journeys.limits.cluster import Cluster, Customer
 
 CALLS = 64
 AFTERWARDS_S = 2.0

@@ -15,7 +15,7 @@ import httpx
 import orjson
 
 from inference.engines.simulator.tokens import chat_tokens, delivered_tokens
-from tests.journeys.budgets.cluster import MODEL, Cluster, Customer
+from tests.journeys.limits.cluster import MODEL, Cluster, Customer
 
 TRIES_MAX = 60
 # The longest turn of the readers' loop in the last run, in seconds.

@@ -9,14 +9,14 @@ import random
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from tests.journeys.budgets.clients import (
+from tests.journeys.limits.clients import (
     LAG,
     Call,
     ask_all,
     received_picos,
     served,
 )
-from tests.journeys.budgets.cluster import Books, Cluster, Customer
+from tests.journeys.limits.cluster import Books, Cluster, Customer
 
 ANSWERS = 37
 # How long after a token was handed over its client has surely read it.
