@@ -36,6 +36,7 @@ OWNERS_FUNCTIONS = {
     "budgets_recall_many": "operators recall those of a plan's tenants",
     "budgets_span": "the calendar, for those above",
     "budgets_places": "places and their windows, for those that open them",
+    "budgets_until": "when a limit may change by itself, for those above",
     "budgets_open": "gateways and operators open windows",
     "budgets_grant": "gateways take leases",
     "budgets_return": "gateways give leases back",
