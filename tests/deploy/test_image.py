@@ -42,7 +42,7 @@ def folder() -> Iterator[Path]:
 @pytest.fixture(scope="module")
 def built(folder: Path) -> Image:
     """Build the image."""
-    return image.build(folder, hosts=["postgres", "valkey", "web", "engine"])
+    return image.build(folder, hosts=["postgres", "valkey", "limits", "web", "engine"])
 
 
 @pytest.fixture(scope="module")
