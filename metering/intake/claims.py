@@ -58,8 +58,11 @@ class Lease:
 
     @property
     def target(self) -> int:
-        """Return what should be free at the present rate of use."""
-        return round(self.burn * AHEAD_S)
+        """Return what should be free at the present rate of use.
+
+        Before there is one: as much again as was taken, for a burst just begins.
+        """
+        return max(round(self.burn * AHEAD_S), self.taken)
 
 
 @dataclass(slots=True, eq=False)

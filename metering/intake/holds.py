@@ -16,6 +16,8 @@ from metering.intake.leases import LeaseBook
 # How much output is held ahead of what is sent: less and less as a budget runs out.
 AHEAD = (64, 32, 16, 8, 4, 2, 1, 0)
 EXTENSION_US = 10_000_000
+# The clock is the database's, and may be set back a little while somebody waits.
+LATE_EACH_S = 0.01
 
 
 class FreeHold:
@@ -135,8 +137,7 @@ async def wished(  # noqa: PLR0913 - all of it is one wish
     `held` is called in the moment in which it does: before whoever waits is told, what
     is held could be recalled from it.
     """
-    loop = asyncio.get_running_loop()
-    future: asyncio.Future[WishOutcome] = loop.create_future()
+    future: asyncio.Future[WishOutcome] = asyncio.get_running_loop().create_future()
 
     def answered(answer: Answer, place: BudgetPlace | None) -> None:
         if answer is Answer.HELD and held is not None:
@@ -148,12 +149,13 @@ async def wished(  # noqa: PLR0913 - all of it is one wish
     book.wish(wish, now_us=now_us())
     if not future.done():
         wanted()
-    # Patience ends also while the database takes its time to answer.
-    late = loop.call_later(
-        (until_us - now_us()) / 1_000_000, lambda: book.serve(now_us=now_us())
-    )
     try:
-        return await future
+        # Patience ends also while the database takes its time to answer.
+        while not future.done():
+            left_s = (until_us - now_us()) / 1_000_000
+            await asyncio.wait((future,), timeout=max(left_s, LATE_EACH_S))
+            if not future.done():
+                book.serve(now_us=now_us())
+        return future.result()
     finally:
-        late.cancel()
         book.withdraw(wish, now_us=now_us())

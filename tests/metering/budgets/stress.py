@@ -138,7 +138,7 @@ class Stress:
 
 
 def _event(chain: Chain) -> UsageEvent:
-    """Make an event of no tokens, for what is posted would end it all soon."""
+    """Make an event of one token."""
     tenant, project, key = (each.holder_id for each in chain)
     made = replace(admission(), caller=Caller(tenant, project, key, "USD"))
-    return request_event(made, replace(OUTCOME, counts=TokenCounts()))
+    return request_event(made, replace(OUTCOME, counts=TokenCounts(0, 0, 1)))

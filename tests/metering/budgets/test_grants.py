@@ -39,10 +39,13 @@ class World:
     chains: tuple[tuple[BudgetPlace, BudgetPlace, BudgetPlace], ...]
 
     def set_quota(self, what: BudgetPlace, value: int) -> None:
-        """Lower or raise a quota, as whoever does so: with a recall."""
+        """Leave so much of a quota, as whoever changes one: with a recall."""
         with session(self.database, "owner") as owner, owner.transaction():
             owner.execute(
-                "UPDATE tenants_quota SET value = %s WHERE level = %s"
+                "UPDATE tenants_quota SET value = %s + coalesce(("
+                " SELECT posted FROM budgets_window place"
+                " WHERE place.level = tenants_quota.level AND place.holder_id ="
+                " coalesce(api_key_id, project_id, tenant_id)), 0) WHERE level = %s"
                 " AND coalesce(api_key_id, project_id, tenant_id) = %s",
                 [value, what.level, what.holder_id],
             )
