@@ -14,7 +14,7 @@ import contextlib
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
-from typing import Any
+from typing import Any, LiteralString
 from uuid import UUID
 
 import psycopg
@@ -267,7 +267,7 @@ class LeaseBroker:
         now_us = self.now_us()
         for number, window_id, starts_us, ends_us in rows:
             window = KnownWindow(window_id, starts_us, ends_us)
-            self.windows.add(places[number - 1], window, now_us=now_us)
+            self.windows.add(places[int(number) - 1], window, now_us=now_us)
         for key, future in asked:
             del self._opening[key]
             if not future.done():
@@ -362,7 +362,9 @@ class LeaseBroker:
             # Until it begins nobody uses it, and it does not go back.
             following.used_at_us = before.ends_us
 
-    async def _all(self, statement: str, values: Mapping[str, Any]) -> list[Any]:
+    async def _all(
+        self, statement: LiteralString, values: Mapping[str, Any]
+    ) -> list[Any]:
         if self._connection is None or self._connection.closed:
             name = f"{self.name} leases"
             self._connection = await connect(self.url, name=name, options=_PATIENCE)
