@@ -7,6 +7,7 @@ and an alarm that never ends is no alarm.
 """
 
 from metering.reconciliation.checks import (
+    budgets,
     claims,
     epochs,
     events,
@@ -29,6 +30,8 @@ _EVENTS = (
     rollups.DAYS_JOIN,
     rollups.DAYS_ROLLED_UP,
     rollups.HOURS_ROLLED_UP,
+    budgets.WINDOWS_POSTED,
+    budgets.WINDOWS_LEASED,
 )
 _POSTINGS = (
     postings.DAYS_POSTED,

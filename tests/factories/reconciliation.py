@@ -15,6 +15,7 @@ from kit.contracts import TokenCounts
 from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator
 from metering.billing import services as billing
+from metering.budgets.recalling import hold_credit
 from metering.ledger.services import post_days
 from metering.usage.models import Epoch
 from metering.usage.services import make_partitions, roll_up
@@ -47,6 +48,8 @@ def make_books() -> None:
         epoch = make_epoch(started_at=STARTED, state="closed")
         for use in uses:
             _september(epoch, use)
+            # Of what is used for ever there is a count, from now on.
+            hold_credit(tenant_id=use.tenant_id)
         for invoice in [each.invoice for each in billing.close_due_periods(now=CLOSED)]:
             assert invoice is not None
             billing.advance_invoice(invoice=invoice, now=CLOSED)

@@ -35,7 +35,7 @@ _EPOCHS = (
     Damage(
         "an epoch deleted",
         "DELETE FROM usage_epoch",
-        {"epochs_numbered": 1},
+        {"epochs_numbered": 1, "windows_posted": 2},
         "an epoch / 14 events of none",
     ),
     Damage(
@@ -60,7 +60,7 @@ _EVENTS = (
     Damage(
         "an event deleted that nothing was made of yet",
         "DELETE FROM usage_event WHERE seq = 14",
-        {"epochs_numbered": 1, "epochs_settled": 1},
+        {"epochs_numbered": 1, "epochs_settled": 1, "windows_posted": 1},
         "#1, numbers 14 to 14: 1 events / none",
     ),
     Damage(
@@ -78,7 +78,7 @@ _EVENTS = (
     Damage(
         "an event charged to another tenant",
         f"UPDATE usage_event SET tenant_id = {_FIRST} WHERE seq = 14",
-        {"events_owned": 1},
+        {"events_owned": 1, "windows_posted": 2},
         "1 events: tenant",
     ),
     Damage(
@@ -138,14 +138,14 @@ _ROLLUPS = (
         "UPDATE usage_dayrollup SET quantity = quantity + 1, charge_picos ="
         " charge_picos + 3000000 WHERE date = '2026-10-02' AND token_class = 1"
         f" AND tenant_id = {_FIRST}",
-        {"days_rolled_up": 1, "days_posted": 1},
+        {"days_rolled_up": 1, "days_posted": 1, "windows_posted": 1},
         "input: 1234567 for 3703701000000 picos / 1234568 for 3703704000000 picos",
     ),
     Damage(
         "a rollup changed that is not posted",
         "UPDATE usage_dayrollup SET charge_picos = charge_picos + 1"
         f" WHERE date = '2026-10-05' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"days_rolled_up": 1},
+        {"days_rolled_up": 1, "windows_posted": 1},
         "input: 1234567 for 3703701000000 picos / 1234567 for 3703701000001 picos",
     ),
     Damage(
@@ -233,6 +233,42 @@ _POSTINGS = (
         " / 2 claims",
     ),
 )
+_CREDIT = f"(SELECT min(id) FROM budgets_window WHERE tenant_id = {_FIRST})"
+_BUDGETS = (
+    Damage(
+        "more posted than was used",
+        f"UPDATE budgets_window SET posted = posted + 1 WHERE id = {_CREDIT}",
+        {"windows_posted": 1},
+        ": credit of tenant",
+    ),
+    Damage(
+        "an event that was not posted",
+        "UPDATE usage_event SET charge_picos = charge_picos + 1 WHERE seq = 14",
+        {"windows_posted": 1, "events_rated": 1},
+        ": credit of tenant",
+    ),
+    Damage(
+        "less than nothing posted",
+        f"UPDATE budgets_window SET posted = -1 WHERE id = {_CREDIT}",
+        {"windows_leased": 1, "windows_posted": 1},
+        "nothing below zero / -1 posted",
+    ),
+    Damage(
+        "a lease of a closed epoch",
+        "INSERT INTO budgets_lease (window_id, epoch_id, tenant_id, amount, used)"
+        f" SELECT {_CREDIT}, id, {_FIRST}, 7, 0 FROM usage_epoch",
+        {"windows_leased": 1},
+        "no lease of a closed epoch / 7 leased",
+    ),
+    Damage(
+        "a lease of no epoch, below zero",
+        "ALTER TABLE budgets_lease DROP CONSTRAINT budget_lease_not_negative;"
+        " INSERT INTO budgets_lease (window_id, epoch_id, tenant_id, amount, used)"
+        f" VALUES ({_CREDIT}, 99, {_FIRST}, -7, 0)",
+        {"windows_leased": 2},
+        "nothing below zero / -7 leased, 0 used",
+    ),
+)
 
 
 @pytest.mark.parametrize("damage", _EPOCHS, ids=str)
@@ -252,4 +288,9 @@ def test_damage_to_rollups(books: Database, damage: Damage) -> None:
 
 @pytest.mark.parametrize("damage", _POSTINGS, ids=str)
 def test_damage_to_postings(books: Database, damage: Damage) -> None:
+    require_seen(books, damage)
+
+
+@pytest.mark.parametrize("damage", _BUDGETS, ids=str)
+def test_damage_to_budgets(books: Database, damage: Damage) -> None:
     require_seen(books, damage)
