@@ -7,7 +7,8 @@ until it noticed, which is bounded.
 
 On a machine that is busy elsewhere an answer may have ended before its client has left,
 or before the engine could be told. That call shows nothing of stopping: it is judged
-like any other, and a call of its kind is made again.
+like any other, and a call of its kind is made again. So is one that was refused because
+its bill could not be written in time, and that costs nothing.
 """
 
 from __future__ import annotations
@@ -34,6 +35,7 @@ from tests.journeys.dropped_bills import (
 )
 from tests.journeys.dropped_calls import (
     NOT_STOPPED,
+    REFUSED,
     Call,
     Done,
     perform_all,
@@ -69,8 +71,12 @@ class Account:
 
     @property
     def cut(self) -> list[Done]:
-        """Return the calls whose engine had not said all when their client left."""
-        return [each.done for each in self.judged if not each.done.is_read_to_the_end]
+        """Return the calls of which nobody may have heard all that the engine said."""
+        return [
+            each.done
+            for each in self.judged
+            if not each.done.is_read_to_the_end or each.done.is_refused
+        ]
 
     @property
     def billed_output(self) -> int:
@@ -117,7 +123,8 @@ class Account:
             choices = done.call.choices
             most += tokens * choices
             begun = len(done.reading.received.running)
-            least += tokens * (choices if done.is_read_to_the_end else begun)
+            is_whole = done.is_read_to_the_end and not done.is_refused
+            least += tokens * (choices if is_whole else begun)
         return least, most
 
     @property
@@ -149,8 +156,9 @@ class Run:
     outcomes: list[Done]
     account: Account
     figures: str
-    # Of those that were to be stopped, in the end: those that were, those never.
+    # Of those that were to be stopped: those that were.
     stopped: list[Judged]
+    # Of the last that were made: those that were to be stopped or answered, and not.
     late: list[Judged]
 
 
@@ -180,6 +188,7 @@ async def _run(product: Product, facts: VllmFacts) -> Run:
         judged = judge(outcomes, billed_requests(product), facts)
         stopped, late = _were_stopped(judged, facts)
         latest = {call.number for call in calls}
+        late += [each for each in judged if each.done.is_refused]
         late = [each for each in late if each.done.call.number in latest]
         if not late or len(late) > LATE_MAX:
             break
@@ -189,7 +198,8 @@ async def _run(product: Product, facts: VllmFacts) -> Run:
             for number, each in enumerate(late, start=len(outcomes))
         ]
     account = Account(facts.engine.counters() - before, judged, facts)
-    figures = "\n".join((table(judged, facts), "", *account.lines()))
+    again = f"\nmade again: {len(outcomes) - CALLS}"
+    figures = "\n".join((table(judged, facts), again, "", *account.lines()))
     return Run(outcomes, account, figures, stopped, late)
 
 
@@ -222,6 +232,7 @@ def _were_stopped(
         if (drop := each.done.call.drop) is not None
         and drop.moment is not Moment.AFTER_DONE
         and each.done.call.is_long
+        and not each.done.is_refused
     ]
     ids = facts.stopped()
     stopped = [each for each in to_stop if each.request_id in ids]
@@ -257,7 +268,7 @@ def test_every_bill_is_within_what_was_received_and_what_lay_in_the_sockets(
         f"{each.done.call}: {fault}"
         for each in run.account.judged
         for fault in each.faults
-        if fault != NOT_STOPPED
+        if fault not in {NOT_STOPPED, REFUSED}
     ]
     assert not faults, "\n".join(faults)
 
@@ -274,7 +285,8 @@ def test_a_third_was_dropped(run: Run) -> None:
 
 def test_what_was_read_to_the_end_is_what_the_engine_reported(run: Run) -> None:
     for each in run.account.judged:
-        if each.done.is_read_to_the_end and each.billed is not None:
+        is_whole = each.done.is_read_to_the_end and not each.done.is_refused
+        if is_whole and each.billed is not None:
             assert each.billed.counted_by is CountedBy.ENGINE
             assert each.billed.generated_tokens == each.billed.output_tokens
 
@@ -291,6 +303,9 @@ def test_every_prompt_that_the_engine_counted_is_explained(run: Run) -> None:
 
 def test_the_engine_stopped_what_nobody_waited_for(run: Run) -> None:
     """Every kind of call that was to be stopped was, if not the first time."""
-    late = "\n".join(str(each.done.call) for each in run.late)
-    assert not run.late, f"{len(run.late)} were not stopped:\n{late}"
+    late = "\n".join(
+        f"{each.done.call}: status {each.done.reading.received.status}, {each.faults}"
+        for each in run.late
+    )
+    assert not run.late, f"{len(run.late)} were not stopped or answered:\n{late}"
     assert len(run.stopped) > CALLS // 6

@@ -44,6 +44,7 @@ DROPPED_TOKENS = 2_000
 # An event without its text, where none was seen that could be measured.
 EVENT_BYTES_MIN = 150
 NOT_STOPPED = "the engine was not stopped"
+REFUSED = "it was refused, and nothing billed"
 SLOW = Habits(receive_bytes=1, read_bytes=512, pause_s=0.02)
 
 
@@ -141,6 +142,11 @@ class Done:
     def is_read_to_the_end(self) -> bool:
         """Tell whether the client has all there was."""
         return self.reading.received.is_complete or self.reading.received.is_done
+
+    @property
+    def is_refused(self) -> bool:
+        """Tell whether the gateway answered that it could not, as is not charged."""
+        return self.reading.received.status >= httpx.codes.INTERNAL_SERVER_ERROR
 
 
 @dataclass(frozen=True, slots=True)
@@ -307,6 +313,9 @@ def in_sockets_max(done: Done, engine: EngineFacts) -> int:
 def faults_of(done: Done, billed: Billed | None, engine: EngineFacts) -> list[str]:
     """Say what is wrong with the bill of one call; nothing where nothing is."""
     call, received = done.call, engine.tokens(done.reading.received)
+    if done.is_refused:
+        charged = billed.prompt_tokens + billed.output_tokens if billed else 0
+        return [f"it was refused, and billed {charged}" if charged else REFUSED]
     if billed is None:
         left_early = call.drop is not None and call.drop.moment is Moment.BEFORE_HEAD
         return [] if left_early and not received else ["there is no event"]
