@@ -11,12 +11,8 @@ def amount_of(place: BudgetPlace, price: LinearPrice, counts: TokenCounts) -> in
     """Return what these counts come to, exactly as an event of them would."""
     if place.kind != "quota":
         return charge_picos(price, counts)
-    if place.unit == "output_tokens":
-        return counts.output_tokens
     prompt = counts.input_tokens + counts.cached_input_tokens
-    if place.unit == "input_tokens":
-        return prompt
-    return prompt + counts.output_tokens
+    return _counted(place.unit, prompt, counts.output_tokens)
 
 
 def bound_of(
@@ -26,15 +22,22 @@ def bound_of(
     if place.kind != "quota":
         dearest = max(price.input_picos, price.cached_input_picos)
         return prompt_tokens * dearest + output_tokens * price.output_picos
-    return amount_of(
-        place,
-        price,
-        TokenCounts(input_tokens=prompt_tokens, output_tokens=output_tokens),
-    )
+    return _counted(place.unit, prompt_tokens, output_tokens)
 
 
-def per_output_token(place: BudgetPlace, price: LinearPrice) -> int:
-    """Return what one more token of output comes to."""
+def floor_of(
+    place: BudgetPlace, price: LinearPrice, *, prompt_tokens: int, output_tokens: int
+) -> int:
+    """Return the least that they come to, whatever share turns out to be cached."""
     if place.kind != "quota":
-        return price.output_picos
-    return 0 if place.unit == "input_tokens" else 1
+        cheapest = min(price.input_picos, price.cached_input_picos)
+        return prompt_tokens * cheapest + output_tokens * price.output_picos
+    return _counted(place.unit, prompt_tokens, output_tokens)
+
+
+def _counted(unit: str, prompt_tokens: int, output_tokens: int) -> int:
+    if unit == "output_tokens":
+        return output_tokens
+    if unit == "input_tokens":
+        return prompt_tokens
+    return prompt_tokens + output_tokens

@@ -4,11 +4,11 @@ Plain data of `metering.intake.leases`, with the arithmetic of one claim at one 
 """
 
 import enum
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
 from kit.contracts import BudgetPlace, LinearPrice, TokenCounts
-from metering.intake.amounts import amount_of, bound_of
+from metering.intake.amounts import bound_of, floor_of
 
 # What a lease is to last for at the present rate of use, so that few requests wait.
 AHEAD_S = 1.0
@@ -90,6 +90,8 @@ class Claim:
     is_exact: bool = False
     is_shrinkable: bool = True
     counts: TokenCounts = field(default_factory=TokenCounts)
+    # Those that `used` of the parts was last found of.
+    measured: TokenCounts | None = None
 
     def need(self, part: Part, prompt_tokens: int, output_tokens: int) -> int:
         """Return what this much comes to at one place, at the most."""
@@ -103,13 +105,24 @@ class Claim:
     def used(self, part: Part) -> int:
         """Return the least that it has used, whatever share turns out to be cached."""
         counts = self.counts
-        prompt = counts.input_tokens + counts.cached_input_tokens
-        place, price = part.lease.place, self.price
-        output = counts.output_tokens
-        return min(
-            amount_of(place, price, TokenCounts(prompt, 0, output)),
-            amount_of(place, price, TokenCounts(0, prompt, output)),
+        return floor_of(
+            part.lease.place,
+            self.price,
+            prompt_tokens=counts.input_tokens + counts.cached_input_tokens,
+            output_tokens=counts.output_tokens,
         )
+
+
+@dataclass(frozen=True, slots=True)
+class Standing:
+    """How a window stood when a grant was asked of it; no limit means no bound."""
+
+    granted: int
+    in_force: int | None
+    posted: int
+    used_elsewhere: int
+    # When the limit may change by itself.
+    until_us: int | None = None
 
 
 @dataclass(slots=True, eq=False)
@@ -128,14 +141,36 @@ class Wish:
         """Put extensions before admissions, and the oldest first."""
         return not self.is_extension, self.claim.since_us
 
+    def more(self, part: Part, output_tokens: int) -> int:
+        """Return what it takes beyond what is held, with so much output."""
+        need = self.claim.need(part, self.prompt_tokens, output_tokens)
+        return need - part.held
 
-@dataclass(frozen=True, slots=True)
-class Standing:
-    """How a window stood when a grant was asked of it; no limit means no bound."""
+    def lacking(self) -> BudgetPlace | None:
+        """Return the first place where not even the least is free."""
+        for part in self.claim.parts:
+            if self.more(part, self.outputs[-1]) > part.lease.free:
+                return part.lease.place
+        return None
 
-    granted: int
-    in_force: int | None
-    posted: int
-    used_elsewhere: int
-    # When the limit may change by itself.
-    until_us: int | None = None
+    def spent_at(self, standings: Mapping[int, Standing]) -> BudgetPlace | None:
+        """Return the place that will never cover the least, if there is one.
+
+        What is settling is left out: the database may have posted it already.
+        """
+        for part in self.claim.parts:
+            lease = part.lease
+            standing = standings.get(lease.window_id)
+            if standing is None or standing.in_force is None:
+                continue
+            need = self.claim.need(part, self.prompt_tokens, self.outputs[-1])
+            left = (
+                standing.in_force
+                - standing.posted
+                - standing.used_elsewhere
+                - lease.used
+                + part.used
+            )
+            if left < need and need - part.held > lease.free:
+                return lease.place
+        return None

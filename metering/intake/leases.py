@@ -16,7 +16,7 @@ from dataclasses import dataclass, field
 
 from kit.contracts import BudgetPlace, TokenCounts
 from metering.intake.amounts import amount_of
-from metering.intake.claims import Answer, Claim, Lease, Part, Standing, Wish
+from metering.intake.claims import Answer, Claim, Lease, Standing, Wish
 
 # A lease that was not used for this long goes back.
 IDLE_US = 3_000_000
@@ -130,6 +130,9 @@ class LeaseBook:
     def measure(self) -> None:
         """Find out what open requests have used by now."""
         for claim in self.claims:
+            if claim.measured is claim.counts:
+                continue
+            claim.measured = claim.counts
             for part in claim.parts:
                 used = claim.used(part)
                 part.lease.used += used - part.used
@@ -146,8 +149,8 @@ class LeaseBook:
                 least, want = needs.get(window_id, (0, 0))
                 if lease not in first:
                     first.add(lease)
-                    least = self._more(wish, part, wish.outputs[-1]) - lease.free
-                want += max(self._more(wish, part, wish.outputs[0]), 0)
+                    least = wish.more(part, wish.outputs[-1]) - lease.free
+                want += max(wish.more(part, wish.outputs[0]), 0)
                 needs[window_id] = least, want
         asked: dict[int, tuple[int, int]] = {}
         for lease in self.leases.values():
@@ -171,7 +174,7 @@ class LeaseBook:
         if self.wishes:
             self.measure()
         for wish in list(self.wishes):
-            place = self._spent_at(wish, standings)
+            place = wish.spent_at(standings)
             if place is not None:
                 self._answer(wish, Answer.SPENT, place)
         self.serve(now_us=now_us)
@@ -299,7 +302,7 @@ class LeaseBook:
             if tried is _Tried.HELD:
                 continue
             if wish.until_us <= now_us:
-                self._answer(wish, Answer.LATE, self._lacking(wish))
+                self._answer(wish, Answer.LATE, wish.lacking())
             else:
                 blocked.update(part.lease for part in wish.claim.parts)
         return False
@@ -354,43 +357,6 @@ class LeaseBook:
         output = claim.counts.output_tokens
         if output < claim.output_tokens:
             self.change(claim, claim.prompt_tokens, output, now_us=now_us)
-
-    def _more(self, wish: Wish, part: Part, output_tokens: int) -> int:
-        return wish.claim.need(part, wish.prompt_tokens, output_tokens) - part.held
-
-    def _spent_at(
-        self, wish: Wish, standings: dict[int, Standing]
-    ) -> BudgetPlace | None:
-        """Return the place that will never cover the least of a wish, if there is one.
-
-        What is settling is left out: the database may have posted it already.
-        """
-        for part in wish.claim.parts:
-            lease = part.lease
-            standing = standings.get(lease.window_id)
-            if standing is None or standing.in_force is None:
-                continue
-            need = wish.claim.need(part, wish.prompt_tokens, wish.outputs[-1])
-            left = (
-                standing.in_force
-                - standing.posted
-                - standing.used_elsewhere
-                - lease.used
-                + part.used
-            )
-            if left < need and need - part.held > lease.free:
-                return lease.place
-        return None
-
-    def _lacking(self, wish: Wish) -> BudgetPlace | None:
-        return next(
-            (
-                part.lease.place
-                for part in wish.claim.parts
-                if self._more(wish, part, wish.outputs[-1]) > part.lease.free
-            ),
-            None,
-        )
 
     def _answer(self, wish: Wish, answer: Answer, place: BudgetPlace | None) -> None:
         self._take_off(wish)

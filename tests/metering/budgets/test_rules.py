@@ -9,7 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from django.db import connections
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, example, given, settings
 from hypothesis import strategies as st
 
 from kit.orm.roles import as_operator
@@ -44,9 +44,9 @@ def limits(draw: st.DrawFn) -> dict[str, Any]:
     kind = draw(st.sampled_from(["budget", "quota"]))
     row: dict[str, Any] = {
         "level": level,
-        "model": draw(st.sampled_from(["", "", "a", "b"])),
-        "is_hard": draw(st.booleans()),
-        "window": draw(st.sampled_from(["day", "month", "forever"])),
+        "model": draw(st.sampled_from(["", "", "a"])),
+        "is_hard": draw(st.sampled_from([True, True, False])),
+        "window": draw(st.sampled_from(["day", "day", "month"])),
         "ends_at": draw(st.sampled_from([None, None, NOW - HOUR, NOW, NOW + HOUR])),
         "ended_at": draw(st.sampled_from([None, None, None, NOW - HOUR, NOW])),
         "set_by": draw(st.sampled_from(["operator", "tenant"])),
@@ -64,12 +64,12 @@ def limits(draw: st.DrawFn) -> dict[str, Any]:
     if kind == "budget":
         row |= {
             "amount_picos": value,
-            "currency": draw(st.sampled_from(["USD", "EUR"])),
+            "currency": draw(st.sampled_from(["USD", "USD", "EUR"])),
         }
     else:
         row |= {
             "value": value,
-            "unit": draw(st.sampled_from(["tokens", "input_tokens"])),
+            "unit": draw(st.sampled_from(["tokens", "tokens", "input_tokens"])),
         }
     return {"kind": kind, "row": row}
 
@@ -109,7 +109,23 @@ def unbound(
             yield connection
 
 
-@given(rows=st.lists(limits(), max_size=14), has_plan=st.booleans())
+def _quota(**given: Any) -> dict[str, Any]:
+    row = {"level": "tenant", "model": "", "is_hard": True, "window": "day"}
+    row |= {"ends_at": None, "ended_at": None, "set_by": "operator", "unit": "tokens"}
+    return {"kind": "quota", "row": row | given}
+
+
+# The holder's own for good, and its plan's until a date.
+_OWN_AND_PLAN = [
+    _quota(tenant_id=1, value=9),
+    _quota(plan_id=OWN_PLAN, value=3, ends_at=NOW + HOUR),
+    _quota(plan_id=OWN_PLAN, value=4),
+]
+
+
+@example(rows=_OWN_AND_PLAN, has_plan=True)
+@example(rows=_OWN_AND_PLAN[1:], has_plan=True)
+@given(rows=st.lists(limits(), max_size=20), has_plan=st.booleans())
 @settings(
     max_examples=120,
     deadline=None,
