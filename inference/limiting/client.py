@@ -17,6 +17,7 @@ import structlog
 
 from inference.limiting.address import StoreAddress
 from inference.limiting.connection import (
+    TICKS,
     Connection,
     Otherwise,
     StoreAwayError,
@@ -56,11 +57,13 @@ class StoreClient:
         command: bytes,
         waiting: Waiting | None = None,
         otherwise: Otherwise = nobody_waits,
+        *,
+        ticks: int = TICKS,
     ) -> None:
         """Send a command; see `Connection.send`. Raises `StoreAwayError`."""
         if self._connection is None:
             raise StoreAwayError("there is no connection")
-        self._connection.send(command, waiting, otherwise)
+        self._connection.send(command, waiting, otherwise, ticks=ticks)
 
     @property
     def is_idle(self) -> bool:

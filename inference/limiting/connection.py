@@ -16,7 +16,7 @@ from typing import cast
 
 from inference.limiting.resp import Reply, ReplyReader, RespError
 
-# A deadline is at least so many ticks long, and at most one more.
+# A deadline is so many ticks long, and less the rest of the tick in which it began.
 TICKS = 5
 HUNG_S = 1.0
 UNDER_WAY_MAX = 4_096
@@ -36,12 +36,18 @@ def nobody_waits(reply: Reply) -> None:
 class _Call:
     """A command under way: who waits, and who hears of a reply that nobody awaits."""
 
-    __slots__ = ("otherwise", "sent_at", "waiting")
+    __slots__ = ("late_at", "otherwise", "sent_at", "waiting")
 
     def __init__(
-        self, waiting: Waiting | None, otherwise: Otherwise, sent_at: int
+        self,
+        waiting: Waiting | None,
+        otherwise: Otherwise,
+        *,
+        sent_at: int,
+        late_at: int,
     ) -> None:
-        self.waiting, self.otherwise, self.sent_at = waiting, otherwise, sent_at
+        self.waiting, self.otherwise = waiting, otherwise
+        self.sent_at, self.late_at = sent_at, late_at
 
 
 class Connection(asyncio.Protocol):
@@ -65,11 +71,14 @@ class Connection(asyncio.Protocol):
         command: bytes,
         waiting: Waiting | None = None,
         otherwise: Otherwise = nobody_waits,
+        *,
+        ticks: int = TICKS,
     ) -> None:
         """Send a command at the end of this turn of the loop.
 
         Its reply goes to `waiting`; where there is none or it waits no more, to
-        `otherwise`. Raises `StoreAwayError` when it cannot be sent.
+        `otherwise`. Fewer `ticks` make its deadline a shorter one, where nobody waits
+        longer before it. Raises `StoreAwayError` when it cannot be sent.
         """
         if self._transport is None or self.lost.done():
             raise StoreAwayError("the connection is lost")
@@ -78,7 +87,8 @@ class Connection(asyncio.Protocol):
         if not self._unsent:
             self._loop.call_soon(self._flush)
         self._unsent.append(command)
-        call = _Call(waiting, otherwise, self._ticks)
+        now = self._ticks
+        call = _Call(waiting, otherwise, sent_at=now, late_at=now + ticks)
         self._under_way.append(call)
         if waiting is not None:
             self._waiting.append(call)
@@ -135,8 +145,7 @@ class Connection(asyncio.Protocol):
     def _tick(self) -> None:
         self._ticks += 1
         self._timer = None
-        late = self._ticks - TICKS
-        while self._waiting and self._waiting[0].sent_at <= late:
+        while self._waiting and self._waiting[0].late_at <= self._ticks:
             _fail(self._waiting.popleft(), "no answer in time")
         if not self._under_way:
             # Those who wait are among what is under way: nobody does.

@@ -2,9 +2,13 @@
 
 Each take has a deadline. After some failures in a row a breaker opens, and from then on
 no request waits for the store: this process allows its share, the limit divided by the
-number of gateway processes and at least one request, at once and in memory. A probe in
-the background closes the breaker when the store counts again; it then learns of the
+number of gateway processes and at least one request, at once and in memory. Probes in
+the background close the breaker when the store counts again; it then learns of the
 slots that are held here.
+
+Whoever goes to and fro takes from both, and lets twice as many pass. So the breaker
+closes only when several probes in a row were answered in clearly less time than a take
+has, and the more of them, the sooner it had to open again.
 
 Failure: while the store is away, limits hold only as evenly as requests are spread over
 the processes, and what was used before is not known. Requests are charged where they
@@ -26,6 +30,11 @@ from kit.clock import boot_us
 
 FAILURES_MAX = 3
 PROBE_S = 0.2
+# Of the ticks that a take has; how many probes in a row close the breaker, at first and
+# at the most; and how long it then stays closed to begin anew.
+PROBE_TICKS = 3
+PROBES_MIN, PROBES_MAX = 3, 96
+CALM_US = 60_000_000
 
 log = structlog.get_logger("tollgate.limiting")
 
@@ -46,6 +55,9 @@ class GuardedLimiter:
         self._idle: set[UUID] = set()
         self._failures = 0
         self._probing: asyncio.Task[None] | None = None
+        # Since when the breaker is closed again, and what it took.
+        self._closed_us = -CALM_US
+        self._probes = PROBES_MIN
 
     async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
         """Take all charges, or none of them; or likewise of this process's share."""
@@ -137,20 +149,25 @@ class GuardedLimiter:
     def _open(self, away: StoreAwayError) -> None:
         log.warning("limits_by_share", error=str(away), processes=self._processes())
         self.metrics.is_open = True
+        is_soon = boot_us() - self._closed_us < CALM_US
+        self._probes = min(2 * self._probes, PROBES_MAX) if is_soon else PROBES_MIN
         self._probing = asyncio.get_running_loop().create_task(
             self._probe(), name="limit store probe"
         )
 
     async def _probe(self) -> None:
-        while True:
+        passed = 0
+        while passed < self._probes:
             await asyncio.sleep(PROBE_S * random.uniform(0.5, 1.5))  # noqa: S311
             try:
-                await self._store.probe()
+                await self._store.probe(ticks=PROBE_TICKS)
             except StoreAwayError:
-                continue
-            break
+                passed = 0
+            else:
+                passed += 1
         self._failures = 0
         self._probing = None
+        self._closed_us = boot_us()
         self.metrics.is_open = False
         self._store.restore()
         log.info("limits_by_store")

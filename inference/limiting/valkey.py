@@ -21,6 +21,7 @@ from uuid import UUID
 
 from inference.limiting.client import StoreClient
 from inference.limiting.connection import (
+    TICKS,
     Otherwise,
     StoreAwayError,
     Waiting,
@@ -131,15 +132,17 @@ class ValkeyLimiter:
                 slots = [_known(1), _known(f"{PREFIX}{key}:0"), _known(SLOT_US)]
                 self._tell(RENEW, slots + [bulk(each.hex) for each in ids])
 
-    async def probe(self) -> None:
+    async def probe(self, *, ticks: int = TICKS) -> None:
         """Take something twice that is there once; raises `StoreAwayError`.
 
         A store that answers, but cannot write or does not count, is as good as away.
+        With fewer `ticks` it has less time than takes have.
         """
         key = f"{{probe}}:{secrets.token_hex(8)}"
         charge = Charge(Rule(key, Unit.REQUESTS, 1, _PROBE_WINDOW_US))
         taking = TAKE.in_full(_taking(UUID(int=0), (charge,)))
-        answers = await asyncio.gather(self._ask(taking), self._ask(taking))
+        asked = (self._ask(taking, ticks=ticks) for _ in range(2))
+        answers = await asyncio.gather(*asked)
         if [_read((charge,), each).allowed for each in answers] != [True, False]:
             raise StoreAwayError("the store does not count")
 
@@ -200,10 +203,12 @@ class ValkeyLimiter:
         if isinstance(reply, ServerError):
             self.metrics.unsaid += 1
 
-    async def _ask(self, sent: bytes, otherwise: Otherwise = nobody_waits) -> Reply:
+    async def _ask(
+        self, sent: bytes, otherwise: Otherwise = nobody_waits, *, ticks: int = TICKS
+    ) -> Reply:
         """Send a command and wait for the answer, which else goes to `otherwise`."""
         waiting: Waiting = self.client.loop.create_future()
-        self.client.send(sent, waiting, otherwise)
+        self.client.send(sent, waiting, otherwise, ticks=ticks)
         try:
             return await waiting
         except asyncio.CancelledError:

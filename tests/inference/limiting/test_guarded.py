@@ -8,14 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from inference.limiting import guarded as guarded_module
 from inference.limiting.address import parse_address
 from inference.limiting.client import StoreClient
-from inference.limiting.guarded import FAILURES_MAX, GuardedLimiter
+from inference.limiting.connection import StoreAwayError
+from inference.limiting.guarded import FAILURES_MAX, PROBES_MIN, GuardedLimiter
 from inference.limiting.limiter import Charge, RateLimiter, Unit
 from inference.limiting.memory import MemoryLimiter
 from inference.limiting.opening import open_limiter
 from inference.limiting.valkey import GREETING, ValkeyLimiter
 from tests.eventually import eventually
+from tests.inference.limiting.delay import distant
 from tests.inference.limiting.rules import HOUR_US, new_id, requests, slot, tokens
 from tests.inference.limiting.store import Store
 
@@ -206,6 +209,51 @@ async def test_a_store_that_cannot_write_is_left_alone(store: Store) -> None:
         finally:
             store.admin.replicaof("NO", "ONE")
         await by_store(limiter)
+
+
+async def test_what_answers_just_in_time_does_not_end_the_share(
+    store: Store, tmp_path: Path
+) -> None:
+    """Whoever goes to and fro lets a limit pass twice: by the store and by shares."""
+    async with distant(store.path, tmp_path / "far") as distance:
+        client = StoreClient(
+            parse_address(distance.url), deadline_s=0.6, greeting=GREETING
+        )
+        await client.connected(seconds_max=10)
+        limiter = GuardedLimiter(ValkeyLimiter(client), processes=lambda: 4)
+        await limiter.begin()
+        assert not limiter.metrics.is_open
+        distance.delay_s = 60
+        await by_share(limiter)
+        distance.delay_s = 0.55
+        probes = distance.answers + 2 * PROBES_MIN
+        await eventually(lambda: distance.answers >= probes, seconds=30)
+        assert limiter.metrics.is_open
+        distance.delay_s = 0
+        await by_store(limiter)
+        await limiter.close()
+
+
+async def test_it_takes_several_probes_and_more_if_it_opens_again_soon(
+    store: Store, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    async with guarded(store) as limiter:
+        answers = iter([True, True, False] + [True] * (PROBES_MIN + 2 * PROBES_MIN))
+        made = 0
+
+        async def probe(**_: object) -> None:
+            nonlocal made
+            made += 1
+            if not next(answers):
+                raise StoreAwayError("not now")
+
+        monkeypatch.setattr(limiter._store, "probe", probe)
+        monkeypatch.setattr(guarded_module, "PROBE_S", 0.001)
+        for needed in (3 + PROBES_MIN, 2 * PROBES_MIN):
+            made = 0
+            limiter._open(StoreAwayError("for the test"))
+            await by_store(limiter)
+            assert made == needed
 
 
 async def test_a_share_is_one_request_at_least(store: Store) -> None:
