@@ -2,7 +2,8 @@
 
 They are resolved as the pages and the API resolve them (`tenants.limits`), from the
 rows that grants go by as well. Of credit the database alone knows how much there is,
-and it warns at no share. Failure: a holder that is not there any more has no limits.
+and it warns at no share; it is asked without settling any, for that takes the window's
+lock. Failure: a holder that is not there any more has no limits.
 """
 
 import datetime as dt
@@ -15,7 +16,10 @@ from tenants import selectors
 from tenants.limits.resolution import Effective, Kind, Measure
 from tenants.models import ApiKey, Project, Tenant
 
-_CREDIT = "SELECT budgets_limit(w, %s, true) FROM budgets_window w WHERE w.id = %s"
+_CREDIT = """
+SELECT credit_allowance(%(tenant)s, %(at)s, %(posted)s),
+    credit_in_use(%(tenant)s, %(at)s, %(posted)s)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,10 +35,15 @@ class Holder:
 
 @dataclass(frozen=True, slots=True)
 class LimitInForce:
-    """A limit of a window: None where there is none of its hardness."""
+    """A limit of a window: None where there is none of its hardness.
+
+    What is used of it is what was posted less `used_before`: of credit, what was used
+    of grants that are used up.
+    """
 
     is_hard: bool
     amount: int | None = None
+    used_before: int = 0
     warn_at: tuple[int, ...] = ()
     ends_at: dt.datetime | None = None
 
@@ -66,7 +75,7 @@ def limits_in_force(
 ) -> tuple[LimitInForce, LimitInForce]:
     """Return the hard and the soft limit on a window."""
     if window.kind == Window.Kind.CREDIT:
-        return LimitInForce(is_hard=True, amount=_credit(window, now)), _none()
+        return _credit(window, now), _none()
     measure = Measure(
         Kind(window.kind),
         window.unit,
@@ -91,15 +100,22 @@ def _limit(effective: Effective | None, *, is_hard: bool) -> LimitInForce:
     if effective is None:
         return LimitInForce(is_hard=is_hard)
     row = effective.row
-    return LimitInForce(is_hard, row.value, row.warn_at, row.ends_at)
+    return LimitInForce(is_hard, row.value, warn_at=row.warn_at, ends_at=row.ends_at)
 
 
 def _none() -> LimitInForce:
     return LimitInForce(is_hard=False)
 
 
-def _credit(window: Window, now: dt.datetime) -> int | None:
+def _credit(window: Window, now: dt.datetime) -> LimitInForce:
+    """Return the credit in use; where all of it has ended, all that ever was."""
+    asked = {"tenant": window.tenant_id, "at": now, "posted": window.posted}
     with cursor() as session:
-        session.execute(_CREDIT, [now, window.pk])
-        found = session.fetchone()
-    return None if found is None or found[0] is None else int(found[0])
+        session.execute(_CREDIT, asked)
+        allowance, in_use = session.fetchone()
+    if allowance is None:
+        return LimitInForce(is_hard=True)
+    before = int(allowance) - int(in_use) if in_use else 0
+    return LimitInForce(
+        is_hard=True, amount=int(allowance) - before, used_before=before
+    )

@@ -84,9 +84,14 @@ def _consequence(event_type: str, data: Mapping[str, Any]) -> str:
     if event_type == EventType.RESUMED:
         return "Calls that count towards it are served again."
     if event_type == EventType.SPENT:
+        until = "it is raised or its window ends"
+        if data["kind"] == "credit":
+            until = "it is topped up"
+        elif data["ends_at"] is None:
+            until = "it is raised"
         return (
-            "Calls that count towards it are refused with “insufficient_quota” until it"
-            " is raised or its window ends."
+            "Calls that count towards it are refused with “insufficient_quota” until"
+            f" {until}."
         )
     if data["is_hard"]:
         return "Once all of it is used, calls that count towards it are refused."

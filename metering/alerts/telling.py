@@ -74,7 +74,13 @@ def write(
 
 
 def data_of(
-    window: Window, holder: Holder, *, is_hard: bool, share: int, limit: int | None
+    window: Window,
+    holder: Holder,
+    *,
+    is_hard: bool,
+    share: int,
+    limit: int | None,
+    used: int,
 ) -> JsonObject:
     """Return what is told of a window: of one tenant, and of nothing that was said."""
     is_tokens = window.kind == Window.Kind.QUOTA
@@ -97,9 +103,9 @@ def data_of(
         "is_hard": is_hard,
         "share": share,
         "limit": shown(limit),
-        "used": shown(window.posted),
+        "used": shown(used),
         "limit_picos": None if is_tokens or limit is None else str(limit),
-        "used_picos": None if is_tokens else str(window.posted),
+        "used_picos": None if is_tokens else str(used),
     }
 
 

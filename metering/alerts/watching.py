@@ -18,7 +18,7 @@ from kit.orm.atomic import atomic, cursor
 from metering.alerts import telling
 from metering.alerts.in_force import Holder, LimitInForce, holder_of, limits_in_force
 from metering.alerts.models import Crossing, EventType, Watch
-from metering.alerts.shares import WHOLE, Verdict, judge
+from metering.alerts.shares import WHOLE, judge
 from metering.budgets.models import Window
 
 RUN_MAX = 2000
@@ -120,11 +120,8 @@ def _look(window_id: int, now: dt.datetime) -> bool:
             _end(window, holder, limits, now)
             watch.delete()
             return True
-        verdicts = [_judge(window, holder, limit, now) for limit in limits]
-        watch.due_amount = min(
-            (each.due_amount for each in verdicts if each.due_amount is not None),
-            default=None,
-        )
+        dues = [_judge(window, holder, limit, now) for limit in limits]
+        watch.due_amount = min((due for due in dues if due is not None), default=None)
         watch.look_at = _next_look(watch, window, limits, now)
         watch.looked_at = now
         watch.save()
@@ -140,13 +137,14 @@ def _holder(window: Window) -> Holder | None:
 
 def _judge(
     window: Window, holder: Holder, limit: LimitInForce, now: dt.datetime
-) -> Verdict:
+) -> int | None:
+    """Write what follows; return where the window is to be looked at again."""
     standing = {
         each.share: each.limit_amount
         for each in _standing(window.pk).filter(is_hard=limit.is_hard)
     }
     verdict = judge(
-        used=window.posted,
+        used=_used(window, limit),
         limit=limit.amount,
         is_hard=limit.is_hard,
         warn_at=limit.warn_at,
@@ -173,7 +171,8 @@ def _judge(
         is_spent = verdict.told == WHOLE and limit.is_hard
         told = EventType.SPENT if is_spent else EventType.THRESHOLD_REACHED
         _tell(told, window, holder, limit, share=verdict.told, now=now)
-    return verdict
+    due = verdict.due_amount
+    return None if due is None else due + limit.used_before
 
 
 def _tell(
@@ -186,14 +185,24 @@ def _tell(
     now: dt.datetime,
 ) -> None:
     data = telling.data_of(
-        window, holder, is_hard=limit.is_hard, share=share, limit=limit.amount
+        window,
+        holder,
+        is_hard=limit.is_hard,
+        share=share,
+        limit=limit.amount,
+        used=_used(window, limit),
     )
     telling.tell_of_budget(event_type, holder=holder, data=data, now=now)
 
 
 def _share(window: Window, limit: LimitInForce) -> int:
     """Return how much of a limit is used, in whole percent; of none it is nothing."""
-    return window.posted * WHOLE // limit.amount if limit.amount else 0
+    return _used(window, limit) * WHOLE // limit.amount if limit.amount else 0
+
+
+def _used(window: Window, limit: LimitInForce) -> int:
+    used: int = window.posted - limit.used_before
+    return used
 
 
 def _crossing(
@@ -208,7 +217,7 @@ def _crossing(
         is_hard=limit.is_hard,
         share=share,
         limit_amount=limit.amount or 0,
-        used=window.posted,
+        used=_used(window, limit),
         was_told=was_told,
         crossed_at=now,
     )

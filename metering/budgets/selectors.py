@@ -21,9 +21,11 @@ CREDIT = "credit"
 # A limit that changes between being resolved and being read is resolved again.
 _TRIES = 3
 
-# With the credit that ends next, as of the same moment.
+# With the credit that ends next, and how much is in use, as of the same moment.
 _STANDING = """
-SELECT standing.*, coming.expires_at, coming.picos
+SELECT standing.*, coming.expires_at, coming.picos,
+    CASE (%(kinds)s::text[])[standing.number] WHEN 'credit'
+        THEN credit_in_use(%(tenant)s, %(at)s, standing.posted) END
 FROM budgets_standing(
     %(tenant)s, %(at)s, %(levels)s::text[], %(holders)s::bigint[], %(kinds)s::text[],
     %(units)s::text[], %(windows)s::text[], %(models)s::text[], %(hards)s::boolean[]
@@ -53,7 +55,8 @@ class Place:
 
     `posted` is what ended requests used, `held` what running ones have used so far and
     `leased` what gateways have set aside, `held` included. `limited_by` is the row that
-    it comes from; credit comes from none, and may be `expiring`.
+    it comes from; credit comes from none, and may be `expiring`. Of credit, `limit` is
+    the grants that are not used up, or else the last one, and `posted` what of them is.
     """
 
     what: BudgetPlace
@@ -179,17 +182,20 @@ def _read(
         )
         rows = session.fetchall()
     found = []
-    for number, starts_at, ends_at, limit, posted, held, leased, *coming in rows:
+    for number, starts_at, ends_at, limit, posted, held, leased, *credit in rows:
         if limit is None:
             # It was ended a moment ago.
             continue
         what, limited_by = asked[number - 1]
+        *coming, in_use = credit
+        # What was granted and used up before is left out of both.
+        gone = 0 if in_use is None else int(limit) - int(in_use)
         found.append(
             Place(
                 what=what,
                 currency="" if what.kind == Kind.QUOTA else tenant.currency,
-                limit=int(limit),
-                posted=int(posted),
+                limit=int(limit) - gone,
+                posted=int(posted) - gone,
                 held=int(held),
                 leased=int(leased),
                 starts_at=starts_at,

@@ -11,7 +11,8 @@ from django.core.mail.backends.locmem import EmailBackend
 from pytest_django.fixtures import Settings
 
 from kit.orm.roles import as_operator
-from metering.alerts.models import Delivery
+from metering.alerts import mails
+from metering.alerts.models import Delivery, EventType
 from metering.alerts.sending import send_mails
 from metering.alerts.watching import scan
 from tenants import services
@@ -102,6 +103,17 @@ def test_what_is_hard_stops_and_what_is_soft_warns(
     assert message.subject.startswith(subject)
     assert said in str(message.body)
     assert "1,000 tokens of 1,000 tokens" in str(message.body)
+
+
+def test_what_is_for_ever_and_what_is_credit_do_not_wait_for_a_window() -> None:
+    def consequence(**of: Any) -> str:
+        data = {"kind": "budget", "is_hard": True, "ends_at": None, **of}
+        return mails._consequence(EventType.SPENT, data)
+
+    assert consequence(kind="credit").endswith("until it is topped up.")
+    assert consequence().endswith("until it is raised.")
+    ends = "2026-11-21T00:00:00Z"
+    assert consequence(ends_at=ends).endswith("until it is raised or its window ends.")
 
 
 def test_each_goes_once_and_that_it_is_resumed_too() -> None:

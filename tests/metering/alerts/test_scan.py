@@ -11,6 +11,7 @@ from metering.alerts import watching
 from metering.alerts.models import Crossing, Delivery, Event, Watch
 from metering.alerts.watching import scan
 from metering.budgets.models import Window
+from metering.ledger.models import CreditGrant
 from metering.ledger.services import grant_credit
 from metering.usage.selectors import database_now
 from tenants import services
@@ -211,35 +212,81 @@ def test_money_is_told_exactly_with_its_currency() -> None:
     }
 
 
-def test_credit_is_told_when_it_is_spent_and_when_it_is_topped_up() -> None:
-    tenant = make_tenant(currency="EUR")
+def make_prepaid() -> Tenant:
+    """Make a tenant that pays from credit, in euros."""
     with as_operator():
-        tenant = services.set_payment_mode(tenant=tenant, payment_mode="prepaid")
+        return services.set_payment_mode(
+            tenant=make_tenant(currency="EUR"), payment_mode="prepaid"
+        )
 
-    def top_up(reference: str) -> dt.datetime:
-        """Grant ten euros; return an instant after it, by the clock of grants."""
-        with as_operator():
-            grant_credit(
-                tenant=tenant,
-                now=database_now(),
-                source="top_up",
-                amount_picos=10**13,
-                reference=reference,
-            )
-            return database_now()
 
-    scanned(top_up("first"))
+def top_up(tenant: Tenant, reference: str, picos: int = 10**13) -> dt.datetime:
+    """Grant ten euros; return an instant after it, by the clock of grants."""
+    with as_operator():
+        grant_credit(
+            tenant=tenant,
+            now=database_now(),
+            source="top_up",
+            amount_picos=picos,
+            reference=reference,
+        )
+        return database_now()
+
+
+def test_credit_is_told_when_it_is_spent_and_when_it_is_topped_up() -> None:
+    tenant = make_prepaid()
+    scanned(top_up(tenant, "first"))
     with as_operator():
         # Which the first grant has opened.
         window = Window.objects.get(kind="credit")
     post(window, 10**13)
     with as_operator():
         scanned(database_now())
-    assert scanned(top_up("second")) == 1
-    assert told() == [("budget.spent", 100), ("budget.resumed", 50)]
+    assert scanned(top_up(tenant, "second")) == 1
+    assert told() == [("budget.spent", 100), ("budget.resumed", 0)]
     with as_operator():
         said = Event.objects.order_by("pk")[0].data
     assert (said["kind"], said["limit"], said["ends_at"]) == ("credit", "10.00", None)
+
+
+def test_what_is_left_of_credit_is_not_held_against_all_that_ever_was() -> None:
+    tenant = make_prepaid()
+    scanned(top_up(tenant, "of years", 10**18))
+    with as_operator():
+        window = Window.objects.get(kind="credit")
+    post(window, 10**18)
+    with as_operator():
+        scanned(database_now())
+    top_up(tenant, "of today")
+    # Of ten euros a tenth is left: of a million less than a thousandth.
+    for posted in (0, 9 * 10**12, 10**13):
+        post(window, 10**18 + posted)
+        with as_operator():
+            scanned(database_now())
+    assert told() == [
+        ("budget.spent", 100),
+        ("budget.resumed", 0),
+        ("budget.spent", 100),
+    ]
+    with as_operator():
+        said = Event.objects.order_by("pk")[2].data
+    assert (said["limit"], said["used"]) == ("10.00", "10.00")
+
+
+def test_a_look_at_credit_that_has_run_out_settles_none_of_it() -> None:
+    """That takes the lock of the window, without which it may wait for a top-up."""
+    tenant = make_prepaid()
+    with as_operator():
+        grant_credit(
+            tenant=tenant,
+            now=database_now(),
+            source="top_up",
+            amount_picos=10**13,
+            reference="short",
+            expires_at=database_now() + HOUR,
+        )
+        assert scan(now=database_now() + 2 * HOUR) == 1
+        assert CreditGrant.objects.get().expired_at is None
 
 
 def test_who_is_told_of_a_keys_budget() -> None:

@@ -186,6 +186,41 @@ def test_credit_of_a_prepaid_tenant_stands_first_and_tells_what_ends_next(
     assert later.expiring.at == now + 2 * DAY
 
 
+def test_credit_is_what_is_not_used_up_and_not_all_that_ever_was(
+    operator_db: None,
+) -> None:
+    """A tenant that paid by invoice before, and has used up a grant since."""
+    key = make_key(tenant=make_tenant()).row
+    call(key)
+    tenant = set_payment_mode(tenant=key.tenant, payment_mode="prepaid")
+
+    def grant(picos: int, **terms: Any) -> None:
+        grant_credit(
+            tenant=tenant,
+            now=database_now(),
+            source="top_up",
+            amount_picos=picos,
+            reference=str(picos),
+            **terms,
+        )
+
+    def numbers() -> tuple[int, int, int]:
+        (place,) = standing(tenant=tenant, now=database_now()).places
+        return place.limit, place.posted, place.left
+
+    assert numbers() == (0, 0, 0)
+    charge = call(key)
+    assert numbers() == (0, charge, -charge)
+    grant(charge + 1)
+    assert numbers() == (charge + 1, charge, 1)
+    call(key)
+    assert numbers() == (charge + 1, 2 * charge, 1 - charge)
+    grant(10 * charge)
+    assert numbers() == (10 * charge, charge - 1, 9 * charge + 1)
+    grant(5 * charge, priority=1)
+    assert numbers()[2] == 14 * charge + 1
+
+
 def test_a_postpaid_tenants_credit_limits_nothing(operator_db: None) -> None:
     key = make_key(tenant=make_tenant(payment_mode="prepaid")).row
     assert the_one(key).limit == 0
