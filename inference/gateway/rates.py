@@ -133,10 +133,10 @@ def _message(verdict: Verdict) -> str:
     _, level, _, unit, window, _, model = rule.key.split(":", 6)
     whose = _WHOSE[level]
     of_model = f" of the model '{model}'" if model else ""
-    if rule.is_flow:
-        what = f"{rule.limit:,} {unit.replace('_', ' ')} per {window}{of_model}"
-    else:
-        what = f"{rule.limit:,} requests{of_model} at a time"
+    units = (unit if rule.is_flow else Unit.REQUESTS.value).replace("_", " ")
+    many = f"{rule.limit:,} {units.removesuffix('s') if rule.limit == 1 else units}"
+    span = f" per {window}{of_model}" if rule.is_flow else f"{of_model} at a time"
+    what = many + span
     wait_us = verdict.retry_after_us
     if wait_us is None:
         return f"{whose} may use {what}. Ask for a higher limit."

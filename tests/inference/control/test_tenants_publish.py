@@ -9,12 +9,15 @@ from typing import Any
 
 import psycopg
 import pytest
+from django.core.management import call_command
+from django.db import ProgrammingError
 from django.db.transaction import set_rollback
 from django.utils import timezone
 from psycopg.types.json import Jsonb
 
+from inference.control import publication
 from inference.control.models import PublicationVersion
-from kit.orm.roles import APP, as_operator, as_tenant
+from kit.orm.roles import APP, OWNER, as_operator, as_tenant
 from kit.orm.saving import change
 from tenants import services as tenants
 from tenants.models import ApiKey, Project, Tenant
@@ -69,6 +72,25 @@ def test_a_tenants_own_writes_reach_the_gateway(gateway: MeteredGateway) -> None
     with as_tenant(tenant_id):
         tenants.archive_project(project=project, now=timezone.now())
     wait_until(lambda: models(other.key) == 401)
+
+
+def test_a_tenant_that_was_published_before_may_change_all_the_same(
+    fresh_database: Database,
+) -> None:
+    """Its entry said less then: the migration that adds to it fills that in."""
+    row = make_key().row
+
+    def rename(name: str) -> None:
+        with as_tenant(row.tenant_id):
+            tenants.update_tenant(tenant=Tenant.objects.get(), name=name)
+
+    call_command("migrate", "control", "0007", verbosity=0, database=OWNER)
+    with pytest.raises(ProgrammingError, match="row-level security"):
+        rename("Too early")
+    call_command("migrate", "control", verbosity=0, database=OWNER)
+    rename("Another name")
+    with as_operator():
+        assert publication.republish() == 0
 
 
 def test_a_tenants_write_that_is_undone_is_not_published(

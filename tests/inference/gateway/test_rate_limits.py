@@ -17,6 +17,17 @@ from tests.inference.gateway.running import RunningGateway
 ASKED: Any = [{"role": "user", "content": "one two three"}]
 
 
+def test_one_is_said_as_one(
+    gateway: RunningGateway, model: str, raw: RawClient
+) -> None:
+    gateway.limit(rate("requests", 1))
+    for _ in range(2):
+        raw.chat(model, max_tokens=1)
+        got = raw.read()
+    said = got.json["error"]["message"]
+    assert said.startswith("Your account may use 1 request per minute. Try again in ")
+
+
 def test_beyond_the_limit_is_refused_and_told_when_to_come_again(
     gateway: RunningGateway, model: str, raw: RawClient
 ) -> None:
@@ -94,7 +105,7 @@ def test_as_many_run_at_once_as_may(
         other.chat(model, stream=True)
         got = other.read()
         assert got.status == 429
-        assert "1 requests at a time" in got.json["error"]["message"]
+        assert "1 request at a time" in got.json["error"]["message"]
         raw.leave()
         wait_until(lambda: not gateway.rates.running)
         simulator.change(first_token_ms=0)
