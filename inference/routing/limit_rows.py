@@ -26,6 +26,13 @@ WINDOWS_US: Mapping[str, int] = {
     "day": 86_400_000_000,
     "": 0,
 }
+_TOKENS = frozenset({"tokens", "input_tokens", "output_tokens"})
+_UNITS = {
+    Kind.RATE_LIMIT: _TOKENS | {"requests", "concurrent_requests"},
+    Kind.QUOTA: _TOKENS,
+    Kind.BUDGET: frozenset({""}),
+}
+_SPENT_OVER = frozenset({"day", "month", "forever"})
 # What the database's widest amounts hold.
 _VALUE_MAX = 10**38
 
@@ -148,8 +155,15 @@ def _rows(
 def _measure(kind: str, unit: str, window: str, currency: str) -> Measure:
     """Share one measure between the many rows that count the same."""
     known = Kind(kind)
-    if known is Kind.RATE_LIMIT and window not in WINDOWS_US:
-        raise ValueError(f"no window of a rate: {window!r}")
+    # What nobody here counts would otherwise fail every call that it concerns.
+    if unit not in _UNITS[known]:
+        raise ValueError(f"no unit of a {kind}: {unit!r}")
+    is_fit = window in _SPENT_OVER
+    if known is Kind.RATE_LIMIT:
+        is_at_a_time = unit == "concurrent_requests"
+        is_fit = window in WINDOWS_US and is_at_a_time == (not window)
+    if not is_fit:
+        raise ValueError(f"no window of a {kind}: {window!r}")
     return Measure(known, unit, window, currency)
 
 

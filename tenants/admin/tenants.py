@@ -56,7 +56,8 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
         ("slug", "name"),
         ("currency", "zone"),
         "billing_email",
-        ("state", "plan", "payment_mode", "created_at"),
+        ("state", "plan"),
+        ("payment_mode", "created_at"),
         ("active_keys", "last_use", "spend"),
     )
     readonly_fields = (

@@ -197,6 +197,12 @@ def test_only_so_many_are_kept_and_the_last_used_stay() -> None:
         {"value": str(10**38)},
         {"kind": "wish"},
         {"window": "fortnight"},
+        {"window": ""},
+        {"unit": "images"},
+        {"unit": "concurrent_requests"},
+        {"kind": "quota"},
+        {"kind": "quota", "unit": "tokens", "window": "week"},
+        {"kind": "budget", "window": "day"},
         {"ends_at": "soon"},
     ],
 )
