@@ -22,7 +22,7 @@ from kit.orm.saving import change, create
 from kit.scopes import Scope
 from metering.alerts import signing, telling
 from metering.alerts.addresses import is_loopback, may_be_called, refuse_address
-from metering.alerts.models import CHOSEN_EVENTS, Delivery, Endpoint
+from metering.alerts.models import CHOSEN_EVENTS, Delivery, Endpoint, EventType
 from tenants import rights
 from tenants.credentials import OVERLAP_DEFAULT, require_overlap
 from tenants.models import Tenant
@@ -167,11 +167,22 @@ def remove_endpoint(*, endpoint: Endpoint, now: dt.datetime) -> Endpoint:
 
 
 def send_test(*, endpoint: Endpoint, now: dt.datetime) -> Delivery:
-    """Send an endpoint a test; raises `Conflict` while it is paused."""
+    """Send an endpoint a test; raises `Conflict` while it is paused.
+
+    One at a time: whoever asks in a loop must not have somebody else called in one.
+    """
     with atomic():
         row = _locked(endpoint)
         if row.paused_at is not None:
             raise Conflict("The endpoint is paused: resume it first.")
+        untried = Delivery.objects.filter(
+            endpoint=row,
+            state=Delivery.State.WAITING,
+            attempts=0,
+            event__type=EventType.TEST,
+        )
+        if untried.exists():
+            raise Conflict("A test is on its way already: wait for it.")
         return telling.tell_test(row, now=now)
 
 

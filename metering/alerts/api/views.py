@@ -147,7 +147,8 @@ class EndpointViewSet(ManagementViewSet):
     def test(self, request: Request, pk: int) -> Response:
         """Send an endpoint a `webhook_endpoint.test`, signed as every event is.
 
-        The answer is the delivery, still waiting: it goes out within seconds.
+        The answer is the delivery, still waiting: it goes out within seconds. Until
+        then there is no other.
         """
         delivery = services.send_test(
             endpoint=selectors.endpoint(pk), now=timezone.now()

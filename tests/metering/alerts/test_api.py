@@ -159,6 +159,11 @@ def test_a_test_is_sent_and_listed(caller: Callers, tenant: Tenant) -> None:
     [listed] = client.get(f"{PATH}{row.pk}/deliveries/").json()["data"]
     assert listed == sent.json()
     assert (listed["type"], listed["state"]) == ("webhook_endpoint.test", "waiting")
+    # Or else whoever asks in a loop has somebody else called in one.
+    assert post(client, f"{PATH}{row.pk}/test/", {}).status_code == 409
+    with as_operator():
+        Delivery.objects.update(attempts=1)
+    assert post(client, f"{PATH}{row.pk}/test/", {}).status_code == 201
     post(client, f"{PATH}{row.pk}/pause/", {})
     assert post(client, f"{PATH}{row.pk}/test/", {}).status_code == 409
 

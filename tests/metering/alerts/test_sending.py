@@ -8,7 +8,7 @@ from threading import Thread
 import pytest
 
 from kit.orm.roles import as_operator
-from metering.alerts import deliveries, purging, services
+from metering.alerts import deliveries, purging, services, telling
 from metering.alerts.models import Delivery, Endpoint, Event
 from metering.alerts.sending import call_webhooks
 from metering.alerts.watching import scan
@@ -223,7 +223,7 @@ def test_a_reader_with_much_to_read_holds_nobody_up(receiver: Receiver) -> None:
         many = make_endpoint(tenant=tenant, url=receiver.url(path="/many")).row
         with as_operator():
             for _ in range(100):
-                services.send_test(endpoint=many, now=NOW - MINUTE)
+                telling.tell_test(many, now=NOW - MINUTE)
             claimed = deliveries.claim(Delivery.Channel.WEBHOOK, now=NOW)
     assert sum(each.endpoint_id == many.pk for each in claimed) == 4
     assert sum(each.endpoint_id != many.pk for each in claimed) == 1
