@@ -23,6 +23,7 @@ _TITLES = {
     "catalog": "Models and prices",
     "usage": "Usage",
     "billing": "Invoices",
+    "webhooks": "Webhooks",
     "audit": "Audit",
     "": "Hand on to API keys",
 }
