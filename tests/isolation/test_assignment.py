@@ -19,7 +19,7 @@ from tests.isolation.bodies import body_of
 from tests.isolation.cells import filled, scope_needed
 from tests.isolation.world import Caller, World, make_world
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 # Of any row: what would make it somebody else's, or more than it is.
 COVETED = (

@@ -27,7 +27,7 @@ from tests.factories.tenants import make_key
 from tests.isolation.cells import filled
 from tests.isolation.world import World, make_token, make_world
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 

@@ -33,7 +33,7 @@ from tests.isolation.excuses import EXCUSES, OPEN_TO_ALL
 from tests.isolation.snapshots import checksum
 from tests.isolation.world import Caller, World, make_world
 
-pytestmark = pytest.mark.timeout(600)
+pytestmark = pytest.mark.timeout(1200)
 
 
 @pytest.fixture(scope="module")
