@@ -24,7 +24,8 @@ from config.local.settings import UpSettings
 from config.local.state import read_env
 
 ROOT = Path(__file__).resolve().parents[2]
-START_SECONDS_MAX = 90.0
+# Much more than it takes: waiting costs only where it is in vain.
+START_SECONDS_MAX = 240.0
 STOP_SECONDS_MAX = 40.0
 POLL_SECONDS = 0.1
 SAID_CHARS_MAX = 6000

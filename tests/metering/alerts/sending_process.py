@@ -4,6 +4,7 @@ import multiprocessing
 from multiprocessing.process import BaseProcess
 
 import django
+from django.conf import settings
 
 django.setup()
 
@@ -18,11 +19,13 @@ def started(database: Database) -> BaseProcess:
     """Start a worker on this database."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
-    process = context.Process(target=_run, args=(database,))
+    # Another test may have started the server of forks, with secrets of its own.
+    process = context.Process(target=_run, args=(database, settings.WEBHOOK_SECRET_KEY))
     process.start()
     return process
 
 
-def _run(database: Database) -> None:
+def _run(database: Database, secret: bytes) -> None:
+    settings.WEBHOOK_SECRET_KEY = secret
     with pointed_at(database), as_operator():
         call_webhooks(now=NOW, reach=Reach(http_loopback=True))
