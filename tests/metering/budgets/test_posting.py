@@ -29,7 +29,7 @@ from tests.metering.intake.metered import OUTCOME, admission
 
 KEYS = range(1, 9)
 ROUNDS = 4
-_LEFT = EpochCounts(0, 0, None)
+LEFT = EpochCounts(0, 0, None)
 
 # The same sums, from nothing but the events.
 _SUMS = """
@@ -100,7 +100,7 @@ def gateway(database: Database, name: str, stop: threading.Event) -> None:
 
     async def run() -> None:
         epoch = Epoch(url=database.url_for("gateway"), gateway=name)
-        await epoch.open(left=_LEFT)
+        await epoch.open(left=LEFT)
         while not stop.is_set():
             now = dt.datetime.now(dt.UTC)
             await commit(
@@ -111,7 +111,7 @@ def gateway(database: Database, name: str, stop: threading.Event) -> None:
                 ],
             )
             if random.random() < 0.1:
-                await epoch.open(left=_LEFT)
+                await epoch.open(left=LEFT)
         await epoch.drop_connection()
 
     asyncio.run(run())
@@ -166,7 +166,7 @@ def test_an_event_counts_in_the_windows_of_when_it_was_admitted(
 
     async def run() -> None:
         epoch = Epoch(url=fresh_database.url_for("gateway"), gateway="one")
-        await epoch.open(left=_LEFT)
+        await epoch.open(left=LEFT)
         # One batch, of several days.
         await commit(epoch, [event_of(1, now - n * DAY) for n in range(4)])
         await epoch.drop_connection()
@@ -202,9 +202,9 @@ def test_a_correction_counts_where_its_original_does(fresh_database: Database) -
 
     async def run() -> None:
         epoch = Epoch(url=fresh_database.url_for("gateway"), gateway="one")
-        await epoch.open(left=_LEFT)
+        await epoch.open(left=LEFT)
         await commit(epoch, [original])
-        await epoch.open(left=_LEFT)
+        await epoch.open(left=LEFT)
         await commit(epoch, [undone])
         await epoch.drop_connection()
 
