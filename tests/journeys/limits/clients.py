@@ -82,15 +82,13 @@ async def ask(
     headers = {"authorization": f"Bearer {customer.key}"}
     while True:
         call.tries += 1
-        async with client.stream(
-            "POST", f"{url}/v1/chat/completions", json=body, headers=headers
-        ) as answer:
-            call.status, call.code = answer.status_code, ""
-            if answer.status_code == 200 and streamed:
-                await _read_stream(answer, call)
-            else:
-                _read_whole(orjson.loads(await answer.aread()), answer, call)
-            told = answer.headers
+        try:
+            told = await _answered(client, url, body, headers, call)
+        except httpx.ReadError:
+            # A connection that waited unused for too long: whoever asks asks again.
+            if call.text:
+                raise
+            continue
         call.ended_at = time.monotonic()
         if call.status == 200 or told.get("x-should-retry") == "false":
             return call
@@ -98,6 +96,25 @@ async def ask(
         assert call.tries < TRIES_MAX, f"told to retry for ever: {call}"
         told_ms = told.get("retry-after-ms") or 1000 * int(told["retry-after"])
         await asyncio.sleep(int(told_ms) / 1000)
+
+
+async def _answered(
+    client: httpx.AsyncClient,
+    url: str,
+    body: dict[str, Any],
+    headers: dict[str, str],
+    call: Call,
+) -> httpx.Headers:
+    """Ask once, and read what comes into the call."""
+    async with client.stream(
+        "POST", f"{url}/v1/chat/completions", json=body, headers=headers
+    ) as answer:
+        call.status, call.code = answer.status_code, ""
+        if answer.status_code == httpx.codes.OK and call.streamed:
+            await _read_stream(answer, call)
+        else:
+            _read_whole(orjson.loads(await answer.aread()), answer, call)
+        return answer.headers
 
 
 async def ask_all(
