@@ -187,7 +187,8 @@ def _read_whole(body: dict[str, Any], answer: httpx.Response, call: Call) -> Non
     call.text = choice["message"]["content"] or ""
     call.finish = choice["finish_reason"]
     call.ended_early = answer.headers.get("x-tollgate-ended", "")
-    call.token_times += [time.monotonic()] * call.tokens
+    # They were used some time before they were handed over, all at once.
+    call.token_times += [call.began_at] * call.tokens
 
 
 def served(calls: Sequence[Call]) -> list[Call]:
