@@ -1,8 +1,8 @@
 """Leases between this process and the database: asked for, given back, held against it.
 
-One task and one connection: each turn opens the windows that requests wait for, gives
-back what is idle and asks for what is short, in one statement each for all of them. A
-few times a second it tells how far open requests are and hears what is recalled.
+One task and one connection: each turn gives back what is idle and asks for what is
+short, in one statement each for all of it. A few times a second it tells how far open
+requests are and hears what is recalled. Windows are opened beside it.
 
 Failure: what cannot be asked now is asked again shortly; wishes meanwhile run into
 their patience. An answer that got lost is found by comparing. Owns: the connection,
@@ -11,6 +11,7 @@ the leases and windows of this process, the claims of its open requests.
 
 import asyncio
 import contextlib
+import random
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import partial
@@ -34,6 +35,7 @@ from metering.intake import lease_statements as statements
 from metering.intake.claims import Answer, Claim, Part, Standing
 from metering.intake.holds import FREE_HOLD, BudgetHold, wished
 from metering.intake.leases import LeaseBook
+from metering.intake.openings import PATIENCE_S, Openings
 from metering.intake.statements import TERMINATE
 from metering.intake.windows import KnownWindow, WindowBook
 
@@ -43,7 +45,6 @@ POLL_S = 5.0
 BEAT_S = 0.25
 # How often what somebody waits for is asked for again.
 AGAIN_S = 0.02
-OPENING_S_MAX = 5.0
 PRUNE_S = 60.0
 _PATIENCE = "-c lock_timeout=2000 -c statement_timeout=5000"
 
@@ -72,17 +73,19 @@ class LeaseBroker:
     is_away: Callable[[], bool]
     book: LeaseBook = field(default_factory=LeaseBook)
     windows: WindowBook = field(default_factory=WindowBook)
+    openings: Openings = field(init=False)
     stats: BrokerStats = field(default_factory=BrokerStats)
     _claims: dict[UUID, Claim] = field(default_factory=dict)
-    _opening: dict[tuple[BudgetPlace, int], asyncio.Future[None]] = field(
-        default_factory=dict
-    )
     _wanted: asyncio.Event = field(default_factory=asyncio.Event)
     _connection: AsyncConnection | None = None
     _old_pid: int | None = None
     _beaten_at: float = 0.0
     _is_recalled: bool = False
     _pruned_at: float = 0.0
+
+    def __post_init__(self) -> None:
+        """Let windows be opened beside the leases."""
+        self.openings = Openings(self.url, self.name, self.now_us, self.windows)
 
     async def hold(
         self,
@@ -165,7 +168,7 @@ class LeaseBroker:
         """Ask and give back until cancelled."""
         loop = asyncio.get_running_loop()
         while True:
-            pause = AGAIN_S if self.book.wishes or self._opening else BEAT_S
+            pause = AGAIN_S if self.book.wishes else BEAT_S
             with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._wanted.wait(), pause)
             self._wanted.clear()
@@ -183,11 +186,17 @@ class LeaseBroker:
     async def close(self) -> None:
         """Give the connection back; the epoch's end gives back the leases."""
         await self._drop_connection()
+        await self.openings.close()
 
     async def _claim(
         self, admission: Admission, places: Sequence[BudgetPlace]
     ) -> Claim:
         at_us = admission.admitted_at_us
+        if not self.is_away():
+            # What is not known is asked for at once, not one place after the other.
+            for place in places:
+                if self.windows.find(place, at_us=at_us) is None:
+                    self.openings.ask(place, at_us)
         windows = [await self._window(place, at_us) for place in places]
         parts = tuple(
             Part(self.book.lease(window.window_id, place))
@@ -205,8 +214,7 @@ class LeaseBroker:
             if self.is_away():
                 raise _away()
             try:
-                async with asyncio.timeout(OPENING_S_MAX):
-                    await asyncio.shield(self._to_open(place, at_us))
+                await self._opened(place, at_us)
             except TimeoutError:
                 raise _away() from None
             window = self.windows.find(place, at_us=at_us)
@@ -215,19 +223,16 @@ class LeaseBroker:
             raise _away()
         return window
 
+    async def _opened(self, place: BudgetPlace, at_us: int) -> None:
+        async with asyncio.timeout(PATIENCE_S):
+            while not await asyncio.shield(self.openings.ask(place, at_us)):
+                pass
+
     def _know_soft(self, places: Sequence[BudgetPlace], at_us: int) -> None:
         """Have the windows counted that only warn; nobody waits for that."""
         for place in places:
             if not place.is_hard and self.windows.find(place, at_us=at_us) is None:
-                self._to_open(place, at_us)
-
-    def _to_open(self, place: BudgetPlace, at_us: int) -> asyncio.Future[None]:
-        future = self._opening.get((place, at_us))
-        if future is None:
-            future = asyncio.get_running_loop().create_future()
-            self._opening[place, at_us] = future
-            self._wanted.set()
-        return future
+                self.openings.ask(place, at_us)
 
     def _refill(self, claim: Claim) -> None:
         """Ask for more before a lease runs out, so that few requests wait for it."""
@@ -236,42 +241,15 @@ class LeaseBroker:
                 self._wanted.set()
 
     async def _turn(self, now: float) -> None:
-        if self._opening:
-            await self._open()
         elapsed = now - self._beaten_at
         if elapsed >= BEAT_S or self._is_recalled:
             self._beaten_at, self._is_recalled = now, False
             # What is taken between two recalls says little about the rate of use.
             await self._beat(max(elapsed, BEAT_S))
             self._look_ahead(now)
-        if asked := self.book.needs():
+        if asked := self.book.needs(now_us=self.now_us()):
             await self._grant(asked)
         self.book.serve(now_us=self.now_us())
-
-    async def _open(self) -> None:
-        asked = list(self._opening.items())
-        places = [place for (place, _), _ in asked]
-        rows = await self._all(
-            statements.OPEN,
-            {
-                "tenants": [place.tenant_id for place in places],
-                "levels": [place.level for place in places],
-                "holders": [place.holder_id for place in places],
-                "kinds": [place.kind for place in places],
-                "units": [place.unit for place in places],
-                "windows": [place.window for place in places],
-                "models": [place.model for place in places],
-                "instants_us": [at_us for (_, at_us), _ in asked],
-            },
-        )
-        now_us = self.now_us()
-        for number, window_id, starts_us, ends_us in rows:
-            window = KnownWindow(window_id, starts_us, ends_us)
-            self.windows.add(places[int(number) - 1], window, now_us=now_us)
-        for key, future in asked:
-            del self._opening[key]
-            if not future.done():
-                future.set_result(None)
 
     async def _grant(self, asked: Mapping[int, tuple[int, int]]) -> None:
         epoch_id = self.epoch_id()
@@ -329,7 +307,10 @@ class LeaseBroker:
                     back[window_id] = beyond
                 if self.book.recall(window_id, recalled_us=recalled_us, now_us=now_us):
                     self.stats.recalls += 1
-        for window_id, amount in self.book.look(seconds, now_us=self.now_us()).items():
+        # What goes back though somebody here waits for it, others are to ask for first.
+        yield_us = round(random.uniform(0, 2 * AGAIN_S) * 1_000_000)  # noqa: S311
+        idle = self.book.look(seconds, now_us=self.now_us(), yield_us=yield_us)
+        for window_id, amount in idle.items():
             back[window_id] = back.get(window_id, 0) + amount
         if back:
             await self._all(
@@ -345,14 +326,14 @@ class LeaseBroker:
         """Open the windows that follow those in use, and lease what they will need."""
         now_us = self.now_us()
         for place, window in self.windows.ending(now_us=now_us):
-            future = self._to_open(place, window.ends_us)
+            future = self.openings.ask(place, window.ends_us)
             future.add_done_callback(partial(self._lease_ahead, place, window))
         if now - self._pruned_at >= PRUNE_S:
             self._pruned_at = now
             self.windows.prune(now_us=now_us)
 
     def _lease_ahead(
-        self, place: BudgetPlace, before: KnownWindow, _: asyncio.Future[None]
+        self, place: BudgetPlace, before: KnownWindow, _: asyncio.Future[bool]
     ) -> None:
         window = self.windows.find(place, at_us=before.ends_us)
         lease = self.book.leases.get(before.window_id)

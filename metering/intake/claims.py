@@ -32,9 +32,13 @@ class Lease:
     held: int = 0
     # Settled here, while the commit that tells the database is under way.
     settling: int = 0
-    # How many requests count towards it, and how many wishes wait for it.
-    open: int = 0
+    # Those of open requests that count towards it, and how many wishes wait for it.
+    claims: set["Claim"] = field(default_factory=set["Claim"])
     waiting: int = 0
+    # The first who waits and lacks of it; and what those keep of it who wait for
+    # another lease.
+    head: "Wish | None" = None
+    reserved: int = 0
     # What open requests have used of it, as of the last measure.
     used: int = 0
     # How much was taken per second, and since the last look.
@@ -55,6 +59,19 @@ class Lease:
     def free(self) -> int:
         """Return what nobody holds; negative while more was used than granted."""
         return self.amount - self.held
+
+    def gives(self, more: int) -> bool:
+        """Tell whether somebody behind all who wait may have so much more of it."""
+        return more <= 0 or (self.head is None and more <= self.free - self.reserved)
+
+    @property
+    def least(self) -> int:
+        """Return what it lacks for its head, and for those before it."""
+        if self.head is None:
+            return 0
+        parts = self.head.claim.parts
+        more = sum(self.head.least(part) for part in parts if part.lease is self)
+        return max(self.reserved + more - self.free, 0)
 
     @property
     def target(self) -> int:
@@ -135,6 +152,12 @@ class Wish:
     is_extension: bool
     until_us: int
     answered: Callable[[Answer, BudgetPlace | None], None]
+    is_waiting: bool = False
+
+    @property
+    def tenant_id(self) -> int:
+        """Return whose claim it is: all of its leases are the one tenant's."""
+        return self.claim.parts[0].lease.place.tenant_id
 
     @property
     def order(self) -> tuple[bool, int]:
@@ -146,12 +169,19 @@ class Wish:
         need = self.claim.need(part, self.prompt_tokens, output_tokens)
         return need - part.held
 
-    def lacking(self) -> BudgetPlace | None:
-        """Return the first place where not even the least is free."""
-        for part in self.claim.parts:
-            if self.more(part, self.outputs[-1]) > part.lease.free:
-                return part.lease.place
-        return None
+    def least(self, part: Part) -> int:
+        """Return what the least of it takes beyond what is held."""
+        return self.more(part, self.outputs[-1])
+
+    def lacks(self, part: Part) -> bool:
+        """Tell whether one place stands in the way of the least of it."""
+        return not part.lease.gives(self.least(part))
+
+    @property
+    def place(self) -> BudgetPlace:
+        """Return what it waits for: what is short, or others wait for before it."""
+        parts = self.claim.parts
+        return next(filter(self.lacks, parts), parts[0]).lease.place
 
     def spent_at(self, standings: Mapping[int, Standing]) -> BudgetPlace | None:
         """Return the place that will never cover the least, if there is one.

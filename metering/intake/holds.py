@@ -155,7 +155,7 @@ async def wished(  # noqa: PLR0913 - all of it is one wish
             left_s = (until_us - now_us()) / 1_000_000
             await asyncio.wait((future,), timeout=max(left_s, LATE_EACH_S))
             if not future.done():
-                book.serve(now_us=now_us())
+                book.lapse(wish, now_us=now_us())
         return future.result()
     finally:
         book.withdraw(wish, now_us=now_us())

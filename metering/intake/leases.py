@@ -2,21 +2,23 @@
 
 Pure bookkeeping: no clock, no database, no event loop. Instants are given, wishes are
 answered by a callback. A lease's `amount` was granted, and is neither settled nor given
-back; of it `held` belongs to open requests and the rest is free. What nobody can have
-at once waits as a wish: extensions before admissions, oldest first, and nobody passes
-a wish that waits for the same lease.
+back; of it `held` belongs to open requests and the rest is free. What cannot be had at
+once waits as a wish, in the order of `metering.intake.wishes`. Between two calls nobody
+waits who could be served, so that only what changes since needs to be looked at.
 
 Failure: what the database has beyond what is known here goes back; that it has less is
 believed once it said so twice while nothing was under way. Owns: leases, holds, wishes.
 """
 
 import enum
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 from kit.contracts import BudgetPlace, TokenCounts
 from metering.intake.amounts import amount_of
 from metering.intake.claims import Answer, Claim, Lease, Standing, Wish
+from metering.intake.wishes import Line, Wishes
 
 # A lease that was not used for this long goes back.
 IDLE_US = 3_000_000
@@ -38,7 +40,7 @@ class LeaseBook:
 
     leases: dict[int, Lease] = field(default_factory=dict)
     claims: set[Claim] = field(default_factory=set)
-    wishes: list[Wish] = field(default_factory=list)
+    wishes: Wishes = field(default_factory=Wishes)
 
     def lease(self, window_id: int, place: BudgetPlace) -> Lease:
         """Return the lease of a window; it may still be empty."""
@@ -51,7 +53,7 @@ class LeaseBook:
         """Take in a claim, which `settle` or `release` ends."""
         self.claims.add(claim)
         for part in claim.parts:
-            part.lease.open += 1
+            part.lease.claims.add(claim)
 
     def change(
         self, claim: Claim, prompt_tokens: int, output_tokens: int, *, now_us: int
@@ -59,26 +61,34 @@ class LeaseBook:
         """Make a claim hold this much, if all of it is free and nobody waits for it."""
         needs = [claim.need(part, prompt_tokens, output_tokens) for part in claim.parts]
         for part, need in zip(claim.parts, needs, strict=True):
-            more = need - part.held
-            if more > 0 and (part.lease.waiting or more > part.lease.free):
+            if not part.lease.gives(need - part.held):
                 return False
         if self._hold(claim, prompt_tokens, output_tokens, needs, now_us=now_us):
-            self.serve(now_us=now_us)
+            self._freed(claim, now_us=now_us)
         return True
 
     def wish(self, wish: Wish, *, now_us: int) -> None:
         """Wait for more; the answer may come before this returns."""
-        for part in wish.claim.parts:
-            part.lease.waiting += 1
-        self.wishes.append(wish)
-        self.wishes.sort(key=lambda each: each.order)
-        self.serve(now_us=now_us)
+        line = self.wishes.add(wish)
+        if line.wishes[-1] is not wish:
+            self._serve(line, now_us=now_us)
+            return
+        tried = self._try(wish, now_us=now_us)
+        if tried is _Tried.LACKING:
+            line.stand(wish)
+        elif tried is _Tried.FREED:
+            self._freed(wish.claim, now_us=now_us)
 
     def withdraw(self, wish: Wish, *, now_us: int) -> None:
         """Take back a wish that nobody waits for any more."""
-        if wish in self.wishes:
-            self._take_off(wish)
-            self.serve(now_us=now_us)
+        if wish.is_waiting and self.wishes.take_off(wish):
+            self._freed(wish.claim, now_us=now_us)
+
+    def lapse(self, wish: Wish, *, now_us: int) -> None:
+        """End the patience of a wish, if it is over."""
+        is_late = wish.is_waiting and wish.until_us <= now_us
+        if is_late and self._answer(wish, Answer.LATE, wish.place):
+            self._freed(wish.claim, now_us=now_us)
 
     def settle(
         self, claim: Claim, counts: TokenCounts, *, now_us: int
@@ -96,11 +106,11 @@ class LeaseBook:
             lease.used -= part.used
             lease.amount -= amount
             lease.settling += amount
-            lease.open -= 1
+            lease.claims.discard(claim)
             part.held = part.used = 0
             uses[lease.window_id] = uses.get(lease.window_id, 0) + amount
         self.claims.discard(claim)
-        self.serve(now_us=now_us)
+        self._freed(claim, now_us=now_us)
         return uses
 
     def release(self, claim: Claim, *, now_us: int) -> None:
@@ -108,10 +118,10 @@ class LeaseBook:
         for part in claim.parts:
             part.lease.held -= part.held
             part.lease.used -= part.used
-            part.lease.open -= 1
+            part.lease.claims.discard(claim)
             part.held = part.used = 0
         self.claims.discard(claim)
-        self.serve(now_us=now_us)
+        self._freed(claim, now_us=now_us)
 
     def settled(self, uses: dict[int, int]) -> None:
         """Note that the database has taken these amounts off its leases."""
@@ -138,28 +148,26 @@ class LeaseBook:
                 part.lease.used += used - part.used
                 part.used = used
 
-    def needs(self) -> dict[int, tuple[int, int]]:
+    def needs(self, *, now_us: int) -> dict[int, tuple[int, int]]:
         """Return what to ask of each window: at least, for the first wish, and most."""
-        needs: dict[int, tuple[int, int]] = {}
-        first: set[Lease] = set()
-        for wish in self.wishes:
-            claim = wish.claim
-            for part in claim.parts:
-                lease, window_id = part.lease, part.lease.window_id
-                least, want = needs.get(window_id, (0, 0))
-                if lease not in first:
-                    first.add(lease)
-                    least = wish.more(part, wish.outputs[-1]) - lease.free
-                want += max(wish.more(part, wish.outputs[0]), 0)
-                needs[window_id] = least, want
+        wants: Counter[Lease] = Counter()
+        yielding: set[Lease] = set()
+        for line in self.wishes.lines:
+            if line.yields_until_us > now_us:
+                yielding |= line.leases
+                continue
+            for wish in line.wishes:
+                for part in wish.claim.parts:
+                    wants[part.lease] += max(wish.more(part, wish.outputs[0]), 0)
         asked: dict[int, tuple[int, int]] = {}
         for lease in self.leases.values():
-            least, want = needs.get(lease.window_id, (0, 0))
-            least = max(least, 0)
-            want = max(want + lease.target - lease.free, least)
+            if lease in yielding:
+                continue
+            least = lease.least
+            want = max(wants[lease] + lease.target - lease.free, least)
             # Little by little would be a question for each request.
             is_low = lease.free < 0 or lease.free < lease.target // 2
-            if least or (want > 0 and is_low):
+            if least or (want > 0 and (is_low or wants[lease] > lease.free)):
                 asked[lease.window_id] = least, want
         return asked
 
@@ -181,9 +189,8 @@ class LeaseBook:
 
     def serve(self, *, now_us: int) -> None:
         """Answer the wishes that what is free serves, in their order."""
-        while self._serve(now_us=now_us):
-            # Served, a wish may free something that one before it waits for.
-            pass
+        for line in self.wishes.lines:
+            self._serve(line, now_us=now_us)
 
     def recall(self, window_id: int, *, recalled_us: int, now_us: int) -> bool:
         """Take back what open streams of a window hold ahead of what they have.
@@ -196,14 +203,11 @@ class LeaseBook:
             return False
         lease.recalled_us = recalled_us
         lease.burn = 0.0
-        for claim in self.claims:
+        for claim in list(lease.claims):
             if claim.is_shrinkable and claim.is_exact:
-                for part in claim.parts:
-                    if part.lease is lease:
-                        self._shrink(claim, now_us=now_us)
+                self._shrink(claim, now_us=now_us)
         lease.used_at_us = 0
         lease.is_recalled = True
-        self.serve(now_us=now_us)
         return True
 
     def expire(self, *, now_us: int) -> None:
@@ -214,8 +218,11 @@ class LeaseBook:
                 lease.until_us = None
                 self.recall(lease.window_id, recalled_us=until_us, now_us=now_us)
 
-    def look(self, seconds: float, *, now_us: int) -> dict[int, int]:
-        """Judge the use since the last look; return what to give back of each lease."""
+    def look(self, seconds: float, *, now_us: int, yield_us: int = 0) -> dict[int, int]:
+        """Judge the use since the last look; return what to give back of each lease.
+
+        Who waits for some of that lets others ask first: for `yield_us` from now.
+        """
         back: dict[int, int] = {}
         for lease in list(self.leases.values()):
             if lease.used_at_us > now_us:
@@ -235,10 +242,13 @@ class LeaseBook:
             spare = lease.free - 4 * lease.target if lease.burn else lease.free
             if lease.free > 0 and spare > 0 and (idle_us > IDLE_US or lease.burn):
                 back[lease.window_id] = spare
+                line = self.wishes.line(lease.place.tenant_id)
+                if line is not None and lease.waiting:
+                    line.yields_until_us = now_us + yield_us
                 lease.amount -= spare
                 lease.is_moving = True
             elif idle_us > FORGOTTEN_US and not (
-                lease.amount or lease.open or lease.settling or lease.is_moving
+                lease.amount or lease.claims or lease.settling or lease.is_moving
             ):
                 del self.leases[lease.window_id]
         return back
@@ -285,6 +295,10 @@ class LeaseBook:
         for wish in list(self.wishes):
             if not wish.is_extension:
                 self._answer(wish, Answer.LATE, None)
+        for line in self.wishes.lines:
+            line.begin()
+            for wish in line.wishes:
+                line.stand(wish)
 
     def forget(self) -> None:
         """Note that every lease is gone: whoever closed the epoch gave them back."""
@@ -292,44 +306,56 @@ class LeaseBook:
             lease.amount = lease.settling = 0
             lease.is_moving = True
 
-    def _serve(self, *, now_us: int) -> bool:
-        """Go through the wishes once; tell whether to do so again."""
-        blocked: set[Lease] = set()
-        for wish in list(self.wishes):
-            tried = self._try(wish, blocked, now_us=now_us)
+    def _freed(self, claim: Claim, *, now_us: int) -> None:
+        """Serve who waits for what a claim has no more of."""
+        if claim.parts and self.wishes:
+            line = self.wishes.line(claim.parts[0].lease.place.tenant_id)
+            if line is not None:
+                self._serve(line, now_us=now_us)
+
+    def _serve(self, line: Line, *, now_us: int) -> None:
+        """Go through a line until nobody behind can be served."""
+        # Served, a wish may free something that one before it waits for.
+        while self._is_freed(line, now_us=now_us):
+            pass
+
+    def _is_freed(self, line: Line, *, now_us: int) -> bool:
+        """Go through a line once; tell whether to do so again."""
+        line.begin()
+        for wish in list(line.wishes):
+            tried = self._try(wish, now_us=now_us)
             if tried is _Tried.FREED:
                 return True
             if tried is _Tried.HELD:
                 continue
             if wish.until_us <= now_us:
-                self._answer(wish, Answer.LATE, wish.lacking())
-            else:
-                blocked.update(part.lease for part in wish.claim.parts)
+                self._answer(wish, Answer.LATE, wish.place)
+                continue
+            line.stand(wish)
+            if line.is_closed:
+                break
         return False
 
-    def _try(self, wish: Wish, blocked: set[Lease], *, now_us: int) -> _Tried:
+    def _try(self, wish: Wish, *, now_us: int) -> _Tried:
         claim = wish.claim
+        for part in claim.parts:
+            if wish.lacks(part):
+                return _Tried.LACKING
         for output in wish.outputs:
             needs = [
                 claim.need(part, wish.prompt_tokens, output) for part in claim.parts
             ]
-            is_least = output == wish.outputs[-1]
-            if all(
+            # As it gets scarce each gets a little, rather than one all of it.
+            if output == wish.outputs[-1] or all(
                 need <= part.held
-                or (
-                    part.lease not in blocked
-                    and need - part.held
-                    # As it gets scarce each gets a little, rather than one all of it.
-                    <= part.lease.free // (1 if is_least else part.lease.waiting)
-                )
+                or need - part.held
+                <= (part.lease.free - part.lease.reserved) // part.lease.waiting
                 for part, need in zip(claim.parts, needs, strict=True)
             ):
-                is_freed = self._hold(
-                    claim, wish.prompt_tokens, output, needs, now_us=now_us
-                )
-                self._answer(wish, Answer.HELD, None)
-                return _Tried.FREED if is_freed else _Tried.HELD
-        return _Tried.LACKING
+                break
+        is_freed = self._hold(claim, wish.prompt_tokens, output, needs, now_us=now_us)
+        self._answer(wish, Answer.HELD, None)
+        return _Tried.FREED if is_freed else _Tried.HELD
 
     def _hold(
         self,
@@ -358,11 +384,8 @@ class LeaseBook:
         if output < claim.output_tokens:
             self.change(claim, claim.prompt_tokens, output, now_us=now_us)
 
-    def _answer(self, wish: Wish, answer: Answer, place: BudgetPlace | None) -> None:
-        self._take_off(wish)
+    def _answer(self, wish: Wish, answer: Answer, place: BudgetPlace | None) -> bool:
+        """Answer a wish; tell whether somebody may be served who was behind it."""
+        was_head = self.wishes.take_off(wish)
         wish.answered(answer, place)
-
-    def _take_off(self, wish: Wish) -> None:
-        self.wishes.remove(wish)
-        for part in wish.claim.parts:
-            part.lease.waiting -= 1
+        return was_head

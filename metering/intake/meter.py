@@ -168,7 +168,10 @@ class IntakeMeter:
             asyncio.create_task(self._watch(), name="liveness"),
         ]
         await self._first_beat.wait()
-        self._tasks.append(asyncio.create_task(self.leases.run(), name="leases"))
+        self._tasks += [
+            asyncio.create_task(self.leases.run(), name="leases"),
+            asyncio.create_task(self.leases.openings.run(), name="windows"),
+        ]
 
     async def stop(self) -> None:
         """Commit what is queued and close the epoch, once no request runs any more."""

@@ -10,7 +10,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 
 from kit.contracts import BudgetPlace, LinearPrice
-from metering.intake.claims import Claim, Standing
+from metering.intake.claims import Claim, Lease, Standing, Wish
 from metering.intake.leases import LeaseBook
 
 PRICE = LinearPrice(1, "model", "USD", 7, 2, 11)
@@ -154,6 +154,29 @@ class Event:
     uses: dict[int, int]
 
 
+def kept_for(older: Sequence[Wish]) -> tuple[set[Lease], Counter[Lease]]:
+    """Return what nobody may have of who comes after these: the rule, by itself.
+
+    Of what the first of them lacks, nothing; of its other leases, not what it takes of
+    them. Who is behind such a one has no say.
+    """
+    short: set[Lease] = set()
+    kept: Counter[Lease] = Counter()
+    for wish in older:
+        more = {part.lease: wish.least(part) for part in wish.claim.parts}
+        lacks = {
+            lease
+            for lease, least in more.items()
+            if least > 0 and (lease in short or least > lease.free - kept[lease])
+        }
+        if lacks & short:
+            continue
+        short |= lacks
+        for lease in more.keys() - short:
+            kept[lease] += max(more[lease], 0)
+    return short, kept
+
+
 class CheckedBook(LeaseBook):
     """A book that fails where a claim grows that may not."""
 
@@ -169,12 +192,13 @@ class CheckedBook(LeaseBook):
         now_us: int,
     ) -> bool:
         mine = [wish for wish in self.wishes if wish.claim is claim]
-        older = self.wishes[: self.wishes.index(mine[0])] if mine else self.wishes
-        waited_for = {part.lease for wish in older for part in wish.claim.parts}
+        wishes = list(self.wishes)
+        older = wishes[: wishes.index(mine[0])] if mine else wishes
+        short, kept = kept_for(older)
         for part, need in zip(claim.parts, needs, strict=True):
             if need > part.held:
-                assert need - part.held <= part.lease.free
-                assert part.lease not in waited_for
+                assert part.lease not in short
+                assert need - part.held <= part.lease.free - kept[part.lease]
         return LeaseBook._hold(
             self, claim, prompt_tokens, output_tokens, needs, now_us=now_us
         )
@@ -201,7 +225,7 @@ class Process:
 
     def ask(self) -> None:
         """Send for what is short."""
-        asked, epoch = self.book.needs(), self.epoch
+        asked, epoch = self.book.needs(now_us=self.now_us()), self.epoch
 
         def act() -> Deliver:
             standings = self.books.grant(epoch, asked, self.now_us())
@@ -247,6 +271,7 @@ class Process:
             self.beyond[number] -= self.book.leases[number].amount - before
             self.book.recall(number, recalled_us=recalled_us, now_us=self.now_us())
         idle = self.book.look(0.25, now_us=self.now_us())
+        self.book.serve(now_us=self.now_us())
         self.beyond.update(idle)
         back.update(idle)
         back = +back
@@ -298,6 +323,7 @@ class Process:
         event = self.queue.pop(0)
         self.slack.update(event.charges)
         self.book.not_settled(event.uses)
+        self.book.serve(now_us=self.now_us())
 
     def reopen(self) -> None:
         """Go on in a new epoch: somebody closed the one before."""
