@@ -3,13 +3,15 @@
 The order is from the cheapest to give back to the dearest. Rate limits and concurrency
 are taken in one step; when the meter or a budget refuses, they are given back and the
 admission is voided: a refused request uses up nothing. Callers without limits pay for
-one lookup.
+one lookup. An `Idempotency-Key` is claimed between meter and hold: the claim names the
+admission, in one step that no crash can fall into, and rate limits stand before it, so
+that a storm of retries does not reach the database.
 
 Failure: the refusals of each step, as `PlatformError`; whatever interrupts the request
 while it waits. Owns: nothing; what is admitted is ended by its settlement.
 """
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Protocol
@@ -17,6 +19,7 @@ from typing import Protocol
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.holding import SLICE_TOKENS, Ask, Gate, Holds
 from inference.gateway.http import HttpRequest
+from inference.gateway.idempotency import Idempotency
 from inference.gateway.interruption import Interruption
 from inference.gateway.live import LiveRequests
 from inference.gateway.rates import Rates, Taken
@@ -24,7 +27,7 @@ from inference.openai.prompt_bound import bound
 from inference.openai.requests import GenerationRequest
 from inference.routing.limits import CallLimits
 from inference.routing.snapshot import ModelEntry
-from kit.contracts import Admission, Caller, Meter
+from kit.contracts import Admission, BudgetPlace, Caller, KeyedRequest, Meter
 
 
 class Limits(Protocol):
@@ -40,12 +43,14 @@ class Call:
     """One checked request: who asks for what, and how much each choice may say.
 
     `output_tokens_max` is what the engine is told; None leaves it to the engine.
+    `keyed` is None without an `Idempotency-Key`.
     """
 
     caller: Caller
     request: GenerationRequest
     model: ModelEntry
     output_tokens_max: int | None
+    keyed: KeyedRequest | None = None
 
     @property
     def output_tokens(self) -> int:
@@ -77,6 +82,7 @@ class Admissions:
     holds: Holds
     meter: Meter
     live: LiveRequests
+    idempotency: Idempotency
     now_us: Callable[[], int]
 
     async def admit(self, http: HttpRequest, call: Call) -> Admitted:
@@ -114,18 +120,10 @@ class Admissions:
         http.request_id = str(admission.request_id)
         admitted = Admitted(admission, Interruption(), taken, None)
         self._listen(http, admitted)
-        if not limits.budgets:
-            return admitted
-        ask = Ask(
-            admission,
-            limits.budgets,
-            call.request,
-            call.model,
-            prompt_tokens,
-            call.output_tokens,
-        )
         try:
-            gate = await self.holds.open(ask, admitted.interruption)
+            if call.keyed is not None:
+                await self.idempotency.claim(admission, call.keyed)
+            gate = await self._gate(call, admitted, limits.budgets, prompt_tokens)
         except BaseException:
             self.meter.void(admission)
             if taken is not None:
@@ -133,6 +131,35 @@ class Admissions:
             self.end(http, admitted)
             raise
         return Admitted(admission, admitted.interruption, taken, gate)
+
+    async def _gate(
+        self,
+        call: Call,
+        admitted: Admitted,
+        budgets: Sequence[BudgetPlace],
+        prompt_tokens: int,
+    ) -> Gate | None:
+        """Return what the request holds of its budgets, if it has any."""
+        if not budgets:
+            return None
+        ask = Ask(
+            admitted.admission,
+            budgets,
+            call.request,
+            call.model,
+            prompt_tokens,
+            call.output_tokens,
+        )
+        try:
+            return await self.holds.open(ask, admitted.interruption)
+        except BaseException:
+            self.unclaim(call, admitted.admission)
+            raise
+
+    def unclaim(self, call: Call, admission: Admission) -> None:
+        """Let the next request with the same key be as if this one had not been."""
+        if call.keyed is not None:
+            self.idempotency.claims.forget(admission, call.keyed)
 
     def end(self, http: HttpRequest, admitted: Admitted) -> None:
         """Stop listening for what may interrupt a request, and free its slots."""

@@ -50,11 +50,14 @@ class Generation:
         """Answer one request; raises `PlatformError` before the client's first byte."""
         started_us = boot_us()
         caller = self.authenticator.caller(http, needs=Scope.GENERATE)
-        request = parse(surface, await http.body(bytes_max=self.body_bytes_max))
+        body = await http.body(bytes_max=self.body_bytes_max)
+        request = parse(surface, body)
         model = self.snapshot.models.get(request.model)
         if model is None or not caller.may_call(request.model):
             raise ModelNotFound(request.model)
-        call = Call(caller, request, model, _output_tokens_max(request, model))
+        keyed = self.admissions.idempotency.keyed(http, caller, surface, body)
+        most = _output_tokens_max(request, model)
+        call = Call(caller, request, model, most, keyed)
         replicas = self._replicas(model)
         admitted = await self.admissions.admit(http, call)
         settlement = Settlement(
@@ -135,6 +138,7 @@ class Generation:
                 settlement.end(judge(error)[0], Tally(), Transcript())
             else:
                 settlement.void()
+                self.admissions.unclaim(call, admitted.admission)
             raise
 
     def _replicas(self, model: ModelEntry) -> Sequence[ReplicaEntry]:

@@ -24,6 +24,7 @@ from config.env import (
     SecretSettings,
     load,
 )
+from config.listening import listening_socket
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
@@ -36,6 +37,7 @@ from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
+from inference.gateway.idempotency import Idempotency
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
@@ -51,6 +53,7 @@ from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import Refresh, follow
 from kit.secrets import Purpose, derive
+from metering.idempotency.claims import Claims
 from metering.intake import broker, prices
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
@@ -58,7 +61,6 @@ from metering.intake.peers import Peers
 
 # Above the idle time of common proxies, so that the proxy is the one to close.
 KEEP_ALIVE_S = 75
-BACKLOG = 4096
 SHUTDOWN_GRACE_S = 5
 
 log = structlog.get_logger("tollgate.gateway")
@@ -122,6 +124,12 @@ class GatewayProcess:
             liveness=self.liveness,
             gap_ms=gateway.settle_gap_ms,
         )
+        self.claims = Claims(
+            url=database.url_for("gateway"),
+            name=gateway.gateway_name,
+            epoch_id=lambda: self.meter.committer.epoch.id,
+            is_away=lambda: self.liveness.is_away,
+        )
         self.proxies = Proxies.parse(gateway.trusted_proxies)
         self.snapshot = routing.Snapshot()
         self.metrics = GatewayMetrics()
@@ -138,6 +146,7 @@ class GatewayProcess:
         self.tokenizers = TokenizerPool()
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
+        self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))
         self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
@@ -204,6 +213,7 @@ class GatewayProcess:
                 "budgets", broker.CHANNEL, self.meter.leases.recalled, broker.POLL_S
             ),
             asyncio.create_task(self.rates.renew(), name="slots"),
+            asyncio.create_task(self.claims.run(), name="claims"),
         ]
         starting = asyncio.create_task(self.meter.start())
         try:
@@ -282,6 +292,7 @@ class GatewayProcess:
                 holds=Holds(self.meter, self.counting, self.metrics),
                 meter=self.meter,
                 live=self.live,
+                idempotency=self.idempotency,
                 now_us=self.meter.clock.now_us,
             ),
             metrics=self.metrics,
@@ -356,23 +367,6 @@ class GatewayProcess:
                 ),
             },
         )
-
-
-def listening_socket(host: str, port: int) -> socket.socket:
-    """Open the listening socket; gateway processes of one host share the port."""
-    family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    listener = socket.socket(family, socket.SOCK_STREAM)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEPORT, 1)
-    try:
-        listener.bind((host, port))
-    except OSError as error:
-        raise SystemExit(
-            f"tollgate: HOST and PORT: {host}:{port}: {error.strerror}"
-        ) from None
-    listener.listen(BACKLOG)
-    listener.setblocking(False)
-    return listener
 
 
 async def main() -> None:

@@ -264,3 +264,35 @@ class Meter(Protocol):
         The output is given back; the prompt too when the fault was ours.
         """
         ...
+
+
+class ClaimVerdict(enum.StrEnum):
+    """What a request with an `Idempotency-Key` is, seen beside those before it."""
+
+    NEW = "new"
+    RETRY = "retry"
+    RUNNING = "running"
+    MISMATCH = "mismatch"
+
+
+@dataclass(frozen=True, slots=True)
+class KeyedRequest:
+    """What a request was asked with: digests of its scope and key, and of its body."""
+
+    key_digest: bytes
+    body_digest: bytes
+
+
+class IdempotencyClaims(Protocol):
+    """Knows for every key which attempt is its last, over all processes."""
+
+    async def claim(self, admission: Admission, keyed: KeyedRequest) -> ClaimVerdict:
+        """Make this request its key's last attempt, if it is `NEW` or a `RETRY`.
+
+        Raises `ServiceUnavailable` where nobody can tell now.
+        """
+        ...
+
+    def forget(self, admission: Admission, keyed: KeyedRequest) -> None:
+        """Take a claim back: no engine took the request. A plain call, like `void`."""
+        ...

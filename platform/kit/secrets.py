@@ -19,6 +19,7 @@ class Purpose(StrEnum):
     INVITATION = "tollgate/invitation/1"
     STORED_ANSWER = "tollgate/stored-answer/1"
     CACHE_SALT = "tollgate/cache-salt/1"
+    IDEMPOTENCY = "tollgate/idempotency/1"
     SECOND_FACTOR = "tollgate/second-factor/1"
     AUDIT_ANCHOR = "tollgate/audit-anchor/1"
     WEBHOOK_SECRET = "tollgate/webhook-secret/1"  # noqa: S105

@@ -43,6 +43,8 @@ OWNERS_FUNCTIONS = {
     "budgets_beat": "gateways tell what their requests use",
     "budgets_post": "a trigger of usage events",
     "budgets_close_epoch": "a trigger of epochs",
+    "idempotency_claim": "gateways claim a key for an attempt",
+    "idempotency_forget": "gateways forget an attempt that no engine took",
     "usage_default_partition_holds_events": "operators see whether one is missing",
 }
 

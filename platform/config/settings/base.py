@@ -25,6 +25,7 @@ INSTALLED_APPS = [
     "metering.usage.apps.UsageConfig",
     "metering.pricing.apps.PricingConfig",
     "metering.budgets.apps.BudgetsConfig",
+    "metering.idempotency.apps.IdempotencyConfig",
     "metering.alerts.apps.AlertsConfig",
     "metering.ledger.apps.LedgerConfig",
     "metering.billing.apps.BillingConfig",

@@ -57,6 +57,10 @@ class RecordingMeter:
         """Return how many admissions are neither settled nor voided."""
         return len(self._open)
 
+    def is_open(self, admission: Admission) -> bool:
+        """Tell whether a request is neither settled nor voided."""
+        return admission.request_id in self._open
+
     @property
     def outcomes(self) -> list[Outcome]:
         """Return how the settled requests ended."""

@@ -33,6 +33,7 @@ from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
 from inference.gateway.http import Receive, Scope, Send
+from inference.gateway.idempotency import Idempotency
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
@@ -44,6 +45,7 @@ from inference.routing.router import RoundRobin
 from inference.routing.snapshot import Snapshot
 from inference.tokenizers.pool import TokenizerPool
 from kit import api_keys
+from tests.inference.gateway.claims import MemoryClaims
 from tests.inference.gateway.meter import NOW_US, RecordingMeter
 from tests.inference.gateway.polling import PATIENCE_S
 
@@ -271,6 +273,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         holds=Holds(meter, counting, metrics),
         meter=meter,
         live=live,
+        idempotency=Idempotency(MemoryClaims(meter), PEPPER),
         now_us=lambda: NOW_US,
     )
     app = Gateway(

@@ -24,6 +24,8 @@ NOT_AUDITED = {
     "budgets.window": OF_THE_METER,
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
+    "idempotency.claim": OF_THE_METER,
+    "idempotency.retry": OF_THE_METER,
     "ledger.account": OF_THE_LEDGER,
     "ledger.creditaccount": "it follows from how its tenant pays, which is audited",
     "ledger.dayposting": OF_THE_LEDGER,
