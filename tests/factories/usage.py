@@ -31,6 +31,9 @@ class Use:
     counts: TokenCounts = COUNTS
     kind: EventKind = EventKind.REQUEST
     corrects: UUID | None = None
+    status: EventStatus = EventStatus.OK
+    # Where it was known before the request ended.
+    request_id: UUID | None = None
 
 
 def make_use(*, price: Price, admitted_at: dt.datetime, tenant: object = None) -> Use:
@@ -108,7 +111,8 @@ def _event(epoch: Epoch, use: Use, seq: int) -> Event:
         dt.timedelta(days=3) if use.corrects else dt.timedelta()
     )
     return Event(
-        request_id=uuid7((made_at - _UNIX) // dt.timedelta(milliseconds=1)),
+        request_id=use.request_id
+        or uuid7((made_at - _UNIX) // dt.timedelta(milliseconds=1)),
         admitted_at=use.admitted_at,
         tenant_id=use.tenant_id,
         project_id=use.project_id,
@@ -126,7 +130,7 @@ def _event(epoch: Epoch, use: Use, seq: int) -> Event:
         reasoning_tokens=use.counts.reasoning_tokens,
         generated_tokens=max(use.counts.output_tokens, 0),
         kind=use.kind,
-        status=EventStatus.OK,
+        status=use.status,
         counted_by=CountedBy.ENGINE,
         surface=Surface.CHAT_COMPLETIONS,
         streamed=True,

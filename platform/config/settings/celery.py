@@ -22,6 +22,12 @@ CELERY_BEAT_SCHEDULE = {
     },
     "write-calendar": {"task": "usage.write_calendar", "schedule": 3600.0},
     "close-silent-epochs": {"task": "usage.close_silent_epochs", "schedule": 30.0},
+    "credit-retries": {
+        "task": "idempotency.credit_retries",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "purge-idempotency": {"task": "idempotency.purge", "schedule": 900.0},
     "tidy-budgets": {"task": "budgets.tidy", "schedule": 3600.0},
     "post-days": {"task": "ledger.post_days", "schedule": 600.0},
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
