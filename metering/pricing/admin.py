@@ -139,10 +139,10 @@ class PriceBookVersionAdmin(ServiceAdmin):
     fixed_fields = ("book",)
     actions_detail = ("publish",)
 
-    @state_label(draft="warning", published="success")
+    @state_label(draft="warning", published="success", corrective="info")
     def status(self, row: PriceBookVersion) -> str:
         """Show the state as a label."""
-        return "draft" if row.published_at is None else "published"
+        return row.state
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBookVersion]:
         """Read versions with their books, which name them."""
@@ -173,7 +173,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Show prices to be changed in a draft, to be read when published."""
         if obj is None:
             return ()
-        return (_PublishedPrices,) if obj.published_at else (_DraftPrices,)
+        return (_DraftPrices,) if obj.state == "draft" else (_PublishedPrices,)
 
     def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
         """Propose that a version begins now."""
@@ -183,16 +183,16 @@ class PriceBookVersionAdmin(ServiceAdmin):
         }
 
     def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
-        """Refuse to change what is published."""
+        """Refuse to change what is no draft."""
         # Actions ask with an id in the object's place; their service refuses by itself.
-        if isinstance(obj, PriceBookVersion) and obj.published_at is not None:
+        if isinstance(obj, PriceBookVersion) and obj.state != "draft":
             return False
         return bool(super().has_change_permission(request, obj))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
         """Offer publication of drafts only."""
         row = self.get_object(request, str(object_id))
-        if row is None or row.published_at is not None:
+        if row is None or row.state != "draft":
             return []
         return super().get_actions_detail(request, object_id)
 

@@ -43,12 +43,17 @@ class PriceBook(models.Model):
 
 
 class PriceBookVersion(models.Model):
-    """The prices of a book from an instant on; immutable once published."""
+    """The prices of a book from an instant on; immutable once published.
+
+    A corrective one is never published and no call is priced by it: it holds what usage
+    is rated anew by, and is immutable from the start.
+    """
 
     book = models.ForeignKey(PriceBook, models.PROTECT, related_name="versions")
     number = models.PositiveIntegerField()
     effective_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
+    is_corrective = models.BooleanField(default=False, db_default=False, editable=False)
 
     audited: ClassVar = Audited("price_book_version", tenant=None)
 
@@ -63,10 +68,22 @@ class PriceBookVersion(models.Model):
                 condition=models.Q(published_at__isnull=False),
                 name="price_book_version_effective_once",
             ),
+            models.CheckConstraint(
+                condition=models.Q(is_corrective=False)
+                | models.Q(published_at__isnull=True),
+                name="corrective_version_is_never_in_force",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.book} v{self.number}"
+
+    @property
+    def state(self) -> str:
+        """Return whether it may still change, and whether it is ever in force."""
+        if self.is_corrective:
+            return "corrective"
+        return "published" if self.published_at else "draft"
 
 
 class Price(models.Model):

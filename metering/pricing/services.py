@@ -130,11 +130,11 @@ def set_price(
     if not 1 <= len(model) <= MODEL_CHARS_MAX:
         raise InvalidRequest("Name the served model.", param="model")
     picos = {
-        "input_picos": _picos("input_per_million", input_per_million),
-        "cached_input_picos": _picos(
+        "input_picos": quoted_picos("input_per_million", input_per_million),
+        "cached_input_picos": quoted_picos(
             "cached_input_per_million", cached_input_per_million
         ),
-        "output_picos": _picos("output_per_million", output_per_million),
+        "output_picos": quoted_picos("output_per_million", output_per_million),
     }
     with atomic():
         draft = _locked_draft(version)
@@ -177,6 +177,8 @@ def publish_version(
         fresh = PriceBookVersion.objects.select_for_update().get(pk=version.pk)
         if fresh.published_at is not None:
             return fresh
+        if fresh.is_corrective:
+            raise Conflict(f"{fresh} corrects what was used, and is never in force.")
         listed = set(fresh.prices.values_list("model", flat=True))
         if not listed:
             raise Conflict(f"{fresh} has no prices yet.")
@@ -231,7 +233,8 @@ def _quoted(version: PriceBookVersion) -> dict[str, dict[str, int]]:
     }
 
 
-def _picos(param: str, quote: str | Decimal) -> int:
+def quoted_picos(param: str, quote: str | Decimal) -> int:
+    """Return what one token costs by a quote per million; raises `InvalidRequest`."""
     try:
         picos = picos_per_token(quote)
     except PriceFormatError as error:
@@ -309,8 +312,8 @@ def _lock(book: PriceBook) -> None:
 
 def _locked_draft(version: PriceBookVersion) -> PriceBookVersion:
     draft = PriceBookVersion.objects.select_for_update().get(pk=version.pk)
-    if draft.published_at is not None:
-        raise Conflict(f"{draft} is published and cannot be changed any more.")
+    if draft.state != "draft":
+        raise Conflict(f"{draft} is {draft.state} and cannot be changed any more.")
     return draft
 
 

@@ -16,6 +16,7 @@ same kind and source is left out. Owns: events and epochs that no gateway writes
 from collections import defaultdict
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, fields
+from typing import Any
 from uuid import UUID
 
 from kit.contracts import EventKind, TokenCounts
@@ -216,7 +217,7 @@ def _requests(corrections: Sequence[Correction]) -> list[Request]:
     return [Request(each.tenant_id, each.corrects) for each in corrections]
 
 
-def _keys(requests: Collection[Request]) -> dict[str, object]:
+def _keys(requests: Collection[Request]) -> dict[str, list[Any]]:
     unique = set(requests)
     return {
         "tenant_ids": [each.tenant_id for each in unique],

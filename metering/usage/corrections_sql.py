@@ -118,6 +118,7 @@ INSERT = """
         AND price.id = coalesce(wanted.price_id, original.price_id)
     JOIN pricing_pricebookversion version ON version.id = price.version_id
         AND version.book_id = rated_in.book_id
+        AND (version.is_corrective OR price.id = original.price_id)
     ORDER BY wanted.tenant_id, wanted.id
 """
 

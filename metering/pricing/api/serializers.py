@@ -163,7 +163,9 @@ class VersionOutput(serializers.Serializer[Any]):
     published_at = serializers.DateTimeField(allow_null=True)
     prices = PriceOutput(many=True)
 
-    @extend_schema_field({"type": "string", "enum": ["draft", "published"]})
+    @extend_schema_field(
+        {"type": "string", "enum": ["draft", "published", "corrective"]}
+    )
     def get_state(self, version: PriceBookVersion) -> str:
-        """Return whether the version may still change."""
-        return "published" if version.published_at else "draft"
+        """Return whether the version may still change, and is ever in force."""
+        return version.state

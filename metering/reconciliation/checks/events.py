@@ -55,16 +55,26 @@ difference AS (
 )
 """  # noqa: S608 - put together from the constants above
 
-# The usage report finds corrections through their side table only.
+# The usage report finds corrections through their side table only. What is rated anew
+# is charged by a corrective price of the same model and book.
 _CORRECTED = f"""
 WITH correction AS (
     SELECT event.tenant_id, event.request_id, event.corrects, event.kind,
-        original.admitted_at = event.admitted_at
-            AND original.price_id = event.price_id AS is_alike,
+        original.admitted_at = event.admitted_at AND (
+            original.price_id = event.price_id
+            OR (original_price.model = price.model
+                AND original_version.book_id = version.book_id
+                AND version.is_corrective)
+        ) AS is_alike,
         original.request_id IS NULL AS has_no_original
     FROM usage_event event
     LEFT JOIN usage_event original ON original.tenant_id = event.tenant_id
         AND original.request_id = event.corrects AND original.kind = 0
+    LEFT JOIN pricing_price original_price ON original_price.id = original.price_id
+    LEFT JOIN pricing_pricebookversion original_version
+        ON original_version.id = original_price.version_id
+    LEFT JOIN pricing_price price ON price.id = event.price_id
+    LEFT JOIN pricing_pricebookversion version ON version.id = price.version_id
     WHERE event.kind <> 0 AND {IN_SCOPE}
 ),
 listed AS (
@@ -95,7 +105,7 @@ difference AS (
     SELECT tenant_id, 'correction ' || request_id,
         'the instant and price of the request ' || corrects,
         CASE WHEN has_no_original THEN 'no such request' ELSE 'others' END
-    FROM correction WHERE has_no_original OR NOT is_alike
+    FROM correction WHERE has_no_original OR is_alike IS NOT TRUE
 )
 """  # noqa: S608 - put together from the constants above
 

@@ -30,6 +30,7 @@ INSTALLED_APPS = [
     "metering.ledger.apps.LedgerConfig",
     "metering.billing.apps.BillingConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
+    "metering.adjustments.apps.AdjustmentsConfig",
     "inference.control.apps.ControlConfig",
     "pages.apps.PagesConfig",
     # After our pages, whose templates take the place of theirs.

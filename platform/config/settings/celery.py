@@ -30,6 +30,11 @@ CELERY_BEAT_SCHEDULE = {
     "purge-idempotency": {"task": "idempotency.purge", "schedule": 900.0},
     "tidy-budgets": {"task": "budgets.tidy", "schedule": 3600.0},
     "post-days": {"task": "ledger.post_days", "schedule": 600.0},
+    "continue-reratings": {
+        "task": "adjustments.continue_reratings",
+        "schedule": 10.0,
+        "options": {"expires": 20},
+    },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},

@@ -96,7 +96,7 @@ SPECTACULAR_SETTINGS = {
         "RateLimitUnit": "tenants.models.RateLimit.Unit",
         "RateLimitWindow": "tenants.models.RateLimit.Window",
         "PaymentMode": "tenants.models.Tenant.PaymentMode",
-        "PriceBookVersionState": ["draft", "published"],
+        "PriceBookVersionState": ["draft", "published", "corrective"],
         "ReconciliationKind": "metering.reconciliation.models.Run.Kind",
         "ReconciliationState": "metering.reconciliation.models.Run.State",
         "MemberRole": "tenants.models.Role",
