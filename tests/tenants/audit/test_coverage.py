@@ -12,6 +12,7 @@ PRODUCT = [ROOT / name for name in ("platform", "tenants", "metering", "inferenc
 OF_THE_METER = "the product writes it from what was used"
 OF_THE_LEDGER = "it is a record of its own, append-only, which `verify_ledger` holds"
 NOT_AUDITED = {
+    "adjustments.reratedtenant": "it adds up what a re-rating, which is audited, did",
     "alerts.crossing": OF_THE_METER,
     "alerts.delivery": "the product writes how each attempt went",
     "alerts.event": "the product writes what it told",
