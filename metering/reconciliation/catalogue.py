@@ -1,14 +1,15 @@
 """Which checks there are, and which of them each kind of run makes.
 
 `reconcile` walks one window of billing days along the chain; `verify_ledger` holds
-every invariant of the books over all time. Only what an epoch admitted is left to the
-window: a gateway that was killed with requests running stays short of them for good,
-and an alarm that never ends is no alarm.
+every invariant of the books over all time. What engines counted and what an epoch
+admitted are left to the window: a gateway that was killed with requests running stays
+short of them for good, and an alarm that never ends is no alarm.
 """
 
 from metering.reconciliation.checks import (
     budgets,
     claims,
+    engines,
     epochs,
     events,
     invoices,
@@ -40,7 +41,12 @@ _POSTINGS = (
 )
 
 CHECKS: dict[Run.Kind, tuple[Check, ...]] = {
-    Run.Kind.RECONCILE: (epochs.EPOCHS_COUNTED, *_EVENTS, *_POSTINGS),
+    Run.Kind.RECONCILE: (
+        engines.ENGINES_COUNTED,
+        epochs.EPOCHS_COUNTED,
+        *_EVENTS,
+        *_POSTINGS,
+    ),
     Run.Kind.VERIFY_LEDGER: (
         *_EVENTS,
         *_POSTINGS,

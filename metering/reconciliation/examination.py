@@ -13,6 +13,8 @@ from kit.orm.atomic import cursor
 from kit.orm.snapshot import snapshot
 from metering.reconciliation.chain import Step, chain
 from metering.reconciliation.checks.check import Check, Finding, Scope
+from metering.reconciliation.models import EpochProof
+from metering.reconciliation.proofs import count_epochs
 
 # A check of a large installation takes longer than anything that somebody waits for.
 _PATIENCE = """
@@ -29,10 +31,11 @@ SELECT (SELECT min(starts_at) FROM usage_billingday WHERE date >= %(start)s),
 
 @dataclass(frozen=True, slots=True)
 class Examination:
-    """What the checks saw, in their order, and the sums of the chain."""
+    """What the checks saw, in order, the sums of the chain, and the epochs' proofs."""
 
     findings: tuple[tuple[Check, Finding], ...]
     steps: tuple[Step, ...]
+    proofs: tuple[EpochProof, ...] = ()
 
     @property
     def rows(self) -> int:
@@ -58,6 +61,8 @@ def examine(checks: Iterable[Check], scope: Scope) -> Examination:
                 if check.is_of_tenants or scope.tenant_id is None
             ),
             chain(bounded),
+            # Gateways are not one tenant's.
+            count_epochs(bounded) if scope.tenant_id is None else (),
         )
     _require_explained(made)
     return made

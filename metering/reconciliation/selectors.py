@@ -10,7 +10,7 @@ from metering.reconciliation.catalogue import ALL
 from metering.reconciliation.models import RUN_TIME_MAX, Difference, Run
 
 # Runs are nightly: one that is missing is noticed before the next one is due.
-AGE_MAX = dt.timedelta(hours=36)
+AGE_MAX = dt.timedelta(hours=26)
 
 
 @dataclass(frozen=True, slots=True)

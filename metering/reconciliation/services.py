@@ -3,8 +3,8 @@
 A run is committed before it looks, so that one that died is seen: whoever runs next
 marks it as crashed. Failure: a difference is logged as `books_differ`, which is what to
 alarm on, and kept; what a run met and did not expect is logged as
-`reconciliation_crashed`, kept as the run's problem, and raised. Owns: runs and
-differences.
+`reconciliation_crashed`, kept as the run's problem, and raised. What it found becomes
+cases and proofs in the transaction that ends it. Owns: runs and differences.
 """
 
 import datetime as dt
@@ -12,12 +12,14 @@ from dataclasses import asdict
 
 import structlog
 
-from kit.orm.atomic import atomic
+from kit.orm.atomic import atomic, cursor
+from metering.reconciliation.cases import update_cases
 from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.chain import Step
 from metering.reconciliation.checks.check import Scope
 from metering.reconciliation.examination import Examination, examine
 from metering.reconciliation.models import RUN_TIME_MAX, Difference, Run
+from metering.reconciliation.proofs import keep_proofs
 from metering.usage.epochs import database_now
 
 WINDOW_DAYS = 35
@@ -40,9 +42,15 @@ def reconcile(
     """
     usual = usual_start(now=now)
     first = first_date or usual
-    scope = Scope(tenant_id, first, end_date)
-    is_whole = first <= usual and tenant_id is None and end_date is None
-    return _carry_out(Run.Kind.RECONCILE, scope, is_whole=is_whole, now=now)
+    run = Run.objects.create(
+        kind=Run.Kind.RECONCILE,
+        first_date=first,
+        end_date=end_date,
+        tenant_id=tenant_id,
+        is_whole=first <= usual and tenant_id is None and end_date is None,
+        started_at=now,
+    )
+    return carry_out(run)
 
 
 def usual_start(*, now: dt.datetime) -> dt.date:
@@ -52,7 +60,27 @@ def usual_start(*, now: dt.datetime) -> dt.date:
 
 def verify_ledger(*, now: dt.datetime) -> Run:
     """Hold every invariant of the books over all time; outside a transaction."""
-    return _carry_out(Run.Kind.VERIFY_LEDGER, Scope(), is_whole=True, now=now)
+    return carry_out(new_run(Run.Kind.VERIFY_LEDGER, now=now))
+
+
+def new_run(
+    kind: Run.Kind, *, now: dt.datetime, state: Run.State = Run.State.RUNNING
+) -> Run:
+    """Write down a run that covers all that a nightly one of its kind does."""
+    is_windowed = kind == Run.Kind.RECONCILE
+    return Run.objects.create(
+        kind=kind,
+        first_date=usual_start(now=now) if is_windowed else None,
+        is_whole=True,
+        state=state,
+        started_at=now,
+    )
+
+
+def take_turn() -> None:
+    """Wait until no other transaction writes down a run that was asked for."""
+    with cursor() as session:
+        session.execute("SELECT pg_advisory_xact_lock(hashtext('reconciliation_run'))")
 
 
 def mark_crashed(*, now: dt.datetime) -> int:
@@ -62,18 +90,11 @@ def mark_crashed(*, now: dt.datetime) -> int:
     ).update(state=Run.State.CRASHED, problem="It never came to its end.")
 
 
-def _carry_out(
-    kind: Run.Kind, scope: Scope, *, is_whole: bool, now: dt.datetime
-) -> Run:
-    mark_crashed(now=now)
-    run = Run.objects.create(
-        kind=kind,
-        first_date=scope.first_date,
-        end_date=scope.end_date,
-        tenant_id=scope.tenant_id,
-        is_whole=is_whole,
-        started_at=now,
-    )
+def carry_out(run: Run) -> Run:
+    """Make the checks of a run that is written down; outside a transaction."""
+    mark_crashed(now=run.started_at)
+    kind = Run.Kind(run.kind)
+    scope = Scope(run.tenant_id, run.first_date, run.end_date)
     try:
         made = examine(CHECKS[kind], scope)
     except Exception as error:
@@ -94,6 +115,9 @@ def _keep(run: Run, made: Examination) -> None:
         for check, finding in made.findings
     ]
     run.steps = [_stored(step) for step in made.steps]
+    run.tokens = [
+        asdict(step) for _, finding in made.findings for step in finding.tokens
+    ]
     with atomic():
         Difference.objects.bulk_create(
             Difference(
@@ -107,6 +131,8 @@ def _keep(run: Run, made: Examination) -> None:
             for check, finding in made.findings
             for each in finding.listed
         )
+        update_cases(run, made.findings, now=database_now())
+        keep_proofs(run, made.proofs)
         _end(run, Run.State.DIFFERS if made.differences else Run.State.AGREES)
 
 

@@ -14,9 +14,15 @@ class ConfigConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Register checks, what sends messages, and the groups of each migration."""
+        """Register checks, what sends messages, and the groups of each migration.
+
+        Serving and metering are made known to each other here alone.
+        """
         import_module("config.celery")
         import_module("config.checks")
+        reading = import_module("metering.reconciliation.engines.reading")
+        counts = import_module("inference.control.engine_counts")
+        reading.read_from(counts.read_all)
         groups = import_module("config.groups")
         post_migrate.connect(groups.put_in_place, dispatch_uid="config.groups")
 

@@ -34,6 +34,11 @@ class Use:
     status: EventStatus = EventStatus.OK
     # Where it was known before the request ended.
     request_id: UUID | None = None
+    replica_id: int = 1
+    duration_us: int = 2000
+    streamed: bool = True
+    # What was handed over, unless it is more.
+    generated_tokens: int | None = None
 
 
 def make_use(*, price: Price, admitted_at: dt.datetime, tenant: object = None) -> Use:
@@ -118,22 +123,26 @@ def _event(epoch: Epoch, use: Use, seq: int) -> Event:
         project_id=use.project_id,
         api_key_id=use.api_key_id,
         price_id=use.price.id,
-        replica_id=1,
+        replica_id=use.replica_id,
         epoch_id=epoch.pk,
         seq=seq,
         charge_picos=charge_picos(use.price, use.counts),
         first_token_us=1000,
-        duration_us=2000,
+        duration_us=use.duration_us,
         input_tokens=use.counts.input_tokens,
         cached_input_tokens=use.counts.cached_input_tokens,
         output_tokens=use.counts.output_tokens,
         reasoning_tokens=use.counts.reasoning_tokens,
-        generated_tokens=max(use.counts.output_tokens, 0),
+        generated_tokens=(
+            max(use.counts.output_tokens, 0)
+            if use.generated_tokens is None
+            else use.generated_tokens
+        ),
         kind=use.kind,
         status=use.status,
         counted_by=CountedBy.ENGINE,
         surface=Surface.CHAT_COMPLETIONS,
-        streamed=True,
+        streamed=use.streamed,
         corrects=use.corrects,
         committed_at=made_at,
     )

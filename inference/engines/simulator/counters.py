@@ -9,6 +9,8 @@ locks.
 
 from dataclasses import dataclass, field
 
+# Bounds of the histogram of the answers that a prompt was asked for.
+ANSWERS_BOUNDS = (1, 2, 5, 10, 20)
 FINISH_REASONS = ("stop", "length", "abort", "error", "repetition")
 
 
@@ -35,6 +37,12 @@ class Counters:
     finished: dict[str, int] = field(
         default_factory=lambda: dict.fromkeys(FINISH_REASONS, 0)
     )
+    # How many prompts were answered so many times, to the end.
+    answered: dict[int, int] = field(default_factory=dict)
+
+    def add_answered(self, prompts: int, *, each: int) -> None:
+        """Count prompts that were answered to the end, `each` times."""
+        self.answered[each] = self.answered.get(each, 0) + prompts
 
     def stats(self) -> dict[str, int]:
         """Return the ground truth that tests compare a meter with."""
@@ -78,7 +86,23 @@ class Counters:
         for reason, count in reasons.items():
             labels = f'{where.split(",", 1)[1]},reason="{reason}"'
             lines.append(f"{name}{{{labels}}} {float(count)}")
-        return "\n".join([*lines, ""])
+        return "\n".join([*lines, *self._answered(where), ""])
+
+    def _answered(self, where: str) -> list[str]:
+        """Return the histogram of `n`, as vLLM observes it when a request ends."""
+        name, engine = "vllm:request_params_n", where.partition(",")
+        lines = _family(name, "histogram", "Histogram of the n request parameter.")
+        prompts = sum(self.answered.values())
+        for bound in ANSWERS_BOUNDS:
+            count = sum(each for n, each in self.answered.items() if n <= bound)
+            labels = f'{engine[0]},le="{float(bound)}",{engine[2]}'
+            lines.append(f"{name}_bucket{{{labels}}} {float(count)}")
+        labels = f'{engine[0]},le="+Inf",{engine[2]}'
+        lines.append(f"{name}_bucket{{{labels}}} {float(prompts)}")
+        answers = sum(n * each for n, each in self.answered.items())
+        lines.append(f"{name}_count{{{where}}} {float(prompts)}")
+        lines.append(f"{name}_sum{{{where}}} {float(answers)}")
+        return lines
 
     def _metrics(self) -> tuple[tuple[str, str, str, int], ...]:
         """Return name, kind, description and value of the metrics without labels."""

@@ -245,6 +245,9 @@ class Generation:
 
     def _close(self) -> None:
         self._handle = None
+        self._counters.add_answered(
+            len(self._order.prompts), each=self._order.choices_per_prompt
+        )
         self._complete()
         self._leave()
         self._line.finished()

@@ -49,17 +49,32 @@ class Scope:
 
 @dataclass(frozen=True, slots=True)
 class Found:
-    """One difference."""
+    """One difference; `amount` says how large, where it is not two numbers apart."""
 
     tenant_id: int | None
     subject: str
     expected: str
     found: str
+    amount: int = 0
 
     def __post_init__(self) -> None:
         """Keep what is said to a bounded length."""
         for name in ("subject", "expected", "found"):
             object.__setattr__(self, name, getattr(self, name)[:_TEXT_CHARS_MAX])
+
+
+@dataclass(frozen=True, slots=True)
+class TokenStep:
+    """One step of the chain in tokens, over what could be compared.
+
+    Engines count, of that we meter, of that we deliver. What a step lacks of the one
+    before it, and why is known, is `known_most` at most.
+    """
+
+    name: str
+    prompt_tokens: int
+    generated_tokens: int
+    known_most: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,6 +84,7 @@ class Finding:
     rows: int
     differences: int = 0
     listed: tuple[Found, ...] = ()
+    tokens: tuple[TokenStep, ...] = ()
 
 
 @dataclass(slots=True)

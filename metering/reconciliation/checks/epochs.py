@@ -10,7 +10,7 @@ its process fell silent, may have settled more than it had said, never less.
 from metering.reconciliation.checks.check import Check, by_statement
 
 # Epochs that were at work in the window.
-_EPOCH = """
+EPOCHS_AT_WORK = """
 epoch AS (
     SELECT *, 'epoch ' || gateway || '#' || epoch AS name FROM usage_epoch
     WHERE (%(until)s::timestamptz IS NULL OR started_at < %(until)s)
@@ -20,7 +20,7 @@ epoch AS (
 
 # The process itself leaves its last words without an `open_since`.
 _COUNTED = f"""
-WITH {_EPOCH},
+WITH {EPOCHS_AT_WORK},
 closed AS (SELECT * FROM epoch WHERE state = 'closed'),
 seen AS (SELECT count(*) AS rows FROM closed),
 difference AS (
@@ -34,7 +34,7 @@ difference AS (
 """  # noqa: S608 - put together from the constants above
 
 _NUMBERED = f"""
-WITH {_EPOCH},
+WITH {EPOCHS_AT_WORK},
 numbered AS (
     SELECT epoch_id, seq, lag(seq, 1, 0::bigint) OVER (
         PARTITION BY epoch_id ORDER BY seq
@@ -80,7 +80,7 @@ difference AS (
 """  # noqa: S608 - put together from the constants above
 
 _SETTLED = f"""
-WITH {_EPOCH},
+WITH {EPOCHS_AT_WORK},
 counted AS (
     SELECT epoch_id, count(*) AS requests FROM usage_event
     WHERE kind = 0 GROUP BY epoch_id

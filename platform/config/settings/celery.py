@@ -46,6 +46,14 @@ CELERY_BEAT_SCHEDULE = {
         "task": "reconciliation.verify_ledger",
         "schedule": crontab(hour="3", minute="40"),
     },
+    "make-asked-runs": {"task": "reconciliation.make_asked", "schedule": 60.0},
+    "read-engines": {
+        "task": "reconciliation.read_engines",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "thin-readings": {"task": "reconciliation.thin_readings", "schedule": 3600.0},
+    "tell-cases": {"task": "reconciliation.tell", "schedule": 60.0},
     "purge-answers": {"task": "tenants.purge_answers", "schedule": 900.0},
     "anchor-audit": {
         "task": "audit.anchor",

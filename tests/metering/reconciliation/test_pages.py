@@ -51,8 +51,8 @@ def test_a_run_has_its_checks_and_its_chain(operator: Client) -> None:
     shown = read(operator, f"{RUNS}{run.pk}/")
 
     first = shown["checks"][0]
-    assert first["name"] == "epochs_counted"
-    assert first["proves"].startswith("A closed epoch settled or voided")
+    assert first["name"] == "engines_counted"
+    assert first["proves"].startswith("Engines counted the tokens that were metered")
     assert shown["steps"] == []
 
 
