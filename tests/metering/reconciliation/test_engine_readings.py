@@ -74,7 +74,11 @@ def test_an_engine_at_work_before_we_knew_it_did_so_for_others(
     scene: EngineScene,
 ) -> None:
     long_ago = scene.start - 2 * DAY
-    known = {"started_at": long_ago, "mark": "m", "known_since": scene.start}
+    known: dict[str, Any] = {
+        "started_at": long_ago,
+        "mark": "m",
+        "known_since": scene.start,
+    }
     scene.read(**known, prompt_tokens=9_000, generated_tokens=9_000)
     scene.read(**known, prompt_tokens=9_000, generated_tokens=9_000)
     assert scene.found() == []

@@ -112,7 +112,7 @@ def test_what_was_cut_off_explains_no_more_than_that(scene: EngineScene) -> None
 
 
 def test_a_prompt_counts_once_for_each_answer(scene: EngineScene) -> None:
-    more = {"prompt_tokens": 2 * PROMPT, "generated_tokens": ANSWER}
+    more: dict[str, Any] = {"prompt_tokens": 2 * PROMPT, "generated_tokens": ANSWER}
     scene.request()
     scene.read(**more, extra_samples=1, samples_max=2)
     assert scene.found() == []
