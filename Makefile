@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz limits bench figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz limits chaos bench figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -40,6 +40,10 @@ fuzz: $(INSTALLED)-dev ## Send the management API thousands of requests made fro
 limits: $(INSTALLED)-dev ## Show on four gateways that budgets and limits hold: SEEDS=20 CLIENTS=1000 CROWD=100000
 	@SEEDS=$(or $(SEEDS),20) CLIENTS=$(or $(CLIENTS),1000) CROWD=$(or $(CROWD),100000) \
 		$(BIN)/python -m pytest -s -p no:randomly tests/journeys/limits $(ARGS)
+
+chaos: $(INSTALLED)-dev ## Break everything under load and hold every bill: SEED=1 MINUTES=30 CASES="kill9 pg_frozen" TIMES=
+	@exec $(BIN)/python -m tests.chaos --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES)) \
+		$(if $(TIMES),--times $(TIMES)) $(ARGS) $(CASES)
 
 bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"
 	@exec $(BIN)/python -m tests.bench $(ARGS)

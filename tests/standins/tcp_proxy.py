@@ -27,7 +27,7 @@ class Direction(enum.Enum):
 
 
 @dataclass(slots=True, eq=False)
-class _Pair:
+class Pair:
     """One client's connection and the one behind it."""
 
     writers: dict[Direction, asyncio.StreamWriter]
@@ -52,8 +52,8 @@ class TcpProxy:
     _left: dict[Direction, int | None] = field(
         default_factory=lambda: dict.fromkeys(Direction, None)
     )
-    _pairs: set[_Pair] = field(default_factory=set)
-    _orphans: list[_Pair] = field(default_factory=list)
+    _pairs: set[Pair] = field(default_factory=set)
+    _orphans: list[Pair] = field(default_factory=list)
     _tasks: set[asyncio.Task[None]] = field(default_factory=set)
     _moving: asyncio.Event = field(default_factory=asyncio.Event)
     _server: asyncio.Server | None = None
@@ -143,7 +143,7 @@ class TcpProxy:
         except OSError:
             writer.transport.abort()
             return
-        pair = _Pair({Direction.TO_CLIENT: writer, Direction.TO_SERVER: upstream[1]})
+        pair = Pair({Direction.TO_CLIENT: writer, Direction.TO_SERVER: upstream[1]})
         self._pairs.add(pair)
         for source, direction in (
             (reader, Direction.TO_SERVER),
@@ -154,7 +154,7 @@ class TcpProxy:
             task.add_done_callback(self._tasks.discard)
 
     async def _pump(
-        self, source: asyncio.StreamReader, pair: _Pair, direction: Direction
+        self, source: asyncio.StreamReader, pair: Pair, direction: Direction
     ) -> None:
         target = pair.writers[direction]
         with contextlib.suppress(OSError):
@@ -166,7 +166,7 @@ class TcpProxy:
         await self._moving.wait()
         self._break(pair)
 
-    def _pass(self, data: bytes, pair: _Pair, direction: Direction) -> bool:
+    def _pass(self, data: bytes, pair: Pair, direction: Direction) -> bool:
         """Write what may pass; tell whether the connection was cut."""
         target, left = pair.writers[direction], self._left[direction]
         is_cut = left is not None and len(data) > left
@@ -181,7 +181,7 @@ class TcpProxy:
             self._break(pair)
         return is_cut
 
-    def _break(self, pair: _Pair) -> None:
+    def _break(self, pair: Pair) -> None:
         if pair in self._pairs:
             self._pairs.discard(pair)
             pair.close()
