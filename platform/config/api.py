@@ -14,6 +14,7 @@ urlpatterns = [
     path("", include("inference.control.api.urls")),
     path("", include("metering.pricing.api.urls")),
     path("", include("metering.usage.api.urls")),
+    path("", include("metering.adjustments.api.urls")),
     path("", include("metering.budgets.api.urls")),
     path("", include("metering.ledger.api.urls")),
     path("", include("metering.billing.api.urls")),

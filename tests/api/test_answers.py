@@ -12,7 +12,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from metering.adjustments.services import continue_reratings
 from metering.alerts import services as endpoints
+from metering.pricing.models import PriceBook
 from metering.reconciliation.models import Run
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
@@ -39,6 +41,8 @@ from tests.factories.tenants import (
 from tests.factories.usage import commit, make_epoch, make_use
 
 Ids = dict[str, Any]
+# In the range that the examples rate anew.
+USED = dt.datetime(2026, 11, 3, tzinfo=dt.UTC)
 
 
 class Caller:
@@ -225,6 +229,45 @@ def call_usage_and_invoices(call: Caller) -> None:
     assert call("retrieve_invoice", invoice.pk)["lines"]
 
 
+def call_adjustments(call: Caller) -> None:
+    """Preview and make an adjustment and a re-rating, and read both."""
+    use = make_use(price=make_price(), admitted_at=USED)
+    (event,) = commit(make_epoch(started_at=USED, state="closed"), use)
+    named: Ids = {"tenant": use.tenant_id, "request_id": str(event.request_id)}
+    assert call("preview_adjustment", **named)["after"]["output_tokens"] == 0
+    row = call("create_adjustment", **named)["id"]
+    call("list_adjustments", query=f"tenant={use.tenant_id}&kind=void")
+    assert call("retrieve_adjustment", row)["net"]["charge_picos"] == "0"
+    (used,) = PriceBook.objects.filter(versions__prices=use.price.id)
+    ranged: Ids = {"price_book": used.pk, "model": use.price.model}
+    assert len(call("preview_rerating", **ranged)["tenants"]) == 1
+    row = call("create_rerating", **ranged)["id"]
+    continue_reratings(now=database_now())
+    call("list_reratings", query="state=done")
+    assert call("retrieve_rerating", row)["progress"]
+    call("list_adjustments", query="kind=rerate")
+
+
+def conflicts_of_adjustments(client: Client) -> dict[str, Any]:
+    """Void what is void already, and rate anew what is being rated or used."""
+    use = make_use(price=make_price(), admitted_at=USED)
+    (event,) = commit(make_epoch(started_at=USED, state="closed"), use)
+    named: Ids = {"tenant": use.tenant_id, "request_id": str(event.request_id)}
+    taken(client, "create_adjustment", **named)
+    (used,) = PriceBook.objects.filter(versions__prices=use.price.id)
+    ranged: Ids = {"price_book": used.pk, "model": use.price.model}
+    taken(client, "create_rerating", **ranged)
+    return {
+        "create_adjustment": taken(
+            client, "create_adjustment", **named, reference="another"
+        ),
+        "create_rerating": taken(
+            client, "create_rerating", **ranged, reference="another"
+        ),
+        "preview_rerating": taken(client, "preview_rerating", **ranged, end=soon()),
+    }
+
+
 def call_reconciliation(call: Caller) -> None:
     """Read a run, its checks, its steps and what it found."""
     run = Run.objects.create(
@@ -288,6 +331,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_usage_and_invoices(call)
     call_reconciliation(call)
     call_webhooks(call, tenant)
+    call_adjustments(call)
 
     assert call.called == {each.id for each in operations()}
 
@@ -377,6 +421,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     answers = {
         **conflicts_of_limits(operator, project),
         **conflicts_of_credit(operator, project),
+        **conflicts_of_adjustments(operator),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
         "create_key": too_many_keys(operator, project),

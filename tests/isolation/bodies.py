@@ -36,6 +36,20 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     },
     "create_credit_grant": lambda _, __: {"reference": f"made-{next(_numbers)}"},
     "reverse_credit_grant": lambda _, __: {"amount": "0.01", "reversal": "mistake"},
+    "create_adjustment": lambda world, _: {
+        "request_id": world.sides["a"].request_id,
+        "reference": f"made-{next(_numbers)}",
+    },
+    "preview_adjustment": lambda world, _: {"request_id": world.sides["a"].request_id},
+    "create_rerating": lambda world, _: {
+        "price_book": world.shared["price_book"],
+        "model": MODEL,
+        "reference": f"made-{next(_numbers)}",
+    },
+    "preview_rerating": lambda world, _: {
+        "price_book": world.shared["price_book"],
+        "model": MODEL,
+    },
     "create_invitation": lambda world, _: {
         "projects": [world.sides["a"].ids["project"]],
         "tenant": world.sides["a"].ids["tenant"],

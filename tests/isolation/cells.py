@@ -33,6 +33,7 @@ OWNED = {
     "invoices": "invoice",
     "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
+    "adjustments": "adjustment",
 }
 # The same for rows of the installation.
 SHARED = {
@@ -42,9 +43,10 @@ SHARED = {
     "versions": "version",
     "plans": "plan",
     "reconciliation": "run",
+    "reratings": "rerating",
 }
 # What belongs to a project, and so to those who are in it.
-OF_PROJECT = frozenset({"project", "key"})
+OF_PROJECT = frozenset({"project", "key", "adjustment"})
 # Of programs, and so of those who manage them: others see their own tokens.
 OF_MANAGERS = frozenset({"token"})
 # What a question must say besides.

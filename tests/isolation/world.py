@@ -7,7 +7,7 @@ that every role of the database sees them. Each text of a tenant's holds its can
 import datetime as dt
 import itertools
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -17,12 +17,18 @@ from kit import api_keys
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from kit.scopes import EVERY, OPERATORS, TENANTS, Scope
+from metering.adjustments.adjusting import Wanted, adjust_event
+from metering.adjustments.previewing import Scope as Rated
+from metering.adjustments.services import continue_reratings, start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
 from metering.ledger.services import grant_credit
+from metering.pricing.corrective import Quote
+from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
 from metering.reconciliation.models import Run
+from metering.usage.corrections import Request
 from tenants.models import (
     Budget,
     Invitation,
@@ -41,10 +47,11 @@ from tenants.models import (
 )
 from tenants.roles import scopes_of
 from tests.factories.alerts import make_endpoint
-from tests.factories.billing import CLOSED, make_draft, make_tenant_of
+from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.control import make_model, make_replica
 from tests.factories.pricing import make_book, make_price
 from tests.factories.tenants import default_project, make_key, make_project
+from tests.factories.usage import commit, make_epoch, make_use
 from tests.isolation.snapshots import checksum
 
 _numbers = itertools.count(1)
@@ -91,6 +98,8 @@ class Side:
     # That no developer is in.
     closed_project: Project
     ids: dict[str, int] = field(default_factory=dict)
+    # A request that nothing was set right of.
+    request_id: str = ""
     members: dict[Role, Member] = field(default_factory=dict)
 
 
@@ -127,6 +136,7 @@ def make_world() -> World:
         shared["run"] = Run.objects.create(
             kind=Run.Kind.RECONCILE, started_at=A_MOMENT
         ).pk
+        shared["rerating"] = rerated(book)
         shared["plan"] = Plan.objects.create(
             slug="plan", name="Plan", is_default=True
         ).pk
@@ -172,6 +182,7 @@ def make_side(name: str) -> Side:
         ).row.pk
         side.ids["token"] = make_token(side, TENANTS, name=f"{canary} token")[0].pk
         side.ids |= _limits(side)
+        side.request_id, side.ids["adjustment"] = adjusted(side)
         side.ids["credit_grant"] = grant_credit(
             tenant=tenant,
             now=dt.datetime.now(dt.UTC),
@@ -187,6 +198,35 @@ def issued(tenant: Tenant) -> Invoice:
     draft = make_draft(tenant=tenant)
     with as_operator():
         return issue_invoice(invoice=draft, now=CLOSED)
+
+
+def adjusted(side: Side) -> tuple[str, int]:
+    """Commit two requests of the open project, and void the second."""
+    use = replace(
+        make_use(price=make_price(), admitted_at=STARTED, tenant=side.tenant),
+        project_id=side.project.pk,
+        api_key_id=side.ids["key"],
+    )
+    first, second = commit(make_epoch(started_at=STARTED, state="closed"), use, use)
+    row = adjust_event(
+        wanted=Wanted(Request(second.tenant_id, second.request_id)),
+        reason=side.canary,
+        reference=side.canary,
+    )
+    return str(first.request_id), row.pk
+
+
+def rerated(book: PriceBook) -> int:
+    """Rate use of a book anew that has none."""
+    row = start_rerating(
+        scope=Rated(book, MODEL, STARTED, CLOSED),
+        quote=Quote("1", "1", "1"),
+        reason="a mistake",
+        reference="rerated",
+        now=A_MOMENT,
+    )
+    continue_reratings(now=A_MOMENT)
+    return row.pk
 
 
 def make_member(side: Side, role: Role) -> Member:

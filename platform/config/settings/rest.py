@@ -80,6 +80,9 @@ SPECTACULAR_SETTINGS = {
     "ENUM_NAME_OVERRIDES": {
         "ActorKind": [kind.value for kind in ActorKind],
         "CallerKind": ["root_token", "operator_token", "tenant_token"],
+        "AdjustmentKind": "metering.adjustments.models.Adjustment.Kind",
+        "RequestedAdjustmentKind": ["void", "correct"],
+        "ReratingState": "metering.adjustments.models.Rerating.State",
         "BudgetKind": "metering.budgets.models.Window.Kind",
         "CreditSource": "metering.ledger.models.CreditGrant.Source",
         "CreditReversal": "metering.ledger.models.CreditGrant.Reversal",

@@ -1,0 +1,5 @@
+"""Callers of the management API."""
+
+from tests.api.conftest import caller
+
+__all__ = ["caller"]
