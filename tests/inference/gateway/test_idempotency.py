@@ -3,6 +3,7 @@
 import uuid
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import ExitStack
 from typing import Any
 
 import openai
@@ -11,6 +12,7 @@ from openai import OpenAI
 from openai.types.chat import ChatCompletionUserMessageParam
 
 from kit.contracts import EventStatus
+from metering.idempotency.tasks import credit_retries
 from tests.databases import Database
 from tests.factories.limits import make_rate_limit
 from tests.inference.engines.simulator.running import RunningSimulator
@@ -196,3 +198,50 @@ def test_while_the_database_is_away_only_those_with_a_key_are_told_so(
     assert refused.value.status_code == 503
     assert refused.value.response.headers["retry-after"] == "1"
     assert metered.ask().status_code == 200
+
+
+def test_what_an_engine_broke_off_is_credited_once_it_was_tried_again(
+    sdk: OpenAI, metered: MeteredGateway, simulator: RunningSimulator
+) -> None:
+    simulator.change(fault="die", fault_after_tokens=5, fault_times=1)
+    fields = {"messages": MESSAGES, "max_tokens": 20}
+    for is_done in (False, True):
+        with metered.raw() as raw:
+            stream(metered, raw, "k", **fields)
+            assert raw.read().is_done is is_done
+    wait_until(lambda: len(events()) == 2)
+    broken, whole = events()
+    assert (broken.status, broken.output_tokens) == (EventStatus.ENGINE_ERROR, 5)
+
+    credit_retries()
+    credit_retries()
+
+    corrections = [event for event in events() if event.corrects]
+    assert [event.corrects for event in corrections] == [broken.request_id]
+    assert sum(event.charge_picos for event in events()) == whole.charge_picos
+
+
+def test_of_two_gateways_one_takes_a_key(
+    metered: MeteredGateway, fresh_database: Database, simulator: RunningSimulator
+) -> None:
+    simulator.change(inter_token_ms=5)
+    name = {"gateway_name": "gateway-2"}
+    with (
+        metered_gateway(fresh_database, metered.issued, **name) as other,
+        ExitStack() as sockets,
+    ):
+        clients = [
+            sockets.enter_context(gateway.raw())
+            for _ in range(10)
+            for gateway in (metered, other)
+        ]
+        for client in clients:
+            header = ("Idempotency-Key: k",)
+            client.chat(MODEL, stream=True, headers=header, max_tokens=2000)
+        answers = [
+            client.read_until(lambda answer: answer.status) for client in clients
+        ]
+        assert sorted(answer.status for answer in answers) == [200] + [409] * 19
+        for client in clients:
+            client.leave()
+    assert len(events()) == 1

@@ -5,7 +5,9 @@ import contextlib
 import time
 from collections import Counter
 from collections.abc import AsyncIterator
+from contextlib import AsyncExitStack
 from dataclasses import replace
+from functools import partial
 
 import psycopg
 import pytest
@@ -14,13 +16,21 @@ from kit.contracts import Admission, ClaimVerdict, KeyedRequest
 from kit.errors import ServiceUnavailable
 from metering.idempotency import claims as claiming
 from metering.idempotency.claims import Claims
+from metering.usage.models import Epoch
 from tests.databases import Database
 from tests.eventually import eventually
+from tests.factories.usage import make_epoch
 from tests.metering.idempotency.world import World, digest
 from tests.metering.intake.metered import CALLER, Witness, admission, held
 from tests.standins.tcp_proxy import Direction, TcpProxy
 
 BODY = digest("body")
+
+
+@pytest.fixture
+def epochs(world: World) -> list[Epoch]:
+    """Provide more epochs, for processes that start again."""
+    return [make_epoch(started_at=world.now) for _ in range(4)]
 
 
 @contextlib.asynccontextmanager
@@ -48,28 +58,75 @@ def asked(world: World, *, tenant_id: int = 0) -> Admission:
     return replace(admission(), caller=replace(CALLER, tenant_id=tenant_id))
 
 
+def put_epoch(database: Database, world: World, state: str) -> None:
+    """Open or close the epoch that the processes claim in."""
+    with psycopg.connect(database.url_for("operator")) as reaper:
+        reaper.execute(
+            "UPDATE usage_epoch SET state = %s WHERE id = %s", [state, world.epoch.pk]
+        )
+
+
 def keyed(key: str) -> KeyedRequest:
     return KeyedRequest(digest(key), BODY)
 
 
-async def test_of_two_processes_one_runs(world: World, database: Database) -> None:
+async def test_of_two_processes_one_runs(
+    world: World, epochs: list[Epoch], database: Database
+) -> None:
+    keys = [f"key {number}" for number in range(200)]
     async with (
         process(world, database) as one,
         process(world, database, "gateway-b") as other,
     ):
-        keys = [f"key {number}" for number in range(300)]
-        asking = [
-            each.claim(asked(world), keyed(key))
-            for key in keys
-            for each in (one, other, one)
-        ]
-        verdicts = await asyncio.gather(*asking)
 
-    for number in range(len(keys)):
-        assert Counter(verdicts[3 * number : 3 * number + 3]) == {
-            ClaimVerdict.NEW: 1,
-            ClaimVerdict.RUNNING: 2,
-        }
+        async def race(expected: ClaimVerdict) -> None:
+            asking = [
+                each.claim(asked(world), keyed(key))
+                for key in keys
+                for each in (one, other, one)
+            ]
+            verdicts = await asyncio.gather(*asking)
+            for number in range(len(keys)):
+                assert Counter(verdicts[3 * number : 3 * number + 3]) == {
+                    expected: 1,
+                    ClaimVerdict.RUNNING: 2,
+                }
+
+        await race(ClaimVerdict.NEW)
+        while epochs:
+            # A new epoch each time: whatever ran in the one before has ended.
+            put_epoch(database, world, "closed")
+            world.epoch = epochs.pop()
+            await race(ClaimVerdict.RETRY)
+
+
+async def test_who_decides_about_a_key_holds_its_row(
+    world: World,
+    epochs: list[Epoch],
+    database: Database,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(claiming, "PATIENCE_S", 10)
+    names = ("gateway-a", "gateway-b")
+    async with AsyncExitStack() as running:
+        both = [
+            await running.enter_async_context(process(world, database, name))
+            for name in names
+        ]
+        await both[0].claim(asked(world), keyed("k"))
+        put_epoch(database, world, "closed")
+        world.epoch = epochs.pop()
+        witness = Witness(database)
+        with held(database, "SELECT FROM idempotency_claim FOR UPDATE"):
+            tasks = [
+                asyncio.create_task(each.claim(asked(world), keyed("k")))
+                for each in both
+            ]
+            for name in names:
+                await eventually(partial(witness.is_blocked, f"{name} claims"))
+        verdicts = await asyncio.gather(*tasks)
+        witness.close()
+    assert set(verdicts) == {ClaimVerdict.RETRY, ClaimVerdict.RUNNING}
 
 
 async def test_a_key_of_another_tenant_is_another_key(
@@ -154,11 +211,7 @@ async def test_a_process_whose_epoch_was_closed_claims_nothing(
 ) -> None:
     async with process(world, database) as claims:
         for state, expected in (("closed", "fenced"), ("open", ClaimVerdict.NEW)):
-            with psycopg.connect(database.url_for("operator")) as reaper:
-                reaper.execute(
-                    "UPDATE usage_epoch SET state = %s WHERE id = %s",
-                    [state, world.epoch.pk],
-                )
+            put_epoch(database, world, state)
             verdict: str = "fenced"
             with contextlib.suppress(ServiceUnavailable):
                 verdict = await claims.claim(asked(world), keyed("k"))
