@@ -25,6 +25,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
         "billing": _SEE,
         "reconciliation": _SEE,
+        "adjustments": (*_SEE, "add_adjustment", "add_rerating"),
     },
     "Support": {
         "tenants": (*_SEE, "suspend"),
@@ -35,6 +36,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ledger": _SEE,
         "billing": _SEE,
         "reconciliation": _SEE,
+        "adjustments": _SEE,
     },
     "Finance": {
         "tenants": ("view_tenant", "view_plan"),
@@ -44,6 +46,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ledger": _SEE,
         "billing": _RUN,
         "reconciliation": _SEE,
+        "adjustments": _SEE,
     },
 }
 

@@ -45,6 +45,8 @@ MATRIX = {
     "alerts.crossing": ("v", "v", "v"),
     "alerts.delivery": ("v", "v", "v"),
     "alerts.endpoint": ("a", "v", "v"),
+    "adjustments.adjustment": ("a", "v", "v"),
+    "adjustments.rerating": ("a", "v", "v"),
     "reconciliation.run": ("v", "v", "v"),
     "reconciliation.difference": ("v", "v", "v"),
     "auth.user": ("-", "-", "-"),

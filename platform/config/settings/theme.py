@@ -110,6 +110,8 @@ UNFOLD = {
                 "Billing",
                 ("Invoices", "receipt_long", "admin:billing_invoice_changelist"),
                 ("Periods", "date_range", "admin:billing_period_changelist"),
+                ("Adjustments", "tune", "admin:adjustments_adjustment_changelist"),
+                ("Re-ratings", "price_change", "admin:adjustments_rerating_changelist"),
                 (
                     "Provider operations",
                     "sync",
