@@ -99,6 +99,8 @@ class _Handover:
     _output_tokens: int = 0
     _marks: Marks = field(default_factory=dict[int, tuple[int, int]])
     _counts: TokenCounts = field(default_factory=TokenCounts)
+    # The same as far as the engine counted it: text that it did not is bounded above.
+    _counted: TokenCounts = field(default_factory=TokenCounts)
 
     async def pass_on(self, events: list[bytes]) -> None:
         """Hand one piece over; see `Gate` for what that may raise."""
@@ -106,7 +108,7 @@ class _Handover:
             await self._pass_on_held(events, self.gate)
             return
         if out := self.translator.feed(events):
-            await self._write(out)
+            await self._write(out, self.translator.tally.counts())
             self.settlement.handed_over(
                 self.translator.tally.output_tokens, self.translator.transcript
             )
@@ -131,6 +133,7 @@ class _Handover:
                     await gate.extend(needed)
                 self._out.append(out)
                 self._output_tokens, self._counts = tally.output_tokens, counts
+                self._counted = tally.counts()
                 self._marks = transcript.marks() if transcript else {}
                 if gate.is_tight:
                     await self._send(gate)
@@ -143,15 +146,16 @@ class _Handover:
             return
         out = b"".join(self._out)
         self._out.clear()
-        await self._write(out)
+        await self._write(out, self._counted)
         self.settlement.handed_over(
             self._output_tokens, self.translator.transcript, self._marks
         )
         gate.handed_over(self._counts)
 
-    async def _write(self, out: bytes) -> None:
+    async def _write(self, out: bytes, counts: TokenCounts) -> None:
         if not self.http.is_started:
             await self.http.start_stream()
+        self.settlement.offered(counts)
         await self.http.write(out)
         await self.http.downstream.drained()
 

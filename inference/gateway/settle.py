@@ -7,7 +7,7 @@ can lose the event.
 """
 
 import asyncio
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 import structlog
 
@@ -31,6 +31,7 @@ from kit.contracts import (
     Meter,
     Outcome,
     TokenCounts,
+    Trace,
 )
 from kit.errors import EngineFailed, EngineTimeout, PlatformError, ServiceUnavailable
 
@@ -98,6 +99,12 @@ class Settlement:
     first_token_us: int | None = None
     outcome: Outcome | None = None
     _gives_prompt_back: bool | None = None
+    _is_due: bool = False
+    trace: Trace = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Find where its progress is noted."""
+        self.trace = self.meter.trace(self.admission)
 
     @property
     def counts(self) -> TokenCounts:
@@ -110,6 +117,12 @@ class Settlement:
         if self.taken is not None:
             self.taken.settle(TokenCounts())
 
+    def offered(self, counts: TokenCounts) -> None:
+        """Note what the client will have had once the next piece is sent."""
+        self.trace.offered(
+            counts, replica_id=self.replica_id, first_token_us=self.first_token_us
+        )
+
     def handed_over(
         self, output_tokens: int, transcript: Transcript, marks: Marks | None = None
     ) -> None:
@@ -117,6 +130,7 @@ class Settlement:
 
         With `marks`, of the transcript it has only what had come by then.
         """
+        self.trace.written()
         self.output_tokens = output_tokens
         if transcript:
             transcript.handed_over(marks)
@@ -124,13 +138,19 @@ class Settlement:
             self.first_token_us = boot_us() - self.started_us
 
     def end(
-        self, status: EventStatus, tally: Tally, transcript: Transcript
+        self,
+        status: EventStatus,
+        tally: Tally,
+        transcript: Transcript,
+        *,
+        is_due: bool = False,
     ) -> asyncio.Future[None]:
         """Queue the usage event with the output that was handed over.
 
-        The future is done once it is committed. What the engine did not count is
-        counted first, and only then queued.
+        The future is done once it is durable. What the engine did not count is counted
+        first, and only then queued. `is_due` when a body waits for it.
         """
+        self._is_due = is_due
         ended = _Ended(
             status,
             tally,
@@ -142,6 +162,14 @@ class Settlement:
         if ended.is_free or ended.is_counted:
             return self._settle(ended, tally.counts(output_tokens=self.output_tokens))
         return self.counting.later(self._settle_counted(ended))
+
+    def begin_body(self) -> None:
+        """Note that the settled answer is on its way."""
+        self.meter.begin_body(self.admission)
+
+    def body_taken(self) -> None:
+        """Note that its client has begun to get it."""
+        self.meter.body_taken(self.admission)
 
     def give_back(self, *, prompt_too: bool) -> None:
         """Correct a settled answer that was never handed over."""
@@ -236,7 +264,7 @@ class Settlement:
             self.taken.settle(counts)
         if ended.status in _ENGINES:
             self.metrics.engine_failures += 1
-        return self.meter.settle(self.admission, self.outcome)
+        return self.meter.settle(self.admission, self.outcome, is_due=self._is_due)
 
 
 @dataclass(frozen=True, slots=True)

@@ -178,7 +178,7 @@ async def _commit(
     settlement: Settlement, status: EventStatus, tally: Tally, transcript: Transcript
 ) -> None:
     """Settle, and return once that is durable; else what was settled is given back."""
-    commit = settlement.end(status, tally, transcript)
+    commit = settlement.end(status, tally, transcript, is_due=True)
     try:
         await asyncio.shield(commit)
     except DatabaseAwayError:
@@ -194,8 +194,16 @@ async def _commit(
 
 async def _hand_over(http: HttpRequest, settlement: Settlement, body: bytes) -> None:
     """Send the body; what never reached the kernel is given back."""
-    await http.respond(200, body)
-    if not await http.downstream.begun(len(body)):
+    settlement.begin_body()
+    try:
+        await http.respond(200, body)
+        is_begun = await http.downstream.begun(len(body))
+    except BaseException:
+        settlement.give_back(prompt_too=True)
+        raise
+    if is_begun:
+        settlement.body_taken()
+    else:
         settlement.give_back(prompt_too=False)
     await http.downstream.caught_up()
 

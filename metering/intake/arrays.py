@@ -9,7 +9,7 @@ from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
 
-from psycopg import AsyncConnection
+from psycopg import AsyncConnection, Connection
 from psycopg.abc import Buffer
 from psycopg.adapt import Dumper
 from psycopg.pq import Format
@@ -50,7 +50,7 @@ def packed(kind: str, values: Sequence[Any]) -> PackedArray:
     return PackedArray(head + _elements(kind, len(values)).pack(*sized))
 
 
-def register_arrays(connection: AsyncConnection) -> None:
+def register_arrays(connection: AsyncConnection | Connection[Any]) -> None:
     """Let a connection take packed arrays as parameters."""
     connection.adapters.register_dumper(PackedArray, _PackedArrayDumper)
 

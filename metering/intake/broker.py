@@ -106,7 +106,7 @@ class LeaseBroker:
         if claim is None:
             claim = await self._claim(admission, hard)
         claim.is_shrinkable = len(outputs) > 1
-        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set)
+        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set, self.is_away)
         now_us = self.now_us()
         for output in outputs:
             if self.book.change(claim, prompt_tokens, output, now_us=now_us):

@@ -4,15 +4,14 @@ Events are numbered 1, 2, 3 ... within the epoch; a batch keeps its numbers unti
 fate is known. Failure: a batch of unknown outcome is sent again unchanged; the epoch's
 row makes it take effect once. What the database cannot do now is tried again for ever;
 an event that it can never take is set aside, loudly, and the others go on. While it is
-away nothing is dropped: events wait here, and those who wait with them are told. Owns:
-the queue and the batch under way.
+away nothing is dropped and nobody is kept: once the journal is on the disk, who waits
+is let go, and the events stay queued. Owns: the queue and the batch under way.
 """
 
 import asyncio
 import contextlib
-import struct
-from collections.abc import Callable, Collection
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 import psycopg
@@ -23,22 +22,18 @@ from kit.contracts import DatabaseAwayError
 from kit.histogram import Histogram
 from metering.intake.broker import LeaseBroker
 from metering.intake.epoch import Epoch, EpochClosedError, EpochCounts
-from metering.intake.events import Pending, UsageEvent, sort_key
+from metering.intake.events import Pending, UsageEvent, late_event, sort_key
+from metering.intake.journal import Entry, Journal
 from metering.intake.liveness import Liveness
+from metering.intake.owed import Bills, Stands, owed_by
+from metering.intake.recovery import kept
+from metering.intake.statements import FAULT_OF_AN_EVENT
 
 BATCH_EVENTS_MAX = 2000
 # How long a closing epoch waits for an answer.
 CLOSE_PATIENCE_S = 3.0
 _BACKOFF_S = (0.05, 0.1, 0.2, 0.5, 1.0)
 _COMMIT = "commit"
-# What an event's own values cause, here or in the database. Anything else is the
-# database's present state, and no reason to give an event up.
-_FAULT_OF_AN_EVENT = (
-    psycopg.DataError,
-    psycopg.IntegrityError,
-    struct.error,
-)
-
 log = structlog.get_logger("tollgate.intake")
 
 
@@ -51,6 +46,10 @@ class CommitterStats:
     conflicts: int = 0
     refused: int = 0
     retries: int = 0
+    # Inserted again after the database had lost them.
+    replayed: int = 0
+    # Let go once the journal was on the disk.
+    synced: int = 0
     # From when an event was queued to when its commit was known of.
     waits: Histogram = field(default_factory=Histogram)
 
@@ -59,21 +58,26 @@ class CommitterStats:
 class Committer:
     """Commits usage events of one process, in numbered batches.
 
-    `leave` says what the epoch ends with when the next one is opened, `enter` is called
-    as soon as that one is.
+    `counts` says how the present epoch stands, `leave` what it ends with when the next
+    one is opened; `enter` is called as soon as that one is. `stands` is told what the
+    database has of requests that are not settled here, before they are left.
     """
 
     epoch: Epoch
+    journal: Journal
     liveness: Liveness
     leases: LeaseBroker
     gap_ms: int
+    counts: Callable[[], EpochCounts]
     leave: Callable[[], EpochCounts]
     enter: Callable[[], None]
+    stands: Callable[[Mapping[UUID, Stands]], None]
     stats: CommitterStats = field(default_factory=CommitterStats)
     _queue: list[Pending] = field(default_factory=list)
     _batch: list[Pending] = field(default_factory=list)
     _wakeup: asyncio.Event = field(default_factory=asyncio.Event)
     _all_committed: asyncio.Event = field(default_factory=asyncio.Event)
+    _kept_waiting: asyncio.Event = field(default_factory=asyncio.Event)
     _reopen: bool = False
     _failures: int = 0
 
@@ -87,34 +91,49 @@ class Committer:
         """Return how many requests have ended whose event is not committed yet."""
         return sum(item.event.settles for item in (*self._batch, *self._queue))
 
-    @property
-    def oldest_us(self) -> int | None:
-        """Return when the oldest request that waits for its commit was admitted."""
-        return min(
-            (
-                item.event.admission.admitted_at_us
-                for item in (*self._batch, *self._queue)
-            ),
-            default=None,
-        )
-
     def add(
-        self, event: UsageEvent, uses: dict[int, int] | None = None
+        self,
+        event: UsageEvent,
+        uses: dict[int, int] | None = None,
+        *,
+        entry: Entry | None = None,
     ) -> asyncio.Future[None]:
-        """Queue an event and what it uses of leases; done once it is committed."""
+        """Queue an event and what it uses of leases; done once it is durable."""
         future = asyncio.get_running_loop().create_future()
-        pending = Pending(event, future, boot_us(), uses or {})
+        pending = Pending(event, future, boot_us(), uses or {}, entry)
         self._queue.append(pending)
         self._all_committed.clear()
         self._wakeup.set()
         if self.liveness.is_away:
-            _fail(pending, DatabaseAwayError())
+            self._kept_waiting.set()
         return pending.committed
 
-    def give_up_waiting(self) -> None:
-        """Tell all who wait that it takes too long; their events stay queued."""
-        for pending in (*self._batch, *self._queue):
-            _fail(pending, DatabaseAwayError())
+    def keep_nobody_waiting(self) -> None:
+        """Let the journal's disk do for who waits: the database is away."""
+        self._kept_waiting.set()
+
+    async def let_go(self) -> None:
+        """Sync the journal for those who wait while the database is away, for ever."""
+        while True:
+            await self._kept_waiting.wait()
+            self._kept_waiting.clear()
+            waiting = [
+                pending
+                for pending in (*self._batch, *self._queue)
+                if not pending.committed.done()
+            ]
+            if not waiting or not self.liveness.is_away:
+                continue
+            try:
+                await asyncio.to_thread(self.journal.file.sync)
+            except OSError:
+                log.critical("journal_not_synced", exc_info=True)
+                for pending in waiting:
+                    _fail(pending, DatabaseAwayError())
+            else:
+                self.stats.synced += len(waiting)
+                for pending in waiting:
+                    _succeed(pending)
 
     def forget_uses(self) -> None:
         """Leave out what leases of an epoch before were used for: they are gone."""
@@ -130,6 +149,8 @@ class Committer:
         """Take the next epoch of this gateway and fence off the ones before."""
         while True:
             try:
+                if self.epoch.id:
+                    await self._compare()
                 await self.epoch.open(left=self.leave())
             except psycopg.errors.UniqueViolation:
                 continue  # Another process took the number; the next one is free.
@@ -187,7 +208,7 @@ class Committer:
             self._queue[:BATCH_EVENTS_MAX],
             self._queue[BATCH_EVENTS_MAX:],
         )
-        self._batch.sort(key=sort_key)
+        self._batch.sort(key=lambda pending: sort_key(pending.event))
         while self._batch:
             self.liveness.asked(_COMMIT)
             try:
@@ -201,16 +222,20 @@ class Committer:
     async def _try_batch(self) -> None:
         """Commit the batch, or make of its refusal a smaller one to try."""
         try:
-            await self.epoch.commit(self._batch, spent=self._spent())
+            await self.epoch.commit(
+                self._batch, spent=self._spent(), counts=self.counts()
+            )
         except EpochClosedError:
             await self.open_epoch()
         except psycopg.errors.UniqueViolation as error:
-            known = await self.epoch.known(self._batch)
-            if known:
-                self._drop(known)
+            standing = await self._standing()
+            if standing:
+                self.stats.conflicts += len(standing)
+                log.critical("event_already_stored", request_ids=[*map(str, standing)])
+                self._take_off(standing)
             else:
                 self._isolate(error)
-        except _FAULT_OF_AN_EVENT as error:
+        except FAULT_OF_AN_EVENT as error:
             self._isolate(error)
         else:
             self._settle_batch()
@@ -222,9 +247,14 @@ class Committer:
         now_us = boot_us()
         for pending in done:
             self.stats.waits.observe(now_us - pending.queued_at_us)
-            if pending.uses:
-                self.leases.book.settled(pending.uses)
-            _succeed(pending)
+            self._is_settled(pending)
+
+    def _is_settled(self, pending: Pending) -> None:
+        if pending.uses:
+            self.leases.book.settled(pending.uses)
+        if pending.entry is not None:
+            pending.entry.committed()
+        _succeed(pending)
 
     def _spent(self) -> str:
         """Sum up what the batch uses of leases."""
@@ -250,20 +280,63 @@ class Committer:
             tenant_id=pending.event.admission.caller.tenant_id,
             reason=type(error).__name__,
         )
+        if pending.entry is not None:
+            pending.entry.committed()
         _fail(pending, error)
 
-    def _drop(self, known: Collection[UUID]) -> None:
-        """Take events out of the batch that the table has already, and say so."""
-        kept: list[Pending] = []
-        for pending in self._batch:
-            if pending.event.request_id not in known:
-                kept.append(pending)
-                continue
-            self.stats.conflicts += 1
-            self.leases.book.settled(pending.uses)
-            log.error("event_already_stored", request_id=str(pending.event.request_id))
-            _succeed(pending)
-        self._batch = kept
+    async def _standing(self) -> dict[UUID, Stands]:
+        """Ask what the table has of the requests in the batch."""
+        return await self.epoch.standing(
+            [item.event.admission for item in self._batch if item.event.settles]
+        )
+
+    async def _compare(self) -> None:
+        """See what the database has, before what is not settled goes on elsewhere.
+
+        Whoever closed the epoch may have settled running requests by a checkpoint. And
+        a database that failed over may lack what it had confirmed: that is still in the
+        journal.
+        """
+        standing = await self.epoch.standing(
+            [entry.admission for entry in self.journal.entries.values()]
+        )
+        self.stands(standing)
+        self._take_off(standing)
+        if self.epoch.went_back:
+            await self._replay()
+
+    async def _replay(self) -> None:
+        """Queue again what the journal has as committed and the database has not."""
+        slots = [slot for slot in kept(self.journal.file.read()) if slot.committed_us]
+        standing = await self.epoch.standing([slot.admission for slot in slots])
+        queued = {item.event.request_id for item in (*self._batch, *self._queue)}
+        for event in owed_by(slots, standing, bills=Bills.OFFERED):
+            if event.request_id not in queued:
+                self.stats.replayed += 1
+                self.add(event)
+        log.error("events_replayed", count=self.stats.replayed)
+
+    def _take_off(self, standing: Mapping[UUID, Stands]) -> None:
+        """Make of events whose requests are settled already what is missing of them."""
+        self._batch = [
+            left for item in self._batch if (left := self._left_of(item, standing))
+        ]
+        self._queue = [
+            left for item in self._queue if (left := self._left_of(item, standing))
+        ]
+
+    def _left_of(
+        self, pending: Pending, standing: Mapping[UUID, Stands]
+    ) -> Pending | None:
+        event = pending.event
+        stands = standing.get(event.request_id)
+        if not event.settles or stands is None:
+            return pending
+        late = late_event(event.admission, event.outcome, stands=stands.counts)
+        if late is not None:
+            return replace(pending, event=late)
+        self._is_settled(pending)
+        return None
 
     async def _pause_after(self, error: Exception) -> None:
         """Leave a database that cannot do it now alone for a moment, then go on."""

@@ -14,10 +14,16 @@ from uuid import UUID
 import structlog
 from psycopg import AsyncConnection
 
+from kit.contracts import Admission
 from kit.postgres import connect
 from metering.intake import statements
 from metering.intake.arrays import register_arrays
 from metering.intake.events import Pending, parameters
+from metering.intake.owed import Stands
+from metering.intake.recovery import stands_of
+from metering.intake.recovery_statements import STANDING
+
+_LOOKED_UP_MAX = 5000
 
 log = structlog.get_logger("tollgate.intake")
 
@@ -46,7 +52,10 @@ class Epoch:
         self._url = url
         self._gateway = gateway
         self.id = 0
+        self.started_us = 0
         self.last_seq = 0
+        # Whether the database has lost numbers that it had confirmed.
+        self.went_back = False
         self._connection: AsyncConnection | None = None
         self._old_pid: int | None = None
 
@@ -70,22 +79,29 @@ class Epoch:
         row = await cursor.fetchone()
         if row is None:
             raise RuntimeError("the database opened no epoch")
-        self.id, self.last_seq = row[0], 0
+        self.id, self.started_us = row
+        self.last_seq, self.went_back = 0, False
 
-    async def commit(self, batch: Sequence[Pending], *, spent: str) -> None:
+    async def commit(
+        self, batch: Sequence[Pending], *, spent: str, counts: EpochCounts
+    ) -> None:
         """Commit the batch under the next numbers, or find that it already is.
 
         `spent` is what it uses up of this epoch's leases, as `LeaseBroker.spent` says.
         """
         connection = await self._connected()
         first, last = self.last_seq + 1, self.last_seq + len(batch)
-        values: dict[str, object] = dict(parameters(batch, first=first))
+        values: dict[str, object] = dict(
+            parameters([item.event for item in batch], first=first)
+        )
         values.update(
             epoch_id=self.id,
             first=first,
             last=last,
             settled=sum(item.event.settles for item in batch),
             spent=spent,
+            admitted=counts.admitted,
+            voided=counts.voided,
         )
         async with connection.cursor(binary=True) as cursor:
             await cursor.execute(statements.COMMIT_BATCH, values, prepare=True)
@@ -100,23 +116,28 @@ class Epoch:
         if epoch is not None and epoch[1] >= last:
             self.last_seq = last
             return
-        if epoch is not None and epoch[0] == "open":
+        if epoch is None or epoch[1] < self.last_seq:
             # An older state of the database came back: a failover lost what it had
             # confirmed.
-            log.error("epoch_went_back", epoch_id=self.id, last_seq=epoch[1])
+            self.went_back = True
+            log.error("epoch_went_back", epoch_id=self.id, last_seq=self.last_seq)
         raise EpochClosedError
 
-    async def known(self, batch: Sequence[Pending]) -> set[UUID]:
-        """Return the ids of those events that the table has already."""
+    async def standing(self, admissions: Sequence[Admission]) -> dict[UUID, Stands]:
+        """Return what the table has of these requests."""
         connection = await self._connected()
-        cursor = await connection.execute(
-            statements.KNOWN_EVENTS,
-            {
-                "tenant_ids": [item.event.admission.caller.tenant_id for item in batch],
-                "request_ids": [item.event.request_id for item in batch],
-            },
-        )
-        return {row[0] for row in await cursor.fetchall()}
+        found: dict[UUID, Stands] = {}
+        for start in range(0, len(admissions), _LOOKED_UP_MAX):
+            some = admissions[start : start + _LOOKED_UP_MAX]
+            cursor = await connection.execute(
+                STANDING,
+                {
+                    "tenant_ids": [each.caller.tenant_id for each in some],
+                    "request_ids": [each.request_id for each in some],
+                },
+            )
+            found.update(stands_of(await cursor.fetchall()))
+        return found
 
     async def close(self, counts: EpochCounts) -> None:
         """Close the epoch with its counts, also if somebody did so before."""

@@ -9,6 +9,7 @@ from uuid import UUID
 from kit.contracts import Admission, EventKind, EventStatus, Outcome, TokenCounts
 from kit.ids import unix_ms_of, uuid7
 from metering.intake.arrays import PackedArray, packed
+from metering.intake.journal import Entry
 from metering.intake.statements import COLUMNS, NO_EVENT, NO_TIME
 from metering.pricing.rating import charge_picos
 
@@ -41,6 +42,8 @@ class Pending:
     queued_at_us: int
     # What it uses up of leases, by their windows.
     uses: dict[int, int] = field(default_factory=dict)
+    # Its request's slot, until it is committed.
+    entry: Entry | None = None
 
 
 def request_event(admission: Admission, outcome: Outcome) -> UsageEvent:
@@ -58,9 +61,16 @@ def request_event(admission: Admission, outcome: Outcome) -> UsageEvent:
 
 
 def undelivered_event(
-    admission: Admission, outcome: Outcome, *, prompt_too: bool
+    admission: Admission,
+    outcome: Outcome,
+    *,
+    prompt_too: bool,
+    request_id: UUID | None = None,
 ) -> UsageEvent:
-    """Make the correction that gives back what was settled but never handed over."""
+    """Make the correction that gives back what was settled but never handed over.
+
+    It gets the id that was written down for it, or one of its own.
+    """
     counts = outcome.counts
     given_back = TokenCounts(
         input_tokens=-counts.input_tokens if prompt_too else 0,
@@ -68,26 +78,59 @@ def undelivered_event(
         output_tokens=-counts.output_tokens,
         reasoning_tokens=-counts.reasoning_tokens,
     )
-    return UsageEvent(
-        admission=admission,
-        outcome=outcome,
-        request_id=uuid7(unix_ms_of(admission.request_id)),
-        kind=EventKind.UNDELIVERED,
-        corrects=admission.request_id,
-        counts=given_back,
-        generated_tokens=0,
-        charge_picos=charge_picos(admission.price, given_back),
+    return _correction(
+        admission, outcome, EventKind.UNDELIVERED, given_back, request_id
     )
 
 
-def sort_key(pending: Pending) -> tuple[int, UUID]:
+def late_event(
+    admission: Admission, outcome: Outcome, *, stands: TokenCounts
+) -> UsageEvent | None:
+    """Make the correction from what stands to the outcome; None without difference."""
+    counts = outcome.counts
+    beyond = TokenCounts(
+        input_tokens=counts.input_tokens - stands.input_tokens,
+        cached_input_tokens=counts.cached_input_tokens - stands.cached_input_tokens,
+        output_tokens=counts.output_tokens - stands.output_tokens,
+        reasoning_tokens=counts.reasoning_tokens - stands.reasoning_tokens,
+    )
+    if beyond == TokenCounts():
+        return None
+    return _correction(admission, outcome, EventKind.LATE, beyond, None)
+
+
+def correction_id(admission: Admission) -> UUID:
+    """Return a new id for a correction: it carries the instant of what it corrects."""
+    return uuid7(unix_ms_of(admission.request_id))
+
+
+def _correction(
+    admission: Admission,
+    outcome: Outcome,
+    kind: EventKind,
+    counts: TokenCounts,
+    request_id: UUID | None,
+) -> UsageEvent:
+    return UsageEvent(
+        admission=admission,
+        outcome=outcome,
+        request_id=request_id or correction_id(admission),
+        kind=kind,
+        corrects=admission.request_id,
+        counts=counts,
+        generated_tokens=0,
+        charge_picos=charge_picos(admission.price, counts),
+    )
+
+
+def sort_key(event: UsageEvent) -> tuple[int, UUID]:
     """Order a batch by the event table's key: unordered batches deadlock."""
-    return pending.event.admission.caller.tenant_id, pending.event.request_id
+    return event.admission.caller.tenant_id, event.request_id
 
 
-def parameters(batch: Sequence[Pending], *, first: int) -> dict[str, PackedArray]:
-    """Turn a batch into one array per column, numbered from `first` on."""
-    rows = [_row(item.event, seq) for seq, item in enumerate(batch, first)]
+def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedArray]:
+    """Turn events into one array per column, numbered from `first` on."""
+    rows = [_row(event, seq) for seq, event in enumerate(events, first)]
     columns = zip(*rows, strict=True)
     return {
         name: packed(kind, column)
@@ -98,7 +141,9 @@ def parameters(batch: Sequence[Pending], *, first: int) -> dict[str, PackedArray
 def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
-    status = outcome.status if event.settles else EventStatus.UNDELIVERED
+    status = outcome.status
+    if event.kind is EventKind.UNDELIVERED:
+        status = EventStatus.UNDELIVERED
     return (
         admission.caller.tenant_id,
         event.request_id.bytes,

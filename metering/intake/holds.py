@@ -57,6 +57,7 @@ class BudgetHold:
     now_us: Callable[[], int]
     # Tells the broker that something is to be asked of the database.
     wanted: Callable[[], None]
+    is_away: Callable[[], bool]
     is_tight: bool = False
 
     def covers(self, counts: TokenCounts) -> bool:
@@ -83,18 +84,22 @@ class BudgetHold:
             return True
         self.is_tight = True
         prompt = counts.input_tokens + counts.cached_input_tokens
-        outcome = await wished(
-            self.book,
-            claim=self.claim,
-            prompt_tokens=prompt or self.claim.prompt_tokens,
-            outputs=tuple(counts.output_tokens + ahead for ahead in AHEAD),
-            is_extension=True,
-            until_us=self.now_us() + EXTENSION_US,
-            now_us=self.now_us,
-            wanted=self.wanted,
-            held=partial(self._note, counts),
-        )
-        return outcome.answer is Answer.HELD
+        while True:
+            outcome = await wished(
+                self.book,
+                claim=self.claim,
+                prompt_tokens=prompt or self.claim.prompt_tokens,
+                outputs=tuple(counts.output_tokens + ahead for ahead in AHEAD),
+                is_extension=True,
+                until_us=self.now_us() + EXTENSION_US,
+                now_us=self.now_us,
+                wanted=self.wanted,
+                held=partial(self._note, counts),
+            )
+            # Patience is for what others may give back. A database that is away says
+            # nothing of that, and its return is worth waiting for.
+            if outcome.answer is not Answer.LATE or not self.is_away():
+                return outcome.answer is Answer.HELD
 
     def handed_over(self, counts: TokenCounts) -> None:
         """Note what the client has."""

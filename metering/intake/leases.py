@@ -341,6 +341,7 @@ class LeaseBook:
         for part in claim.parts:
             if wish.lacks(part):
                 return _Tried.LACKING
+        output, needs = 0, list[int]()
         for output in wish.outputs:
             needs = [
                 claim.need(part, wish.prompt_tokens, output) for part in claim.parts

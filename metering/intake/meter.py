@@ -1,13 +1,14 @@
 """The meter of one gateway process: admits requests and makes usage durable.
 
-Failure: while PostgreSQL does not answer, nothing new is admitted, and what ends
-meanwhile is kept in memory and committed when it is back. Owns: the epoch, the clock,
-the price list, the set of open admissions. Called by the gateway through
-`kit.contracts.Meter`.
+What a request uses stands in the journal before its client can have it. Failure: while
+PostgreSQL does not answer, requests go on inside their leases, and what ends is
+committed when it is back; leases last two minutes, so that admission stops before they
+end and running requests are ended with them. Owns: the epoch, the clock, the price
+list, the journal. Called by the gateway through `kit.contracts.Meter`.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from uuid import UUID
 
@@ -24,6 +25,7 @@ from kit.contracts import (
     LinearPrice,
     Outcome,
     Surface,
+    Trace,
 )
 from kit.errors import ModelNotPriced, ServiceUnavailable
 from kit.ids import uuid7
@@ -32,12 +34,20 @@ from metering.intake import statements
 from metering.intake.broker import LeaseBroker
 from metering.intake.clock import DatabaseClock
 from metering.intake.committer import Committer
+from metering.intake.dead_journals import DeadJournals
 from metering.intake.epoch import Epoch, EpochCounts
-from metering.intake.events import request_event, undelivered_event
+from metering.intake.events import late_event, request_event, undelivered_event
+from metering.intake.journal import Entry, Journal, JournalFullError
 from metering.intake.liveness import Liveness
+from metering.intake.owed import Stands
 from metering.intake.prices import PriceList
 
 HEARTBEAT_S = 0.25
+# For how long leases hold without a heartbeat, and admission relies on them.
+LEASE_LIFE_US = 120_000_000
+ADMITS_FOR_US = LEASE_LIFE_US * 2 // 3
+# What checkpoints may write; with more requests open they are further apart.
+CHECKPOINT_BYTES_PER_S = 2_000_000
 # How long a stopping process waits for a database that is away.
 FLUSH_PATIENCE_S = 30.0
 _HEARTBEAT = "heartbeat"
@@ -49,10 +59,17 @@ class IntakeMeter:
     """Implements `kit.contracts.Meter` on PostgreSQL."""
 
     def __init__(
-        self, *, url: str, gateway: str, liveness: Liveness, gap_ms: int
+        self,
+        *,
+        url: str,
+        gateway: str,
+        journal: Journal,
+        liveness: Liveness,
+        gap_ms: int,
     ) -> None:
         self._url = url
         self._gateway = gateway
+        self.journal = journal
         self.liveness = liveness
         self.clock = DatabaseClock()
         epoch = Epoch(url=url, gateway=gateway)
@@ -65,16 +82,30 @@ class IntakeMeter:
         )
         self.committer = Committer(
             epoch=epoch,
+            journal=journal,
             liveness=liveness,
             leases=self.leases,
             gap_ms=gap_ms,
+            counts=self._counts,
             leave=self._counts_to_leave,
             enter=self._count_afresh,
+            stands=self._note_standing,
+        )
+        self.dead_journals = DeadJournals(
+            folder=journal.file.path.parent,
+            url=url,
+            name=gateway,
+            own=journal.file.path,
         )
         self.prices = PriceList()
-        self.admitted = 0
-        self.voided = 0
-        self._open: dict[UUID, int] = {}
+        self._open: dict[UUID, Entry] = {}
+        # Running requests that somebody has settled by a checkpoint, and as what.
+        self._standing: dict[UUID, Stands] = {}
+        self._beaten_us = 0
+        self._has_lapsed = False
+        self._checkpoint_due_us = 0
+        self._is_checkpoint_empty = True
+        self._lapse_listeners: list[Callable[[], None]] = []
         self._tasks: list[asyncio.Task[None]] = []
         self._heart: AsyncConnection | None = None
         self._first_beat = asyncio.Event()
@@ -97,11 +128,8 @@ class IntakeMeter:
         self, caller: Caller, *, model: str, surface: Surface, streamed: bool
     ) -> Admission:
         """Admit a request now; see `kit.contracts.Meter.admit`."""
-        if self.liveness.is_away or not self.clock.is_set:
-            raise ServiceUnavailable(
-                "Usage cannot be recorded at the moment. Try again shortly.",
-                headers={"retry-after": "1"},
-            )
+        if not self.is_admitting:
+            raise _not_now()
         now_us = self.clock.now_us()
         price = self.prices.find(
             tenant_id=caller.tenant_id,
@@ -114,9 +142,15 @@ class IntakeMeter:
         admission = Admission(
             uuid7(now_us // 1000), now_us, caller, price, surface, streamed
         )
-        self.admitted += 1
-        self._open[admission.request_id] = now_us
+        try:
+            self._open[admission.request_id] = self.journal.open(admission)
+        except JournalFullError:
+            raise _not_now() from None
         return admission
+
+    def trace(self, admission: Admission) -> Trace:
+        """Return where a running request's progress is noted."""
+        return self._open[admission.request_id]
 
     async def hold(
         self,
@@ -138,32 +172,68 @@ class IntakeMeter:
 
     def void(self, admission: Admission) -> None:
         """Forget an admission that no engine accepted."""
-        del self._open[admission.request_id]
-        self.voided += 1
+        self._open.pop(admission.request_id).void()
+        self._standing.pop(admission.request_id, None)
         self.leases.release(admission.request_id)
 
-    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
-        """Queue the event of a request that ended."""
-        del self._open[admission.request_id]
+    def settle(
+        self, admission: Admission, outcome: Outcome, *, is_due: bool = False
+    ) -> asyncio.Future[None]:
+        """Queue the event of a request that ended; see `kit.contracts.Meter.settle`."""
+        entry = self._open.pop(admission.request_id)
+        entry.ended(outcome, is_due=is_due)
         uses = self.leases.settle(admission.request_id, outcome.counts)
-        return self.committer.add(request_event(admission, outcome), uses)
+        event = request_event(admission, outcome)
+        stands = self._standing.pop(admission.request_id, None)
+        if stands is not None:
+            late = late_event(admission, outcome, stands=stands.counts)
+            if late is None:
+                self.leases.book.settled(uses)
+                entry.committed()
+                return _done()
+            event = late
+        return self.committer.add(event, uses, entry=entry)
+
+    def begin_body(self, admission: Admission) -> None:
+        """Note that a settled answer is on its way."""
+        self.journal.entries[admission.request_id].begun()
+
+    def body_taken(self, admission: Admission) -> None:
+        """Note that the client's socket has begun to take a settled answer."""
+        self.journal.entries[admission.request_id].taken()
 
     def undelivered(
         self, admission: Admission, outcome: Outcome, *, prompt_too: bool
     ) -> asyncio.Future[None]:
         """Queue the correction of an answer that was settled but not handed over."""
-        return self.committer.add(
-            undelivered_event(admission, outcome, prompt_too=prompt_too)
-        )
+        event = undelivered_event(admission, outcome, prompt_too=prompt_too)
+        entry = self.journal.entries.get(admission.request_id)
+        if entry is not None:
+            entry.given_back(event.request_id, prompt_too=prompt_too)
+        return self.committer.add(event, entry=entry)
+
+    @property
+    def is_admitting(self) -> bool:
+        """Tell whether requests can be admitted: leases and the clock are fresh."""
+        return self.clock.is_set and boot_us() - self._beaten_us < ADMITS_FOR_US
+
+    def on_lapsed(self, listener: Callable[[], None]) -> None:
+        """Call the listener when leases have ended, and running requests must."""
+        self._lapse_listeners.append(listener)
 
     async def start(self) -> None:
         """Open the epoch and set the clock; then commit and beat until `stop`."""
-        self.liveness.on_away(self.committer.give_up_waiting)
+        self.liveness.on_away(self.committer.keep_nobody_waiting)
         self.liveness.on_away(self.leases.give_up)
         self.liveness.asked(_HEARTBEAT)
+        # Before the epoch of a dead process of this name is fenced off: what it left
+        # still fits in there.
+        await self.dead_journals.look()
         await self.committer.open_epoch()
         self._tasks = [
             asyncio.create_task(self.committer.run(), name="committer"),
+            asyncio.create_task(self.committer.let_go(), name="journal"),
+            asyncio.create_task(self.dead_journals.look_forever(), name="recovery"),
             asyncio.create_task(self._beat_forever(), name="heartbeat"),
             asyncio.create_task(self._watch(), name="liveness"),
         ]
@@ -180,22 +250,26 @@ class IntakeMeter:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
         if self.committer.waiting:
+            # The journal keeps them for whoever starts next on this host.
             log.error("events_not_committed", count=self.committer.waiting)
         elif self.committer.epoch.id:
             await self.committer.close(self._counts())
         await self._stop_heart()
         await self.leases.close()
+        self.journal.close()
 
     def _counts(self) -> EpochCounts:
         """Count for the present epoch; see `EpochCounts`."""
-        if not self.clock.is_set:
-            return EpochCounts(self.admitted, self.voided, None)
-        # Insertion order is admission order: the first is the oldest.
-        oldest_us = min(
-            next(iter(self._open.values()), self.clock.now_us()),
-            self.committer.oldest_us or self.clock.now_us(),
-        )
-        return EpochCounts(self.admitted, self.voided, oldest_us)
+        journal = self.journal
+        oldest_us = None
+        if self.clock.is_set:
+            oldest = next(iter(journal.entries.values()), None)
+            oldest_us = (
+                self.clock.now_us()
+                if oldest is None
+                else oldest.admission.admitted_at_us
+            )
+        return EpochCounts(journal.epoch_admitted, journal.epoch_voided, oldest_us)
 
     def _counts_to_leave(self) -> EpochCounts:
         """Count for an epoch that ends: what is not settled goes on in the next."""
@@ -204,14 +278,21 @@ class IntakeMeter:
 
     def _count_afresh(self) -> None:
         """Begin a new epoch with what is not settled, so that its counts balance."""
-        self.admitted = self._unsettled
-        self.voided = 0
+        epoch = self.committer.epoch
+        self.journal.enter(epoch.id, epoch.started_us, unsettled=self._unsettled)
         self.leases.book.forget()
         self.committer.forget_uses()
 
+    def _note_standing(self, standing: Mapping[UUID, Stands]) -> None:
+        """Remember which running requests are settled already, and as what."""
+        for request_id, stands in standing.items():
+            if request_id in self._open:
+                self._standing[request_id] = stands
+
     @property
     def _unsettled(self) -> int:
-        return len(self._open) + self.committer.unsettled
+        running = len(self._open) - len(self._standing)
+        return running + self.committer.unsettled
 
     async def _watch(self) -> None:
         """Judge the silence, but never by the clock of a process that slept itself."""
@@ -224,6 +305,16 @@ class IntakeMeter:
                 # Held up, this process may have answers that it has not read yet.
                 await asyncio.sleep(pause)
             self.liveness.check()
+            self._check_leases()
+
+    def _check_leases(self) -> None:
+        """End what runs on leases that have ended: others may have what they held."""
+        has_lapsed = boot_us() - self._beaten_us >= LEASE_LIFE_US
+        if has_lapsed and not self._has_lapsed:
+            log.error("leases_lapsed", requests=len(self._open))
+            for listener in self._lapse_listeners:
+                listener()
+        self._has_lapsed = has_lapsed
 
     async def _beat_forever(self) -> None:
         while True:
@@ -252,6 +343,7 @@ class IntakeMeter:
             )
         epoch_id, counts = self.committer.epoch.id, self._counts()
         sent_us = boot_us()
+        slots = self._checkpoint(sent_us)
         cursor = await self._heart.execute(
             statements.HEARTBEAT,
             {
@@ -259,6 +351,7 @@ class IntakeMeter:
                 "admitted": counts.admitted,
                 "voided": counts.voided,
                 "open_since_us": counts.open_since_us,
+                "slots": slots,
             },
         )
         row = await cursor.fetchone()
@@ -269,5 +362,31 @@ class IntakeMeter:
                 self.committer.reopen_epoch()
             return
         self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())
+        self._beaten_us = sent_us
         self.liveness.answered(_HEARTBEAT)
         self._first_beat.set()
+
+    def _checkpoint(self, now_us: int) -> bytes | None:
+        """Return how open requests stand, or None where that need not be told now."""
+        if now_us < self._checkpoint_due_us:
+            return None
+        slots = self.journal.checkpoint()
+        if not slots and self._is_checkpoint_empty:
+            return None
+        self._is_checkpoint_empty = not slots
+        pause_us = len(slots) * 1_000_000 // CHECKPOINT_BYTES_PER_S
+        self._checkpoint_due_us = now_us + pause_us
+        return slots
+
+
+def _not_now() -> ServiceUnavailable:
+    return ServiceUnavailable(
+        "Usage cannot be recorded at the moment. Try again shortly.",
+        headers={"retry-after": "1"},
+    )
+
+
+def _done() -> asyncio.Future[None]:
+    future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+    future.set_result(None)
+    return future

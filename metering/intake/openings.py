@@ -119,7 +119,8 @@ class Openings:
             },
         )
         now_us = self.now_us()
-        for number, window_id, starts_us, ends_us in await cursor.fetchall():
+        for row in await cursor.fetchall():
+            number, window_id, starts_us, ends_us = map(int, row)
             window = KnownWindow(window_id, starts_us, ends_us)
             self.windows.add(places[number - 1], window, now_us=now_us)
 

@@ -5,7 +5,14 @@ effect only where `last_seq` stands just before its first number, so a batch of 
 outcome may be sent again unchanged.
 """
 
+import struct
 from uuid import UUID
+
+import psycopg
+
+# What an event's own values cause, here or in the database. Anything else is the
+# database's present state, and no reason to give an event up.
+FAULT_OF_AN_EVENT = (psycopg.DataError, psycopg.IntegrityError, struct.error)
 
 # The epoch left behind ends with the counts of what it settled itself: the rest goes on
 # in the new one, and its completeness with it.
@@ -18,6 +25,10 @@ WITH fenced AS (
         open_since = CASE id WHEN %(previous)s THEN NULL ELSE open_since END
     WHERE gateway = %(gateway)s AND (state = 'open' OR id = %(previous)s)
 )
+, forgotten AS (
+    -- What its last checkpoint tells goes on in the new epoch.
+    DELETE FROM usage_checkpoint WHERE epoch_id = %(previous)s
+)
 INSERT INTO usage_epoch (
     gateway, epoch, state, last_seq, admitted, settled, voided,
     started_at, heartbeat_at, open_since
@@ -26,11 +37,12 @@ SELECT %(gateway)s, coalesce(max(epoch), 0) + 1, 'open', 0, 0, 0, 0,
        clock_timestamp(), clock_timestamp(),
        coalesce(to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp())
 FROM usage_epoch WHERE gateway = %(gateway)s
-RETURNING id
+RETURNING id, (extract(epoch FROM started_at) * 1000000)::bigint
 """
 
 # Also for an epoch that was closed from outside: only its process knows its counts.
 CLOSE_EPOCH = """
+WITH forgotten AS (DELETE FROM usage_checkpoint WHERE epoch_id = %(epoch_id)s)
 UPDATE usage_epoch
 SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
     admitted = %(admitted)s, voided = %(voided)s, open_since = NULL
@@ -40,24 +52,27 @@ WHERE id = %(epoch_id)s
 # Returns the database's clock, or nothing when the epoch was closed from outside.
 # All that was admitted before `open_since` is committed; it is never left empty, since
 # a commit moves `heartbeat_at` on without knowing what was admitted meanwhile.
+# With `slots`, they are what the reaper will go by if nothing more is heard.
 HEARTBEAT = """
-UPDATE usage_epoch
-SET heartbeat_at = clock_timestamp(), admitted = %(admitted)s, voided = %(voided)s,
-    open_since = coalesce(
-        to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp()
-    )
-WHERE id = %(epoch_id)s AND state = 'open'
-RETURNING (extract(epoch FROM clock_timestamp()) * 1000000)::bigint
+WITH beat AS (
+    UPDATE usage_epoch
+    SET heartbeat_at = clock_timestamp(), admitted = %(admitted)s, voided = %(voided)s,
+        open_since = coalesce(
+            to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp()
+        )
+    WHERE id = %(epoch_id)s AND state = 'open'
+    RETURNING id
+), noted AS (
+    INSERT INTO usage_checkpoint (epoch_id, slots, noted_at)
+    SELECT id, %(slots)s::bytea, clock_timestamp() FROM beat
+    WHERE %(slots)s::bytea IS NOT NULL
+    ON CONFLICT (epoch_id)
+        DO UPDATE SET slots = excluded.slots, noted_at = excluded.noted_at
+)
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM beat
 """
 
 EPOCH_STATE = "SELECT state, last_seq FROM usage_epoch WHERE id = %(epoch_id)s"
-
-KNOWN_EVENTS = """
-SELECT request_id FROM usage_event
-WHERE (tenant_id, request_id) IN (
-    SELECT * FROM unnest(%(tenant_ids)b::bigint[], %(request_ids)b::uuid[])
-)
-"""
 
 # By name too: after a restart of the server the number may be somebody else's.
 TERMINATE = """
@@ -109,6 +124,8 @@ COMMIT_BATCH = f"""
 WITH fence AS (
     UPDATE usage_epoch
     SET last_seq = %(last)s, settled = settled + %(settled)s,
+        admitted = greatest(admitted, %(admitted)s),
+        voided = greatest(voided, %(voided)s),
         heartbeat_at = clock_timestamp()
     WHERE id = %(epoch_id)s AND state = 'open' AND last_seq = %(first)s - 1
     RETURNING id

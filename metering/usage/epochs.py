@@ -2,37 +2,27 @@
 
 An open epoch's heartbeat says that everything admitted before it is committed, or how
 old the oldest request is that is not. A gateway that has been silent for longer than a
-lease lives can admit nothing more: its epoch is closed, and what it may still have
-comes as a late correction. Failure: while PostgreSQL was away nobody could write a
-heartbeat, so its time does not count.
+lease lives can admit nothing more: the reaper settles what it had, and what it may
+still have comes as a late correction. Failure: while PostgreSQL was away nobody could
+write a heartbeat, so its time does not count.
 """
 
 import datetime as dt
-
-import structlog
 
 from kit.orm.atomic import cursor
 
 LEASE_LIFE = dt.timedelta(seconds=120)
 SILENCE_MAX = LEASE_LIFE + dt.timedelta(seconds=15)
 
-log = structlog.get_logger(__name__)
-
-_SILENT = """(
+SILENT = """(
         heartbeat_at < %(silent_since)s
         AND pg_postmaster_start_time() < %(silent_since)s
     )"""
 
-_CLOSE = f"""
-    UPDATE usage_epoch SET state = 'closed', closed_at = %(now)s
-    WHERE state = 'open' AND {_SILENT}
-    RETURNING id, gateway, heartbeat_at
-"""  # noqa: S608 - put together from the constant above
-
 _COMPLETE_TO = f"""
     SELECT least(%(now)s, min(coalesce(open_since, heartbeat_at)))
     FROM usage_epoch
-    WHERE state = 'open' AND NOT {_SILENT}
+    WHERE state = 'open' AND NOT {SILENT}
 """  # noqa: S608 - put together from the constant above
 
 
@@ -42,21 +32,6 @@ def database_now() -> dt.datetime:
         session.execute("SELECT clock_timestamp()")
         instant: dt.datetime = session.fetchone()[0]
         return instant
-
-
-def close_silent_epochs(*, now: dt.datetime) -> int:
-    """Close the epochs of gateways that have been silent too long; return how many."""
-    with cursor() as session:
-        session.execute(_CLOSE, {"now": now, "silent_since": now - SILENCE_MAX})
-        closed = session.fetchall()
-    for epoch_id, gateway, heartbeat_at in closed:
-        log.warning(
-            "silent_epoch_closed",
-            epoch_id=epoch_id,
-            gateway=gateway,
-            heartbeat_at=heartbeat_at.isoformat(),
-        )
-    return len(closed)
 
 
 def complete_to(*, now: dt.datetime) -> dt.datetime:

@@ -44,6 +44,20 @@ class Epoch(models.Model):
         return f"{self.gateway}#{self.epoch}"
 
 
+class Checkpoint(models.Model):
+    """What the running requests of an open epoch had used at its last heartbeat.
+
+    `slots` are those of its gateway's journal (`metering.intake.slots`).
+    """
+
+    epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)
+    slots = models.BinaryField()
+    noted_at = models.DateTimeField()
+
+    def __str__(self) -> str:
+        return f"{self.epoch_id} at {self.noted_at:%Y-%m-%dT%H:%M:%S}"
+
+
 class Event(models.Model):
     """The immutable fact of one request, or a correction of one.
 

@@ -6,8 +6,8 @@ modules behind say how each fails.
 """
 
 from metering.usage.calendar import cover, renew_calendar, write_calendar
-from metering.usage.epochs import close_silent_epochs
 from metering.usage.partitions import make_partitions
+from metering.usage.reaper import close_silent_epochs
 from metering.usage.rollup import (
     Fault,
     RollUp,

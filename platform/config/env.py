@@ -9,6 +9,7 @@ import os
 import socket
 import sys
 from email.utils import getaddresses
+from pathlib import Path
 from typing import Literal, TypeVar
 from urllib.parse import urlsplit, urlunsplit
 
@@ -101,10 +102,20 @@ class GatewaySettings(Settings):
         " X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
     body_bytes_max: int = Field(20_971_520, gt=0, description="Largest request body.")
+    journal_dir: Path = Field(
+        Path("/var/lib/tollgate/journal"),
+        description="Folder of this host for the journals of its gateways: what they owe PostgreSQL if they die. All gateways of a host share it.",
+    )
+    journal_slots: int = Field(
+        65_536,
+        ge=64,
+        le=4_194_304,
+        description="Requests of one gateway that may be unsettled at once; 256 bytes of JOURNAL_DIR each.",
+    )
     database_away_ms: int = Field(
-        2000,
+        500,
         ge=100,
-        description="Silence of PostgreSQL after which new requests are refused and streams end.",
+        description="Silence of PostgreSQL after which endings are let go by the journal and what needs a database is refused.",
     )
     settle_gap_ms: int = Field(
         5, ge=0, description="Longest pause between two group commits."

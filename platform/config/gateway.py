@@ -55,6 +55,8 @@ from kit.postgres import Refresh, follow
 from kit.secrets import Purpose, derive
 from metering.idempotency.claims import Claims
 from metering.intake import broker, prices
+from metering.intake.journal import Journal
+from metering.intake.journal_file import JournalError, JournalFile
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
 from metering.intake.peers import Peers
@@ -110,6 +112,7 @@ class GatewayProcess:
         gateway: GatewaySettings,
         database: DatabaseSettings,
         secrets: SecretSettings,
+        journal: JournalFile,
         limiter: MemoryLimiter | GuardedLimiter,
         peers: Peers,
     ) -> None:
@@ -117,13 +120,14 @@ class GatewayProcess:
         self._database = database
         self.live = LiveRequests()
         self.liveness = Liveness(away_after_ms=gateway.database_away_ms)
-        self.liveness.on_away(self.live.drain)
         self.meter = IntakeMeter(
             url=database.url_for("gateway"),
             gateway=gateway.gateway_name,
+            journal=Journal(journal),
             liveness=self.liveness,
             gap_ms=gateway.settle_gap_ms,
         )
+        self.meter.on_lapsed(self.live.drain)
         self.claims = Claims(
             url=database.url_for("gateway"),
             name=gateway.gateway_name,
@@ -183,8 +187,14 @@ class GatewayProcess:
     ) -> "GatewayProcess":
         """Make a process that shares its rate limits with the others, if it is to.
 
-        Raises `ValueError` for an address of the store that cannot be read.
+        Raises `ValueError` for an address of the store that cannot be read, and
+        `JournalError` where no journal can be kept.
         """
+        journal = JournalFile.create(
+            gateway.journal_dir,
+            gateway=gateway.gateway_name,
+            slots=gateway.journal_slots,
+        )
         peers = Peers()
         limiter = await open_limiter(
             gateway.redis_url,
@@ -195,6 +205,7 @@ class GatewayProcess:
             gateway=gateway,
             database=database,
             secrets=secrets,
+            journal=journal,
             limiter=limiter,
             peers=peers,
         )
@@ -230,7 +241,7 @@ class GatewayProcess:
     def readiness(self) -> Mapping[str, bool]:
         """Return what must hold for requests to be taken."""
         return {
-            "database": not self.liveness.is_away,
+            "database": self.meter.is_admitting,
             "clock": self.meter.clock.is_set,
             "snapshot": self.snapshot.is_loaded,
             "prices": self.meter.prices.is_loaded,
@@ -330,6 +341,18 @@ class GatewayProcess:
                     "Usage events that are not committed yet.",
                     lambda: committer.waiting,
                 ),
+                "tollgate_journal_slots_used": (
+                    "Journal slots of requests that are not settled.",
+                    lambda: len(self.meter.journal.entries),
+                ),
+                "tollgate_journal_slots": (
+                    "Journal slots: as many requests may be unsettled.",
+                    lambda: self.meter.journal.file.slots,
+                ),
+                "tollgate_journal_window_seconds": (
+                    "How long a failover of PostgreSQL may go back without a loss.",
+                    lambda: self.meter.journal.window_us // 1_000_000,
+                ),
                 "tollgate_database_away": (
                     "1 while PostgreSQL does not answer.",
                     lambda: self.liveness.is_away,
@@ -349,6 +372,18 @@ class GatewayProcess:
                 "tollgate_commit_retries": (
                     "Commits that were tried again.",
                     lambda: committer.stats.retries,
+                ),
+                "tollgate_journal_synced": (
+                    "Endings let go by the journal while PostgreSQL was away.",
+                    lambda: committer.stats.synced,
+                ),
+                "tollgate_journals_recovered": (
+                    "Journals of dead gateways that this one settled.",
+                    lambda: self.meter.dead_journals.recovered,
+                ),
+                "tollgate_events_replayed": (
+                    "Events inserted again after PostgreSQL had lost them.",
+                    lambda: committer.stats.replayed,
                 ),
                 "tollgate_event_conflicts": (
                     "Events that the table had already: each is an incident.",
@@ -380,6 +415,8 @@ async def main() -> None:
         )
     except ValueError as error:
         raise SystemExit(f"tollgate: REDIS_URL: {error}") from None
+    except JournalError as error:
+        raise SystemExit(f"tollgate: JOURNAL_DIR: {error}") from None
     # What is loaded now lives for ever. A full collection that looked at it again would
     # stop every stream for some 20 ms.
     gc.collect()

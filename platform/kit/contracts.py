@@ -202,7 +202,25 @@ class Hold(Protocol):
 
 
 class DatabaseAwayError(Exception):
-    """PostgreSQL did not confirm in time; what was queued is committed later."""
+    """Neither PostgreSQL nor the journal's disk has it; it is committed later."""
+
+
+class Trace(Protocol):
+    """Where a running request's progress stands, for whoever finds this process dead.
+
+    Before a piece of an answer is sent, what the client will have had with it is
+    offered; once its socket has the piece, that is written.
+    """
+
+    def offered(
+        self, counts: TokenCounts, *, replica_id: int, first_token_us: int | None
+    ) -> None:
+        """Note what the client will have been given once the next piece is sent."""
+        ...
+
+    def written(self) -> None:
+        """Note that the client's socket has what was offered."""
+        ...
 
 
 class Meter(Protocol):
@@ -249,12 +267,28 @@ class Meter(Protocol):
         """Forget an admission whose request no engine accepted: nothing is billed."""
         ...
 
-    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
-        """Queue the usage event; the future is done once it is committed.
+    def trace(self, admission: Admission) -> Trace:
+        """Return where a running request's progress is noted."""
+        ...
 
-        The future fails with `DatabaseAwayError` when the commit takes too long; the
-        event stays queued all the same.
+    def settle(
+        self, admission: Admission, outcome: Outcome, *, is_due: bool = False
+    ) -> asyncio.Future[None]:
+        """Queue the usage event; the future is done once it is durable.
+
+        That is its commit, or while PostgreSQL is away the journal on its disk. It
+        fails with `DatabaseAwayError` when that cannot be written either; the event
+        stays queued all the same. `is_due` when a body waits for it: then `begin_body`
+        follows, and `body_taken` or `undelivered`; or `undelivered` alone.
         """
+        ...
+
+    def begin_body(self, admission: Admission) -> None:
+        """Note that the body of a settled answer is on its way."""
+        ...
+
+    def body_taken(self, admission: Admission) -> None:
+        """Note that the client's socket has begun to take it: nothing is undone now."""
         ...
 
     def undelivered(

@@ -89,6 +89,7 @@ def _running(
         "DATABASE_URL": database.url_for("owner"),
         "DATABASE_GATEWAY_URL": database.url_for("gateway"),
         "GATEWAY_NAME": name,
+        "JOURNAL_DIR": str(folder / "journal"),
         "LOG_LEVEL": "DEBUG",
         "PORT": str(port),
         **more,

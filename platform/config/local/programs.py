@@ -90,6 +90,7 @@ class Plan:
             "PORT": str(settings.port),
             "WEB_URL": f"http://{LOOPBACK}:{ports['web']}",
             "STATE_DIR": str(self.state.root),
+            "JOURNAL_DIR": str(self.state.root / "journal"),
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",

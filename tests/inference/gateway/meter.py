@@ -19,6 +19,7 @@ from kit.contracts import (
     LinearPrice,
     Outcome,
     Surface,
+    TokenCounts,
 )
 from kit.errors import ModelNotPriced, ServiceUnavailable
 from kit.ids import uuid7
@@ -36,6 +37,25 @@ class Undelivered:
 
 
 @dataclass(slots=True)
+class RecordingTrace:
+    """Implements `kit.contracts.Trace`: what was offered, and what taken."""
+
+    offers: list[TokenCounts] = field(default_factory=list)
+    taken: list[TokenCounts] = field(default_factory=list)
+
+    def offered(
+        self, counts: TokenCounts, *, replica_id: int, first_token_us: int | None
+    ) -> None:
+        """Note an offer."""
+        self.offers.append(counts)
+
+    def written(self) -> None:
+        """Note that the last offer was taken."""
+        if self.offers:
+            self.taken.append(self.offers[-1])
+
+
+@dataclass(slots=True)
 class RecordingMeter:
     """Implements `kit.contracts.Meter` without a database."""
 
@@ -45,6 +65,8 @@ class RecordingMeter:
     settled: list[tuple[Admission, Outcome]] = field(default_factory=list)
     corrections: list[Undelivered] = field(default_factory=list)
     unpriced: set[str] = field(default_factory=set)
+    traces: dict[UUID, RecordingTrace] = field(default_factory=dict)
+    bodies: dict[UUID, str] = field(default_factory=dict)
     is_away: bool = False
     budgets: MemoryBudgets = field(default_factory=MemoryBudgets)
     _open: set[UUID] = field(default_factory=set)
@@ -113,11 +135,29 @@ class RecordingMeter:
         self._open.remove(admission.request_id)
         self.voided.append(admission)
 
-    def settle(self, admission: Admission, outcome: Outcome) -> asyncio.Future[None]:
+    def trace(self, admission: Admission) -> "RecordingTrace":
+        """Return what notes the progress of a request."""
+        assert admission.request_id in self._open
+        return self.traces.setdefault(admission.request_id, RecordingTrace())
+
+    def begin_body(self, admission: Admission) -> None:
+        """Note that a settled body is on its way."""
+        self.bodies[admission.request_id] = "begun"
+
+    def body_taken(self, admission: Admission) -> None:
+        """Note that its client has begun to get it."""
+        assert self.bodies[admission.request_id] == "begun"
+        self.bodies[admission.request_id] = "taken"
+
+    def settle(
+        self, admission: Admission, outcome: Outcome, *, is_due: bool = False
+    ) -> asyncio.Future[None]:
         """Note an outcome; a second end of one request is an error."""
         self.budgets.end(admission, outcome.counts)
         self._open.remove(admission.request_id)
         self.settled.append((admission, outcome))
+        if is_due:
+            self.bodies[admission.request_id] = "due"
         future: asyncio.Future[None] = self.loop.create_future()
         if self._holds:
             self._waiting.append(future)

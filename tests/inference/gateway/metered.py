@@ -2,10 +2,12 @@
 
 import asyncio
 import socket
+import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from pathlib import Path
 from typing import Any
 
 import httpx
@@ -114,7 +116,12 @@ async def _create(
     database: Database, port: int, options: dict[str, Any]
 ) -> GatewayProcess:
     return await GatewayProcess.open(
-        gateway=GatewaySettings(port=port, **options),
+        gateway=GatewaySettings(
+            port=port,
+            journal_dir=Path(tempfile.mkdtemp(prefix="tollgate-journal-")),
+            journal_slots=1024,
+            **options,
+        ),
         database=DatabaseSettings(  # type: ignore[call-arg]
             database_url=database.url_for("owner"),
             database_gateway_url=database.url_for("gateway"),

@@ -7,6 +7,7 @@ import signal
 import socket
 import subprocess
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -46,6 +47,7 @@ def gateway_process(
         "DATABASE_URL": database.url_for("owner"),
         "DATABASE_GATEWAY_URL": database.url_for("gateway"),
         "GATEWAY_NAME": "gateway-9",
+        "JOURNAL_DIR": tempfile.mkdtemp(prefix="tollgate-journal-"),
         "PORT": str(port),
         "DRAIN_MS": str(drain_ms),
     }

@@ -7,9 +7,11 @@ and nothing else.
 import asyncio
 import contextlib
 import itertools
+import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
+from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -32,6 +34,8 @@ from metering.intake.broker import LeaseBroker
 from metering.intake.committer import Committer
 from metering.intake.epoch import Epoch, EpochCounts
 from metering.intake.events import UsageEvent, request_event
+from metering.intake.journal import Journal
+from metering.intake.journal_file import JournalFile
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
 from metering.intake.prices import PriceList
@@ -93,9 +97,18 @@ def committer(
             is_away=lambda: liveness.is_away,
         ),
         gap_ms=gap_ms,
+        journal=journal(gateway),
+        counts=lambda: EpochCounts(0, 0, None),
         leave=lambda: EpochCounts(0, 0, None),
         enter=lambda: None,
+        stands=lambda _: None,
     )
+
+
+def journal(gateway: str = GATEWAY, *, slots: int = 1024) -> Journal:
+    """Make a journal in a folder of its own."""
+    folder = Path(tempfile.mkdtemp(prefix="tollgate-journal-"))
+    return Journal(JournalFile.create(folder, gateway=gateway, slots=slots))
 
 
 @contextlib.asynccontextmanager
@@ -118,6 +131,7 @@ def meter(
     made = IntakeMeter(
         url=url,
         gateway=gateway,
+        journal=journal(gateway),
         liveness=Liveness(away_after_ms=away_after_ms),
         gap_ms=gap_ms,
     )

@@ -1,4 +1,4 @@
-"""PostgreSQL frozen, killed, and back: refused at once, nothing lost, nothing twice."""
+"""PostgreSQL frozen, killed, and back: nobody waits, nothing is lost or twice."""
 
 import asyncio
 import datetime as dt
@@ -9,10 +9,15 @@ from functools import partial
 
 import pytest
 
-from kit.contracts import DatabaseAwayError
+from kit.clock import boot_us
 from kit.errors import ServiceUnavailable
 from metering.intake.clock import ROUND_TRIP_TRUSTED_US
-from metering.intake.meter import HEARTBEAT_S, IntakeMeter
+from metering.intake.meter import (
+    ADMITS_FOR_US,
+    HEARTBEAT_S,
+    LEASE_LIFE_US,
+    IntakeMeter,
+)
 from tests.databases import Database
 from tests.eventually import eventually
 from tests.metering.intake.metered import OUTCOME, Witness, admit, meter, started
@@ -42,14 +47,11 @@ def kill(cluster: OwnCluster) -> Callable[[], None]:
     return cluster.start
 
 
-async def require_refusal(made: IntakeMeter) -> None:
-    """Fail unless the meter notices in time and then refuses at once."""
+async def require_away(made: IntakeMeter) -> None:
+    """Fail unless the meter notices in time."""
     began = asyncio.get_running_loop().time()
     await eventually(lambda: made.liveness.is_away)
     assert asyncio.get_running_loop().time() - began < AWAY_SECONDS_MAX
-    with pytest.raises(ServiceUnavailable) as refused:
-        admit(made)
-    assert refused.value.headers["retry-after"] == "1"
 
 
 @linux_only
@@ -68,15 +70,15 @@ async def test_away_and_back(
 
         mend = fault(cluster)
         waiting = [made.settle(one, OUTCOME) for one in requests[1:5]]
-        await require_refusal(made)
-        told = await asyncio.gather(*waiting, return_exceptions=True)
-        assert [type(error) for error in told] == [DatabaseAwayError] * 4
-
-        # Streams that end now are kept, and told at once.
-        with pytest.raises(DatabaseAwayError):
-            await asyncio.wait_for(made.settle(requests[5], OUTCOME), 1)
+        await require_away(made)
+        # The journal's disk has them: nobody is kept waiting.
+        await asyncio.wait_for(asyncio.gather(*waiting), 1)
+        await asyncio.wait_for(made.settle(requests[5], OUTCOME), 1)
         made.void(requests[6])
         assert (made.committer.waiting, made.open_requests) == (5, 5)
+        assert made.committer.stats.synced == 5
+        # And requests go on being admitted.
+        made.settle(admit(made), OUTCOME)
         before_us = made.clock.now_us()
 
         # Not in a thread of the loop's: the server would die with it.
@@ -93,8 +95,8 @@ async def test_away_and_back(
     witness = Witness(cluster.database)
     (epoch,) = [row for row in witness.epochs() if row["gateway"] == name]
     events = [row for row in witness.events() if row["epoch_id"] == epoch["id"]]
-    assert len({row["request_id"] for row in events}) == len(events) == 12
-    assert (epoch["admitted"], epoch["settled"], epoch["voided"]) == (13, 12, 1)
+    assert len({row["request_id"] for row in events}) == len(events) == 13
+    assert (epoch["admitted"], epoch["settled"], epoch["voided"]) == (14, 13, 1)
     assert made.committer.stats.conflicts == made.committer.stats.refused == 0
     witness.require_whole()
     witness.close()
@@ -107,7 +109,7 @@ async def test_clock_is_right_again_after_a_frozen_answer(
     made = meter(proxy.url(url), away_after_ms=AWAY_AFTER_MS)
     async with started(made):
         proxy.freeze()
-        await require_refusal(made)
+        await require_away(made)
         await eventually(made.liveness._overdue)
         before_us = made.clock.now_us()
         proxy.thaw()
@@ -174,6 +176,35 @@ async def test_process_that_was_held_up_blames_nobody(
 async def test_before_the_first_answer_nothing_is_admitted(url: str) -> None:
     made = meter(url)
     with pytest.raises(ServiceUnavailable):
+        admit(made)
+
+
+async def test_admission_ends_before_leases_do_and_running_requests_with_them(
+    url: str, proxy: TcpProxy, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = meter(proxy.url(url), away_after_ms=AWAY_AFTER_MS)
+    lapsed: list[str] = []
+    made.on_lapsed(lambda: lapsed.append("lapsed"))
+    async with started(made):
+        proxy.freeze()
+        await require_away(made)
+        admit(made)
+        aged_us = 0
+
+        def later_us() -> int:
+            return boot_us() + aged_us
+
+        monkeypatch.setattr("metering.intake.meter.boot_us", later_us)
+        aged_us = ADMITS_FOR_US
+        with pytest.raises(ServiceUnavailable) as refused:
+            admit(made)
+        assert refused.value.headers["retry-after"] == "1"
+        assert not lapsed
+        aged_us = LEASE_LIFE_US
+        await eventually(lambda: lapsed == ["lapsed"])
+        aged_us = 0
+        proxy.thaw()
+        await eventually(lambda: made.is_admitting)
         admit(made)
 
 

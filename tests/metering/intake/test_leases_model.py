@@ -45,7 +45,9 @@ class Running:
 
     def __init__(self, process: Process, claim: Claim, *, prompt: int) -> None:
         self.process, self.claim, self.prompt = process, claim, prompt
-        self.hold = BudgetHold(claim, process.book, process.now_us, lambda: None)
+        self.hold = BudgetHold(
+            claim, process.book, process.now_us, lambda: None, lambda: False
+        )
         self.wish: Wish | None = None
         self.is_admitted = False
 

@@ -287,4 +287,4 @@ async def test_admission_takes_the_price_in_force_or_none(
                 made.admit(
                     refused, model=model, surface=Surface.COMPLETIONS, streamed=False
                 )
-        assert (made.admitted, made.open_requests) == (1, 0)
+        assert (made.journal.admitted, made.open_requests) == (1, 0)

@@ -5,6 +5,7 @@ event now is waited for, whatever its reason.
 """
 
 import asyncio
+import errno
 import struct
 from collections.abc import Sequence
 from dataclasses import replace
@@ -15,6 +16,7 @@ import pytest
 from kit.contracts import DatabaseAwayError, TokenCounts
 from metering.intake import liveness as liveness_module
 from metering.intake.committer import Committer
+from metering.intake.epoch import EpochCounts
 from metering.intake.events import Pending, UsageEvent
 from tests.databases import Database
 from tests.eventually import eventually
@@ -163,12 +165,14 @@ async def test_unexpected_error_is_logged_and_the_committer_goes_on(
     async with running(committer(url)) as made:
         real, failures = made.epoch.commit, 3
 
-        async def commit(batch: Sequence[Pending], *, spent: str) -> None:
+        async def commit(
+            batch: Sequence[Pending], *, spent: str, counts: EpochCounts
+        ) -> None:
             nonlocal failures
             failures -= 1
             if failures >= 0:
                 raise RuntimeError("nobody thought of this")
-            await real(batch, spent=spent)
+            await real(batch, spent=spent, counts=counts)
 
         monkeypatch.setattr(made.epoch, "commit", commit)
         await asyncio.gather(*(made.add(event()) for _ in range(5)))
@@ -218,15 +222,30 @@ async def test_heartbeat_survives_what_nobody_expects(
     assert caplog.text.count("heartbeat_failed") == 2
 
 
-async def test_events_of_an_away_database_are_told_at_once(
-    url: str, witness: Witness
+@pytest.mark.parametrize("disk_fails", [False, True])
+async def test_events_of_an_away_database_are_let_go_by_the_journal(
+    url: str, witness: Witness, monkeypatch: pytest.MonkeyPatch, disk_fails: bool
 ) -> None:
     """Who settles while it is away is not left to wait for a transition."""
     made: Committer = committer(url)
+    synced: list[bool] = []
+
+    def sync() -> None:
+        synced.append(True)
+        if disk_fails:
+            raise OSError(errno.EIO, "the disk is broken")
+
+    monkeypatch.setattr(made.journal.file, "sync", sync)
     made.liveness.is_away = True
+    task = asyncio.create_task(made.let_go())
     told = made.add(event())
-    with pytest.raises(DatabaseAwayError):
+    if disk_fails:
+        with pytest.raises(DatabaseAwayError):
+            await asyncio.wait_for(told, 1)
+    else:
         await asyncio.wait_for(told, 1)
+    assert synced
+    task.cancel()
     async with running(made):
         await made.flush(patience_s=10)
 

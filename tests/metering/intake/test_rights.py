@@ -13,11 +13,15 @@ READABLE = {
     "pricing_pricebook",
     "pricing_pricebookassignment",
     "pricing_pricebookversion",
+    "usage_checkpoint",
     "usage_correction",
     "usage_epoch",
     "usage_event",
 }
 WRITABLE = {
+    ("usage_checkpoint", "DELETE"),
+    ("usage_checkpoint", "INSERT"),
+    ("usage_checkpoint", "UPDATE"),
     ("usage_correction", "INSERT"),
     ("usage_epoch", "INSERT"),
     ("usage_epoch", "UPDATE"),

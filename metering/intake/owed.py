@@ -1,0 +1,111 @@
+"""What a request that is in a journal still owes the database. Pure.
+
+The same rule serves a process that comes back, whoever recovers a dead one's journal,
+and the reaper, who has only its last checkpoint. What stands in the database is never
+touched: a request without an event gets one, and what is more or less than stands
+becomes a `late` correction. Doing it twice owes nothing the second time.
+"""
+
+import enum
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
+from uuid import UUID
+
+from kit.contracts import CountedBy, EventStatus, Outcome, TokenCounts
+from metering.intake.events import (
+    UsageEvent,
+    late_event,
+    request_event,
+    undelivered_event,
+)
+from metering.intake.slots import Phase, Progress, Slot, outcome_of
+
+
+class Bills(enum.Enum):
+    """Which progress of a running request is billed.
+
+    After a kill the newest piece may have been sent, or not: `OFFERED` is at most one
+    piece too many. A checkpoint knows better what the client had: `WRITTEN`.
+    """
+
+    OFFERED = enum.auto()
+    WRITTEN = enum.auto()
+
+
+@dataclass(frozen=True, slots=True)
+class Stands:
+    """What the database has of a request: its event and what corrected it since."""
+
+    counts: TokenCounts
+    is_given_back: bool
+
+
+def owed_by(
+    slots: Iterable[Slot], standing: Mapping[UUID, Stands], *, bills: Bills
+) -> list[UsageEvent]:
+    """Return the events that are missing for these requests to be settled."""
+    return [
+        event
+        for slot in slots
+        if slot.phase is not Phase.VOIDED
+        for event in _owed(slot, standing.get(slot.admission.request_id), bills)
+    ]
+
+
+def outcome_in_the_end(slot: Slot, *, bills: Bills) -> Outcome:
+    """Return how a request ended whose process died at this point of it."""
+    progress = slot.offered if bills is Bills.OFFERED else slot.written
+    outcome = slot.outcome
+    if outcome is not None:
+        if slot.phase is Phase.DUE:
+            # Nobody got any of it.
+            return replace(
+                outcome, status=EventStatus.UNDELIVERED, counts=TokenCounts()
+            )
+        return outcome
+    if progress is None:
+        progress = _nothing(slot.offered)
+    if not progress.counts.output_tokens:
+        # As whenever we fail: before the first token nothing is billed.
+        progress = replace(progress, counts=TokenCounts())
+    return outcome_of(progress, EventStatus.DRAINED)
+
+
+def _owed(slot: Slot, stands: Stands | None, bills: Bills) -> Iterable[UsageEvent]:
+    admission = slot.admission
+    outcome = outcome_in_the_end(slot, bills=bills)
+    if stands is None:
+        yield request_event(admission, outcome)
+    if slot.phase in {Phase.RETURNED, Phase.ANNULLED}:
+        if stands is None or not stands.is_given_back:
+            yield undelivered_event(
+                admission,
+                outcome,
+                prompt_too=slot.phase is Phase.ANNULLED,
+                request_id=slot.correction_id,
+            )
+        return
+    if stands is None or stands.is_given_back:
+        return
+    if slot.phase is Phase.DUE:
+        settled = replace(outcome, counts=stands.counts)
+        if stands.counts != TokenCounts():
+            yield undelivered_event(admission, settled, prompt_too=True)
+        return
+    late = late_event(admission, outcome, stands=stands.counts)
+    if late is not None:
+        yield late
+
+
+def _nothing(offered: Progress | None) -> Progress:
+    """Return the progress of a request of which the client had nothing."""
+    return Progress(
+        version=0,
+        status=None,
+        counted_by=CountedBy.NONE,
+        replica_id=0 if offered is None else offered.replica_id,
+        counts=TokenCounts(),
+        generated_tokens=0 if offered is None else offered.generated_tokens,
+        first_token_us=None,
+        duration_us=0 if offered is None else offered.duration_us,
+    )

@@ -1,0 +1,193 @@
+"""Settle what a dead gateway process left: in one transaction, once or many times.
+
+The epoch's row is locked first, which waits for a commit that is under way and keeps
+every other out. What stands is then looked up by key, and only what is missing is
+inserted: into the epoch itself while it is open, which is then closed, else into an
+epoch made for it. Failure: an event that can never be stored is left out, loudly, and
+the others go on; anything else takes all of it back. Used by gateways for journals and
+by the reaper for checkpoints, on connections of their own; loads no Django.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+from uuid import UUID
+
+import psycopg
+import structlog
+
+from kit.contracts import TokenCounts
+from metering.intake import recovery_statements as statements
+from metering.intake.arrays import PackedArray, register_arrays
+from metering.intake.events import UsageEvent, parameters, sort_key
+from metering.intake.owed import Bills, Stands, owed_by
+from metering.intake.slots import Slot
+from metering.intake.statements import COMMIT_BATCH, FAULT_OF_AN_EVENT
+
+BATCH_EVENTS_MAX = 2000
+# How long what is committed is looked up again, for a database that failed over.
+KEPT_US = 60_000_000
+
+Connection = psycopg.Connection[tuple[Any, ...]]
+Cursor = psycopg.Cursor[tuple[Any, ...]]
+
+log = structlog.get_logger("tollgate.intake")
+
+
+class UnknownEpochError(Exception):
+    """The database has no such epoch of this gateway."""
+
+
+@dataclass(frozen=True, slots=True)
+class DeadEpoch:
+    """An epoch whose process is gone, and what that had counted, where it is known."""
+
+    id: int
+    gateway: str
+    # When it was opened: with it the id is nobody else's, whatever the database.
+    started_us: int | None = None
+    admitted: int | None = None
+    voided: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Recovered:
+    """What was posted: events of requests, and corrections."""
+
+    requests: int = 0
+    corrections: int = 0
+    refused: int = 0
+
+
+def settle_dead(
+    connection: Connection,
+    epoch: DeadEpoch,
+    slots: Iterable[Slot],
+    *,
+    bills: Bills,
+) -> Recovered:
+    """Post what is owed and close the epoch; raises `UnknownEpochError`.
+
+    The caller owns the transaction.
+    """
+    register_arrays(connection)
+    cursor = psycopg.Cursor(connection)
+    row = cursor.execute(statements.LOCK_EPOCH, {"epoch_id": epoch.id}).fetchone()
+    if row is None or row[:2] != (epoch.gateway, epoch.started_us or row[1]):
+        raise UnknownEpochError(f"the database has no epoch {epoch.id} of its gateway")
+    *_, state, last_seq = row
+    found = kept(slots)
+    owed = owed_by(found, _standing(cursor, found), bills=bills)
+    owed.sort(key=sort_key)
+    is_open = state == "open"
+    poster = _Poster(connection, cursor, epoch.id, int(last_seq))
+    if owed and not is_open:
+        made = cursor.execute(
+            statements.MAKE_EPOCH, {"gateway": f"{epoch.gateway} recovery"}
+        ).fetchone()
+        if made is None:
+            raise RuntimeError("the database opened no epoch")
+        poster.epoch_id, poster.last_seq = int(made[0]), 0
+    poster.post(owed)
+    posted = poster.posted
+    requests = sum(event.settles for event in posted)
+    if owed and not is_open:
+        cursor.execute(
+            statements.END_EPOCH,
+            {"epoch_id": poster.epoch_id, "admitted": requests, "voided": 0},
+        )
+    _close(cursor, epoch, elsewhere=0 if is_open else requests)
+    return Recovered(requests, len(posted) - requests, len(owed) - len(posted))
+
+
+def _close(cursor: Cursor, epoch: DeadEpoch, *, elsewhere: int) -> None:
+    """Close the epoch with what its process had counted; else with its last beat's."""
+    admitted = None if epoch.admitted is None else epoch.admitted - elsewhere
+    cursor.execute(
+        statements.END_EPOCH,
+        {"epoch_id": epoch.id, "admitted": admitted, "voided": epoch.voided},
+    )
+
+
+def kept(slots: Iterable[Slot]) -> list[Slot]:
+    """Return the slots that may owe something."""
+    found = list(slots)
+    since_us = max((slot.committed_us for slot in found), default=0) - KEPT_US
+    return [
+        slot for slot in found if not slot.committed_us or slot.committed_us >= since_us
+    ]
+
+
+def _standing(cursor: Cursor, slots: Sequence[Slot]) -> dict[UUID, Stands]:
+    if not slots:
+        return {}
+    admissions = [slot.admission for slot in slots]
+    cursor.execute(
+        statements.STANDING,
+        {
+            "tenant_ids": [each.caller.tenant_id for each in admissions],
+            "request_ids": [each.request_id for each in admissions],
+        },
+    )
+    return stands_of(cursor.fetchall())
+
+
+def stands_of(rows: Iterable[Sequence[Any]]) -> dict[UUID, Stands]:
+    """Read what `STANDING` returns."""
+    return {
+        request_id: Stands(TokenCounts(*map(int, counts)), is_given_back)
+        for request_id, *counts, is_given_back in rows
+    }
+
+
+@dataclass(slots=True)
+class _Poster:
+    """Inserts events under the next numbers of an open epoch."""
+
+    connection: Connection
+    cursor: Cursor
+    epoch_id: int
+    last_seq: int
+    posted: list[UsageEvent] = field(default_factory=list[UsageEvent])
+
+    def post(self, events: Sequence[UsageEvent]) -> None:
+        """Insert these, in halves where one of them is at fault."""
+        for start in range(0, len(events), BATCH_EVENTS_MAX):
+            self._post_or_halve(events[start : start + BATCH_EVENTS_MAX])
+
+    def _post_or_halve(self, events: Sequence[UsageEvent]) -> None:
+        try:
+            with self.connection.transaction():
+                self._insert(events)
+        except FAULT_OF_AN_EVENT as error:
+            if len(events) > 1:
+                half = len(events) // 2
+                self._post_or_halve(events[:half])
+                self._post_or_halve(events[half:])
+                return
+            log.critical(
+                "event_refused",
+                request_id=str(events[0].request_id),
+                tenant_id=events[0].admission.caller.tenant_id,
+                reason=type(error).__name__,
+            )
+            return
+        self.last_seq += len(events)
+        self.posted += events
+
+    def _insert(self, events: Sequence[UsageEvent]) -> None:
+        first, last = self.last_seq + 1, self.last_seq + len(events)
+        values: dict[str, PackedArray | int | str] = {
+            **parameters(events, first=first),
+            "epoch_id": self.epoch_id,
+            "first": first,
+            "last": last,
+            "settled": sum(event.settles for event in events),
+            # The leases of a dead epoch go with it.
+            "spent": "",
+            "admitted": 0,
+            "voided": 0,
+        }
+        row = self.cursor.execute(COMMIT_BATCH, values, binary=True).fetchone()
+        if row is None or row[0] != 1:
+            raise RuntimeError("the epoch was not held")

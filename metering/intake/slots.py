@@ -1,0 +1,246 @@
+"""One request's place in the journal: how its bytes are laid out, and read back. Pure.
+
+A slot is written piece by piece by a process that may be killed between any two of its
+instructions. What changes as a whole is therefore written beside what it replaces, with
+a version and a checksum: a reader takes the newest that is whole. Failure: a piece that
+is torn or from another time does not exist.
+"""
+
+import enum
+import struct
+import zlib
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from kit.contracts import (
+    Admission,
+    Caller,
+    CountedBy,
+    EventStatus,
+    LinearPrice,
+    Outcome,
+    Surface,
+    TokenCounts,
+)
+
+# A cache line's multiple, so that no two slots share one.
+SLOT_BYTES = 256
+HEAD = struct.Struct("<16s9qBB")
+PROGRESS = struct.Struct("<IBBq5iqq")
+CHECKSUM = struct.Struct("<I")
+# Where each piece begins: the head, the two newest progresses, single values.
+HEAD_AT = 0
+PROGRESS_AT = (96, 152)
+PHASE_AT = 208
+WRITTEN_AT = 209
+COMMITTED_AT = 216
+CORRECTION_AT = 224
+COMMITTED = struct.Struct("<q")
+NO_STATUS = 255
+NO_TIME = -1
+
+
+class Phase(enum.IntEnum):
+    """How far a request is. Values are stored.
+
+    DUE has ended with a body that is not on its way yet, BEGUN with one that is. Of
+    RETURNED its output is to be given back, of ANNULLED all of it.
+    """
+
+    FREE = 0
+    RUNNING = 1
+    DUE = 2
+    BEGUN = 3
+    ENDED = 4
+    RETURNED = 5
+    ANNULLED = 6
+    VOIDED = 7
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How much of an answer there was; `status` is None while it is running."""
+
+    version: int
+    status: EventStatus | None
+    counted_by: CountedBy
+    replica_id: int
+    counts: TokenCounts
+    generated_tokens: int
+    first_token_us: int | None
+    duration_us: int
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """A slot as it was found.
+
+    `number` counts the admissions of its process. `offered` is the newest progress,
+    `written` the newest that the client's socket took. `committed_us` is when all of it
+    was in the database, by the boot clock; 0 before. `correction_id` is that of the
+    event that gives back what was settled.
+    """
+
+    admission: Admission
+    number: int
+    phase: Phase
+    offered: Progress | None
+    written: Progress | None
+    committed_us: int
+    correction_id: UUID
+
+    @property
+    def void_number(self) -> int:
+        """Return which of its process's voided requests it is; it shares the place."""
+        return self.committed_us
+
+    @property
+    def outcome(self) -> Outcome | None:
+        """Return how the request ended, if it has."""
+        ended = self.offered
+        return None if ended is None or ended.status is None else outcome_of(ended)
+
+
+def outcome_of(progress: Progress, status: EventStatus | None = None) -> Outcome:
+    """Return the outcome of a request that got so far and no further."""
+    ended_as = progress.status if status is None else status
+    if ended_as is None:
+        raise ValueError("a request that is running has no outcome")
+    return Outcome(
+        status=ended_as,
+        counts=progress.counts,
+        generated_tokens=progress.generated_tokens,
+        counted_by=progress.counted_by,
+        replica_id=progress.replica_id,
+        first_token_us=progress.first_token_us,
+        duration_us=progress.duration_us,
+    )
+
+
+def head_bytes(admission: Admission, number: int) -> bytes:
+    """Lay out what is known of a request when it is admitted."""
+    caller, price = admission.caller, admission.price
+    return checked(
+        HEAD.pack(
+            admission.request_id.bytes,
+            admission.admitted_at_us,
+            caller.tenant_id,
+            caller.project_id,
+            caller.api_key_id,
+            price.id,
+            price.input_picos,
+            price.cached_input_picos,
+            price.output_picos,
+            number,
+            admission.surface,
+            admission.streamed,
+        )
+    )
+
+
+def progress_bytes(
+    version: int,
+    counts: TokenCounts,
+    generated_tokens: int,
+    replica_id: int,
+    first_token_us: int | None,
+    duration_us: int,
+    counted_by: int,
+    status: int = NO_STATUS,
+) -> bytes:
+    """Lay out how far a request is."""
+    return checked(
+        PROGRESS.pack(
+            version,
+            status,
+            counted_by,
+            replica_id,
+            counts.input_tokens,
+            counts.cached_input_tokens,
+            counts.output_tokens,
+            counts.reasoning_tokens,
+            generated_tokens,
+            NO_TIME if first_token_us is None else first_token_us,
+            duration_us,
+        )
+    )
+
+
+def checked(piece: bytes) -> bytes:
+    """Append a piece's checksum."""
+    return piece + CHECKSUM.pack(zlib.crc32(piece))
+
+
+def read_slot(data: bytes | memoryview) -> Slot | None:
+    """Return what a slot's bytes tell; None for one that is free or never was whole."""
+    view = memoryview(data)
+    phase = view[PHASE_AT]
+    if phase == Phase.FREE:
+        return None
+    head = _piece(view, HEAD_AT, HEAD)
+    if head is None:
+        return None
+    request_id, admitted_us, tenant_id, project_id, api_key_id, *rest = head
+    price_id, input_picos, cached_picos, output_picos, number, surface, streamed = rest
+    admission = Admission(
+        request_id=UUID(bytes=request_id),
+        admitted_at_us=admitted_us,
+        # What an event does not say, nothing that is made of a slot needs.
+        caller=Caller(tenant_id, project_id, api_key_id, currency=""),
+        price=LinearPrice(price_id, "", "", input_picos, cached_picos, output_picos),
+        surface=Surface(surface),
+        streamed=bool(streamed),
+    )
+    copies = [_progress(view, at) for at in PROGRESS_AT]
+    found = [each for each in copies if each is not None]
+    found.sort(key=_version)
+    written = [each for each in found if each.version & 0xFF == view[WRITTEN_AT]]
+    return Slot(
+        admission=admission,
+        number=number,
+        phase=Phase(phase),
+        offered=found[-1] if found else None,
+        written=written[-1] if written else None,
+        committed_us=COMMITTED.unpack_from(view, COMMITTED_AT)[0],
+        correction_id=UUID(bytes=bytes(view[CORRECTION_AT : CORRECTION_AT + 16])),
+    )
+
+
+def _version(progress: Progress) -> int:
+    return progress.version
+
+
+def _progress(view: memoryview, at: int) -> Progress | None:
+    piece = _piece(view, at, PROGRESS)
+    if piece is None:
+        return None
+    version, status, counted_by, replica_id, *counts = piece
+    *classes, generated, first_token_us, duration_us = counts
+    return Progress(
+        version=version,
+        status=None if status == NO_STATUS else EventStatus(status),
+        counted_by=CountedBy(counted_by),
+        replica_id=replica_id,
+        counts=TokenCounts(*classes),
+        generated_tokens=generated,
+        first_token_us=None if first_token_us == NO_TIME else first_token_us,
+        duration_us=duration_us,
+    )
+
+
+def read_slots(data: bytes) -> list[Slot]:
+    """Return what the slots of a checkpoint tell."""
+    view = memoryview(data)
+    starts = range(0, len(data) - SLOT_BYTES + 1, SLOT_BYTES)
+    slots = (read_slot(view[at : at + SLOT_BYTES]) for at in starts)
+    return [slot for slot in slots if slot is not None]
+
+
+def _piece(view: memoryview, at: int, layout: struct.Struct) -> tuple[Any, ...] | None:
+    """Return a piece's values, if it is whole."""
+    end = at + layout.size
+    (checksum,) = CHECKSUM.unpack_from(view, end)
+    if zlib.crc32(view[at:end]) != checksum:
+        return None
+    return layout.unpack_from(view, at)
