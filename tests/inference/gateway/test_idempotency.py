@@ -123,7 +123,7 @@ def test_409_is_the_sdk_s_conflict_and_it_tries_again_by_itself(
                 ask(sdk, "k")
             assert refused.value.code == "idempotency_key_in_use"
             again = beside.submit(ask, sdk.with_options(max_retries=5), "k")
-            wait_until(lambda: metered.process.meter.voided == 2)
+            wait_until(lambda: metered.process.meter.journal.voided == 2)
         assert first.result().usage.completion_tokens == 2
         assert again.result().usage.completion_tokens == 2
     assert len(events()) == 2
@@ -185,7 +185,7 @@ def test_a_refused_retry_uses_up_nothing(
         assert ask(sdk, "other")
         with pytest.raises(openai.RateLimitError):
             ask(sdk, "k")
-        assert gateway.process.meter.voided == 5
+        assert gateway.process.meter.journal.voided == 5
 
 
 def test_while_the_database_is_away_only_those_with_a_key_are_told_so(

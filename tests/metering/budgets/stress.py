@@ -13,7 +13,7 @@ import psycopg
 from psycopg import sql
 
 from kit.contracts import BudgetPlace, Caller, TokenCounts
-from metering.intake.epoch import Epoch
+from metering.intake.epoch import Epoch, EpochCounts
 from metering.intake.events import Pending, UsageEvent, request_event, sort_key
 from tests.databases import Database
 from tests.metering.budgets.sessions import (
@@ -132,7 +132,8 @@ class Stress:
             spent = " ".join(f"{n}={a}={a % 9}" for n, a in uses.items())
             events = [_event(each) for each in random.sample(self.chains, 3)]
             batch = [Pending(each, future, 0) for each in events]
-            await epoch.commit(sorted(batch, key=sort_key), spent=spent)
+            batch.sort(key=lambda item: sort_key(item.event))
+            await epoch.commit(batch, spent=spent, counts=EpochCounts(0, 0, None))
             self.commits += 1
         await epoch.drop_connection()
 

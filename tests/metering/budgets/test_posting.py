@@ -92,7 +92,8 @@ async def commit(epoch: Epoch, events: list[UsageEvent]) -> None:
     """Commit a batch, in the order in which gateways do."""
     future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
     batch = [Pending(each, future, 0) for each in events]
-    await epoch.commit(sorted(batch, key=sort_key), spent="")
+    batch.sort(key=lambda item: sort_key(item.event))
+    await epoch.commit(batch, spent="", counts=EpochCounts(0, 0, None))
 
 
 def gateway(database: Database, name: str, stop: threading.Event) -> None:
