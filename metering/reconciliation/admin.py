@@ -1,24 +1,36 @@
-"""Operators' pages of reconciliation: runs, and what they found; read only.
+"""Operators' pages of reconciliation: runs, asked for or nightly, and what they found.
 
 Nothing is mended here. A difference says which check found it and where to look; the
 next run says whether it is gone.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest
 from django.urls import reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
-from django.utils.safestring import SafeString
+from django.utils.html import format_html
 from django.utils.timesince import timesince
 
-from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
+from kit.admin import ReadOnlyAdmin, ReadOnlyInline, ServiceAdmin, state_label
 from kit.money import format_picos
-from metering.reconciliation import selectors
-from metering.reconciliation.catalogue import ALL
+from metering.reconciliation import asking, selectors
+from metering.reconciliation.case_admin import CaseAdmin
+from metering.reconciliation.listing import listed, where_to_look
 from metering.reconciliation.models import Difference, Run
+from metering.reconciliation.proof_admin import EngineProcessAdmin, EpochProofAdmin
+from metering.usage.selectors import database_now
+
+# Those of other modules are named here, where Django looks for pages.
+__all__ = [
+    "CaseAdmin",
+    "DifferenceAdmin",
+    "EngineProcessAdmin",
+    "EpochProofAdmin",
+    "RunAdmin",
+]
 
 _LOST = "lost"
 
@@ -36,12 +48,15 @@ class _DifferenceInline(ReadOnlyInline):
     @admin.display(description="where to look")
     def look(self, row: Difference) -> str:
         """Link to the pages of what the check is about."""
-        return where_to_look(row)
+        return where_to_look(row.check_name)
 
 
 @admin.register(Run)
-class RunAdmin(ReadOnlyAdmin):
-    """Runs: whether they agreed, how old they are, and what they found."""
+class RunAdmin(ServiceAdmin):
+    """Runs: whether they agreed, how old they are, and what they found.
+
+    To add one is to ask for it: a worker makes it.
+    """
 
     list_display = (
         "kind",
@@ -60,12 +75,43 @@ class RunAdmin(ReadOnlyAdmin):
         ("started_at", "finished_at"),
         ("rows_seen", "differing"),
         "problem",
+        "tokens_counted",
         "chain",
         "checks_made",
+        "epochs",
     )
-    readonly_fields = ("window", "differing", "chain", "checks_made")
+    readonly_fields = (
+        "state",
+        "window",
+        "tenant_id",
+        "started_at",
+        "finished_at",
+        "rows_seen",
+        "differing",
+        "problem",
+        "tokens_counted",
+        "chain",
+        "checks_made",
+        "epochs",
+    )
     ordering = ("-id",)
     inlines = (_DifferenceInline,)
+
+    def has_change_permission(self, request: HttpRequest, obj: Any = None) -> bool:
+        """Refuse: what was found stays found."""
+        return False
+
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Ask for the kind alone of a run that is wanted."""
+        return self.fields if obj else ("kind",)
+
+    def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
+        """Show what was found once there is a run."""
+        return self.inlines if obj else ()
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> Run:
+        """Ask for a run; one that waits already is the answer."""
+        return asking.ask_for_run(kind=values["kind"], now=database_now())
 
     @state_label(
         ordering="state",
@@ -73,6 +119,7 @@ class RunAdmin(ReadOnlyAdmin):
         differs="danger",
         crashed="danger",
         running="info",
+        asked="info",
         lost="danger",
     )
     def status(self, row: Run) -> str:
@@ -101,12 +148,29 @@ class RunAdmin(ReadOnlyAdmin):
     @admin.display(description="chain")
     def chain(self, row: Run) -> str:
         """Show the sum of each step, and what waits for it."""
-        return _listed((_step(each),) for each in row.steps)
+        return listed((_step(each),) for each in row.steps)
+
+    @admin.display(description="tokens")
+    def tokens_counted(self, row: Run) -> str:
+        """Show the chain in tokens, from the engines' own counts on."""
+        return listed((_tokens(each),) for each in row.tokens or ())
+
+    @admin.display(description="epochs")
+    def epochs(self, row: Run) -> str:
+        """Link to the proofs of the epochs that no later run has proven since."""
+        address = reverse("admin:reconciliation_epochproof_changelist")
+        shown = f"{row.proofs.count():,} epochs, last proven by this run"
+        return format_html(
+            '<a class="underline" href="{}?run__id__exact={}">{}</a>',
+            address,
+            row.pk,
+            shown,
+        )
 
     @admin.display(description="checks")
     def checks_made(self, row: Run) -> str:
         """Show what each check proves, and what it saw."""
-        return _listed((_check(each),) for each in row.checks)
+        return listed((_check(each),) for each in row.checks)
 
 
 @admin.register(Difference)
@@ -137,21 +201,11 @@ class DifferenceAdmin(ReadOnlyAdmin):
     @admin.display(description="where to look")
     def look(self, row: Difference) -> str:
         """Link to the pages of what the check is about."""
-        return where_to_look(row)
+        return where_to_look(row.check_name)
 
     def has_module_permission(self, request: HttpRequest) -> bool:
         """Keep it off the index: differences are met on the page of their run."""
         return False
-
-
-def where_to_look(row: Difference) -> str:
-    """Return a link to the list that a difference's subject is in, if there is one."""
-    check = ALL.get(row.check_name)
-    if check is None:
-        return ""
-    address = reverse(check.look)
-    name = address.rstrip("/").rpartition("/")[2]
-    return format_html('<a class="underline" href="{}">{}</a>', address, name)
 
 
 def _step(step: dict[str, Any]) -> str:
@@ -165,12 +219,17 @@ def _step(step: dict[str, Any]) -> str:
     return said
 
 
+def _tokens(step: dict[str, Any]) -> str:
+    said = (
+        f"{step['name']}: {step['prompt_tokens']:,} prompt and"
+        f" {step['generated_tokens']:,} generated tokens"
+    )
+    known = step["known_most"]
+    return f"{said}; known differences: at most {known:,}" if known else said
+
+
 def _check(check: dict[str, Any]) -> str:
     said = f"{selectors.proves(check['name'])} {check['rows']:,} rows"
     if check["differences"]:
         said += f"; {check['name']} found {check['differences']:,} differences"
     return said
-
-
-def _listed(rows: Any) -> SafeString:
-    return format_html("<ul>{}</ul>", format_html_join("", "<li>{}</li>", rows))

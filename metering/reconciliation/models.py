@@ -104,14 +104,16 @@ class Case(models.Model):
 
     check_name = models.CharField("check", max_length=40)
     subject = models.CharField(max_length=300)
-    tenant_id = models.BigIntegerField(null=True)
+    tenant_id = models.BigIntegerField(null=True, blank=True)
     state = models.CharField(max_length=9, choices=State, default=State.OPEN)
     expected = models.CharField(max_length=300)
     found = models.CharField(max_length=300)
     amount = models.BigIntegerField(default=0)
     first_seen_at = models.DateTimeField()
     last_seen_at = models.DateTimeField()
-    run = models.ForeignKey(Run, models.PROTECT, null=True, related_name="cases")
+    run = models.ForeignKey(
+        Run, models.PROTECT, null=True, blank=True, related_name="cases"
+    )
     owner = models.ForeignKey(
         settings.AUTH_USER_MODEL,
         models.SET_NULL,
@@ -120,10 +122,10 @@ class Case(models.Model):
         related_name="+",
     )
     note = models.CharField(max_length=1000, blank=True)
-    explained_at = models.DateTimeField(null=True)
+    explained_at = models.DateTimeField(null=True, blank=True)
     explained_amount = models.BigIntegerField(default=0)
-    resolved_at = models.DateTimeField(null=True)
-    told_at = models.DateTimeField(null=True)
+    resolved_at = models.DateTimeField(null=True, blank=True)
+    told_at = models.DateTimeField(null=True, blank=True)
     told_amount = models.BigIntegerField(default=0)
 
     audited: ClassVar = Audited("reconciliation_case", tenant=None, by_people=True)

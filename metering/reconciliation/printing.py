@@ -25,6 +25,7 @@ def as_json(run: Run) -> str:
         "finished_at": run.finished_at and run.finished_at.isoformat(),
         "rows": run.rows_seen,
         "differences": run.difference_count,
+        "tokens": run.tokens or [],
         "steps": run.steps,
         "checks": [
             {**check, "proves": selectors.proves(check["name"])} for check in run.checks
@@ -44,8 +45,11 @@ def as_json(run: Run) -> str:
 
 
 def as_text(run: Run) -> str:
-    """Return the run as tables: the chain, the checks, the differences."""
-    parts = [_window(run), "", _table(_STEPS, [_step(each) for each in run.steps]), ""]
+    """Return the run as tables: tokens, the chain, the checks, the differences."""
+    parts = [_window(run), ""]
+    if run.tokens:
+        parts += [_table(_TOKENS, [_tokens(each) for each in run.tokens]), ""]
+    parts += [_table(_STEPS, [_step(each) for each in run.steps]), ""]
     checks = [
         (each["name"], f"{each['rows']:,}", f"{each['differences']:,}")
         for each in run.checks
@@ -61,6 +65,7 @@ def as_text(run: Run) -> str:
     return "\n".join([*parts, _verdict(run)])
 
 
+_TOKENS = ("tokens", "prompt", "generated", "known to differ by at most")
 _STEPS = ("step", "currency", "rows", "charge", "differs by", "not yet")
 
 
@@ -88,6 +93,11 @@ def _step(step: dict[str, Any]) -> tuple[str, ...]:
         format_picos(differs) if differs else "0",
         waiting,
     )
+
+
+def _tokens(step: dict[str, Any]) -> tuple[str, ...]:
+    counts = (step["prompt_tokens"], step["generated_tokens"], step["known_most"])
+    return step["name"], *(f"{each:,}" for each in counts)
 
 
 def _verdict(run: Run) -> str:

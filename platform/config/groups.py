@@ -13,6 +13,8 @@ from django.db.models import Q
 
 _SEE = ("view",)
 _RUN = ("view", "add", "change")
+# Runs may be asked for, and cases looked after.
+_RECONCILE = (*_SEE, "add_run", "change_case")
 
 # What the members may do, by app; of the tenants' app Finance sees who pays, no more.
 RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
@@ -24,8 +26,8 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "usage": _SEE,
         "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
         "billing": _SEE,
-        "reconciliation": _SEE,
         "adjustments": (*_SEE, "add_adjustment", "add_rerating"),
+        "reconciliation": _RECONCILE,
     },
     "Support": {
         "tenants": (*_SEE, "suspend"),
@@ -45,8 +47,8 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "usage": _SEE,
         "ledger": _SEE,
         "billing": _RUN,
-        "reconciliation": _SEE,
         "adjustments": _SEE,
+        "reconciliation": _RECONCILE,
     },
 }
 

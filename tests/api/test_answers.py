@@ -13,9 +13,15 @@ import pytest
 from django.test import Client
 
 from metering.adjustments.services import continue_reratings
-from metering.alerts import services as endpoints
 from metering.pricing.models import PriceBook
-from metering.reconciliation.models import Run
+from kit.contracts import EngineSilence
+from metering.alerts import services as endpoints
+from metering.reconciliation.cases import update_cases
+from metering.reconciliation.catalogue import ALL
+from metering.reconciliation.checks.check import Finding, Found, Scope
+from metering.reconciliation.engines import reading
+from metering.reconciliation.models import Case, Run
+from metering.reconciliation.proofs import count_epochs, keep_proofs
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
@@ -287,6 +293,18 @@ def call_reconciliation(call: Caller) -> None:
     call("list_reconciliation_runs", query="kind=reconcile&state=differs")
     assert call("retrieve_reconciliation_run", run.pk)["checks"]
     assert call("list_differences", run.pk, query="check=days_join")["data"]
+    # As a run would do that found the same.
+    finding = Finding(1, 1, (Found(None, "one", "1", "2"),))
+    update_cases(run, [(ALL["days_join"], finding)], now=database_now())
+    (case,) = call("list_reconciliation_cases", query="state=open&owned=false")["data"]
+    for act in ("retrieve", "take", "explain", "reopen"):
+        call(f"{act}_reconciliation_case", case["id"])
+    call("create_reconciliation_run")
+    keep_proofs(run, count_epochs(Scope()))
+    assert call("list_epoch_proofs", query="complete=true")["data"] is not None
+    answer = EngineSilence("http://engine:1", (1,), database_now(), "away")
+    reading.read_engines(now=database_now(), reader=lambda now: [answer])
+    assert call("list_engine_processes", query="replica=1")["data"]
 
 
 def call_webhooks(call: Caller, tenant: int) -> None:
@@ -315,6 +333,20 @@ def refused_webhooks(operator: Client) -> dict[str, Any]:
         patch.setattr(endpoints, "ENDPOINTS_MAX", 0)
         made = taken(operator, "create_webhook_endpoint", tenant=row.tenant_id)
     return {**refused, "create_webhook_endpoint": made}
+
+
+def refused_cases(operator: Client) -> dict[str, Any]:
+    """Explain what has resolved by itself."""
+    now = database_now()
+    row = Case.objects.create(
+        check_name="days_join",
+        subject="gone",
+        state=Case.State.RESOLVED,
+        first_seen_at=now,
+        last_seen_at=now,
+    )
+    names = [f"{act}_reconciliation_case" for act in ("explain", "reopen")]
+    return {name: taken(operator, name, row.pk) for name in names}
 
 
 def _answer(name: str) -> dict[str, Any]:
@@ -435,6 +467,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         },
         **refused_people(operator),
         **refused_webhooks(operator),
+        **refused_cases(operator),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_price_book": taken(operator, "create_price_book"),

@@ -44,6 +44,7 @@ SHARED = {
     "plans": "plan",
     "reconciliation": "run",
     "reratings": "rerating",
+    "cases": "case",
 }
 # What belongs to a project, and so to those who are in it.
 OF_PROJECT = frozenset({"project", "key", "adjustment"})

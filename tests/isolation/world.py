@@ -27,8 +27,8 @@ from metering.pricing.corrective import Quote
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
-from metering.reconciliation.models import Run
 from metering.usage.corrections import Request
+from metering.reconciliation.models import Case, Run
 from tenants.models import (
     Budget,
     Invitation,
@@ -137,6 +137,14 @@ def make_world() -> World:
             kind=Run.Kind.RECONCILE, started_at=A_MOMENT
         ).pk
         shared["rerating"] = rerated(book)
+        shared["case"] = Case.objects.create(
+            check_name="days_join",
+            subject="one",
+            expected="1",
+            found="2",
+            first_seen_at=A_MOMENT,
+            last_seen_at=A_MOMENT,
+        ).pk
         shared["plan"] = Plan.objects.create(
             slug="plan", name="Plan", is_default=True
         ).pk

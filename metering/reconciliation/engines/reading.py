@@ -59,19 +59,23 @@ class _Source:
         """Ask here from now on."""
         self._read = reader
 
-    def read(self, now: dt.datetime) -> list[EngineCount | EngineSilence]:
-        """Ask all engines; `now` is the database's clock."""
-        return list(self._read(_going_on_from(now)))
+    @property
+    def reader(self) -> EngineReader:
+        """Return who is asked."""
+        return self._read
 
 
 _source = _Source()
 read_from = _source.read_from
 
 
-def read_engines(*, now: dt.datetime) -> int:
-    """Read every engine and keep what it counts; return how many told counts."""
+def read_engines(*, now: dt.datetime, reader: EngineReader | None = None) -> int:
+    """Read every engine and keep what it counts; return how many told counts.
+
+    `now` is the database's clock; without a `reader` serving's own is asked.
+    """
     counted = 0
-    for answer in _source.read(now):
+    for answer in (reader or _source.reader)(_going_on_from(now)):
         with atomic():
             if isinstance(answer, EngineSilence):
                 _note_silence(answer)

@@ -102,6 +102,7 @@ SPECTACULAR_SETTINGS = {
         "PriceBookVersionState": ["draft", "published", "corrective"],
         "ReconciliationKind": "metering.reconciliation.models.Run.Kind",
         "ReconciliationState": "metering.reconciliation.models.Run.State",
+        "ReconciliationCaseState": "metering.reconciliation.models.Case.State",
         "MemberRole": "tenants.models.Role",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",

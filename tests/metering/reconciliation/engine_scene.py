@@ -38,8 +38,7 @@ class EngineScene:
 
     def answer(self, answer: EngineCount | EngineSilence) -> None:
         """Keep an answer as a scan does."""
-        reading.read_from(lambda now: [answer])
-        reading.read_engines(now=self.at)
+        reading.read_engines(now=self.at, reader=lambda now: [answer])
 
     def request(self, *, after: dt.timedelta = MINUTE, **fields: Any) -> None:
         """Commit a request that began so long after the last reading."""

@@ -149,6 +149,10 @@ def test_all_replicas_of_an_address_are_one_engine(simulator: RunningSimulator) 
     assert abs(count.started_at - database_now()) < MINUTE
 
 
+def test_the_worker_asks_servings_own_reader() -> None:
+    assert reading._source.reader is read_all
+
+
 @pytest.mark.usefixtures("operator_db")
 def test_engines_that_tell_nothing_hold_up_no_other(
     simulator: RunningSimulator,

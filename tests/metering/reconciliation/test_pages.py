@@ -111,6 +111,9 @@ def test_nothing_is_written_by_hand(admin: Client, name: str) -> None:
         ("reconciliation_run", run.pk),
         ("reconciliation_difference", difference.pk),
     ):
+        if (model, name) == ("reconciliation_run", "add"):
+            # That asks for a run: see below.
+            continue
         address = page(model, name, *([] if name == "add" else [pk]))
         assert admin.post(address, {"post": "yes"}).status_code == 403, address
 
