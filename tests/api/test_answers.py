@@ -12,10 +12,10 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from metering.adjustments.services import continue_reratings
-from metering.pricing.models import PriceBook
 from kit.contracts import EngineSilence
+from metering.adjustments.services import continue_reratings
 from metering.alerts import services as endpoints
+from metering.pricing.models import PriceBook
 from metering.reconciliation.cases import update_cases
 from metering.reconciliation.catalogue import ALL
 from metering.reconciliation.checks.check import Finding, Found, Scope

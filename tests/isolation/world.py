@@ -27,8 +27,8 @@ from metering.pricing.corrective import Quote
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
-from metering.usage.corrections import Request
 from metering.reconciliation.models import Case, Run
+from metering.usage.corrections import Request
 from tenants.models import (
     Budget,
     Invitation,
