@@ -34,7 +34,7 @@ _BILLS = """
 SELECT tenant_id, coalesce(corrects, request_id), count(*) FILTER (WHERE kind = 0),
     count(*) FILTER (WHERE kind <> 0), sum(input_tokens + cached_input_tokens)::bigint,
     sum(output_tokens)::bigint, sum(charge_picos)::bigint, bool_or(streamed)
-FROM usage_event GROUP BY 1, 2
+FROM usage_event WHERE tenant_id = ANY(%s) GROUP BY 1, 2
 """
 _UNQUIET = """
 SELECT gateway, epoch, state, admitted, settled, voided,
@@ -54,7 +54,7 @@ HAVING NOT (last_seq = count(seq) AND last_seq = coalesce(max(seq), 0)
 _LEASED = "SELECT coalesce(sum(amount), 0) FROM budgets_lease"
 _POSTED = """
 SELECT (SELECT coalesce(sum(posted), 0) FROM budgets_window),
-    (SELECT coalesce(sum(charge_picos), 0) FROM usage_event)
+    (SELECT coalesce(sum(charge_picos), 0) FROM usage_event WHERE tenant_id = ANY(%s))
 """
 
 
@@ -81,7 +81,7 @@ async def leases_left(cluster: Cluster, *, seconds: float = QUIET_SECONDS_MAX) -
 
 async def bills(cluster: Cluster) -> list[Billed]:
     """Return what each request was billed, corrections included."""
-    return [Billed(*row) for row in await cluster.rows(_BILLS)]
+    return [Billed(*row) for row in await cluster.rows(_BILLS, _tenants(cluster))]
 
 
 async def faults_of_books(cluster: Cluster, *, hosts_were_lost: bool) -> list[str]:
@@ -93,7 +93,7 @@ async def faults_of_books(cluster: Cluster, *, hosts_were_lost: bool) -> list[st
         f"an epoch has gaps: {row}"
         for row in await cluster.rows(_GAPS, hosts_were_lost)
     ]
-    [(posted, charged)] = await cluster.rows(_POSTED)
+    [(posted, charged)] = await cluster.rows(_POSTED, _tenants(cluster))
     if posted != charged:
         faults.append(f"budgets have {posted} posted of {charged}")
     return faults + await asyncio.to_thread(_proofs)
@@ -134,6 +134,10 @@ def _most(record: Record) -> int:
         return record.tokens
     on_its_way = sockets.unacknowledged_bytes // EVENT_BYTES_MIN
     return record.tokens + on_its_way + ask.choices
+
+
+def _tenants(cluster: Cluster) -> list[int]:
+    return [customer.tenant_id for customer in cluster.customers]
 
 
 def _reap(now: dt.datetime) -> None:

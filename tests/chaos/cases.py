@@ -6,6 +6,7 @@ from tests.chaos import (
     gateway_cases,
     postgres_cases,
     random_cases,
+    task_cases,
 )
 from tests.chaos.stage import Case
 
@@ -21,6 +22,7 @@ CASES: dict[str, Case] = {
     "client_leaves": client_cases.LEAVES,
     "never_reads": client_cases.NEVER_READS,
     "sigterm": gateway_cases.TOLD_TO_STOP,
+    "tasks": task_cases.THRICE,
     "alone": random_cases.ALONE,
     "pairs": random_cases.PAIRS,
     "random": random_cases.RANDOM,

@@ -182,7 +182,7 @@ async def running_cluster(
             _furnish, [f"http://{LOOPBACK}:{each.edge.listens_at}" for each in made]
         )
         front = []
-        for name in (f"gateway-{number + 1}" for number in range(gateways)):
+        for name in (f"chaos-gateway-{number + 1}" for number in range(gateways)):
             journals = folder / "journals" / ("shared" if one_host else name)
             journals.mkdir(parents=True, exist_ok=True)
             more = {"JOURNAL_DIR": str(journals), **env}

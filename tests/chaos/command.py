@@ -7,6 +7,7 @@ that only the first one migrates; everything else is made anew.
 import argparse
 import contextlib
 import fcntl
+import itertools
 import os
 import sys
 import tempfile
@@ -80,13 +81,18 @@ def _played(case: Case, options: argparse.Namespace, place: Path) -> Result:
 
 @contextlib.contextmanager
 def _place() -> Iterator[Path]:
-    """Provide the folder that PostgreSQL keeps, to one run at a time."""
+    """Provide a folder that PostgreSQL keeps, the first that no other run has."""
     parent = open_place() if os.geteuid() == 0 else Path(tempfile.gettempdir())
-    place = parent / f"tollgate-chaos-{os.geteuid()}"
-    place.mkdir(mode=0o755, exist_ok=True)
-    with (place / "lock").open("a") as lock:
-        fcntl.flock(lock, fcntl.LOCK_EX)
-        yield place
+    for number in itertools.count(1):
+        place = parent / f"tollgate-chaos-{os.geteuid()}-{number}"
+        place.mkdir(mode=0o755, exist_ok=True)
+        with (place / "lock").open("a") as lock:
+            try:
+                fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+            except BlockingIOError:
+                continue
+            yield place
+            return
 
 
 def _say(text: str) -> None:

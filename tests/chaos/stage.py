@@ -200,7 +200,7 @@ def _incidents(folder: Path) -> list[str]:
     """Return the lines of the gateways' logs that tell of a bug of ours."""
     return [
         f"{log.name}: {line[:300]}"
-        for log in sorted(folder.glob("gateway-*.log"))
+        for log in sorted(folder.glob("chaos-gateway-*.log"))
         for line in log.read_text(errors="replace").splitlines()
         if any(mark in line for mark in INCIDENTS)
     ][:5]
