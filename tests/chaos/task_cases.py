@@ -76,7 +76,7 @@ async def delivered_thrice(stage: Stage) -> None:
             victim.kill()
             victim.start()
         killed_at = time.monotonic()
-        # What is delivered twice more finds the workers alive, and mostly nothing to do.
+        # What comes now finds the workers alive, and mostly nothing to do.
         for _ in range(2):
             await asyncio.to_thread(_deliver, sender)
         while await _invoices(cluster, tenants) != _all_of(tenants):

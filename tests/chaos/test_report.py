@@ -30,5 +30,5 @@ def test_the_slope_leaves_out_how_it_warmed_up(per_second: int) -> None:
 
 
 def test_too_little_has_no_slope() -> None:
-    assert slope_per_hour([(float(second), 1) for second in range(19)]) is None
+    assert slope_per_hour([(float(second), 1) for second in range(18)]) is None
     assert slope_per_hour([(1.0, 1)] * 40) is None
