@@ -142,6 +142,8 @@ class StreamTranslator:
             and _FINISH not in event
             and _CHOICELESS not in event
             and not self._held
+            # Text without a token is looked at closely.
+            and plain[2] != b"0"
         ):
             _check_text(event)
             self.tally.running(0, int(plain[1]), int(plain[2]))
@@ -178,7 +180,8 @@ class StreamTranslator:
             refuse_aborted(choice)
         if is_object(usage):
             self._count(indexes, usage)
-        else:
+        if not is_object(usage) or not usage.get("completion_tokens"):
+            # A count of nothing covers no text.
             self._transcribe(chunk, indexes)
         if not self._options.continuous_usage:
             chunk.pop("usage", None)
@@ -198,6 +201,8 @@ class StreamTranslator:
     ) -> None:
         """Take in the final usage, or whatever else an engine says beside choices."""
         if is_object(usage) and self.is_finished:
+            if self.transcript and not usage.get("completion_tokens"):
+                raise UsageError("text of no tokens cannot be")
             self.tally.final(usage)
             self.transcript.cover()
             if self._options.include_usage:
@@ -218,7 +223,8 @@ class StreamTranslator:
         self.tally.details(usage)
         if len(indexes) == 1:
             self.tally.running(indexes[0], prompt, output)
-            self.transcript.cover(indexes[0])
+            if output:
+                self.transcript.cover(indexes[0])
         else:
             # Several choices in one chunk share one count: a total, not one choice's.
             self.tally.at_least(prompt, output)

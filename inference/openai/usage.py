@@ -3,6 +3,8 @@
 Running usage counts each choice for itself; the sum over choices of the largest count
 seen is what has been generated. So with prompts: a completion may hold several, and
 each choice tells the length of its own. The final usage is the truth where it comes.
+Output that was reported cannot become less: an engine that says so is not believed any
+more, and what it said before stands.
 """
 
 from collections.abc import Mapping
@@ -80,6 +82,8 @@ class Tally:
         if prompt_tokens > self._prompt:
             self._prompt = _checked(prompt_tokens)
         before = self._by_choice.get(choice, 0)
+        if output_tokens < before:
+            raise UsageError("the output has become less")
         if output_tokens > before:
             # The sum is bounded too: it is what the event stores.
             self._output = _checked(self._output + output_tokens - before)
@@ -92,6 +96,8 @@ class Tally:
 
     def final(self, usage: Mapping[str, Any]) -> None:
         """Take in the usage object of a whole answer."""
+        if reported_tokens(usage, "completion_tokens") < self._output:
+            raise UsageError("the output has become less")
         self.total(usage)
         self._final_output = self._output
 

@@ -251,17 +251,22 @@ def test_a_whole_answer_that_breaks_is_free(
     await_holdings(before, gateway, simulator)
 
 
-def test_counts_that_fall_are_billed_at_their_highest(
+def test_counts_that_fall_end_the_answer_at_their_highest(
     gateway: RunningGateway, simulator: RunningSimulator, model: str
 ) -> None:
     before = holdings(gateway, simulator)
     for each in strike(gateway, simulator, model, "falling_usage", range(TOKENS + 1)):
-        assert each.answer.is_done
-        assert text_of(each.answer) == {0: answer_text(TOKENS)}
+        assert not each.answer.is_done
+        assert each.answer.chunks[-1]["error"]["code"] == "engine_failed"
         assert each.outcome is not None
-        assert each.outcome.status is EventStatus.OK
+        assert each.outcome.status is EventStatus.ENGINE_ERROR
         assert each.output_tokens == each.struck
-        assert each.outcome.counts.input_tokens == PROMPT_TOKENS
+        if each.struck:
+            assert text_of(each.answer) == {0: answer_text(each.struck)}
+            assert each.outcome.counts.input_tokens == PROMPT_TOKENS
+        else:
+            # Text of no tokens: nobody else can count it here.
+            assert each.outcome.counted_by is CountedBy.NONE
     await_holdings(before, gateway, simulator)
 
 

@@ -146,7 +146,7 @@ def test_running_counts_of_choices_are_summed_and_never_added_twice() -> None:
     translator = StreamTranslator(options(choices=3))
     translate(
         translator, wire.token(4, index=0), wire.token(4, index=0),
-        wire.token(2, index=1), wire.token(3, index=0), wire.token(1, index=2),
+        wire.token(2, index=1), wire.token(4, index=0), wire.token(1, index=2),
     )  # fmt: skip
     assert translator.tally.output_tokens == 7
     both = wire.chat_chunk({"content": "x"})

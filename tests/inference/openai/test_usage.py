@@ -15,6 +15,8 @@ def test_running_usage_is_the_sum_of_each_choice_s_largest(
     reports: list[tuple[int, int, int]],
 ) -> None:
     tally = Tally()
+    # An engine's counts grow.
+    reports.sort(key=lambda report: report[2])
     for choice, prompt, output in reports:
         tally.running(choice, prompt, output)
     largest = {c: max(o for d, _, o in reports if d == c) for c, _, _ in reports}
@@ -31,10 +33,25 @@ def test_the_final_usage_never_lowers_what_was_counted(
 ) -> None:
     tally = Tally()
     tally.running(0, prompt, output)
-    tally.final({"prompt_tokens": final_prompt, "completion_tokens": final_output})
+    final = {"prompt_tokens": final_prompt, "completion_tokens": final_output}
+    if final_output < output:
+        with pytest.raises(UsageError):
+            tally.final(final)
+        assert (tally.is_final, tally.output_tokens) == (False, output)
+        return
+    tally.final(final)
     assert tally.is_final
-    assert tally.output_tokens == max(output, final_output)
+    assert tally.output_tokens == final_output
     assert tally.counts().input_tokens == max(prompt, final_prompt)
+
+
+@given(st.integers(1, 1000), st.integers(1, 1000))
+def test_running_output_cannot_become_less(output: int, less: int) -> None:
+    tally = Tally()
+    tally.running(1, 5, output)
+    with pytest.raises(UsageError):
+        tally.running(1, 5, max(0, output - less))
+    assert tally.output_tokens == output
 
 
 def test_several_prompts_are_added_each_told_by_its_own_choices() -> None:
