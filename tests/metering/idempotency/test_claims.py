@@ -27,6 +27,12 @@ from tests.standins.tcp_proxy import Direction, TcpProxy
 BODY = digest("body")
 
 
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let no slow machine decide a test."""
+    monkeypatch.setattr(claiming, "PATIENCE_S", 10)
+
+
 @pytest.fixture
 def epochs(world: World) -> list[Epoch]:
     """Provide more epochs, for processes that start again."""
@@ -101,12 +107,8 @@ async def test_of_two_processes_one_runs(
 
 
 async def test_who_decides_about_a_key_holds_its_row(
-    world: World,
-    epochs: list[Epoch],
-    database: Database,
-    monkeypatch: pytest.MonkeyPatch,
+    world: World, epochs: list[Epoch], database: Database
 ) -> None:
-    monkeypatch.setattr(claiming, "PATIENCE_S", 10)
     names = ("gateway-a", "gateway-b")
     async with AsyncExitStack() as running:
         both = [
