@@ -27,6 +27,7 @@ from metering.usage.corrections import (
     post_corrections,
     standing_of,
     take_posting_turn,
+    total_of,
 )
 from metering.usage.models import Event
 
@@ -100,7 +101,7 @@ def preview_adjustment(wanted: Wanted) -> Effect:
     return Effect(
         project_id=original.project_id,
         currency=price.currency,
-        before=_total(stands),
+        before=total_of(stands),
         after=after,
         charge_before_picos=sum(each.charge_picos for each in stands),
         charge_after_picos=standing.charge_picos,
@@ -186,15 +187,6 @@ def _less(one: TokenCounts, other: TokenCounts) -> TokenCounts:
         cached_input_tokens=one.cached_input_tokens - other.cached_input_tokens,
         output_tokens=one.output_tokens - other.output_tokens,
         reasoning_tokens=one.reasoning_tokens - other.reasoning_tokens,
-    )
-
-
-def _total(stands: list[Standing]) -> TokenCounts:
-    return TokenCounts(
-        input_tokens=sum(each.counts.input_tokens for each in stands),
-        cached_input_tokens=sum(each.counts.cached_input_tokens for each in stands),
-        output_tokens=sum(each.counts.output_tokens for each in stands),
-        reasoning_tokens=sum(each.counts.reasoning_tokens for each in stands),
     )
 
 

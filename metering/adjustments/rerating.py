@@ -12,7 +12,7 @@ the re-rating. Two workers never have the same re-rating in hand. Owns: re-ratin
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import asdict
+from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
@@ -23,7 +23,12 @@ from kit.orm.atomic import atomic, cursor
 from kit.orm.audited import tell
 from kit.orm.saving import create
 from metering.adjustments.models import Adjustment, ReratedTenant, Rerating
-from metering.adjustments.previewing import Scope, parameters, require_sound
+from metering.adjustments.previewing import (
+    Scope,
+    as_price,
+    parameters,
+    require_sound,
+)
 from metering.adjustments.rerating_sql import ADD, NEXT
 from metering.pricing.corrective import Quote, corrective_price
 from metering.pricing.models import PriceBook
@@ -36,10 +41,11 @@ from metering.usage.corrections import (
     post_corrections,
     standing_of,
     take_posting_turn,
+    total_of,
 )
 
 POSTER = "re-ratings"
-CHUNK_REQUESTS = 1000
+CHUNK_REQUESTS = 500
 _FIRST_ID = UUID(int=0)
 
 
@@ -57,7 +63,7 @@ def start_rerating(
         PriceBook.objects.select_for_update().get(pk=scope.book.pk)
         known = Rerating.objects.filter(reference=reference).first()
         if known is not None:
-            return _same(known, scope)
+            return _same(known, scope, quote)
         running = Rerating.objects.filter(
             book=scope.book, model=scope.model, state=Rerating.State.RUNNING
         )
@@ -124,7 +130,6 @@ def _rerate(row: Rerating, requests: Sequence[Request]) -> None:
         counted[tenant_id] = counted.get(tenant_id, 0) + 1
         before[tenant_id] = before.get(tenant_id, 0) + _charged(stands)
         after[tenant_id] = after.get(tenant_id, 0) + _charged_by(stands, price)
-    post_corrections(corrections, poster=POSTER)
     with cursor() as session:
         sums: dict[str, Any] = {
             "rerating": row.pk,
@@ -137,6 +142,8 @@ def _rerate(row: Rerating, requests: Sequence[Request]) -> None:
     last = requests[-1]
     row.after_tenant_id, row.after_request_id = last.tenant_id, last.request_id
     row.save(update_fields=["after_tenant_id", "after_request_id"])
+    # Last: from here on, gateways that settle for these tenants wait for the commit.
+    post_corrections(corrections, poster=POSTER)
 
 
 def _moved(
@@ -153,7 +160,7 @@ def _moved(
         corrects=request.request_id,
         kind=kind,
         source=source,
-        counts=_total(others),
+        counts=total_of(others),
         price_id=price.id,
     )
     back = [each.taken_back(kind=kind, source=source) for each in others]
@@ -227,16 +234,18 @@ def _row(scope: Scope, price: LinearPrice, *, reason: str, reference: str) -> Re
     )
 
 
-def _same(known: Rerating, scope: Scope) -> Rerating:
+def _same(known: Rerating, scope: Scope, quote: Quote) -> Rerating:
     """Return a re-rating that was decided on with the same terms."""
     tenant_id = scope.tenant.pk if scope.tenant else None
-    asked = (scope.book.pk, scope.model, scope.start, scope.end, tenant_id)
+    price = replace(as_price(scope, quote), id=known.price_id)
+    asked = (scope.book.pk, scope.model, scope.start, scope.end, tenant_id, price)
     kept = (
         known.book_id,
         known.model,
         known.starts_at,
         known.ends_at,
         known.tenant_id,
+        linear(known.price),
     )
     if asked != kept:
         raise Conflict(
@@ -246,17 +255,9 @@ def _same(known: Rerating, scope: Scope) -> Rerating:
     return known
 
 
-def _total(stands: Sequence[Standing]) -> TokenCounts:
-    sums = dict.fromkeys(asdict(TokenCounts()), 0)
-    for each in stands:
-        for name, tokens in asdict(each.counts).items():
-            sums[name] += tokens
-    return TokenCounts(**sums)
-
-
 def _charged(stands: Sequence[Standing]) -> int:
     return sum(each.charge_picos for each in stands)
 
 
 def _charged_by(stands: Sequence[Standing], price: LinearPrice) -> int:
-    return charge_picos(price, _total(stands))
+    return charge_picos(price, total_of(stands))

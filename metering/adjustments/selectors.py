@@ -14,7 +14,7 @@ from kit.contracts import EventKind, TokenCounts
 from kit.errors import NotFound
 from kit.ids import unix_ms_of
 from metering.adjustments.models import Adjustment, ReratedTenant, Rerating
-from metering.usage.corrections import Request, standing_of
+from metering.usage.corrections import Request, standing_of, total_of
 from metering.usage.models import Event
 from tenants.models import Tenant
 
@@ -89,13 +89,7 @@ def net_of(row: Adjustment) -> Net | None:
         return None
     request = Request(row.tenant_id, row.request_id)
     stands = standing_of([request]).get(request, [])
-    counts = TokenCounts(
-        input_tokens=sum(each.counts.input_tokens for each in stands),
-        cached_input_tokens=sum(each.counts.cached_input_tokens for each in stands),
-        output_tokens=sum(each.counts.output_tokens for each in stands),
-        reasoning_tokens=sum(each.counts.reasoning_tokens for each in stands),
-    )
-    return Net(counts, sum(each.charge_picos for each in stands))
+    return Net(total_of(stands), sum(each.charge_picos for each in stands))
 
 
 def request_of(request_id: UUID) -> Request:

@@ -123,6 +123,16 @@ def standing_of(requests: Collection[Request]) -> dict[Request, list[Standing]]:
     return dict(found)
 
 
+def total_of(stands: Collection[Standing]) -> TokenCounts:
+    """Return the tokens that stand under all prices together."""
+    return TokenCounts(
+        **{
+            name: sum(getattr(each.counts, name) for each in stands)
+            for name in _CLASSES
+        }
+    )
+
+
 def post_corrections(corrections: Sequence[Correction], *, poster: str) -> int:
     """Post corrections of requests, each once; return how many of them are new.
 

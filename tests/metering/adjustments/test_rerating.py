@@ -183,6 +183,8 @@ def test_one_at_a_time_for_a_model_and_book(operator_db: None) -> None:
         start(scope_of(use), OTHER, "two")
     with pytest.raises(Conflict, match="choose another"):
         start(scope_of(use, start=STARTED + DAY), reference="one")
+    with pytest.raises(Conflict, match="choose another"):
+        start(scope_of(use), OTHER, reference="one")
 
 
 def test_corrected_price_is_sealed_and_never_in_force(operator_db: None) -> None:
