@@ -109,11 +109,11 @@ def text_of(events: list[dict[str, Any]], *, index: int = 0) -> str:
 
 @contextmanager
 def running_simulator(
-    *, api_key: str | None = None, **behaviour: Any
+    *, api_key: str | None = None, at_port: int = 0, **behaviour: Any
 ) -> Iterator[RunningSimulator]:
     """Run a simulator with this behaviour until the block ends."""
     settings = SimulatorSettings(
-        port=0, api_key=api_key, behaviour=Behaviour(**behaviour)
+        port=at_port, api_key=api_key, behaviour=Behaviour(**behaviour)
     )
     sock = listen(settings)
     port = sock.getsockname()[1]
