@@ -62,8 +62,12 @@ def test_a_call_behind_our_back_right_after_a_restart_is_found(
     assert found.subject == f"engine {ADDRESS}, process 2"
 
 
-def test_counts_that_fell_are_another_process(scene: EngineScene) -> None:
-    scene.read(prompt_tokens=500, generated_tokens=500)
+@pytest.mark.parametrize("before", [(500, 500), (500, 0), (0, 500)])
+def test_counts_that_fell_are_another_process(
+    scene: EngineScene, before: tuple[int, int]
+) -> None:
+    prompt, generated = before
+    scene.read(prompt_tokens=prompt, generated_tokens=generated)
     scene.request()
     scene.read(prompt_tokens=PROMPT, generated_tokens=ANSWER)
     assert EngineProcess.objects.count() == 2
