@@ -199,6 +199,23 @@ def test_a_run_that_is_asked_for_is_made_once() -> None:
     assert set(Run.objects.values_list("state", "is_whole")) == {("agrees", True)}
 
 
+def test_of_two_workers_one_makes_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    now = database_now()
+    for kind in Run.Kind:
+        asking.ask_for_run(kind=kind, now=now)
+    made = []
+
+    def meanwhile(run: Run) -> Run:
+        # As another worker would, that came while this one was at work.
+        Run.objects.filter(state=Run.State.ASKED).update(state=Run.State.RUNNING)
+        made.append(run)
+        return run
+
+    monkeypatch.setattr(services, "carry_out", meanwhile)
+    assert asking.make_asked(now=now) == 1
+    assert len(made) == 1
+
+
 def test_epochs_are_proven_by_runs() -> None:
     now = database_now()
     epoch = make_epoch(started_at=now)
