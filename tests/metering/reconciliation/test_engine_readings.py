@@ -11,6 +11,7 @@ from kit.contracts import EngineCount, EngineSilence
 from metering.reconciliation.engines import reading
 from metering.reconciliation.models import EngineProcess, EngineReading
 from metering.usage.selectors import database_now
+from tests.admin import page, signed_in, words
 from tests.factories.control import make_model, make_replica
 from tests.inference.engines.simulator.running import (
     RunningSimulator,
@@ -118,6 +119,17 @@ def test_readings_are_thinned_to_one_an_hour_and_end(scene: EngineScene) -> None
     assert reading.thin_readings(now=scene.now) == 0
     reading.thin_readings(now=scene.now + 60 * DAY)
     assert EngineReading.objects.count() == 2
+
+
+def test_an_engines_page_says_what_is_known_of_it(scene: EngineScene) -> None:
+    scene.read(prompt_tokens=4321)
+    process, client = EngineProcess.objects.get(), signed_in()
+    name = "reconciliation_engineprocess"
+    for address in (page(name, "changelist"), page(name, "change", process.pk)):
+        assert "4321" in words(client.get(address).content).replace(",", "")
+    assert "A prompt is counted once for each answer" in words(
+        client.get(address).content
+    )
 
 
 @pytest.fixture
