@@ -37,6 +37,8 @@ from metering.intake.slots import (
     PROGRESS,
     PROGRESS_AT,
     SLOT_BYTES,
+    VOID_NUMBER,
+    VOID_NUMBER_AT,
     WRITTEN_AT,
     Phase,
     checked,
@@ -105,6 +107,9 @@ class Entry:
 
     def ended(self, outcome: Outcome, *, is_due: bool) -> None:
         """Note how the request ended; `is_due` when its body is still to be sent."""
+        if is_due:
+            # Before there is anything to bill: nobody has any of it.
+            self._set(Phase.DUE)
         self._version += 1
         at = self._copies[self._version & 1]
         self._map[at : at + _PIECE_BYTES] = progress_bytes(
@@ -118,7 +123,8 @@ class Entry:
             outcome.status,
         )
         self._owed += 1
-        self._set(Phase.DUE if is_due else Phase.ENDED)
+        if not is_due:
+            self._set(Phase.ENDED)
 
     def begun(self) -> None:
         """Note that the body is on its way: a death from now on does not undo it."""
@@ -146,7 +152,8 @@ class Entry:
         """Forget a request that no engine took."""
         # Its number first: a kill before the counter is written must not lose it.
         self._journal.voided += 1
-        COMMITTED.pack_into(self._map, self._at + COMMITTED_AT, self._journal.voided)
+        number_at = self._at + VOID_NUMBER_AT
+        VOID_NUMBER.pack_into(self._map, number_at, self._journal.voided)
         self._set(Phase.VOIDED)
         self._journal.count(VOIDED_AT, self._journal.voided)
         self._set(Phase.FREE)
@@ -209,11 +216,11 @@ class Journal:
 
     def open(self, admission: Admission) -> Entry:
         """Take the slot that has been free the longest; raises `JournalFullError`."""
+        head = head_bytes(admission, self.admitted + 1)
         try:
             at = self.free.popleft()
         except IndexError:
             raise JournalFullError from None
-        head = head_bytes(admission, self.admitted + 1)
         slots = self.file.map
         # What is here is nobody's while it is written.
         slots[at + PHASE_AT] = Phase.FREE

@@ -68,13 +68,16 @@ class JournalFile:
         """Make a file of this process in a folder, which is made if it is missing."""
         name = f"{gateway.replace('/', '_')[:100]}.{uuid4().hex}"
         building = folder / f".{name}"
+        descriptor = None
         try:
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
             descriptor = os.open(building, os.O_RDWR | os.O_CREAT | os.O_EXCL, 0o600)
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             os.posix_fallocate(descriptor, 0, HEAD_BYTES + slots * SLOT_BYTES)
         except OSError as error:
-            building.unlink(missing_ok=True)
+            if descriptor is not None:
+                os.close(descriptor)
+                building.unlink(missing_ok=True)
             raise JournalError(
                 f"{folder}: {error.strerror}; give a folder of this host that the"
                 f" gateway may write {slots * SLOT_BYTES:,} bytes to"
@@ -95,6 +98,8 @@ class JournalFile:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
+        except OSError as error:
+            raise JournalError(f"{path}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
             # Whoever had the lock may have removed the file since it was opened.

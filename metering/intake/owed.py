@@ -65,7 +65,7 @@ def outcome_in_the_end(slot: Slot, *, bills: Bills) -> Outcome:
         return outcome
     if progress is None:
         progress = _nothing(slot.offered)
-    if not progress.counts.output_tokens:
+    if not progress.counts.output_tokens or slot.phase is Phase.DUE:
         # As whenever we fail: before the first token nothing is billed.
         progress = replace(progress, counts=TokenCounts())
     return outcome_of(progress, EventStatus.DRAINED)

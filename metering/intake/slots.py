@@ -36,7 +36,10 @@ PHASE_AT = 208
 WRITTEN_AT = 209
 COMMITTED_AT = 216
 CORRECTION_AT = 224
+# A voided request is never corrected, and what it has instead may be half written.
+VOID_NUMBER_AT = CORRECTION_AT
 COMMITTED = struct.Struct("<q")
+VOID_NUMBER = struct.Struct("<q")
 NO_STATUS = 255
 NO_TIME = -1
 
@@ -93,7 +96,8 @@ class Slot:
     @property
     def void_number(self) -> int:
         """Return which of its process's voided requests it is; it shares the place."""
-        return self.committed_us
+        number: int = VOID_NUMBER.unpack_from(self.correction_id.bytes)[0]
+        return number
 
     @property
     def outcome(self) -> Outcome | None:

@@ -1,0 +1,555 @@
+"""The journal of a process: its slots, its counters after any kill, its file."""
+
+import errno
+import fcntl
+import os
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from uuid import UUID
+
+import pytest
+
+from kit.clock import boot_us
+from metering.intake.journal import Entry, Journal, JournalFullError
+from metering.intake.journal_file import (
+    ADMITTED_AT,
+    COUNTER,
+    HEAD_BYTES,
+    SUFFIX,
+    VOIDED_AT,
+    JournalError,
+    JournalFile,
+    JournalHead,
+    journals_in,
+)
+from metering.intake.owed import Bills, owed_by
+from metering.intake.recovery import KEPT_US, kept
+from metering.intake.slots import SLOT_BYTES, Phase, read_slot
+from tests.metering.intake.journalled import (
+    admission,
+    all_left,
+    journal,
+    outcome,
+    slot_of,
+)
+
+
+@pytest.fixture
+def made() -> Iterator[Journal]:
+    made = journal(slots=3)
+    yield made
+    made.file.remove()
+
+
+def open_files() -> int:
+    """Return how many descriptors this process has."""
+    return len(list(Path("/proc/self/fd").iterdir()))
+
+
+def places(made: Journal) -> list[int]:
+    """Return which slots are free, the next one first."""
+    return [(at - HEAD_BYTES) // SLOT_BYTES for at in made.free]
+
+
+def settled(made: Journal, number: int) -> Entry:
+    """Admit a request and commit its end."""
+    entry = made.open(admission(number))
+    entry.ended(outcome(1), is_due=False)
+    entry.committed()
+    return entry
+
+
+# Slots -------------------------------------------------------------------------------
+
+
+def test_slots_are_taken_again_oldest_first(made: Journal) -> None:
+    assert places(made) == [0, 1, 2]
+    first, second = made.open(admission(1)), made.open(admission(2))
+    assert places(made) == [2]
+    second.ended(outcome(1), is_due=False)
+    second.committed()
+    first.void()
+    assert places(made) == [2, 1, 0]
+    for number in (3, 4, 5):
+        settled(made, number)
+    assert places(made) == [2, 1, 0]
+
+
+def test_what_is_settled_stays_readable_until_its_slot_is_taken(made: Journal) -> None:
+    for number in (1, 2, 3):
+        settled(made, number)
+    found = {slot.admission.request_id.int: slot for slot in made.file.read()}
+    assert set(found) == {1, 2, 3}
+    assert all(0 < slot.committed_us <= boot_us() for slot in found.values())
+    made.open(admission(4))
+    assert {slot.admission.request_id.int for slot in made.file.read()} == {2, 3, 4}
+
+
+def test_a_full_journal_admits_nobody_until_somebody_is_settled(made: Journal) -> None:
+    entries = [made.open(admission(number)) for number in (1, 2, 3)]
+    for _ in range(2):
+        with pytest.raises(JournalFullError):
+            made.open(admission(4))
+    assert (made.admitted, len(made.entries)) == (3, 3)
+    entries[1].ended(outcome(1), is_due=False)
+    with pytest.raises(JournalFullError):
+        made.open(admission(4))
+    entries[1].committed()
+    made.open(admission(4))
+    assert places(made) == []
+    assert [request_id.int for request_id in made.entries] == [1, 3, 4]
+
+
+def test_a_slot_is_kept_until_nothing_is_owed(made: Journal) -> None:
+    """An answer that waits, one that is on its way, one that is given back."""
+    entry = made.open(admission(1))
+    entry.ended(outcome(1), is_due=True)
+    entry.committed()
+    assert made.entries
+    entry.begun()
+    assert made.entries
+    entry.given_back(UUID(int=9), prompt_too=False)
+    assert made.entries
+    entry.committed()
+    assert not made.entries
+    assert places(made) == [1, 2, 0]
+
+    entry = made.open(admission(2))
+    entry.ended(outcome(1), is_due=True)
+    entry.begun()
+    entry.taken()
+    assert made.entries
+    entry.committed()
+    assert not made.entries
+    assert slot_phase(made, 1) is Phase.ENDED
+
+
+def slot_phase(made: Journal, number: int) -> Phase:
+    slot = slot_of(bytes(made.file.map), number)
+    assert slot is not None
+    return slot.phase
+
+
+def test_phases_as_a_body_goes_out(made: Journal) -> None:
+    entry = made.open(admission(1))
+    assert slot_phase(made, 0) is Phase.RUNNING
+    # A stream that ends has no body.
+    entry.begun()
+    assert slot_phase(made, 0) is Phase.RUNNING
+    entry.ended(outcome(1), is_due=True)
+    assert slot_phase(made, 0) is Phase.DUE
+    entry.begun()
+    assert slot_phase(made, 0) is Phase.BEGUN
+    entry.given_back(UUID(int=9), prompt_too=False)
+    assert slot_phase(made, 0) is Phase.RETURNED
+    entry.given_back(UUID(int=9), prompt_too=True)
+    assert slot_phase(made, 0) is Phase.ANNULLED
+
+
+def test_the_window_is_the_age_of_the_next_slot(made: Journal) -> None:
+    # Never used: there is room for more than there was.
+    assert boot_us() - made.window_us < 1_000_000
+    for number in (1, 2, 3):
+        settled(made, number)
+    assert 0 <= made.window_us < 10_000_000
+    for number in (4, 5, 6):
+        made.open(admission(number))
+    assert made.window_us == 0
+
+
+def test_durations_count_from_admission(made: Journal) -> None:
+    entry = made.open(admission(1))
+    began_us = boot_us()
+    entry.offered(outcome(3).counts, replica_id=4, first_token_us=5)
+    slot = slot_of(bytes(made.file.map))
+    assert slot is not None
+    assert slot.offered is not None
+    assert 0 <= slot.offered.duration_us <= boot_us() - began_us + 1_000_000
+    assert (slot.offered.replica_id, slot.offered.first_token_us) == (4, 5)
+    assert (slot.offered.version, slot.offered.generated_tokens) == (1, 3)
+    assert slot.written is None
+    entry.written()
+    entry.offered(outcome(4).counts, replica_id=4, first_token_us=None)
+    slot = slot_of(bytes(made.file.map))
+    assert slot is not None
+    assert slot.offered is not None
+    assert slot.written is not None
+    assert (slot.offered.version, slot.written.version) == (2, 1)
+    assert slot.offered.first_token_us is None
+
+
+# Kills -------------------------------------------------------------------------------
+
+
+@dataclass
+class Life:
+    """One process's life in steps, and what of it the database knows."""
+
+    made: Journal
+    stored: set[UUID] = field(default_factory=set)
+    entries: dict[int, Entry] = field(default_factory=dict)
+
+    def open(self, number: int) -> None:
+        """Admit a request."""
+        self.entries[number] = self.made.open(admission(number))
+
+    def void(self, number: int) -> None:
+        """Forget one."""
+        self.entries[number].void()
+
+    def end(self, number: int) -> None:
+        """End one."""
+        self.entries[number].ended(outcome(7), is_due=False)
+
+    def due(self, number: int) -> None:
+        """End one whose body waits."""
+        self.entries[number].ended(outcome(7), is_due=True)
+
+    def give_back(self, number: int) -> None:
+        """Give one back."""
+        self.entries[number].given_back(UUID(int=99), prompt_too=True)
+
+    def store(self, number: int) -> None:
+        """Commit one in the database; the journal does not know yet."""
+        self.stored.add(self.entries[number].admission.request_id)
+
+    def committed(self, number: int) -> None:
+        """Hear of a commit."""
+        self.entries[number].committed()
+
+
+STEPS: tuple[tuple[Callable[[Life, int], None], int], ...] = (
+    (Life.open, 1),
+    (Life.open, 2),
+    (Life.void, 1),
+    (Life.open, 3),
+    (Life.end, 2),
+    (Life.store, 2),
+    (Life.committed, 2),
+    (Life.open, 4),
+    (Life.void, 3),
+    (Life.due, 4),
+    (Life.store, 4),
+    (Life.committed, 4),
+    (Life.give_back, 4),
+    (Life.committed, 4),
+    # From here on slots are used again.
+    *((step, number) for number in range(5, 9) for step in (Life.open, Life.void)),
+    (Life.open, 9),
+)
+
+
+def head_of(path: Path, data: bytes) -> tuple[JournalHead, JournalFile]:
+    """Claim a file of these bytes."""
+    path.write_bytes(data)
+    found = JournalFile.claim(path)
+    assert found is not None
+    return found.head(), found
+
+
+@pytest.mark.parametrize("already", [0, 254, 65_534])
+def test_a_kill_anywhere_leaves_counters_that_balance(
+    tmp_path: Path, already: int
+) -> None:
+    """Admitted is what stands, what is owed and what was voided; also past a byte."""
+    made = journal(slots=3)
+    made.admitted = made.voided = already
+    made.count(ADMITTED_AT, already)
+    made.count(VOIDED_AT, already)
+    made.enter(5, 6, unsettled=0)
+    life = Life(made)
+    copies = 0
+    for step, number in STEPS:
+        for data in all_left(made, lambda: step(life, number)):  # noqa: B023
+            head, found = head_of(tmp_path / f"copy{SUFFIX}", data)
+            slots = kept(found.read())
+            owed = owed_by(slots, {}, bills=Bills.OFFERED)
+            requests = {event.request_id for event in owed if event.settles}
+            assert head.admitted == len(requests | life.stored) + head.voided
+            assert 0 <= head.voided <= made.voided - already
+            found.remove()
+            copies += 1
+    assert copies > 500
+    assert (made.admitted - already, made.voided - already) == (9, 6)
+    made.file.remove()
+
+
+def test_a_kill_before_a_body_is_due_bills_none_of_it(made: Journal) -> None:
+    """Its end is noted before anybody can have any of it."""
+    entry = made.open(admission(1))
+    for data in all_left(made, lambda: entry.ended(outcome(7), is_due=True)):
+        slot = slot_of(data)
+        assert slot is not None
+        [event] = owed_by([slot], {}, bills=Bills.OFFERED)
+        assert event.charge_picos == 0
+
+
+def test_a_kill_while_an_epoch_is_entered_leaves_the_old_or_the_new(
+    tmp_path: Path,
+) -> None:
+    made = journal()
+    made.enter(7, 70, unsettled=0)
+    made.open(admission(1))
+    made.open(admission(2)).void()
+    for epoch_id in (8, 9, 10):
+        old = head_of_bytes(tmp_path, bytes(made.file.map))
+        left = list(
+            all_left(
+                made,
+                lambda: made.enter(epoch_id, epoch_id * 10, unsettled=1),  # noqa: B023
+            )
+        )
+        new = JournalHead("gateway", epoch_id, epoch_id * 10, 1, 0)
+        assert {head_of_bytes(tmp_path, data) for data in left} == {old, new}
+        assert (made.epoch_admitted, made.epoch_voided) == (1, 0)
+    made.file.remove()
+
+
+def head_of_bytes(tmp_path: Path, data: bytes) -> JournalHead:
+    head, found = head_of(tmp_path / f"copy{SUFFIX}", data)
+    found.remove()
+    return head
+
+
+def test_counts_of_an_epoch_begin_with_what_is_not_settled(made: Journal) -> None:
+    made.open(admission(1)).void()
+    made.open(admission(2))
+    made.open(admission(3))
+    assert (made.epoch_admitted, made.epoch_voided) == (3, 1)
+    made.enter(5, 6, unsettled=2)
+    assert (made.epoch_admitted, made.epoch_voided) == (2, 0)
+    assert made.file.head() == JournalHead("gateway", 5, 6, 2, 0)
+
+
+def test_before_the_first_epoch_there_is_none(made: Journal) -> None:
+    made.open(admission(1))
+    assert made.file.head() == JournalHead("gateway", 0, 0, 1, 0)
+    assert COUNTER.unpack_from(made.file.map, ADMITTED_AT) == (1,)
+
+
+def test_what_is_long_committed_owes_nothing() -> None:
+    made = journal(slots=4)
+    entries = [settled(made, number) for number in (1, 2, 3)]
+    running = made.open(admission(4))
+    now_us = 10 * KEPT_US
+    for entry, committed_us in zip(
+        entries, (now_us, now_us - KEPT_US, now_us - KEPT_US - 1), strict=True
+    ):
+        COUNTER.pack_into(made.file.map, entry._at + 216, committed_us)
+    found = [slot.admission.request_id.int for slot in kept(made.file.read())]
+    assert found == [1, 2, 4]
+    assert kept([]) == []
+    running.void()
+    made.close()
+
+
+# Files -------------------------------------------------------------------------------
+
+
+def test_a_file_is_locked_until_its_process_is_gone(tmp_path: Path) -> None:
+    made = JournalFile.create(tmp_path / "new", gateway="a/b", slots=2)
+    assert journals_in(tmp_path / "new") == [made.path]
+    assert made.path.name.startswith("a_b.")
+    assert made.path.stat().st_size == HEAD_BYTES + 2 * SLOT_BYTES
+    assert made.path.stat().st_mode & 0o777 == 0o600
+    assert made.path.parent.stat().st_mode & 0o777 == 0o700
+    assert made.head().gateway == "a/b"
+    assert JournalFile.claim(made.path) is None
+    made.close()
+    found = JournalFile.claim(made.path)
+    assert found is not None
+    assert (found.slots, found.path) == (2, made.path)
+    # And now it is locked again.
+    assert JournalFile.claim(made.path) is None
+    found.remove()
+    assert journals_in(tmp_path / "new") == []
+    assert JournalFile.claim(made.path) is None
+
+
+def test_a_killed_process_gives_its_file_up(tmp_path: Path) -> None:
+    script = (
+        "import sys, pathlib; from metering.intake.journal_file import JournalFile;"
+        "made = JournalFile.create(pathlib.Path(sys.argv[1]), gateway='g', slots=2);"
+        "made.map[4500] = 7; print('made', flush=True); sys.stdin.read()"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", script, str(tmp_path)],
+        env={**os.environ, "PYTHONPATH": os.pathsep.join(sys.path)},
+        stdin=subprocess.PIPE,
+        stdout=subprocess.PIPE,
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == b"made\n"
+        [path] = journals_in(tmp_path)
+        assert JournalFile.claim(path) is None
+        process.kill()
+    found = JournalFile.claim(path)
+    assert found is not None
+    assert found.map[4500] == 7
+    found.close()
+
+
+def test_of_two_who_claim_one_gets_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The file may be gone between its opening and its lock."""
+    path = JournalFile.create(tmp_path, gateway="g", slots=1)
+    path.close()
+    lock = fcntl.flock
+
+    def removed_meanwhile(descriptor: int, how: int) -> None:
+        monkeypatch.setattr(fcntl, "flock", lock)
+        other = JournalFile.claim(path.path)
+        assert other is not None
+        other.remove()
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", removed_meanwhile)
+    opened = open_files()
+    assert JournalFile.claim(path.path) is None
+    assert open_files() == opened
+
+
+def test_a_name_that_another_file_has_by_now_is_not_the_one_that_was_opened(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    path = JournalFile.create(tmp_path, gateway="g", slots=1)
+    path.close()
+    lock = fcntl.flock
+
+    def replaced_meanwhile(descriptor: int, how: int) -> None:
+        path.path.write_bytes(path.path.read_bytes())
+        copy = tmp_path / "copy"
+        copy.write_bytes(path.path.read_bytes())
+        copy.rename(path.path)
+        lock(descriptor, how)
+
+    monkeypatch.setattr(fcntl, "flock", replaced_meanwhile)
+    assert JournalFile.claim(path.path) is None
+    assert path.path.exists()
+
+
+def whole_file(tmp_path: Path) -> bytes:
+    made = JournalFile.create(tmp_path / "whole", gateway="g", slots=2)
+    data = bytes(made.map)
+    made.remove()
+    return data
+
+
+@pytest.mark.parametrize(
+    ("spoil", "reason"),
+    [
+        (lambda data: b"", "not whole"),
+        (lambda data: b"something else entirely" * 400, "not whole"),
+        (lambda data: data[:239], "not whole"),
+        (lambda data: data[:10] + b"?" + data[11:], "not whole"),
+        (lambda data: data[:-1], "version"),
+    ],
+)
+def test_a_file_that_is_none_of_ours_is_said_so(
+    tmp_path: Path, spoil: Callable[[bytes], bytes], reason: str
+) -> None:
+    path = tmp_path / f"foreign{SUFFIX}"
+    path.write_bytes(spoil(whole_file(tmp_path)))
+    opened = open_files()
+    with pytest.raises(JournalError, match=reason) as raised:
+        JournalFile.claim(path)
+    assert str(path) in str(raised.value)
+    assert path.exists()
+    assert open_files() == opened
+
+
+def test_a_file_of_another_version_is_said_so(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with monkeypatch.context() as patched:
+        patched.setattr("metering.intake.journal_file.MAGIC", b"tollgate journal 2")
+        data = whole_file(tmp_path)
+    path = tmp_path / f"next{SUFFIX}"
+    path.write_bytes(data)
+    with pytest.raises(JournalError, match="another version"):
+        JournalFile.claim(path)
+
+
+def test_what_cannot_be_opened_is_said_so(tmp_path: Path) -> None:
+    """A folder of that name, for one; what else lies there must not be kept from us."""
+    (tmp_path / f"folder{SUFFIX}").mkdir()
+    with pytest.raises(JournalError, match="directory"):
+        JournalFile.claim(tmp_path / f"folder{SUFFIX}")
+
+
+def test_a_full_disk_stops_the_start_and_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(descriptor: int, start: int, size: int) -> None:
+        assert (start, size) == (0, HEAD_BYTES + 2 * SLOT_BYTES)
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(os, "posix_fallocate", full)
+    opened = open_files()
+    with pytest.raises(JournalError, match=r"No space left.*512 bytes"):
+        JournalFile.create(tmp_path, gateway="g", slots=2)
+    assert list(tmp_path.iterdir()) == []
+    assert open_files() == opened
+
+
+def test_a_folder_that_is_none_stops_the_start(tmp_path: Path) -> None:
+    (tmp_path / "file").touch()
+    with pytest.raises(JournalError, match="give a folder"):
+        JournalFile.create(tmp_path / "file", gateway="g", slots=2)
+    assert journals_in(tmp_path / "file" / "deeper") == []
+    assert journals_in(tmp_path / "nowhere") == []
+
+
+def test_a_file_half_made_is_not_found(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It gets its name once it is locked and whole."""
+    seen: list[list[Path]] = []
+    allocate = os.posix_fallocate
+
+    def look(descriptor: int, start: int, size: int) -> None:
+        seen.append(journals_in(tmp_path))
+        allocate(descriptor, start, size)
+
+    monkeypatch.setattr(os, "posix_fallocate", look)
+    made = JournalFile.create(tmp_path, gateway="g", slots=2)
+    assert seen == [[]]
+    assert [path.name for path in tmp_path.iterdir()] == [made.path.name]
+    made.remove()
+
+
+def test_closing_leaves_what_is_owed_and_removes_what_is_not() -> None:
+    made = journal()
+    running = made.open(admission(1))
+    made.close()
+    assert made.file.path.exists()
+    found = JournalFile.claim(made.file.path)
+    assert found is not None
+    [slot] = found.read()
+    assert slot.admission == running.admission
+    found.remove()
+
+    made = journal()
+    made.open(admission(1)).void()
+    made.close()
+    assert not made.file.path.exists()
+
+
+def test_a_slot_begins_after_the_head_and_where_the_one_before_ends() -> None:
+    made = journal(slots=2)
+    made.open(admission(1))
+    made.open(admission(2))
+    data = bytes(made.file.map)
+    for number in (1, 2):
+        at = 4096 + (number - 1) * 256
+        slot = read_slot(data[at : at + 256])
+        assert slot is not None
+        assert slot.admission == admission(number)
+        assert slot.number == number
+    made.file.sync()
+    assert made.file.path.read_bytes() == data
+    made.file.remove()
