@@ -286,9 +286,7 @@ class Committer:
 
     async def _standing(self) -> dict[UUID, Stands]:
         """Ask what the table has of the requests in the batch."""
-        return await self.epoch.standing(
-            [item.event.admission for item in self._batch if item.event.settles]
-        )
+        return await self.epoch.standing([sort_key(item.event) for item in self._batch])
 
     async def _compare(self) -> None:
         """See what the database has, before what is not settled goes on elsewhere.
@@ -297,9 +295,9 @@ class Committer:
         a database that failed over may lack what it had confirmed: that is still in the
         journal.
         """
-        standing = await self.epoch.standing(
-            [entry.admission for entry in self.journal.entries.values()]
-        )
+        running = [entry.key for entry in self.journal.entries.values()]
+        queued = [sort_key(item.event) for item in (*self._batch, *self._queue)]
+        standing = await self.epoch.standing([*{*running, *queued}])
         self.stands(standing)
         self._take_off(standing)
         if self.epoch.went_back:
@@ -308,7 +306,7 @@ class Committer:
     async def _replay(self) -> None:
         """Queue again what the journal has as committed and the database has not."""
         slots = [slot for slot in kept(self.journal.file.read()) if slot.committed_us]
-        standing = await self.epoch.standing([slot.admission for slot in slots])
+        standing = await self.epoch.standing([slot.key for slot in slots])
         queued = {item.event.request_id for item in (*self._batch, *self._queue)}
         for event in owed_by(slots, standing, bills=Bills.OFFERED):
             if event.request_id not in queued:
@@ -330,11 +328,12 @@ class Committer:
     ) -> Pending | None:
         event = pending.event
         stands = standing.get(event.request_id)
-        if not event.settles or stands is None:
+        if stands is None:
             return pending
-        late = late_event(event.admission, event.outcome, stands=stands.counts)
-        if late is not None:
-            return replace(pending, event=late)
+        if event.settles:
+            late = late_event(event.admission, event.outcome, stands=stands.counts)
+            if late is not None:
+                return replace(pending, event=late)
         self._is_settled(pending)
         return None
 

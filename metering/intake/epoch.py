@@ -14,7 +14,6 @@ from uuid import UUID
 import structlog
 from psycopg import AsyncConnection
 
-from kit.contracts import Admission
 from kit.postgres import connect
 from metering.intake import statements
 from metering.intake.arrays import register_arrays
@@ -111,9 +110,10 @@ class Epoch:
                 return
             await cursor.execute(statements.EPOCH_STATE, {"epoch_id": self.id})
             epoch = await cursor.fetchone()
-        # Nobody else numbers this epoch: who stands at our last number was us, in a try
-        # whose answer got lost, even if the epoch was closed since.
-        if epoch is not None and epoch[1] >= last:
+        # Nobody else numbers an epoch that stays open: who stands at our last number
+        # was us, in a try whose answer got lost. Whoever closed it may have gone on from
+        # our last number, and only the events themselves tell.
+        if epoch is not None and epoch[0] == "open" and epoch[1] >= last:
             self.last_seq = last
             return
         if epoch is None or epoch[1] < self.last_seq:
@@ -123,17 +123,17 @@ class Epoch:
             log.error("epoch_went_back", epoch_id=self.id, last_seq=self.last_seq)
         raise EpochClosedError
 
-    async def standing(self, admissions: Sequence[Admission]) -> dict[UUID, Stands]:
-        """Return what the table has of these requests."""
+    async def standing(self, keys: Sequence[tuple[int, UUID]]) -> dict[UUID, Stands]:
+        """Return what the table has of these events, by tenant and id."""
         connection = await self._connected()
         found: dict[UUID, Stands] = {}
-        for start in range(0, len(admissions), _LOOKED_UP_MAX):
-            some = admissions[start : start + _LOOKED_UP_MAX]
+        for start in range(0, len(keys), _LOOKED_UP_MAX):
+            some = keys[start : start + _LOOKED_UP_MAX]
             cursor = await connection.execute(
                 STANDING,
                 {
-                    "tenant_ids": [each.caller.tenant_id for each in some],
-                    "request_ids": [each.request_id for each in some],
+                    "tenant_ids": [tenant_id for tenant_id, _ in some],
+                    "request_ids": [request_id for _, request_id in some],
                 },
             )
             found.update(stands_of(await cursor.fetchall()))

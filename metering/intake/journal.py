@@ -80,6 +80,11 @@ class Entry:
         # How many events of this request wait for their commit.
         self._owed = 0
 
+    @property
+    def key(self) -> tuple[int, UUID]:
+        """Return the key of the request's event."""
+        return self.admission.caller.tenant_id, self.admission.request_id
+
     def offered(
         self, counts: TokenCounts, *, replica_id: int, first_token_us: int | None
     ) -> None:

@@ -3,7 +3,8 @@
 The same rule serves a process that comes back, whoever recovers a dead one's journal,
 and the reaper, who has only its last checkpoint. What stands in the database is never
 touched: a request without an event gets one, and what is more or less than stands
-becomes a `late` correction. Doing it twice owes nothing the second time.
+becomes a `late` correction. Doing it twice owes nothing the second time. A checkpoint
+is always older than what its process committed, so that it adds to no event.
 """
 
 import enum
@@ -85,7 +86,7 @@ def _owed(slot: Slot, stands: Stands | None, bills: Bills) -> Iterable[UsageEven
                 request_id=slot.correction_id,
             )
         return
-    if stands is None or stands.is_given_back:
+    if stands is None or stands.is_given_back or bills is Bills.WRITTEN:
         return
     if slot.phase is Phase.DUE:
         settled = replace(outcome, counts=stands.counts)

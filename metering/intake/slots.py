@@ -94,6 +94,11 @@ class Slot:
     correction_id: UUID
 
     @property
+    def key(self) -> tuple[int, UUID]:
+        """Return the key of the request's event."""
+        return self.admission.caller.tenant_id, self.admission.request_id
+
+    @property
     def void_number(self) -> int:
         """Return which of its process's voided requests it is; it shares the place."""
         number: int = VOID_NUMBER.unpack_from(self.correction_id.bytes)[0]

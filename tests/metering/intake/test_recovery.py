@@ -206,3 +206,51 @@ def reaped(database: Database) -> None:
     with pointed_at(database), as_operator():
         later = database_now() + SILENCE_MAX + dt.timedelta(seconds=15)
         assert close_silent_epochs(now=later) == 1
+
+
+async def test_checkpoint_takes_nothing_from_what_was_committed_after_it(
+    url: str, witness: Witness, database: Database
+) -> None:
+    """It is up to a quarter of a second old, and a process may have settled since."""
+    made = meter(url)
+    await made.start()
+    streamed, whole = admit(made), admit(made)
+    made.trace(streamed).offered(HALF, replica_id=4, first_token_us=5)
+    made.trace(streamed).written()
+    await eventually(lambda: bool(witness.rows("SELECT FROM usage_checkpoint")))
+    for task in made._tasks[2:]:
+        task.cancel()
+    await asyncio.gather(
+        made.settle(streamed, replace(OUTCOME, counts=MORE)),
+        made.settle(whole, OUTCOME, is_due=True),
+    )
+    await killed(made)
+    await asyncio.to_thread(reaped, database)
+
+    assert len(witness.events()) == 2
+    assert sum(row["output_tokens"] for row in witness.events()) == (
+        MORE.output_tokens + OUTCOME.counts.output_tokens
+    )
+    witness.require_whole()
+
+
+async def test_batch_that_the_reaper_forestalled_is_not_taken_for_committed(
+    url: str, witness: Witness, database: Database
+) -> None:
+    """The reaper goes on from the last number, and may reach that of the batch."""
+    made = meter(url)
+    await made.start()
+    running = admit(made)
+    made.trace(running).offered(HALF, replica_id=4, first_token_us=5)
+    made.trace(running).written()
+    await eventually(lambda: bool(witness.rows("SELECT FROM usage_checkpoint")))
+    beating, made._tasks[3:] = made._tasks[3:], []
+    for task in beating:
+        task.cancel()
+    await asyncio.to_thread(reaped, database)
+    await made.settle(running, replace(OUTCOME, counts=MORE))
+    await killed(made)
+
+    (late,) = [row for row in witness.events() if row["corrects"]]
+    assert (late["kind"], late["output_tokens"]) == (EventKind.LATE, 1)
+    witness.require_whole()
