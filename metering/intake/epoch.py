@@ -110,9 +110,9 @@ class Epoch:
                 return
             await cursor.execute(statements.EPOCH_STATE, {"epoch_id": self.id})
             epoch = await cursor.fetchone()
-        # Nobody else numbers an epoch that stays open: who stands at our last number
-        # was us, in a try whose answer got lost. Whoever closed it may have gone on from
-        # our last number, and only the events themselves tell.
+        # Nobody else numbers an epoch that stays open: who stands at our last number is
+        # us, in a try whose answer got lost. Whoever closed it may have gone on from
+        # there, and only the events themselves tell.
         if epoch is not None and epoch[0] == "open" and epoch[1] >= last:
             self.last_seq = last
             return
