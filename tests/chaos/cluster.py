@@ -21,11 +21,12 @@ import httpx
 import psycopg
 from django.conf import settings as django_settings
 
-from config.local.children import LOOPBACK, free_port
+from config.local.children import LOOPBACK
 from tests.chaos.processes import (
     PATHS,
     PostgresServer,
     Running,
+    lasting_port,
     listens,
     simulator,
     valkey,
@@ -170,7 +171,7 @@ async def running_cluster(
     """
     dice = random.Random(seed)
     async with contextlib.AsyncExitStack() as stack:
-        store_port = free_port()
+        store_port = lasting_port()
         store = valkey(folder, store_port)
         stack.callback(store.kill)
         store.start()
@@ -209,7 +210,7 @@ def _furnish(urls: Sequence[str]) -> list[Customer]:
 
 
 async def _engine(stack: contextlib.AsyncExitStack, folder: Path, name: str) -> Engine:
-    port = free_port()
+    port = lasting_port()
     pace = ("--first-token-ms", "20", "--inter-token-ms", str(PACE_MS))
     process = simulator(folder, name, port, *pace)
     stack.callback(process.kill)
@@ -233,7 +234,7 @@ async def _gateway(
     postgres.dice = random.Random(dice.random())
     await stack.enter_async_context(postgres)
     store = await stack.enter_async_context(Edge(LOOPBACK, store_port))
-    port = free_port()
+    port = lasting_port()
     chosen = {
         **PATHS,
         "KEY_PEPPER": django_settings.KEY_PEPPER.decode(),

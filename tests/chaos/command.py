@@ -9,6 +9,7 @@ import contextlib
 import fcntl
 import itertools
 import os
+import shutil
 import sys
 import tempfile
 from collections.abc import Iterator, Sequence
@@ -49,6 +50,9 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--scale", type=float, default=1.0, help="of the time that outages last"
     )
+    parser.add_argument(
+        "--keep", action="store_true", help="keep the folder with the logs"
+    )
     return parser
 
 
@@ -58,9 +62,9 @@ def _played(case: Case, options: argparse.Namespace, place: Path) -> Result:
     if case.is_timed and options.minutes:
         times = round(options.minutes * 60)
     with contextlib.ExitStack() as stack:
-        folder = Path(
-            stack.enter_context(tempfile.TemporaryDirectory(prefix="tollgate-chaos-"))
-        )
+        folder = Path(tempfile.mkdtemp(prefix="tollgate-chaos-"))
+        if not options.keep:
+            stack.callback(shutil.rmtree, folder, ignore_errors=True)
         folder.chmod(0o755)
         server = PostgresServer(place / "data", folder)
         stack.callback(server.stop)

@@ -192,7 +192,10 @@ def _without_bill(each: Received, allowance: Allowance) -> list[str]:
 def _exactly(each: Received, bill: Billed) -> list[str]:
     faults = []
     if bill.output_tokens != each.tokens:
-        faults.append(f"{each.tokens} tokens delivered, {bill.output_tokens} billed")
+        faults.append(
+            f"{each.tokens} tokens delivered, {bill.output_tokens} billed,"
+            f" in {bill.corrections + bill.originals} events"
+        )
     if bill.prompt_tokens != each.prompt_tokens:
         faults.append(f"prompt of {each.prompt_tokens}, {bill.prompt_tokens} billed")
     return faults

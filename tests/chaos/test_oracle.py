@@ -115,6 +115,17 @@ def test_a_client_that_never_learnt_its_id_is_known_by_its_prompt() -> None:
     assert judge([HEADLESS], [bill(0), replace(bill(0), request_id=OTHER)]).faults
 
 
+def test_it_takes_no_bill_of_one_that_knows_its_id() -> None:
+    """Two of the same length: the one without an id must not claim the other's."""
+    later = replace(CUT, request_id=OTHER, tokens=0, most=0)
+    made = judge([HEADLESS, later], [replace(bill(0), request_id=OTHER)])
+    assert made.faults == []
+    held = judge(
+        [HEADLESS, replace(later, is_whole=True)], [replace(bill(0), request_id=OTHER)]
+    )
+    assert held.faults == []
+
+
 def test_who_was_refused_is_billed_nothing() -> None:
     assert judge([REFUSED], []).faults == []
     assert judge([REFUSED], [bill(0, prompt_tokens=0)]).faults == []

@@ -117,6 +117,8 @@ class Transcript:
         if (error := chunk.get("error")) is not None:
             seen.error = error
             return
+        if "choices" not in chunk:
+            raise ValueError(f"no answer, and no error: {self.seen.status} {chunk}")
         choices, usage = chunk["choices"], chunk.get("usage")
         if usage is not None and (not choices or not self._is_stream):
             seen.usage = usage
