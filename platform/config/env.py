@@ -11,11 +11,12 @@ import sys
 from email.utils import getaddresses
 from pathlib import Path
 from typing import Literal, TypeVar
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from config.addresses import with_user
 from config.secret_rules import require_secret
 from kit.networks import Network, network_of
 
@@ -59,7 +60,7 @@ class DatabaseSettings(Settings):
     def url_for(self, role: Literal["app", "operator", "gateway"]) -> str:
         """Return the address to log in at as `tollgate_<role>`."""
         explicit: str = getattr(self, f"database_{role}_url")
-        return explicit or _with_user(self.database_url, f"tollgate_{role}")
+        return explicit or with_user(self.database_url, f"tollgate_{role}")
 
     @property
     def direct_url(self) -> str:
@@ -395,11 +396,3 @@ def _secret(value: SecretStr, info: ValidationInfo) -> SecretStr:
     name = str(info.field_name).upper()
     require_secret(value.get_secret_value(), name=name, environment=os.environ)
     return value
-
-
-def _with_user(url: str, user: str) -> str:
-    parts = urlsplit(url)
-    location = parts.netloc.rpartition("@")[2]
-    # The password stands in the address as it is to stand there: quoted.
-    password = f":{parts.password}" if parts.password else ""
-    return urlunsplit(parts._replace(netloc=f"{user}{password}@{location}"))

@@ -59,6 +59,7 @@ from metering.intake.journal import Journal
 from metering.intake.journal_file import JournalError, JournalFile
 from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
+from metering.intake.metrics import MeterMetrics
 from metering.intake.peers import Peers
 
 # Above the idle time of common proxies, so that the proxy is the one to close.
@@ -323,84 +324,24 @@ class GatewayProcess:
         )
 
     def _metrics_page(self) -> MetricsPage:
-        committer = self.meter.committer
+        limits, meter = self.limiter.metrics, MeterMetrics(self.meter)
         return MetricsPage(
             self.metrics,
             gateway=self._settings.gateway_name,
             gauges={
-                **self.limiter.metrics.gauges,
-                "tollgate_requests_open": (
-                    "Admitted requests that are neither settled nor voided.",
-                    lambda: self.meter.open_requests,
-                ),
+                **limits.gauges,
+                **meter.gauges,
                 "tollgate_counts_waiting": (
                     "Ended requests whose tokens are still being counted.",
                     lambda: len(self.counting),
-                ),
-                "tollgate_events_waiting": (
-                    "Usage events that are not committed yet.",
-                    lambda: committer.waiting,
-                ),
-                "tollgate_journal_slots_used": (
-                    "Journal slots of requests that are not settled.",
-                    lambda: len(self.meter.journal.entries),
-                ),
-                "tollgate_journal_slots": (
-                    "Journal slots: as many requests may be unsettled.",
-                    lambda: self.meter.journal.file.slots,
-                ),
-                "tollgate_journal_window_seconds": (
-                    "How long a failover of PostgreSQL may go back without a loss.",
-                    lambda: self.meter.journal.window_us // 1_000_000,
-                ),
-                "tollgate_database_away": (
-                    "1 while PostgreSQL does not answer.",
-                    lambda: self.liveness.is_away,
                 ),
                 "tollgate_snapshot_version": (
                     "Version of the snapshot in force.",
                     lambda: self.snapshot.version,
                 ),
             },
-            counters={
-                **self.limiter.metrics.counters,
-                "tollgate_commits": ("Group commits.", lambda: committer.stats.commits),
-                "tollgate_events": (
-                    "Committed usage events.",
-                    lambda: committer.stats.events,
-                ),
-                "tollgate_commit_retries": (
-                    "Commits that were tried again.",
-                    lambda: committer.stats.retries,
-                ),
-                "tollgate_journal_synced": (
-                    "Endings let go by the journal while PostgreSQL was away.",
-                    lambda: committer.stats.synced,
-                ),
-                "tollgate_journals_recovered": (
-                    "Journals of dead gateways that this one settled.",
-                    lambda: self.meter.dead_journals.recovered,
-                ),
-                "tollgate_events_replayed": (
-                    "Events inserted again after PostgreSQL had lost them.",
-                    lambda: committer.stats.replayed,
-                ),
-                "tollgate_event_conflicts": (
-                    "Events that the table had already: each is an incident.",
-                    lambda: committer.stats.conflicts,
-                ),
-                "tollgate_events_refused": (
-                    "Events that the database refused: each is an incident.",
-                    lambda: committer.stats.refused,
-                ),
-            },
-            histograms={
-                **self.limiter.metrics.histograms,
-                "tollgate_commit_seconds": (
-                    "From an event's queueing to its commit.",
-                    committer.stats.waits,
-                ),
-            },
+            counters={**limits.counters, **meter.counters},
+            histograms={**limits.histograms, **meter.histograms},
         )
 
 

@@ -9,6 +9,7 @@ the last it said.
 import contextlib
 import importlib.metadata
 import os
+import stat
 import subprocess
 import time
 from collections.abc import Iterator, Mapping
@@ -77,7 +78,7 @@ def _start(deployment: Deployment, service: Service, image: Image) -> None:
     limits = Limits(
         user=service.options["user"],
         directory=image.directory,
-        tmpfs=service.options["tmpfs"],
+        tmpfs=[*service.options["tmpfs"], *_volumes(service, image)],
     )
     environment = {**image.environment, **service.environment}
     container = deployment.host.start(
@@ -92,6 +93,15 @@ def _start(deployment: Deployment, service: Service, image: Image) -> None:
         running = container.process.poll() is None and time.monotonic() < deadline
         assert running, f"{service.name} is not healthy: {container.said()}"
         time.sleep(POLL_SECONDS)
+
+
+def _volumes(service: Service, image: Image) -> Iterator[str]:
+    """Yield a mount for each named volume: new, and of its folder's owner."""
+    for volume in service.options.get("volumes", ()):
+        _, _, place = volume.partition(":")
+        beneath = (image.root / place.lstrip("/")).stat()
+        mode = stat.S_IMODE(beneath.st_mode)
+        yield f"{place}:mode={mode:o},uid={beneath.st_uid},gid={beneath.st_gid}"
 
 
 def _postgres(host: Host, folder: Path, service: Service) -> None:

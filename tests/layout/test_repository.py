@@ -71,8 +71,9 @@ def test_the_whole_data_plane_is_checked_a_second_time() -> None:
     contracts = tools["importlinter"]["contracts"]
     [plane] = [each for each in contracts if "data plane" in each["name"]]
     modules = set(plane["source_modules"])
-    folders = {module.replace(".", "/") for module in modules}
-    assert folders <= set(tools["basedpyright"]["include"])
+    paths = {module.replace(".", "/") for module in modules}
+    included = {each.removesuffix(".py") for each in tools["basedpyright"]["include"]}
+    assert paths <= included
     assert tools["basedpyright"]["typeCheckingMode"] == "strict"
     for included in tools["basedpyright"]["include"]:
         assert (ROOT / included).exists()
@@ -85,3 +86,17 @@ def test_hooks_run_the_installed_tools_and_fetch_nothing() -> None:
     assert {hook["language"] for hook in hooks} == {"system"}
     programs = {hook["entry"].split()[0] for hook in hooks}
     assert all(name == "make" or name.startswith(".venv/bin/") for name in programs)
+
+
+def test_no_virtualenv_is_tracked() -> None:
+    """One that is a link would take the place of a real one where it is pulled."""
+    if not (ROOT / ".git").exists():
+        pytest.skip("not a checkout")
+    tracked = subprocess.run(
+        ["git", "ls-files", ".venv"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert tracked.stdout == ""
