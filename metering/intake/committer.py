@@ -10,7 +10,7 @@ is let go, and the events stay queued. Owns: the queue and the batch under way.
 
 import asyncio
 import contextlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
@@ -18,14 +18,14 @@ import psycopg
 import structlog
 
 from kit.clock import boot_us
-from kit.contracts import DatabaseAwayError
+from kit.contracts import DatabaseAwayError, EventKind
 from kit.histogram import Histogram
 from metering.intake.broker import LeaseBroker
 from metering.intake.epoch import Epoch, EpochClosedError, EpochCounts
-from metering.intake.events import Pending, UsageEvent, late_event, sort_key
+from metering.intake.events import Pending, UsageEvent, sort_key
 from metering.intake.journal import Entry, Journal
 from metering.intake.liveness import Liveness
-from metering.intake.owed import Bills, Stands, owed_by
+from metering.intake.owed import Stands, lost_by, still_owed
 from metering.intake.recovery import kept
 from metering.intake.statements import FAULT_OF_AN_EVENT
 
@@ -229,10 +229,17 @@ class Committer:
             await self.open_epoch()
         except psycopg.errors.UniqueViolation as error:
             standing = await self._standing()
-            if standing:
-                self.stats.conflicts += len(standing)
-                log.critical("event_already_stored", request_ids=[*map(str, standing)])
-                self._take_off(standing)
+            changed = [
+                str(item.event.request_id)
+                for item in self._batch
+                # A second giving back is refused: nothing of ours gives back twice.
+                if item.event.kind is not EventKind.UNDELIVERED
+                and still_owed(item.event, standing) is not item.event
+            ]
+            if changed:
+                self.stats.conflicts += len(changed)
+                log.critical("event_already_stored", request_ids=changed)
+                self._batch = self._left_of(self._batch, standing)
             else:
                 self._isolate(error)
         except FAULT_OF_AN_EVENT as error:
@@ -286,7 +293,7 @@ class Committer:
 
     async def _standing(self) -> dict[UUID, Stands]:
         """Ask what the table has of the requests in the batch."""
-        return await self.epoch.standing([sort_key(item.event) for item in self._batch])
+        return await self.epoch.standing(_keys(self._batch))
 
     async def _compare(self) -> None:
         """See what the database has, before what is not settled goes on elsewhere.
@@ -295,47 +302,42 @@ class Committer:
         a database that failed over may lack what it had confirmed: that is still in the
         journal.
         """
+        await self.epoch.look_back()
         running = [entry.key for entry in self.journal.entries.values()]
-        queued = [sort_key(item.event) for item in (*self._batch, *self._queue)]
+        queued = _keys([*self._batch, *self._queue])
         standing = await self.epoch.standing([*{*running, *queued}])
         self.stands(standing)
-        self._take_off(standing)
+        self._batch = self._left_of(self._batch, standing)
+        self._queue = self._left_of(self._queue, standing)
         if self.epoch.went_back:
             await self._replay()
 
     async def _replay(self) -> None:
         """Queue again what the journal has as committed and the database has not."""
-        slots = [slot for slot in kept(self.journal.file.read()) if slot.committed_us]
+        slots = kept(self.journal.file.read())
         standing = await self.epoch.standing([slot.key for slot in slots])
-        queued = {item.event.request_id for item in (*self._batch, *self._queue)}
-        for event in owed_by(slots, standing, bills=Bills.OFFERED):
-            if event.request_id not in queued:
-                self.stats.replayed += 1
-                self.add(event)
-        log.error("events_replayed", count=self.stats.replayed)
-
-    def _take_off(self, standing: Mapping[UUID, Stands]) -> None:
-        """Make of events whose requests are settled already what is missing of them."""
-        self._batch = [
-            left for item in self._batch if (left := self._left_of(item, standing))
-        ]
-        self._queue = [
-            left for item in self._queue if (left := self._left_of(item, standing))
-        ]
+        queued = [item.event for item in (*self._batch, *self._queue)]
+        lost = lost_by(slots, standing, queued)
+        # First: what waits may give back some of it.
+        waiting, self._batch, self._queue = [*self._batch, *self._queue], [], []
+        for event in lost:
+            self.add(event)
+        self._queue += waiting
+        self.stats.replayed += len(lost)
+        log.error("events_replayed", count=len(lost))
 
     def _left_of(
-        self, pending: Pending, standing: Mapping[UUID, Stands]
-    ) -> Pending | None:
-        event = pending.event
-        stands = standing.get(event.request_id)
-        if stands is None:
-            return pending
-        if event.settles:
-            late = late_event(event.admission, event.outcome, stands=stands.counts)
-            if late is not None:
-                return replace(pending, event=late)
-        self._is_settled(pending)
-        return None
+        self, waiting: list[Pending], standing: Mapping[UUID, Stands]
+    ) -> list[Pending]:
+        """Make of events whose requests are settled already what is missing of them."""
+        left: list[Pending] = []
+        for pending in waiting:
+            event = still_owed(pending.event, standing)
+            if event is not None:
+                left.append(replace(pending, event=event))
+            else:
+                self._is_settled(pending)
+        return left
 
     async def _pause_after(self, error: Exception) -> None:
         """Leave a database that cannot do it now alone for a moment, then go on."""
@@ -359,3 +361,12 @@ def _fail(pending: Pending, error: Exception) -> None:
         pending.committed.set_exception(error)
         # Not everyone who queued an event waits for it.
         pending.committed.exception()
+
+
+def _keys(waiting: Sequence[Pending]) -> list[tuple[int, UUID]]:
+    """Return the keys of these events, and of the requests that they correct."""
+    keys = {sort_key(item.event) for item in waiting}
+    for item in waiting:
+        admission = item.event.admission
+        keys.add((admission.caller.tenant_id, admission.request_id))
+    return [*keys]

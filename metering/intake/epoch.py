@@ -116,12 +116,17 @@ class Epoch:
         if epoch is not None and epoch[0] == "open" and epoch[1] >= last:
             self.last_seq = last
             return
-        if epoch is None or epoch[1] < self.last_seq:
-            # An older state of the database came back: a failover lost what it had
-            # confirmed.
+        raise EpochClosedError
+
+    async def look_back(self) -> None:
+        """See whether the database still has every number that it had confirmed."""
+        connection = await self._connected()
+        cursor = await connection.execute(statements.EPOCH_STATE, {"epoch_id": self.id})
+        row = await cursor.fetchone()
+        if row is None or row[1] < self.last_seq:
+            # An older state of the database came back: a failover lost the rest.
             self.went_back = True
             log.error("epoch_went_back", epoch_id=self.id, last_seq=self.last_seq)
-        raise EpochClosedError
 
     async def standing(self, keys: Sequence[tuple[int, UUID]]) -> dict[UUID, Stands]:
         """Return what the table has of these events, by tenant and id."""

@@ -285,9 +285,11 @@ class IntakeMeter:
 
     def _note_standing(self, standing: Mapping[UUID, Stands]) -> None:
         """Remember which running requests are settled already, and as what."""
-        for request_id, stands in standing.items():
-            if request_id in self._open:
-                self._standing[request_id] = stands
+        self._standing = {
+            request_id: stands
+            for request_id, stands in standing.items()
+            if request_id in self._open
+        }
 
     @property
     def _unsettled(self) -> int:
@@ -342,6 +344,7 @@ class IntakeMeter:
                 options="-c synchronous_commit=off",
             )
         epoch_id, counts = self.committer.epoch.id, self._counts()
+        last_seq = self.committer.epoch.last_seq
         sent_us = boot_us()
         slots = self._checkpoint(sent_us)
         cursor = await self._heart.execute(
@@ -355,9 +358,10 @@ class IntakeMeter:
             },
         )
         row = await cursor.fetchone()
-        if row is None:
+        if row is None or row[1] < last_seq:
             # Closed from outside: by another process of this name, or after a long
-            # silence. If a new epoch was opened meanwhile, the next beat is for it.
+            # silence; or the database lost what it had confirmed. If a new epoch was
+            # opened meanwhile, the next beat is for it.
             if epoch_id == self.committer.epoch.id:
                 self.committer.reopen_epoch()
             return

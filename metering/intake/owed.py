@@ -8,11 +8,11 @@ is always older than what its process committed, so that it adds to no event.
 """
 
 import enum
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from uuid import UUID
 
-from kit.contracts import CountedBy, EventStatus, Outcome, TokenCounts
+from kit.contracts import CountedBy, EventKind, EventStatus, Outcome, TokenCounts
 from metering.intake.events import (
     UsageEvent,
     late_event,
@@ -72,28 +72,78 @@ def outcome_in_the_end(slot: Slot, *, bills: Bills) -> Outcome:
     return outcome_of(progress, EventStatus.DRAINED)
 
 
+def still_owed(event: UsageEvent, standing: Mapping[UUID, Stands]) -> UsageEvent | None:
+    """Return what is left of an event that waits, seen what stands of its request."""
+    stands = standing.get(event.admission.request_id)
+    if not event.settles and event.request_id in standing:
+        # It was committed, and only the answer got lost.
+        return None
+    if stands is not None and stands.is_given_back:
+        return None
+    if event.kind is EventKind.UNDELIVERED:
+        return event
+    if stands is None:
+        # What it was a correction of is lost, too.
+        if event.settles:
+            return event
+        return request_event(event.admission, event.outcome)
+    late = late_event(event.admission, event.outcome, stands=stands.counts)
+    if late is not None and (late.kind, late.counts) == (event.kind, event.counts):
+        return event
+    return late
+
+
+def lost_by(
+    slots: Iterable[Slot], standing: Mapping[UUID, Stands], queued: Sequence[UsageEvent]
+) -> list[UsageEvent]:
+    """Return what a process has settled, and the database has no more.
+
+    What is queued is not lost. The process lives: a body that is due is on its way.
+    """
+    known: set[UUID | None] = {event.request_id for event in queued}
+    known |= {event.corrects for event in queued if event.kind is EventKind.LATE}
+    ended = [
+        replace(slot, phase=Phase.BEGUN) if slot.phase is Phase.DUE else slot
+        for slot in slots
+        if slot.outcome is not None
+    ]
+    return [
+        event
+        for event in owed_by(ended, standing, bills=Bills.OFFERED)
+        if event.request_id not in known
+        and (event.kind is not EventKind.LATE or event.corrects not in known)
+    ]
+
+
 def _owed(slot: Slot, stands: Stands | None, bills: Bills) -> Iterable[UsageEvent]:
     admission = slot.admission
     outcome = outcome_in_the_end(slot, bills=bills)
     if stands is None:
         yield request_event(admission, outcome)
-    if slot.phase in {Phase.RETURNED, Phase.ANNULLED}:
-        if stands is None or not stands.is_given_back:
-            yield undelivered_event(
-                admission,
-                outcome,
-                prompt_too=slot.phase is Phase.ANNULLED,
-                request_id=slot.correction_id,
-            )
+    if stands is not None and stands.is_given_back:
         return
-    if stands is None or stands.is_given_back or bills is Bills.WRITTEN:
+    if slot.phase in {Phase.RETURNED, Phase.ANNULLED}:
+        if stands is not None:
+            yield from _late(slot, outcome, stands)
+        yield undelivered_event(
+            admission,
+            outcome,
+            prompt_too=slot.phase is Phase.ANNULLED,
+            request_id=slot.correction_id,
+        )
+        return
+    if stands is None or bills is Bills.WRITTEN:
         return
     if slot.phase is Phase.DUE:
         settled = replace(outcome, counts=stands.counts)
         if stands.counts != TokenCounts():
             yield undelivered_event(admission, settled, prompt_too=True)
         return
-    late = late_event(admission, outcome, stands=stands.counts)
+    yield from _late(slot, outcome, stands)
+
+
+def _late(slot: Slot, outcome: Outcome, stands: Stands) -> Iterable[UsageEvent]:
+    late = late_event(slot.admission, outcome, stands=stands.counts)
     if late is not None:
         yield late
 

@@ -49,7 +49,8 @@ SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
 WHERE id = %(epoch_id)s
 """
 
-# Returns the database's clock, or nothing when the epoch was closed from outside.
+# Returns the database's clock and the epoch's last number, or nothing when the epoch
+# was closed from outside.
 # All that was admitted before `open_since` is committed; it is never left empty, since
 # a commit moves `heartbeat_at` on without knowing what was admitted meanwhile.
 # With `slots`, they are what the reaper will go by if nothing more is heard.
@@ -61,7 +62,7 @@ WITH beat AS (
             to_timestamp(%(open_since_us)s::bigint / 1000000.0), clock_timestamp()
         )
     WHERE id = %(epoch_id)s AND state = 'open'
-    RETURNING id
+    RETURNING id, last_seq
 ), noted AS (
     INSERT INTO usage_checkpoint (epoch_id, slots, noted_at)
     SELECT id, %(slots)s::bytea, clock_timestamp() FROM beat
@@ -69,7 +70,7 @@ WITH beat AS (
     ON CONFLICT (epoch_id)
         DO UPDATE SET slots = excluded.slots, noted_at = excluded.noted_at
 )
-SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint FROM beat
+SELECT (extract(epoch FROM clock_timestamp()) * 1000000)::bigint, last_seq FROM beat
 """
 
 EPOCH_STATE = "SELECT state, last_seq FROM usage_epoch WHERE id = %(epoch_id)s"
@@ -145,7 +146,9 @@ WITH fence AS (
     RETURNING 1
 ), corrected AS (
     INSERT INTO usage_correction (tenant_id, corrects, kind, source, request_id)
-    SELECT tenant_id, corrects, kind, 'gateway', request_id
+    -- Each epoch may find a request's bill behind once: LATE is 1.
+    SELECT tenant_id, corrects, kind,
+           CASE kind WHEN 1 THEN 'gateway ' || epoch_id ELSE 'gateway' END, request_id
     FROM batch WHERE corrects <> '{NO_EVENT}'
 )
 SELECT (SELECT count(*) FROM fence), (SELECT count(*) FROM stored),
