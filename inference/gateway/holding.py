@@ -219,6 +219,7 @@ class Holds:
 
     async def _held(self, ask: Ask, interruption: Interruption) -> Gate:
         """Hold the whole answer where that is one, else its first slice."""
+        patience_s = PATIENCE_S
         if not ask.request.stream and ask.output_tokens > 1:
             try:
                 hold = await self._hold(ask, (ask.output_tokens,), patience_s=BRIEFLY_S)
@@ -227,8 +228,9 @@ class Holds:
                 pass
             else:
                 return self._gate(hold, ask, interruption, is_whole=True)
+            patience_s -= BRIEFLY_S
         outputs = slices(ask.output_tokens)
-        hold = await self._hold(ask, outputs, patience_s=PATIENCE_S)
+        hold = await self._hold(ask, outputs, patience_s=patience_s)
         return self._gate(hold, ask, interruption, is_whole=ask.output_tokens == 1)
 
     async def _short_of_the_least(self, ask: Ask) -> BudgetShortError | None:

@@ -70,7 +70,7 @@ class LeaseBroker:
     name: str
     now_us: Callable[[], int]
     epoch_id: Callable[[], int]
-    is_away: Callable[[], bool]
+    is_gone: Callable[[], bool]
     book: LeaseBook = field(default_factory=LeaseBook)
     windows: WindowBook = field(default_factory=WindowBook)
     openings: Openings = field(init=False)
@@ -106,14 +106,14 @@ class LeaseBroker:
         if claim is None:
             claim = await self._claim(admission, hard)
         claim.is_shrinkable = len(outputs) > 1
-        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set, self.is_away)
+        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set, self.is_gone)
         now_us = self.now_us()
         for output in outputs:
             if self.book.change(claim, prompt_tokens, output, now_us=now_us):
                 hold.is_tight = output != outputs[0]
                 self._refill(claim)
                 return hold
-        if self.is_away():
+        if self.is_gone():
             raise _away()
         self.stats.waits += 1
         outcome = await wished(
@@ -156,7 +156,7 @@ class LeaseBroker:
         )
 
     def give_up(self) -> None:
-        """Let nobody wait: the database is away."""
+        """Let nobody wait: the database is gone."""
         self.book.give_up()
 
     async def recalled(self, connection: AsyncConnection) -> None:
@@ -192,7 +192,7 @@ class LeaseBroker:
         self, admission: Admission, places: Sequence[BudgetPlace]
     ) -> Claim:
         at_us = admission.admitted_at_us
-        if not self.is_away():
+        if not self.is_gone():
             # What is not known is asked for at once, not one place after the other.
             for place in places:
                 if self.windows.find(place, at_us=at_us) is None:
@@ -211,7 +211,7 @@ class LeaseBroker:
         """Return the window of a place; ask the database where it is not known."""
         window = self.windows.find(place, at_us=at_us)
         if window is None:
-            if self.is_away():
+            if self.is_gone():
                 raise _away()
             try:
                 await self._opened(place, at_us)

@@ -57,7 +57,7 @@ class BudgetHold:
     now_us: Callable[[], int]
     # Tells the broker that something is to be asked of the database.
     wanted: Callable[[], None]
-    is_away: Callable[[], bool]
+    is_gone: Callable[[], bool]
     is_tight: bool = False
 
     def covers(self, counts: TokenCounts) -> bool:
@@ -96,9 +96,9 @@ class BudgetHold:
                 wanted=self.wanted,
                 held=partial(self._note, counts),
             )
-            # Patience is for what others may give back. A database that is away says
+            # Patience is for what others may give back. A database that is gone says
             # nothing of that, and its return is worth waiting for.
-            if outcome.answer is not Answer.LATE or not self.is_away():
+            if outcome.answer is not Answer.LATE or not self.is_gone():
                 return outcome.answer is Answer.HELD
 
     def handed_over(self, counts: TokenCounts) -> None:

@@ -78,7 +78,7 @@ class IntakeMeter:
             name=gateway,
             now_us=self.clock.now_us,
             epoch_id=lambda: epoch.id,
-            is_away=lambda: liveness.is_away,
+            is_gone=lambda: liveness.is_gone,
         )
         self.committer = Committer(
             epoch=epoch,
@@ -224,7 +224,7 @@ class IntakeMeter:
     async def start(self) -> None:
         """Open the epoch and set the clock; then commit and beat until `stop`."""
         self.liveness.on_away(self.committer.keep_nobody_waiting)
-        self.liveness.on_away(self.leases.give_up)
+        self.liveness.on_gone(self.leases.give_up)
         self.liveness.asked(_HEARTBEAT)
         # Before the epoch of a dead process of this name is fenced off: what it left
         # still fits in there.

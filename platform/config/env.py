@@ -116,7 +116,7 @@ class GatewaySettings(Settings):
     database_away_ms: int = Field(
         500,
         ge=100,
-        description="Silence of PostgreSQL after which endings are let go by the journal and what needs a database is refused.",
+        description="Silence of PostgreSQL after which endings are let go by the journal; after four times that, what needs a database is refused at once.",
     )
     settle_gap_ms: int = Field(
         5, ge=0, description="Longest pause between two group commits."

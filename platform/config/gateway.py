@@ -133,7 +133,7 @@ class GatewayProcess:
             url=database.url_for("gateway"),
             name=gateway.gateway_name,
             epoch_id=lambda: self.meter.committer.epoch.id,
-            is_away=lambda: self.liveness.is_away,
+            is_away=lambda: self.liveness.is_gone,
         )
         self.proxies = Proxies.parse(gateway.trusted_proxies)
         self.snapshot = routing.Snapshot()

@@ -94,7 +94,7 @@ def committer(
             name=gateway,
             now_us=boot_us,
             epoch_id=lambda: epoch.id,
-            is_away=lambda: liveness.is_away,
+            is_gone=lambda: liveness.is_gone,
         ),
         gap_ms=gap_ms,
         journal=journal(gateway),

@@ -110,7 +110,7 @@ async def test_clock_is_right_again_after_a_frozen_answer(
     async with started(made):
         proxy.freeze()
         await require_away(made)
-        await eventually(made.liveness._overdue)
+        await eventually(lambda: made.liveness._overdue(1))
         before_us = made.clock.now_us()
         proxy.thaw()
         await eventually(lambda: not made.liveness.is_away)

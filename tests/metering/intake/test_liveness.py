@@ -50,6 +50,22 @@ def test_silence_without_a_question_is_no_absence(here: Liveness, time: Time) ->
     assert not here.is_away
 
 
+@pytest.mark.parametrize(("waited_ms", "is_gone"), [(2000, False), (2001, True)])
+def test_gone_after_four_times_the_setting(
+    here: Liveness, time: Time, waited_ms: int, is_gone: bool
+) -> None:
+    heard: list[str] = []
+    here.on_gone(lambda: heard.append("gone"))
+    here.asked("commit")
+    time.ms += waited_ms
+    here.check()
+    here.check()
+    assert (here.is_away, here.is_gone) == (True, is_gone)
+    assert heard == ["gone"] * is_gone
+    here.answered("commit")
+    assert (here.is_away, here.is_gone) == (False, False)
+
+
 @pytest.mark.parametrize(("waited_ms", "is_away"), [(500, False), (501, True)])
 def test_away_after_the_setting(
     here: Liveness, time: Time, waited_ms: int, is_away: bool
