@@ -1,7 +1,6 @@
 """`make bench`: rounds of every scenario over every target, in turns.
 
-Targets take turns within a round, so that whatever else the machine does meets all of
-them. Exit status 1 when any answer was in error or broken: fast and wrong is not fast.
+Exit status 1 when any answer was in error or broken: fast and wrong is not fast.
 """
 
 import argparse
@@ -10,51 +9,34 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Collection, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 import uvloop
 
-from tests.bench.client import Load, Observed
-from tests.bench.machine import Cores, Usage, busy_s, pin_alone, usage_of
-from tests.bench.report import Measurement, percentile_ms, table
+from tests.bench.journal_costs import acts_table, recovery_table
+from tests.bench.machine import Cores, pin_alone
+from tests.bench.report import Measurement, table
 from tests.bench.results import LATEST, collect
 from tests.bench.scenarios import SCENARIOS, Scenario
-from tests.bench.targets import (
-    MODEL,
-    BenchError,
-    Engine,
-    Target,
-    peers,
-    running,
-    running_engine,
-)
-
-Gauge = tuple[Usage, Usage, Usage, Usage, float]
+from tests.bench.targets import BenchError, peers, running, running_engine
+from tests.bench.turns import turns
+from tests.bench.variants import cost_table, running_variants
 
 
 def main(argv: Sequence[str]) -> int:
     """Measure as `argv` says, print the tables, return the exit status."""
     options = _parser().parse_args(argv)
-    scenarios = [
-        replace(SCENARIOS[name], window_s=options.seconds) for name in options.scenarios
-    ]
     cores = Cores.divided()
     _say(_heading(cores, options.rounds, options.seconds))
     # Inherited by all that is started from here on.
     pin_alone(cores.rest)
     measured: list[Measurement] = []
     try:
-        with (
-            running_engine(cores) as engine,
-            running(options.targets, engine, cores) as targets,
-        ):
-            pin_alone(cores.client)
-            for scenario in scenarios:
-                rows = _turns(scenario, targets, engine, rounds=options.rounds)
-                measured += [row for each in rows.values() for row in each]
-                _say(table(scenario, rows, load_is_shared=cores.load_is_shared))
+        show = _show_costs if options.journal else _show_peers
+        measured.extend(show(options, cores))
     except BenchError as error:
         _say(f"bench: {error}")
         return 2
@@ -66,76 +48,48 @@ def main(argv: Sequence[str]) -> int:
         return 1
     if options.save:
         now = dt.datetime.now(dt.UTC)
+        scenarios = _scenarios(options)
         collect(measured, scenarios=scenarios, rounds=options.rounds, now=now).save(
             LATEST
         )
     return 0
 
 
-def measure(scenario: Scenario, target: Target, engine: Engine) -> Measurement:
-    """Run one scenario against one target, once."""
-    request = scenario.request(host="bench", model=MODEL, key=target.key)
-
-    def gauge() -> Gauge:
-        return (
-            usage_of(target.gateway_pid),
-            usage_of(target.database_pid),
-            usage_of(engine.pid),
-            _own(),
-            busy_s(),
-        )
-
-    async def load() -> tuple[Observed, Gauge, Gauge]:
-        run = await Load(scenario, port=target.port, request=request).run(gauge)
-        return run.observed, run.before, run.after
-
-    engine.pace(scenario.inter_token_ms)
-    return _measurement(scenario, target, *uvloop.run(load()))
+def _show_peers(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
+    """Measure the product beside its peers, and print a table per scenario."""
+    with (
+        running_engine(cores) as engine,
+        running(options.targets, engine, cores) as targets,
+    ):
+        pin_alone(cores.client)
+        for scenario in _scenarios(options):
+            rows = turns(scenario, targets, engine, rounds=options.rounds)
+            yield from chain.from_iterable(rows.values())
+            _say(table(scenario, rows, load_is_shared=cores.load_is_shared))
 
 
-def _turns(
-    scenario: Scenario, targets: Sequence[Target], engine: Engine, *, rounds: int
-) -> dict[str, list[Measurement]]:
-    rows: dict[str, list[Measurement]] = {target.name: [] for target in targets}
-    for _ in range(rounds):
-        for target in targets:
-            rows[target.name].append(measure(scenario, target, engine))
-    return rows
+def _show_costs(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
+    """Measure what the journal and the commits cost, and print tables of it."""
+    pin_alone(cores.gateway)
+    _say(acts_table())
+    pin_alone(cores.rest)
+    with (
+        running_engine(cores) as engine,
+        running_variants(engine, cores) as variants,
+    ):
+        pin_alone(cores.client)
+        for scenario in _scenarios(options):
+            rows = turns(scenario, variants.targets, engine, rounds=options.rounds)
+            yield from chain.from_iterable(rows.values())
+            _say(cost_table(scenario, rows))
+        pin_alone(cores.gateway)
+        _say(uvloop.run(recovery_table(variants.database_url)))
 
 
-def _measurement(
-    scenario: Scenario, target: Target, observed: Observed, before: Gauge, after: Gauge
-) -> Measurement:
-    seconds = observed.window_s
-    gateway, database, engine, client = (
-        (late.cpu_s - early.cpu_s) / seconds
-        for early, late in zip(before[:4], after[:4], strict=True)
-    )
-    known = gateway + database + engine + client
-    return Measurement(
-        scenario=scenario.name,
-        target=target.name,
-        requests_per_s=observed.answers / seconds,
-        tokens_per_s=observed.tokens / seconds,
-        first_ms_p50=percentile_ms(observed.first_ns, 0.5),
-        first_ms_p99=percentile_ms(observed.first_ns, 0.99),
-        gap_ms_p50=percentile_ms(observed.gaps_ns, 0.5),
-        gap_ms_p99=percentile_ms(observed.gaps_ns, 0.99),
-        errors=observed.errors,
-        broken=observed.broken,
-        client_cores=client,
-        engine_cores=engine,
-        other_cores=max((after[4] - before[4]) / seconds - known, 0.0),
-        gateway_cores=gateway if target.gateway_pid else None,
-        gateway_mib=after[0].resident_bytes / 2**20 if target.gateway_pid else None,
-        database_cores=database if target.database_pid else None,
-        reasons=dict(observed.reasons),
-    )
-
-
-def _own() -> Usage:
-    times = os.times()
-    return Usage(times.user + times.system)
+def _scenarios(options: argparse.Namespace) -> list[Scenario]:
+    return [
+        replace(SCENARIOS[name], window_s=options.seconds) for name in options.scenarios
+    ]
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -160,7 +114,13 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--json", type=Path, help="write every measurement to this file"
     )
-    parser.add_argument(
+    kinds = parser.add_mutually_exclusive_group()
+    kinds.add_argument(
+        "--journal",
+        action="store_true",
+        help="measure what the gateway's journal and commits cost instead",
+    )
+    kinds.add_argument(
         "--save",
         action="store_true",
         help="keep the medians for the README, unless an answer was in error",

@@ -41,6 +41,8 @@ class Observed:
     first_ns: list[int] = field(default_factory=list)
     # From one token to the next, of paced streams.
     gaps_ns: list[int] = field(default_factory=list)
+    # From the last token to the end of the answer, of paced streams.
+    endings_ns: list[int] = field(default_factory=list)
 
     def fail(self, verdict: Verdict, reason: str) -> None:
         """Count a request that was not answered as it should have been."""
@@ -142,6 +144,7 @@ class Load:
             observed.gaps_ns.extend(
                 later - sooner for sooner, later in pairwise(times_ns)
             )
+            observed.endings_ns.append(answer.arrived_ns[-1] - times_ns[-1])
         else:
             observed.first_ns.append(next(token_times_ns(answer)) - answer.sent_ns)
 

@@ -39,6 +39,9 @@ class Measurement:
     gateway_cores: float | None = None
     gateway_mib: float | None = None
     database_cores: float | None = None
+    # From the last token to the end of the answer.
+    ending_ms_p50: float | None = None
+    ending_ms_p99: float | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -82,17 +85,26 @@ def table(
 ) -> str:
     """Return the scenario's table, one line per target, with what is wrong below."""
     lines = _Lines(scenario, rows, load_is_shared)
-    grid = [lines.titles(), *(lines.of(name) for name in rows)]
-    widths = [max(map(len, column)) for column in zip(*grid, strict=True)]
-    head = f"\n{scenario.name}: {scenario.question}\n{_load(scenario)}\n"
-    body = [
+    cells = [lines.titles(), *(lines.of(name) for name in rows)]
+    head = f"\n{scenario.name}: {scenario.question}\n{load_of(scenario)}\n"
+    return "\n".join([head, *grid(cells), *notes(rows)])
+
+
+def grid(lines: Sequence[Sequence[str]]) -> list[str]:
+    """Return lines of cells as text: the first column to the left, the others right."""
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    return [
         "  ".join(
             cell.ljust(width) if number == 0 else cell.rjust(width)
             for number, (cell, width) in enumerate(zip(line, widths, strict=True))
         ).rstrip()
-        for line in grid
+        for line in lines
     ]
-    return "\n".join([head, *body, *_faults(rows), *_noise(rows)])
+
+
+def notes(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
+    """Return what was wrong with the answers, and who else used the machine."""
+    return [*_faults(rows), *_noise(rows)]
 
 
 class _Lines:
@@ -178,7 +190,8 @@ class _Lines:
         return f"{value:.2f}{'!' if load > BUSY_SHARE_MAX else ''}"
 
 
-def _load(scenario: Scenario) -> str:
+def load_of(scenario: Scenario) -> str:
+    """Return a scenario's load in words."""
     pace = f", a token each {scenario.inter_token_ms:g} ms" if scenario.is_paced else ""
     kind = "streamed" if scenario.stream else "unstreamed"
     return f"{scenario.connections} connections, {scenario.tokens} tokens {kind}{pace}"

@@ -64,6 +64,8 @@ async def test_streams_are_counted_to_the_token(simulator: RunningSimulator) -> 
     assert seen.tokens <= idle["generation_tokens"] - before["generation_tokens"]
     assert len(seen.first_ns) == seen.answers
     assert len(seen.gaps_ns) == seen.answers * (STREAMED.tokens - 1)
+    assert len(seen.endings_ns) == seen.answers
+    assert min(seen.endings_ns) >= 0
     # Due times are absolute, so no stream can be faster than its pace on the whole.
     pace_ns = STREAMED.inter_token_ms * 1e6
     assert sum(seen.gaps_ns) / len(seen.gaps_ns) > pace_ns / 2
