@@ -21,7 +21,7 @@ FREEZE_S = 180.0
 # When the reaper comes by, as a share of the freeze: 135 s of silence of 180.
 REAPED_AT = 0.8
 STOP_SECONDS_MAX = DRAIN_MS / 1000 + 20
-STREAMS = Mix(streamed=0.9, tokens=(20, 120))
+STREAMS = Mix(streamed=0.9, tokens=(20, 90))
 
 
 async def killed(stage: Stage) -> None:

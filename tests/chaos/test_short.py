@@ -21,7 +21,13 @@ SEED = 20_261_121
 
 @pytest.mark.parametrize(
     ("name", "times", "clients"),
-    [("sigterm", 1, 12), ("commit_cut", 8, 8), ("engine_dies", 12, None)],
+    [
+        ("kill9", 2, 10),
+        ("commit_cut", 8, 8),
+        ("engine_dies", 12, None),
+        ("sigterm", 1, 10),
+        ("pairs", 2, 8),
+    ],
 )
 def test_no_promise_is_broken(
     fresh_database: Database,
