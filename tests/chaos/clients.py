@@ -4,8 +4,8 @@ The proxy has small buffers and is the witness: of its bytes the oracle counts w
 delivered. A client asks whichever gateway is in turn, and asks again, another if it
 can, where it was refused or cut off: every attempt is a record of its own.
 
-Failure: a gateway that cannot be reached makes a record too, without a status. What is
-not HTTP, or a token that is missing or doubled, raises.
+Failure: a gateway that cannot be reached makes a record too, without a status, and so
+does what is no answer. A token that is missing or doubled raises.
 """
 
 import asyncio
@@ -16,6 +16,7 @@ import time
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 
+import httptools
 import orjson
 
 from config.local.children import LOOPBACK
@@ -102,6 +103,8 @@ class Record:
     asked_at: float
     first_byte_at: float | None = None
     ended_at: float = 0.0
+    # What it read that was no answer, where it did.
+    nonsense: str = ""
 
     @property
     def status(self) -> int:
@@ -145,7 +148,7 @@ async def call(
     record = Record(ask, customer, gateway.name, Reading(""), time.monotonic())
     records.append(record)
     # The gateway's death may reset what the proxy reads: what had come is known.
-    with contextlib.suppress(OSError):
+    try:
         async with (
             asyncio.timeout(CALL_SECONDS_MAX),
             reading_proxy(
@@ -158,6 +161,11 @@ async def call(
         ):
             record.reading = reading
             await _through(reading, ask.http(customer.key), record)
+    except OSError:
+        pass
+    except httptools.HttpParserError as error:
+        seen, rest = record.reading.transcript.seen, record.reading.transcript.rest
+        record.nonsense = f"{error}: {seen.status} {seen.headers} {rest[:300]!r}"
     record.ended_at = time.monotonic()
     return record
 

@@ -160,6 +160,11 @@ async def _judged(case: Case, stage: Stage) -> Result:
     except AssertionError as error:
         stage.faults.append(str(error))
         await books.close_the_silent(cluster)
+    stage.faults += [
+        f"ask {each.ask.number} of {each.gateway} read no answer: {each.nonsense}"
+        for each in stage.records
+        if each.nonsense
+    ]
     leases = await books.leases_left(cluster)
     judgement = judge(
         [books.received(record) for record in stage.records],

@@ -65,6 +65,11 @@ class Transcript:
         self.seen.bytes_read += len(data)
         self._parser.feed_data(data)
 
+    @property
+    def rest(self) -> bytes:
+        """Return what of the body has been read and not understood yet."""
+        return self._rest
+
     # What the parser calls ------------------------------------------------------------
 
     def on_header(self, name: bytes, value: bytes) -> None:
