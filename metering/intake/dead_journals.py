@@ -20,6 +20,8 @@ from metering.intake.recovery import DeadEpoch, UnknownEpochError, settle_dead
 
 LOOK_S = 1.0
 CONNECT_S = 3
+# Somebody else has its epoch for long.
+_BUSY = (psycopg.errors.LockNotAvailable, psycopg.errors.QueryCanceled)
 _PATIENCE = "-c lock_timeout=5000 -c statement_timeout=30000"
 
 log = structlog.get_logger("tollgate.intake")
@@ -67,7 +69,15 @@ class DeadJournals:
                 self._give_up(path, error)
                 continue
             if found is not None:
-                self._recover(found)
+                try:
+                    self._recover(found)
+                except _BUSY:
+                    log.warning("journal_left_for_later", journal=path.name)
+                except psycopg.OperationalError:
+                    raise
+                except Exception:
+                    # Whatever is wrong with this one, the others are not to wait.
+                    log.exception("recovery_failed", journal=path.name)
 
     def _recover(self, found: JournalFile) -> None:
         is_settled = False

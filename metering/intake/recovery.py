@@ -94,19 +94,24 @@ def settle_dead(
     if owed and not is_open:
         cursor.execute(
             statements.END_EPOCH,
-            {"epoch_id": poster.epoch_id, "admitted": requests, "voided": 0},
+            {
+                "epoch_id": poster.epoch_id,
+                "admitted": requests,
+                "voided": 0,
+                "elsewhere": 0,
+            },
         )
-    _close(cursor, epoch, elsewhere=0 if is_open else requests)
-    return Recovered(requests, len(posted) - requests, len(owed) - len(posted))
-
-
-def _close(cursor: Cursor, epoch: DeadEpoch, *, elsewhere: int) -> None:
-    """Close the epoch with what its process had counted; else with its last beat's."""
-    admitted = None if epoch.admitted is None else epoch.admitted - elsewhere
+    # With what its process had counted; else as of its last heartbeat.
     cursor.execute(
         statements.END_EPOCH,
-        {"epoch_id": epoch.id, "admitted": admitted, "voided": epoch.voided},
+        {
+            "epoch_id": epoch.id,
+            "admitted": epoch.admitted,
+            "voided": epoch.voided,
+            "elsewhere": 0 if is_open else requests,
+        },
     )
+    return Recovered(requests, len(posted) - requests, len(owed) - len(posted))
 
 
 def kept(slots: Iterable[Slot]) -> list[Slot]:

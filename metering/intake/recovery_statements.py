@@ -43,12 +43,12 @@ FROM usage_epoch WHERE gateway = %(gateway)s::varchar
 RETURNING id
 """
 
-# Its leases go with it, by trigger.
+# Its leases go with it, by trigger. What was settled elsewhere was not admitted here.
 END_EPOCH = """
 WITH forgotten AS (DELETE FROM usage_checkpoint WHERE epoch_id = %(epoch_id)s)
 UPDATE usage_epoch
 SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
-    admitted = coalesce(%(admitted)s::bigint, admitted),
+    admitted = coalesce(%(admitted)s::bigint, admitted) - %(elsewhere)s::bigint,
     voided = coalesce(%(voided)s::bigint, voided),
     open_since = NULL
 WHERE id = %(epoch_id)s
