@@ -68,50 +68,67 @@ def settle_dead(
 ) -> Recovered:
     """Post what is owed and close the epoch; raises `UnknownEpochError`.
 
-    The caller owns the transaction.
+    A failover may have lost the epoch's row: an event of this journal that still stands
+    then proves that the database is the one. The caller owns the transaction.
     """
     register_arrays(connection)
     cursor = psycopg.Cursor(connection)
     row = cursor.execute(statements.LOCK_EPOCH, {"epoch_id": epoch.id}).fetchone()
-    if row is None or row[:2] != (epoch.gateway, epoch.started_us or row[1]):
+    is_known = row is not None and row[:2] == (
+        epoch.gateway,
+        epoch.started_us or row[1],
+    )
+    every = list(slots)
+    found = kept(every)
+    standing = _standing(cursor, found if is_known else every)
+    if not is_known and not standing:
         raise UnknownEpochError(f"the database has no epoch {epoch.id} of its gateway")
-    *_, state, last_seq = row
-    found = kept(slots)
-    owed = owed_by(found, _standing(cursor, found), bills=bills)
+    owed = owed_by(found, standing, bills=bills)
     owed.sort(key=sort_key)
-    is_open = state == "open"
-    poster = _Poster(connection, cursor, epoch.id, int(last_seq))
-    if owed and not is_open:
-        made = cursor.execute(
-            statements.MAKE_EPOCH, {"gateway": f"{epoch.gateway} recovery"}
-        ).fetchone()
-        if made is None:
-            raise RuntimeError("the database opened no epoch")
-        poster.epoch_id, poster.last_seq = int(made[0]), 0
-    poster.post(owed)
-    posted = poster.posted
-    requests = sum(event.settles for event in posted)
-    if owed and not is_open:
+    if row is not None and is_known and row[2] == "open":
+        poster = _Poster(connection, cursor, epoch.id, int(row[3]))
+        poster.post(owed)
+    else:
+        poster = _post_elsewhere(connection, cursor, epoch, owed)
+    if is_known:
+        # With what its process had counted; else as of its last heartbeat.
+        is_here = poster.epoch_id == epoch.id
         cursor.execute(
             statements.END_EPOCH,
             {
-                "epoch_id": poster.epoch_id,
-                "admitted": requests,
-                "voided": 0,
-                "elsewhere": 0,
+                "epoch_id": epoch.id,
+                "admitted": epoch.admitted,
+                "voided": epoch.voided,
+                "elsewhere": 0 if is_here else poster.requests,
             },
         )
-    # With what its process had counted; else as of its last heartbeat.
+    corrections = len(poster.posted) - poster.requests
+    return Recovered(poster.requests, corrections, len(owed) - len(poster.posted))
+
+
+def _post_elsewhere(
+    connection: Connection, cursor: Cursor, epoch: DeadEpoch, owed: list[UsageEvent]
+) -> "_Poster":
+    """Post under an epoch made for it: the dead one's own is closed, or lost."""
+    if not owed:
+        return _Poster(connection, cursor, 0, 0)
+    made = cursor.execute(
+        statements.MAKE_EPOCH, {"gateway": f"{epoch.gateway} recovery"}
+    ).fetchone()
+    if made is None:
+        raise RuntimeError("the database opened no epoch")
+    poster = _Poster(connection, cursor, int(made[0]), 0)
+    poster.post(owed)
     cursor.execute(
         statements.END_EPOCH,
         {
-            "epoch_id": epoch.id,
-            "admitted": epoch.admitted,
-            "voided": epoch.voided,
-            "elsewhere": 0 if is_open else requests,
+            "epoch_id": poster.epoch_id,
+            "admitted": poster.requests,
+            "voided": 0,
+            "elsewhere": 0,
         },
     )
-    return Recovered(requests, len(posted) - requests, len(owed) - len(posted))
+    return poster
 
 
 def kept(slots: Iterable[Slot]) -> list[Slot]:
@@ -154,6 +171,11 @@ class _Poster:
     epoch_id: int
     last_seq: int
     posted: list[UsageEvent] = field(default_factory=list[UsageEvent])
+
+    @property
+    def requests(self) -> int:
+        """Return how many requests were settled by what was posted."""
+        return sum(event.settles for event in self.posted)
 
     def post(self, events: Sequence[UsageEvent]) -> None:
         """Insert these, in halves where one of them is at fault."""
