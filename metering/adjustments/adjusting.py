@@ -121,9 +121,8 @@ def adjust_event(*, wanted: Wanted, reason: str, reference: str) -> Adjustment:
     with atomic():
         take_turn(tenant_id)
         take_posting_turn()
-        known = Adjustment.objects.filter(
-            tenant_id=tenant_id, reference=reference
-        ).first()
+        made = Adjustment.objects.exclude(kind=Adjustment.Kind.RERATE)
+        known = made.filter(tenant_id=tenant_id, reference=reference).first()
         if known is not None:
             return _same(known, wanted)
         effect = preview_adjustment(wanted)

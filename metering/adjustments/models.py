@@ -117,8 +117,15 @@ class Adjustment(models.Model):
     class Meta:
         ordering = ("-id",)
         constraints = (
+            # What people made: those of re-ratings have a name of ours, and must never
+            # be kept out by one of theirs.
             models.UniqueConstraint(
-                fields=("tenant", "reference"), name="adjustment_once_per_reference"
+                fields=("tenant", "reference"),
+                condition=~models.Q(kind="rerate"),
+                name="adjustment_once_per_reference",
+            ),
+            models.UniqueConstraint(
+                fields=("tenant", "rerating"), name="adjustment_once_per_rerating"
             ),
             models.CheckConstraint(
                 condition=models.Q(kind="rerate", request_id__isnull=True)

@@ -16,9 +16,11 @@ from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
+from django.db import DatabaseError
+
 from kit.acting import current
 from kit.contracts import EventKind, LinearPrice, TokenCounts
-from kit.errors import Conflict, InvalidRequest
+from kit.errors import Conflict, InvalidRequest, PlatformError
 from kit.orm.atomic import atomic, cursor
 from kit.orm.audited import tell
 from kit.orm.saving import create
@@ -83,12 +85,22 @@ def start_rerating(
 
 
 def continue_reratings(*, now: dt.datetime) -> int:
-    """Do what is left of every re-rating; return of how many requests."""
+    """Do what is left of every re-rating; return of how many requests.
+
+    One that cannot go on keeps none of the others waiting; raises what stopped it.
+    """
     taken = 0
+    stopped: list[Exception] = []
     running = Rerating.objects.filter(state=Rerating.State.RUNNING).order_by("pk")
     for pk in running.values_list("pk", flat=True):
-        while requests := rerate_chunk(rerating_id=pk, now=now):
-            taken += requests
+        try:
+            while requests := rerate_chunk(rerating_id=pk, now=now):
+                taken += requests
+        except (PlatformError, DatabaseError) as error:
+            error.add_note(f"It stopped re-rating {pk}.")
+            stopped.append(error)
+    if stopped:
+        raise ExceptionGroup("Re-ratings cannot go on.", stopped)
     return taken
 
 

@@ -199,6 +199,7 @@ class Journal:
         )
         self._epochs = 0
         self._before = (0, 0)
+        self._opened_us = boot_us()
 
     @property
     def epoch_admitted(self) -> int:
@@ -216,8 +217,9 @@ class Journal:
         if not self.free:
             return 0
         oldest = COMMITTED.unpack_from(self.file.map, self.free[0] + COMMITTED_AT)[0]
-        # A slot that was never used says that there is room for more than there was.
-        return boot_us() - oldest if oldest else boot_us()
+        # A slot that was never used: all is still here, but nothing of the process
+        # that was here before.
+        return boot_us() - (oldest or self._opened_us)
 
     def open(self, admission: Admission) -> Entry:
         """Take the slot that has been free the longest; raises `JournalFullError`."""

@@ -34,6 +34,12 @@ ACCEPTED = {
     "ledger.0004_credit": {"CREATE_INDEX"},
     # And so did the rest of the tables that are tied.
     "tenants.0013_ties": {"ADD_UNIQUE"},
+    # Adjustments' table came with the same release.
+    "adjustments.0003_references": {
+        "ADD_UNIQUE",
+        "CREATE_INDEX",
+        "CREATE_INDEX_EXCLUSIVE",
+    },
 }
 
 

@@ -187,6 +187,39 @@ def test_one_at_a_time_for_a_model_and_book(operator_db: None) -> None:
         start(scope_of(use), OTHER, reference="one")
 
 
+def test_references_of_people_keep_no_rerating_from_its_end(operator_db: None) -> None:
+    use = a_use()
+    requests = requested(use, use)
+    row = start(scope_of(use))
+    wanted = Wanted(requests[0])
+    taken = adjust_event(wanted=wanted, reason=WHY, reference=f"re-rating {row.pk}")
+
+    continue_reratings(now=NOW)
+
+    row.refresh_from_db()
+    assert row.state == Rerating.State.DONE
+    again = adjust_event(wanted=wanted, reason=WHY, reference=taken.reference)
+    assert again == taken
+
+
+def test_one_that_cannot_go_on_keeps_no_other_waiting(operator_db: None) -> None:
+    first, second = a_use(), a_use()
+    # More than any event can cost, once a token costs what the first is rated anew by.
+    huge = replace(first, counts=TokenCounts(output_tokens=2**31 - 1))
+    requested(huge, second)
+    stuck = start(scope_of(huge), Quote("0", "0", "5000000"), "stuck")
+    other = start(scope_of(second), reference="other")
+
+    with pytest.raises(ExceptionGroup) as raised:
+        continue_reratings(now=NOW)
+
+    assert [each.__notes__ for each in raised.value.exceptions] == [
+        [f"It stopped re-rating {stuck.pk}."]
+    ]
+    states = {each.pk: each.state for each in Rerating.objects.all()}
+    assert states == {stuck.pk: "running", other.pk: "done"}
+
+
 def test_corrected_price_is_sealed_and_never_in_force(operator_db: None) -> None:
     use = a_use()
     requested(use)

@@ -150,8 +150,8 @@ def test_phases_as_a_body_goes_out(made: Journal) -> None:
 
 
 def test_the_window_is_the_age_of_the_next_slot(made: Journal) -> None:
-    # Never used: there is room for more than there was.
-    assert boot_us() - made.window_us < 1_000_000
+    # Never used: as far back as this process goes, not the machine.
+    assert 0 <= made.window_us < 10_000_000
     for number in (1, 2, 3):
         settled(made, number)
     assert 0 <= made.window_us < 10_000_000
