@@ -192,7 +192,8 @@ class ReratingAdmin(_MadeOnce):
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Ask for the range and the right price; show what was decided."""
-        ranged = (("book", "model"), "tenant", ("starts_at", "ends_at"))
+        # Two instants side by side are wider than the page.
+        ranged = (("book", "model"), "tenant", "starts_at", "ends_at")
         if obj is None:
             return (*ranged, _QUOTES, "reason", "reference", "previewed")
         state = ("state", "created_at", "finished_at")
