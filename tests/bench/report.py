@@ -87,7 +87,7 @@ def table(
     lines = _Lines(scenario, rows, load_is_shared)
     cells = [lines.titles(), *(lines.of(name) for name in rows)]
     head = f"\n{scenario.name}: {scenario.question}\n{load_of(scenario)}\n"
-    return "\n".join([head, *grid(cells), *notes(rows)])
+    return "\n".join([head, *grid(cells), *faults(rows), *noise(rows)])
 
 
 def grid(lines: Sequence[Sequence[str]]) -> list[str]:
@@ -100,11 +100,6 @@ def grid(lines: Sequence[Sequence[str]]) -> list[str]:
         ).rstrip()
         for line in lines
     ]
-
-
-def notes(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
-    """Return what was wrong with the answers, and who else used the machine."""
-    return [*_faults(rows), *_noise(rows)]
 
 
 class _Lines:
@@ -197,7 +192,8 @@ def load_of(scenario: Scenario) -> str:
     return f"{scenario.connections} connections, {scenario.tokens} tokens {kind}{pace}"
 
 
-def _faults(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
+def faults(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
+    """Return what was wrong with answers, a line each."""
     return [
         f"{name}: {count} x {reason}"
         for name, measured in rows.items()
@@ -206,7 +202,8 @@ def _faults(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
     ]
 
 
-def _noise(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
+def noise(rows: Mapping[str, Sequence[Measurement]]) -> list[str]:
+    """Return a line about what others used, if that was much."""
     foreign = [row.other_cores for measured in rows.values() for row in measured]
     if not foreign or max(foreign) <= QUIET_CORES_MAX:
         return []

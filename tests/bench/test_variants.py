@@ -36,14 +36,26 @@ def few_slots(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_round_is_compared_with_the_same_round() -> None:
     """A machine that gets slower halfway through makes neither of them dearer."""
+    rates = {AS_IT_IS: (50, 500, 400), NEITHER: (100, 600, 800)}
     rows = [
         replace(ROW, target=name, requests_per_s=rate)
-        for name, rates in ((AS_IT_IS, (50, 500, 400)), (NEITHER, (100, 600, 800)))
-        for rate in rates
+        for name, of_rounds in rates.items()
+        for rate in of_rounds
     ]
-    found = cells("ns", *rows)
+    crowded = [
+        replace(ROW, target=name, other_cores=1.5) for name in rates for _ in "ab"
+    ]
+    found = cells("ns", *rows, *crowded)
     assert found[AS_IT_IS][:2] == ["400", "0.50"]
     assert found[NEITHER][:2] == ["600", "1.00"]
+
+
+def test_rounds_of_a_busy_machine_do_not_count() -> None:
+    quiet = {name: replace(ROW, target=name) for name in (AS_IT_IS, NEITHER)}
+    starved = replace(quiet[AS_IT_IS], requests_per_s=1.0)
+    crowded = replace(quiet[NEITHER], other_cores=1.5)
+    found = cells("ns", starved, quiet[AS_IT_IS], crowded, quiet[NEITHER])
+    assert found[AS_IT_IS][:2] == ["1,000", "1.00"]
 
 
 def test_endings_are_compared_where_tokens_are_paced() -> None:
