@@ -91,7 +91,9 @@ _SUMMED = (
 _SUMS = ", ".join(f"coalesce(summed.{name}, 0)::bigint" for name in _SUMMED)
 
 # Joined by replica and hour, which can be hashed: a request that reaches over several
-# hours meets a span in the first hour that both have.
+# hours meets a span in the first hour that both have. Replica 0 is that of a request
+# whose gateway died before it had told its journal who answers: it may have been any,
+# until the request was settled.
 _COUNTED = f"""
 {_SPANS},
 place AS (
@@ -99,7 +101,7 @@ place AS (
         hour = date_trunc('hour', begins_least, 'UTC') AS is_first,
         replica_id = ANY (began_with) AND replica_id = ANY (ended_with) AS is_steady
     FROM span,
-        (SELECT DISTINCT unnest(began_with || ended_with), id FROM span)
+        (SELECT DISTINCT unnest(began_with || ended_with || 0::bigint), id FROM span)
             AS each (replica_id, span_id),
         generate_series(date_trunc('hour', begins_least, 'UTC'), ends_most,
             interval '1 hour') AS hour
@@ -107,7 +109,9 @@ place AS (
 ),
 work AS (
     SELECT event.replica_id, event.admitted_at AS began_at,
-        event.admitted_at + event.duration_us * interval '1 microsecond' AS ended_at,
+        CASE WHEN event.replica_id = 0 THEN event.committed_at ELSE
+            event.admitted_at + event.duration_us * interval '1 microsecond'
+            END AS ended_at,
         CASE WHEN event.kind = {EventKind.UNDELIVERED} THEN 0
             ELSE event.input_tokens + event.cached_input_tokens END AS prompt,
         event.output_tokens AS output, event.generated_tokens AS generated,

@@ -34,7 +34,8 @@ _UNSEEN = (
 )
 _FREE = (
     "An answer that ended by our side before its first token is not billed; the engine"
-    " may have counted its prompt."
+    " may have counted its prompt. Which engine that was is not known of an answer at"
+    " once whose gateway was killed: it counts with any of them."
 )
 _UNHEARD = 64
 

@@ -102,6 +102,26 @@ def test_what_was_cut_off_may_differ_by_what_is_known(
     assert scene.found() == []
 
 
+@pytest.mark.parametrize("minutes", [1, 9])
+def test_what_a_killed_gateway_had_asked_for_may_have_been_counted_anywhere(
+    scene: EngineScene, minutes: int
+) -> None:
+    """Of an answer at once its journal does not say where, nor for how long."""
+    killed: dict[str, Any] = {"counts": TokenCounts(), "duration_us": 0}
+    scene.request(
+        after=minutes * MINUTE,
+        replica_id=0,
+        status=EventStatus.DRAINED,
+        streamed=False,
+        **killed,
+    )
+    scene.read(prompt_tokens=PROMPT, generated_tokens=ANSWER)
+    scene.read(prompt_tokens=PROMPT, generated_tokens=2 * ANSWER)
+    assert scene.found() == []
+    scene.read(prompt_tokens=PROMPT, generated_tokens=512 + 1)
+    assert len(scene.found()) == 1
+
+
 def test_what_was_cut_off_explains_no_more_than_that(scene: EngineScene) -> None:
     scene.request(status=GONE)
     scene.read(
