@@ -187,19 +187,24 @@ class Committer:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._all_committed.wait(), patience_s)
 
-    async def close(self, counts: EpochCounts) -> None:
-        """Close the epoch: all that was admitted is settled or voided."""
+    async def close(self, counts: EpochCounts) -> bool:
+        """Close the epoch: all that was admitted is settled or voided.
+
+        Return whether the database says so, and has all of it.
+        """
+        has_all = False
         try:
             async with asyncio.timeout(CLOSE_PATIENCE_S):
                 try:
-                    await self.epoch.close(counts)
+                    has_all = await self.epoch.close(counts)
                 except psycopg.OperationalError:
                     # The connection was idle and may have died unnoticed.
                     await self.epoch.drop_connection()
-                    await self.epoch.close(counts)
+                    has_all = await self.epoch.close(counts)
         except (TimeoutError, psycopg.Error) as error:
             log.warning("epoch_not_closed", reason=type(error).__name__)
         await self.epoch.drop_connection()
+        return has_all
 
     async def _commit_queue(self) -> None:
         if self._reopen:
@@ -309,12 +314,13 @@ class Committer:
         self.stands(standing)
         self._batch = self._left_of(self._batch, standing)
         self._queue = self._left_of(self._queue, standing)
-        if self.epoch.went_back:
+        if self.epoch.may_lack:
             await self._replay()
 
     async def _replay(self) -> None:
         """Queue again what the journal has as committed and the database has not."""
-        slots = kept(self.journal.file.read())
+        # Tens of thousands of slots: not on the event loop.
+        slots = kept(await asyncio.to_thread(self.journal.file.read))
         standing = await self.epoch.standing([slot.key for slot in slots])
         queued = [item.event for item in (*self._batch, *self._queue)]
         lost = lost_by(slots, standing, queued)
@@ -323,8 +329,9 @@ class Committer:
         for event in lost:
             self.add(event)
         self._queue += waiting
-        self.stats.replayed += len(lost)
-        log.error("events_replayed", count=len(lost))
+        if lost:
+            self.stats.replayed += len(lost)
+            log.error("events_replayed", count=len(lost))
 
     def _left_of(
         self, waiting: list[Pending], standing: Mapping[UUID, Stands]

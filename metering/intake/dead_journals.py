@@ -68,6 +68,10 @@ class DeadJournals:
             except JournalError as error:
                 self._give_up(path, error)
                 continue
+            except OSError as error:
+                reason = error.strerror
+                log.warning("journal_left_for_later", journal=path.name, reason=reason)
+                continue
             if found is not None:
                 try:
                     self._recover(found)

@@ -53,8 +53,8 @@ class Epoch:
         self.id = 0
         self.started_us = 0
         self.last_seq = 0
-        # Whether the database has lost numbers that it had confirmed.
-        self.went_back = False
+        # Whether the database may have lost what it had confirmed.
+        self.may_lack = False
         self._connection: AsyncConnection | None = None
         self._old_pid: int | None = None
 
@@ -79,7 +79,7 @@ class Epoch:
         if row is None:
             raise RuntimeError("the database opened no epoch")
         self.id, self.started_us = row
-        self.last_seq, self.went_back = 0, False
+        self.last_seq, self.may_lack = 0, False
 
     async def commit(
         self, batch: Sequence[Pending], *, spent: str, counts: EpochCounts
@@ -119,14 +119,23 @@ class Epoch:
         raise EpochClosedError
 
     async def look_back(self) -> None:
-        """See whether the database still has every number that it had confirmed."""
+        """See whether the database surely still has all that it had confirmed.
+
+        The last number of an epoch that somebody closed does not tell: a reaper goes on
+        from an older one, and may have come as far again.
+        """
         connection = await self._connected()
         cursor = await connection.execute(statements.EPOCH_STATE, {"epoch_id": self.id})
         row = await cursor.fetchone()
-        if row is None or row[1] < self.last_seq:
-            # An older state of the database came back: a failover lost the rest.
-            self.went_back = True
+        state, last_seq = ("", -1) if row is None else row
+        self.may_lack = self._is_older(last_seq) or state != "open"
+
+    def _is_older(self, last_seq: int) -> bool:
+        """Tell, loudly, whether an older state of the database came back."""
+        is_older = last_seq < self.last_seq
+        if is_older:
             log.error("epoch_went_back", epoch_id=self.id, last_seq=self.last_seq)
+        return is_older
 
     async def standing(self, keys: Sequence[tuple[int, UUID]]) -> dict[UUID, Stands]:
         """Return what the table has of these events, by tenant and id."""
@@ -144,10 +153,13 @@ class Epoch:
             found.update(stands_of(await cursor.fetchall()))
         return found
 
-    async def close(self, counts: EpochCounts) -> None:
-        """Close the epoch with its counts, also if somebody did so before."""
+    async def close(self, counts: EpochCounts) -> bool:
+        """Close the epoch with its counts, also if somebody did so before.
+
+        Return whether the database still has every number that it had confirmed.
+        """
         connection = await self._connected()
-        await connection.execute(
+        cursor = await connection.execute(
             statements.CLOSE_EPOCH,
             {
                 "epoch_id": self.id,
@@ -155,6 +167,8 @@ class Epoch:
                 "voided": counts.voided,
             },
         )
+        row = await cursor.fetchone()
+        return not self._is_older(-1 if row is None else row[0])
 
     async def drop_connection(self) -> None:
         """Close the connection; the next statement gets a new one."""

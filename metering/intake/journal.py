@@ -257,9 +257,12 @@ class Journal:
         """Return the slots of all requests that are not settled."""
         return b"".join(entry.data() for entry in self.entries.values())
 
-    def close(self) -> None:
-        """Remove the file if nothing is owed, else leave it to who comes next."""
-        if self.entries:
+    def close(self, *, is_needed: bool = False) -> None:
+        """Remove the file if nothing is owed, else leave it to who comes next.
+
+        It is needed, too, where the database may lack what is settled.
+        """
+        if self.entries or is_needed:
             self.file.close()
         else:
             self.file.remove()

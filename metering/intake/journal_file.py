@@ -8,11 +8,11 @@ half of one and a full disk stops the start instead of a write.
 Failure: `JournalError` for a folder or file that cannot be used, with what to do.
 """
 
+import errno
 import fcntl
 import mmap
 import os
 import struct
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
@@ -23,7 +23,7 @@ from metering.intake.slots import (
     Phase,
     Slot,
     checked,
-    read_slot,
+    read_slots,
 )
 
 SUFFIX = ".journal"
@@ -37,6 +37,8 @@ EPOCH_AT = (512, 576)
 COUNTER = struct.Struct("<q")
 ADMITTED_AT = 640
 VOIDED_AT = 704
+# What a host lacks for a while: no verdict on a file.
+_PASSING = {errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.ENOLCK, errno.EIO}
 
 
 class JournalError(Exception):
@@ -92,13 +94,16 @@ class JournalFile:
     def claim(cls, path: Path) -> "JournalFile | None":
         """Take over a dead process's file; None while its process lives.
 
-        Raises `JournalError` for a file that is none of ours.
+        Raises `JournalError` for a file that is none of ours, and `OSError` where it is
+        the host that cannot open it now.
         """
         try:
             descriptor = os.open(path, os.O_RDWR)
         except FileNotFoundError:
             return None
         except OSError as error:
+            if error.errno in _PASSING:
+                raise
             raise JournalError(f"{path}: {error.strerror}") from None
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
@@ -114,6 +119,8 @@ class JournalFile:
             return None
         except (JournalError, OSError, ValueError) as error:
             os.close(descriptor)
+            if isinstance(error, OSError) and error.errno in _PASSING:
+                raise
             raise JournalError(f"{path}: no journal of this version: {error}") from None
 
     def head(self) -> JournalHead:
@@ -142,17 +149,13 @@ class JournalFile:
             voided=voided - voided_before,
         )
 
-    def read(self) -> Iterator[Slot]:
-        """Read every slot that is not free."""
-        view = memoryview(self.map)
-        try:
-            for number in range(self.slots):
-                at = HEAD_BYTES + number * SLOT_BYTES
-                slot = read_slot(view[at : at + SLOT_BYTES])
-                if slot is not None:
-                    yield slot
-        finally:
-            view.release()
+    def read(self) -> list[Slot]:
+        """Read every slot that is not free, as of one instant.
+
+        Of a copy: while a part of the map is looked at it cannot be closed, and its
+        lock not be given back.
+        """
+        return read_slots(self.map[HEAD_BYTES:])
 
     def sync(self) -> None:
         """Have the disk hold all that was written; to be called off the event loop.

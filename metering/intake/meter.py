@@ -249,14 +249,15 @@ class IntakeMeter:
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
+        has_all = not self.committer.epoch.id
         if self.committer.waiting:
             # The journal keeps them for whoever starts next on this host.
             log.error("events_not_committed", count=self.committer.waiting)
         elif self.committer.epoch.id:
-            await self.committer.close(self._counts())
+            has_all = await self.committer.close(self._counts())
         await self._stop_heart()
         await self.leases.close()
-        self.journal.close()
+        self.journal.close(is_needed=not has_all)
 
     def _counts(self) -> EpochCounts:
         """Count for the present epoch; see `EpochCounts`."""
@@ -365,6 +366,8 @@ class IntakeMeter:
             if epoch_id == self.committer.epoch.id:
                 self.committer.reopen_epoch()
             return
+        if slots is not None:
+            self._note_checkpoint(slots, sent_us)
         self.clock.set(row[0], sent_us=sent_us, received_us=boot_us())
         self._beaten_us = sent_us
         self.liveness.answered(_HEARTBEAT)
@@ -375,12 +378,13 @@ class IntakeMeter:
         if now_us < self._checkpoint_due_us:
             return None
         slots = self.journal.checkpoint()
-        if not slots and self._is_checkpoint_empty:
-            return None
+        return None if not slots and self._is_checkpoint_empty else slots
+
+    def _note_checkpoint(self, slots: bytes, sent_us: int) -> None:
+        """Note that the database has it: one that got lost is told again."""
         self._is_checkpoint_empty = not slots
         pause_us = len(slots) * 1_000_000 // CHECKPOINT_BYTES_PER_S
-        self._checkpoint_due_us = now_us + pause_us
-        return slots
+        self._checkpoint_due_us = sent_us + pause_us
 
 
 def _not_now() -> ServiceUnavailable:

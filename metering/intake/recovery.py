@@ -93,13 +93,14 @@ def settle_dead(
     if is_known:
         # With what its process had counted; else as of its last heartbeat.
         is_here = poster.epoch_id == epoch.id
+        elsewhere = 0 if is_here else _elsewhere(cursor, epoch, found, poster.requests)
         cursor.execute(
             statements.END_EPOCH,
             {
                 "epoch_id": epoch.id,
                 "admitted": epoch.admitted,
                 "voided": epoch.voided,
-                "elsewhere": 0 if is_here else poster.requests,
+                "elsewhere": elsewhere,
             },
         )
     corrections = len(poster.posted) - poster.requests
@@ -131,6 +132,35 @@ def _post_elsewhere(
     return poster
 
 
+def _elsewhere(
+    cursor: Cursor, epoch: DeadEpoch, slots: Sequence[Slot], posted: int
+) -> int:
+    """Return how many of its requests were settled in other epochs.
+
+    What a process had counted includes those that an earlier try posted there: whoever
+    tried may have died before the journal was removed.
+    """
+    if epoch.admitted is None or not slots:
+        return posted
+    cursor.execute(
+        statements.RECOVERED,
+        {
+            **_keys(slots),
+            "epoch_id": epoch.id,
+            "gateway": f"{epoch.gateway} recovery",
+        },
+    )
+    row = cursor.fetchone()
+    return posted if row is None else int(row[0])
+
+
+def _keys(slots: Sequence[Slot]) -> dict[str, Any]:
+    return {
+        "tenant_ids": [slot.admission.caller.tenant_id for slot in slots],
+        "request_ids": [slot.admission.request_id for slot in slots],
+    }
+
+
 def kept(slots: Iterable[Slot]) -> list[Slot]:
     """Return the slots that may owe something."""
     found = list(slots)
@@ -143,14 +173,7 @@ def kept(slots: Iterable[Slot]) -> list[Slot]:
 def _standing(cursor: Cursor, slots: Sequence[Slot]) -> dict[UUID, Stands]:
     if not slots:
         return {}
-    admissions = [slot.admission for slot in slots]
-    cursor.execute(
-        statements.STANDING,
-        {
-            "tenant_ids": [each.caller.tenant_id for each in admissions],
-            "request_ids": [each.request_id for each in admissions],
-        },
-    )
+    cursor.execute(statements.STANDING, _keys(slots))
     return stands_of(cursor.fetchall())
 
 

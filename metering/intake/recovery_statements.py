@@ -43,6 +43,16 @@ FROM usage_epoch WHERE gateway = %(gateway)s::varchar
 RETURNING id
 """
 
+# Those of an epoch's requests that were settled in epochs made to recover it.
+RECOVERED = """
+SELECT count(*)
+FROM unnest(%(tenant_ids)s::bigint[], %(request_ids)s::uuid[])
+    AS asked(tenant_id, request_id)
+JOIN usage_event event USING (tenant_id, request_id)
+JOIN usage_epoch epoch ON epoch.id = event.epoch_id
+WHERE epoch.id > %(epoch_id)s AND epoch.gateway = %(gateway)s
+"""
+
 # Its leases go with it, by trigger. What was settled elsewhere was not admitted here.
 END_EPOCH = """
 WITH forgotten AS (DELETE FROM usage_checkpoint WHERE epoch_id = %(epoch_id)s)

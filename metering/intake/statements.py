@@ -47,6 +47,7 @@ UPDATE usage_epoch
 SET state = 'closed', closed_at = coalesce(closed_at, clock_timestamp()),
     admitted = %(admitted)s, voided = %(voided)s, open_since = NULL
 WHERE id = %(epoch_id)s
+RETURNING last_seq
 """
 
 # Returns the database's clock and the epoch's last number, or nothing when the epoch

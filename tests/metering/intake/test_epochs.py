@@ -219,3 +219,25 @@ async def test_each_run_is_an_epoch_of_its_own(
 
     assert [row["epoch"] for row in witness.epochs()] == list(range(1, times + 1))
     require_balance(witness)
+
+
+async def test_checkpoint_that_got_lost_is_told_again(
+    url: str, witness: Witness, proxy: TcpProxy
+) -> None:
+    """Else what has ended meanwhile would stand there as running."""
+    slots = "SELECT length(slots) AS bytes FROM usage_checkpoint"
+    async with started(meter(proxy.url(url))) as made:
+        running = admit(made)
+        await eventually(lambda: [r["bytes"] for r in witness.rows(slots)] == [256])
+        heart = next(task for task in made._tasks if task.get_name() == "heartbeat")
+        heart.cancel()
+        await asyncio.gather(heart, return_exceptions=True)
+        made.void(running)
+        proxy.drop()
+        with pytest.raises(psycopg.OperationalError):
+            await made._beat()
+        await made._stop_heart()
+
+        await made._beat()
+
+        assert [row["bytes"] for row in witness.rows(slots)] == [0]
