@@ -194,10 +194,9 @@ class Settlement:
         if counts is None:
             # What the engine did say, if anything, still holds.
             log.warning("tokens_not_counted", model=self.request.model[:128])
-            counts, counted_by = (
-                ended.tally.counts(output_tokens=ended.output_tokens),
-                None,
-            )
+            counts = ended.tally.counts(output_tokens=ended.output_tokens)
+            is_free_text = ended.delivered and not counts.output_tokens
+            counted_by = CountedBy.NONE if is_free_text else None
         committed = self._settle(
             ended, counts, counted_by=counted_by, generated_tokens=generated
         )

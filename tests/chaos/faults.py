@@ -262,8 +262,15 @@ def pairs(faults: list[Fault]) -> Iterator[tuple[Fault, Fault]]:
 
 
 async def endure(cluster: Cluster, chosen: list[Fault], dice: random.Random) -> None:
-    """Let faults begin, each a little after the one before, hold, and end."""
-    async with contextlib.AsyncExitStack() as stack:
+    """Let faults begin, each a little after the one before, hold, and end.
+
+    Those of gateways end last: a gateway that starts waits for all that it needs.
+    """
+    async with (
+        contextlib.AsyncExitStack() as gateways,
+        contextlib.AsyncExitStack() as others,
+    ):
         for fault in chosen:
+            stack = gateways if fault.holds == "gateway" else others
             await stack.enter_async_context(fault.begin(cluster, dice))
             await asyncio.sleep(dice.uniform(*fault.lasts_s) / len(chosen))
