@@ -8,9 +8,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import Model, QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
 
@@ -42,6 +42,19 @@ class _MadeOnce(ServiceAdmin):
         """Leave the row as it is."""
         unchanged: Model = row
         return unchanged
+
+    def render_change_form(
+        self, request: HttpRequest, context: dict[str, Any], **options: Any
+    ) -> HttpResponse:
+        """Say what would change as news: the page would call it an error."""
+        if said := context["adminform"].form.take_preview():
+            lines = format_html_join(
+                SafeString("<br>"), "{}", ((line,) for line in said)
+            )
+            messages.warning(request, lines)
+            context["errors"] = []
+        answer: HttpResponse = super().render_change_form(request, context, **options)
+        return answer
 
 
 @admin.register(Adjustment)
@@ -84,9 +97,11 @@ class AdjustmentAdmin(_MadeOnce):
             return ("request_id", "kind", *tokens, "reason", "reference", "previewed")
         return (
             ("tenant", "kind", "made_at"),
-            ("request_id", "project_id", "rerating"),
-            ("stood", "stands_after", "difference"),
-            "stands_now",
+            "request_id",
+            ("project_id", "rerating"),
+            "stood",
+            "stands_after",
+            ("difference", "stands_now"),
             "reason",
             ("reference", "made_by"),
         )

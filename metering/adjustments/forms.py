@@ -12,7 +12,7 @@ from uuid import UUID
 
 from django import forms
 from django.core import signing
-from django.core.exceptions import ValidationError
+from django.core.exceptions import NON_FIELD_ERRORS, ValidationError
 from django.http import QueryDict
 from unfold.widgets import (
     UnfoldAdminIntegerFieldWidget,
@@ -36,6 +36,7 @@ from tenants.selectors import tenant
 _SALT = "metering.adjustments"
 _TENANTS_SHOWN_MAX = 20
 _AGAIN = "Nothing is changed yet: save again to do this."
+_PREVIEW = "preview"
 
 
 class PreviewedForm(forms.ModelForm):  # type: ignore[type-arg]
@@ -65,8 +66,16 @@ class PreviewedForm(forms.ModelForm):  # type: ignore[type-arg]
             return cleaned
         if self._previewed() != said:
             self._seal(said)
-            raise ValidationError([*said, _AGAIN])
+            raise ValidationError(
+                [ValidationError(line, code=_PREVIEW) for line in (*said, _AGAIN)]
+            )
         return cleaned
+
+    def take_preview(self) -> Sequence[str]:
+        """Return what was said of it, and leave it as no error: nothing is wrong."""
+        if not self.is_bound or not self.has_error(NON_FIELD_ERRORS, _PREVIEW):
+            return ()
+        return [str(line) for line in self.errors.pop(NON_FIELD_ERRORS)]
 
     def _previewed(self) -> Any:
         try:
@@ -97,7 +106,7 @@ class AdjustmentForm(PreviewedForm):
     request_id = forms.UUIDField(
         label="Request id",
         widget=UnfoldAdminTextInputWidget,
-        help_text="The `x-request-id` of the answer.",
+        help_text="The header x-request-id of the answer.",
     )
     kind = forms.ChoiceField(
         choices=[("void", "void: nothing of it stands"), ("correct", "correct")],

@@ -56,6 +56,7 @@ def test_first_save_previews_and_second_voids(client: Client) -> None:
     said = words(first.content)
     assert "Would stand: 0 input, 0 cached, 0 output tokens for 0.00 USD." in said
     assert "save again to do this" in said
+    assert "Please correct the error" not in said
     assert not Adjustment.objects.exists()
 
     assert again(client, address, values, first).status_code == 302
@@ -85,7 +86,9 @@ def test_request_that_is_not_there_is_said(client: Client) -> None:
     shown = submit(
         client, page(ADJUSTMENT, "add"), wanting(request, request_id=nowhere)
     )
-    assert "There is no request" in words(shown.content)
+    said = words(shown.content)
+    assert "There is no request" in said
+    assert "Please correct the error" in said
 
 
 def test_adjustments_cannot_be_changed(client: Client) -> None:
