@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz limits chaos bench figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos bench figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -36,6 +36,9 @@ test-engines: $(INSTALLED)-dev ## Run the journeys against real engines, built o
 
 fuzz: $(INSTALLED)-dev ## Send the management API thousands of requests made from its document: EXAMPLES=10
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),10) exec $(BIN)/python -m pytest tests/fuzz $(ARGS)
+
+mutants: $(INSTALLED)-dev ## Mutate the core of the meter, and see that its tests notice: MODULES="slots journal"
+	@exec $(BIN)/python -m tests.mutants $(ARGS) $(MODULES)
 
 limits: $(INSTALLED)-dev ## Show on four gateways that budgets and limits hold: SEEDS=20 CLIENTS=1000 CROWD=100000
 	@SEEDS=$(or $(SEEDS),20) CLIENTS=$(or $(CLIENTS),1000) CROWD=$(or $(CROWD),100000) \

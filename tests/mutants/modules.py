@@ -1,0 +1,48 @@
+"""Which modules are mutated, by which tests, and which mutants change nothing.
+
+An accepted mutant is one that no test could tell: it is named by what changed, with
+the reason.
+"""
+
+from dataclasses import dataclass, field
+
+_INTAKE = "tests/metering/intake"
+
+
+@dataclass(frozen=True, slots=True)
+class Module:
+    """A module, its tests, and its mutants that are alike by what they change."""
+
+    name: str
+    tests: tuple[str, ...]
+    only: frozenset[str] = frozenset()
+    accepted: dict[str, str] = field(default_factory=dict)
+
+    @property
+    def path(self) -> str:
+        """Return where it is."""
+        return f"{self.name.replace('.', '/')}.py"
+
+
+_JOURNAL = (f"{_INTAKE}/test_slots.py", f"{_INTAKE}/test_journal.py")
+_OWED = (f"{_INTAKE}/test_owed.py", f"{_INTAKE}/test_owed_model.py")
+_LEASES = (
+    f"{_INTAKE}/test_amounts.py",
+    f"{_INTAKE}/test_leases.py",
+    f"{_INTAKE}/test_wishes.py",
+    f"{_INTAKE}/test_leases_model.py",
+)
+
+MODULES = (
+    Module("metering.intake.slots", _JOURNAL),
+    Module("metering.intake.journal", _JOURNAL),
+    Module("metering.intake.owed", (*_OWED, _JOURNAL[1])),
+    Module(
+        "metering.intake.recovery",
+        (*_OWED, _JOURNAL[1]),
+        only=frozenset({"kept", "stands_of"}),
+    ),
+    Module("metering.intake.amounts", _LEASES),
+    Module("metering.intake.claims", _LEASES),
+    Module("metering.intake.leases", _LEASES),
+)
