@@ -293,7 +293,7 @@ class Committer:
             reason=type(error).__name__,
         )
         if pending.entry is not None:
-            pending.entry.committed()
+            pending.entry.refused()
         _fail(pending, error)
 
     async def _standing(self) -> dict[UUID, Stands]:

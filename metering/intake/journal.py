@@ -153,6 +153,15 @@ class Entry:
         self._owed -= 1
         self._release()
 
+    def refused(self) -> None:
+        """Note that the database will never take one of its events.
+
+        Nothing is owed then for a body either, and nobody may say what became of it: a
+        slot that is kept for ever would keep usage from ever being complete.
+        """
+        self._set(Phase.ENDED)
+        self.committed()
+
     def void(self) -> None:
         """Forget a request that no engine took."""
         # Its number first: a kill before the counter is written must not lose it.

@@ -47,7 +47,7 @@ HEARTBEAT_S = 0.25
 LEASE_LIFE_US = 120_000_000
 ADMITS_FOR_US = LEASE_LIFE_US * 2 // 3
 # What checkpoints may write; with more requests open they are further apart.
-CHECKPOINT_BYTES_PER_S = 2_000_000
+CHECKPOINT_BYTES_PER_US = 2
 # How long a stopping process waits for a database that is away.
 FLUSH_PATIENCE_S = 30.0
 _HEARTBEAT = "heartbeat"
@@ -196,11 +196,13 @@ class IntakeMeter:
 
     def begin_body(self, admission: Admission) -> None:
         """Note that a settled answer is on its way."""
-        self.journal.entries[admission.request_id].begun()
+        if entry := self.journal.entries.get(admission.request_id):
+            entry.begun()
 
     def body_taken(self, admission: Admission) -> None:
         """Note that the client's socket has begun to take a settled answer."""
-        self.journal.entries[admission.request_id].taken()
+        if entry := self.journal.entries.get(admission.request_id):
+            entry.taken()
 
     def undelivered(
         self, admission: Admission, outcome: Outcome, *, prompt_too: bool
@@ -226,8 +228,7 @@ class IntakeMeter:
         self.liveness.on_away(self.committer.keep_nobody_waiting)
         self.liveness.on_gone(self.leases.give_up)
         self.liveness.asked(_HEARTBEAT)
-        # Before the epoch of a dead process of this name is fenced off: what it left
-        # still fits in there.
+        # What a dead process left still fits in its epoch before that is fenced off.
         await self.dead_journals.look()
         await self.committer.open_epoch()
         self._tasks = [
@@ -383,8 +384,7 @@ class IntakeMeter:
     def _note_checkpoint(self, slots: bytes, sent_us: int) -> None:
         """Note that the database has it: one that got lost is told again."""
         self._is_checkpoint_empty = not slots
-        pause_us = len(slots) * 1_000_000 // CHECKPOINT_BYTES_PER_S
-        self._checkpoint_due_us = sent_us + pause_us
+        self._checkpoint_due_us = sent_us + len(slots) // CHECKPOINT_BYTES_PER_US
 
 
 def _not_now() -> ServiceUnavailable:

@@ -250,3 +250,20 @@ async def test_events_of_an_away_database_are_let_go_by_the_journal(
         await made.flush(patience_s=10)
 
     assert len(witness.ids()) == 1
+
+
+async def test_refused_answer_keeps_no_slot(url: str) -> None:
+    """Usage is complete up to the oldest slot: it would never be again."""
+    more_reasoning = TokenCounts(output_tokens=1, reasoning_tokens=2)
+    async with started(meter(url)) as made:
+        refused = admit(made)
+        with pytest.raises(psycopg.IntegrityError):
+            await made.settle(
+                refused, replace(OUTCOME, counts=more_reasoning), is_due=True
+            )
+        assert not made.journal.entries
+        # An answer that was let go meanwhile is on its way.
+        made.begin_body(refused)
+        made.body_taken(refused)
+        path = made.journal.file.path
+    assert not path.exists()
