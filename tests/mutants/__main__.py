@@ -51,7 +51,7 @@ def _mutate(module: Module, *, each: int) -> tuple[Counter[str], list[str]]:
         fate = run(
             module.name, mutant.tree, module.tests, seconds_max=PATIENCE * took_s + 5
         )
-        is_accepted = mutant.change in module.accepted
+        is_accepted = mutant.named(source) in module.accepted
         if fate is Fate.SURVIVED and is_accepted:
             fates["accepted"] += 1
             continue

@@ -43,8 +43,12 @@ class Mutant:
 
     @property
     def change(self) -> str:
-        """Return what changed, as the list of the accepted names it."""
+        """Return what changed."""
         return f"{self.before} -> {self.after}"
+
+    def named(self, source: str) -> tuple[str, str]:
+        """Return its line and its change, as the list of the accepted names it."""
+        return source.splitlines()[self.line - 1].strip(), self.change
 
 
 def mutants_of(source: str, *, only: frozenset[str] = frozenset()) -> Iterator[Mutant]:
