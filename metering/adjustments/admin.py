@@ -153,6 +153,7 @@ class AdjustmentAdmin(_MadeOnce):
 
 class _TenantInline(ReadOnlyInline):
     model = ReratedTenant
+    verbose_name_plural = "re-rated tenants"
     fields = ("tenant", "requests", "before", "after")
     readonly_fields = fields
     ordering = ("tenant_id",)

@@ -2,6 +2,7 @@
 
 from collections.abc import Iterable
 
+from django.apps import apps
 from django.urls import reverse
 from django.utils.html import format_html, format_html_join
 from django.utils.safestring import SafeString
@@ -19,6 +20,8 @@ def where_to_look(check_name: str) -> str:
     check = ALL.get(check_name)
     if check is None:
         return ""
-    address = reverse(check.look)
-    name = address.rstrip("/").rpartition("/")[2]
-    return format_html('<a class="underline" href="{}">{}</a>', address, name)
+    # The page's name says of which model it is: `admin:usage_epoch_changelist`.
+    app, model, _ = check.look.partition(":")[2].split("_")
+    name = apps.get_model(app, model)._meta.verbose_name_plural
+    link = '<a class="underline" href="{}">{}</a>'
+    return format_html(link, reverse(check.look), name)

@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 
 from metering.reconciliation import services
+from metering.reconciliation.listing import where_to_look
 from metering.reconciliation.models import Difference, Run
 from metering.usage.models import Epoch
 from metering.usage.selectors import database_now
@@ -101,6 +102,14 @@ def test_a_run_shows_what_differs_and_where_to_look(admin: Client) -> None:
     assert "numbers 1 to 2" in words(content)
     assert page("usage_epoch", "changelist") in content.decode()
     assert "The events of every epoch are numbered 1 to its last" in words(content)
+
+
+@pytest.mark.parametrize(
+    ("name", "says"),
+    [("engines_counted", "engine processes"), ("providers_agree", "operations")],
+)
+def test_where_to_look_is_said_in_words(name: str, says: str) -> None:
+    assert says in words(where_to_look(name).encode())
 
 
 @pytest.mark.parametrize("name", ["add", "change", "delete"])
