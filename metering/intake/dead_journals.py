@@ -96,7 +96,8 @@ class DeadJournals:
                 found.close()
 
     def _settle(self, found: JournalFile) -> bool:
-        head = found.head()
+        slots = found.read()
+        head = found.head(slots)
         if not head.epoch_id:
             return True
         epoch = DeadEpoch(
@@ -113,7 +114,7 @@ class DeadJournals:
             connect_timeout=CONNECT_S,
             options=_PATIENCE,
         ) as session:
-            done = settle_dead(session, epoch, found.read(), bills=Bills.OFFERED)
+            done = settle_dead(session, epoch, slots, bills=Bills.OFFERED)
         self.recovered += 1
         log.warning(
             "journal_recovered",

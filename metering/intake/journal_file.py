@@ -13,12 +13,16 @@ import fcntl
 import mmap
 import os
 import struct
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 from uuid import uuid4
 
 from metering.intake.slots import (
     CHECKSUM,
+    COMMITTED_AT,
+    KEPT_US,
+    PHASE_AT,
     SLOT_BYTES,
     Phase,
     Slot,
@@ -123,8 +127,11 @@ class JournalFile:
                 raise
             raise JournalError(f"{path}: no journal of this version: {error}") from None
 
-    def head(self) -> JournalHead:
-        """Return whose it is; of a process that had no epoch yet the id is 0."""
+    def head(self, slots: Iterable[Slot] | None = None) -> JournalHead:
+        """Return whose it is; of a process that had no epoch yet the id is 0.
+
+        `slots` are those of `read`, where they were read already.
+        """
         _, _, gateway = _IDENTITY.unpack_from(self.map)
         epochs = [
             EPOCH.unpack_from(self.map, at)
@@ -137,7 +144,7 @@ class JournalFile:
         (voided,) = COUNTER.unpack_from(self.map, VOIDED_AT)
         # A slot's own number is written before the counter, and a kill between the two
         # must not lose it.
-        for slot in self.read():
+        for slot in self.read() if slots is None else slots:
             admitted = max(admitted, slot.number)
             if slot.phase is Phase.VOIDED:
                 voided = max(voided, slot.void_number)
@@ -150,12 +157,26 @@ class JournalFile:
         )
 
     def read(self) -> list[Slot]:
-        """Read every slot that is not free, as of one instant.
+        """Read every slot that may owe something, as of one instant.
 
         Of a copy: while a part of the map is looked at it cannot be closed, and its
-        lock not be given back.
+        lock not be given back. What was committed long ago is not even looked at.
         """
-        return read_slots(self.map[HEAD_BYTES:])
+        data = self.map[HEAD_BYTES:]
+        phases = data[PHASE_AT::SLOT_BYTES]
+        words = memoryview(data).cast("q")
+        committed_us = words[COMMITTED_AT // 8 :: SLOT_BYTES // 8].tolist()
+        since_us = max(committed_us) - KEPT_US
+        young = [
+            data[number * SLOT_BYTES : (number + 1) * SLOT_BYTES]
+            for number, (phase, at_us) in enumerate(
+                zip(phases, committed_us, strict=True)
+            )
+            # Of a voided request the same place holds its number.
+            if phase == Phase.VOIDED
+            or (phase != Phase.FREE and (not at_us or at_us >= since_us))
+        ]
+        return read_slots(b"".join(young))
 
     def sync(self) -> None:
         """Have the disk hold all that was written; to be called off the event loop.

@@ -21,12 +21,10 @@ from metering.intake import recovery_statements as statements
 from metering.intake.arrays import PackedArray, register_arrays
 from metering.intake.events import UsageEvent, parameters, sort_key
 from metering.intake.owed import Bills, Stands, owed_by
-from metering.intake.slots import Slot
+from metering.intake.slots import KEPT_US, Slot
 from metering.intake.statements import COMMIT_BATCH, FAULT_OF_AN_EVENT
 
 BATCH_EVENTS_MAX = 2000
-# How long what is committed is looked up again, for a database that failed over.
-KEPT_US = 60_000_000
 
 Connection = psycopg.Connection[tuple[Any, ...]]
 Cursor = psycopg.Cursor[tuple[Any, ...]]

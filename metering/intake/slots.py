@@ -40,6 +40,8 @@ CORRECTION_AT = 224
 VOID_NUMBER_AT = CORRECTION_AT
 COMMITTED = struct.Struct("<q")
 VOID_NUMBER = struct.Struct("<q")
+# How long what is committed is looked up again, for a database that failed over.
+KEPT_US = 60_000_000
 NO_STATUS = 255
 NO_TIME = -1
 

@@ -19,8 +19,8 @@ from metering.intake.journal_file import (
     JournalHead,
 )
 from metering.intake.owed import Bills, owed_by
-from metering.intake.recovery import KEPT_US, kept
-from metering.intake.slots import SLOT_BYTES, Phase, read_slot
+from metering.intake.recovery import kept
+from metering.intake.slots import KEPT_US, SLOT_BYTES, Phase, read_slot
 from tests.metering.intake.journalled import (
     admission,
     all_left,
