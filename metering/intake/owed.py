@@ -9,7 +9,7 @@ is always older than what its process committed, so that it adds to no event.
 
 import enum
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from kit.contracts import CountedBy, EventKind, EventStatus, Outcome, TokenCounts
@@ -35,10 +35,29 @@ class Bills(enum.Enum):
 
 @dataclass(frozen=True, slots=True)
 class Stands:
-    """What the database has of a request: its event and what corrected it since."""
+    """What the database has of a request: its event and what corrected it since.
+
+    `counts` is by gateways alone; `adjusted` is what else was added at its price, or,
+    below nothing, taken back: a credit or an operator's correction.
+    """
 
     counts: TokenCounts
     is_given_back: bool
+    adjusted: TokenCounts = field(default_factory=TokenCounts)
+
+    def left_of(self, counts: TokenCounts) -> TokenCounts:
+        """Return how much of these tokens nobody has taken back yet."""
+        adjusted = self.adjusted
+        return TokenCounts(
+            _left(counts.input_tokens, adjusted.input_tokens),
+            _left(counts.cached_input_tokens, adjusted.cached_input_tokens),
+            _left(counts.output_tokens, adjusted.output_tokens),
+            _left(counts.reasoning_tokens, adjusted.reasoning_tokens),
+        )
+
+
+def _left(tokens: int, adjusted: int) -> int:
+    return max(0, tokens + min(0, adjusted))
 
 
 def owed_by(
@@ -125,18 +144,20 @@ def _owed(slot: Slot, stands: Stands | None, bills: Bills) -> Iterable[UsageEven
     if slot.phase in {Phase.RETURNED, Phase.ANNULLED}:
         if stands is not None:
             yield from _late(slot, outcome, stands)
-        yield undelivered_event(
-            admission,
-            outcome,
-            prompt_too=slot.phase is Phase.ANNULLED,
-            request_id=slot.correction_id,
-        )
+            outcome = replace(outcome, counts=stands.left_of(outcome.counts))
+        if stands is None or outcome.counts != TokenCounts():
+            yield undelivered_event(
+                admission,
+                outcome,
+                prompt_too=slot.phase is Phase.ANNULLED,
+                request_id=slot.correction_id,
+            )
         return
     if stands is None or bills is Bills.WRITTEN:
         return
     if slot.phase is Phase.DUE:
-        settled = replace(outcome, counts=stands.counts)
-        if stands.counts != TokenCounts():
+        settled = replace(outcome, counts=stands.left_of(stands.counts))
+        if settled.counts != TokenCounts():
             yield undelivered_event(admission, settled, prompt_too=True)
         return
     yield from _late(slot, outcome, stands)

@@ -178,8 +178,12 @@ def _standing(cursor: Cursor, slots: Sequence[Slot]) -> dict[UUID, Stands]:
 def stands_of(rows: Iterable[Sequence[Any]]) -> dict[UUID, Stands]:
     """Read what `STANDING` returns."""
     return {
-        request_id: Stands(TokenCounts(*map(int, counts)), is_given_back)
-        for request_id, *counts, is_given_back in rows
+        request_id: Stands(
+            TokenCounts(*map(int, values[:4])),
+            is_given_back=values[4],
+            adjusted=TokenCounts(*map(int, values[5:])),
+        )
+        for request_id, *values in rows
     }
 
 

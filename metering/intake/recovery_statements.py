@@ -5,15 +5,18 @@ SELECT gateway, (extract(epoch FROM started_at) * 1000000)::bigint, state, last_
 FROM usage_epoch WHERE id = %(epoch_id)s FOR UPDATE
 """
 
-# Only corrections by gateways count: credits and adjustments are about something else.
-# LATE is 1, UNDELIVERED 2.
+# What stands is by gateways only: credits and adjustments are about something else. But
+# what those took back at the request's price, nobody gives back once more.
+# LATE is 1, UNDELIVERED 2, what is not by gateways above.
 STANDING = """
 SELECT event.request_id,
        event.input_tokens + coalesce(late.input_tokens, 0),
        event.cached_input_tokens + coalesce(late.cached_input_tokens, 0),
        event.output_tokens + coalesce(late.output_tokens, 0),
        event.reasoning_tokens + coalesce(late.reasoning_tokens, 0),
-       coalesce(late.is_given_back, false)
+       coalesce(late.is_given_back, false),
+       coalesce(others.input_tokens, 0), coalesce(others.cached_input_tokens, 0),
+       coalesce(others.output_tokens, 0), coalesce(others.reasoning_tokens, 0)
 FROM unnest(%(tenant_ids)s::bigint[], %(request_ids)s::uuid[])
     AS asked(tenant_id, request_id)
 JOIN usage_event event USING (tenant_id, request_id)
@@ -30,6 +33,17 @@ LEFT JOIN LATERAL (
     WHERE side.tenant_id = asked.tenant_id AND side.corrects = asked.request_id
         AND side.kind IN (1, 2)
 ) late ON true
+LEFT JOIN LATERAL (
+    SELECT sum(more.input_tokens) AS input_tokens,
+           sum(more.cached_input_tokens) AS cached_input_tokens,
+           sum(more.output_tokens) AS output_tokens,
+           sum(more.reasoning_tokens) AS reasoning_tokens
+    FROM usage_correction side
+    JOIN usage_event more
+        ON more.tenant_id = side.tenant_id AND more.request_id = side.request_id
+    WHERE side.tenant_id = asked.tenant_id AND side.corrects = asked.request_id
+        AND side.kind > 2 AND more.price_id = event.price_id
+) others ON true
 """
 
 MAKE_EPOCH = """

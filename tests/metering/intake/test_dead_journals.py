@@ -1,14 +1,29 @@
 """Journals that cannot be settled, or not now, or not the first time."""
 
+import asyncio
 import errno
 import os
+from dataclasses import replace
 from pathlib import Path
+from uuid import UUID
 
 import pytest
 
+from kit.contracts import EventKind, LinearPrice, TokenCounts
+from kit.orm.roles import as_operator
 from metering.intake.journal_file import HEAD_BYTES
 from metering.intake.slots import PHASE_AT
-from tests.metering.intake.metered import OUTCOME, Witness, admit, meter
+from metering.usage.corrections import Correction, post_corrections
+from tests.databases import Database, pointed_at
+from tests.factories.pricing import make_price
+from tests.metering.intake.metered import (
+    CALLER,
+    OUTCOME,
+    EveryModelCosts,
+    Witness,
+    admit,
+    meter,
+)
 from tests.metering.intake.test_recovery import HALF, dead, killed
 
 
@@ -75,3 +90,47 @@ async def test_journal_that_cannot_be_read_holds_no_other_and_stays_free(
     assert [path.exists() for path in paths] == [True, False]
     assert len(witness.ids()) == 3
     assert caplog.text.count("recovery_failed") == 2
+
+
+@pytest.mark.parametrize("kept_output", [0, 20])
+async def test_nothing_is_given_back_that_an_operator_took_back_before(
+    url: str, witness: Witness, database: Database, kept_output: int
+) -> None:
+    """A host may come back long after its client complained."""
+    price = await asyncio.to_thread(published, database)
+    made = meter(url)
+    made.prices = EveryModelCosts(price)
+    await made.start()
+    due = admit(made)
+    await made.settle(due, OUTCOME, is_due=True)
+    path = await killed(made)
+    counts = replace(OUTCOME.counts, output_tokens=50 - kept_output)
+    await asyncio.to_thread(adjust, database, due.request_id, counts)
+
+    for _ in range(2):
+        await dead(path, url).look()
+
+    events = witness.events()
+    assert sum(row["charge_picos"] for row in events) == 0
+    assert sum(row["output_tokens"] for row in events) == 0
+    assert len(events) == (3 if kept_output else 2)
+
+
+def published(database: Database) -> LinearPrice:
+    with pointed_at(database):
+        return make_price()
+
+
+def adjust(database: Database, request_id: UUID, counts: TokenCounts) -> None:
+    """Take tokens of a request back, as an operator does."""
+    taken = Correction(
+        tenant_id=CALLER.tenant_id,
+        corrects=request_id,
+        kind=EventKind.ADJUSTMENT,
+        source="adjustment 1",
+        counts=TokenCounts(
+            -counts.input_tokens, -counts.cached_input_tokens, -counts.output_tokens
+        ),
+    )
+    with pointed_at(database), as_operator():
+        post_corrections([taken], poster="an operator")
