@@ -29,6 +29,7 @@ _OWED = (f"{_INTAKE}/test_owed.py", f"{_INTAKE}/test_owed_model.py")
 _LEASES = (
     f"{_INTAKE}/test_amounts.py",
     f"{_INTAKE}/test_claims.py",
+    f"{_INTAKE}/test_leases_serving.py",
     f"{_INTAKE}/test_leases.py",
     f"{_INTAKE}/test_wishes.py",
     f"{_INTAKE}/test_leases_model.py",
