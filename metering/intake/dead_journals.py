@@ -114,7 +114,12 @@ class DeadJournals:
             connect_timeout=CONNECT_S,
             options=_PATIENCE,
         ) as session:
-            done = settle_dead(session, epoch, slots, bills=Bills.OFFERED)
+            try:
+                done = settle_dead(session, epoch, slots, bills=Bills.OFFERED)
+            except UnknownEpochError:
+                # That the database is the one, what is long committed may prove, too.
+                slots = found.read(is_old_wanted=True)
+                done = settle_dead(session, epoch, slots, bills=Bills.OFFERED)
         self.recovered += 1
         log.warning(
             "journal_recovered",

@@ -156,13 +156,16 @@ class JournalFile:
             voided=voided - voided_before,
         )
 
-    def read(self) -> list[Slot]:
+    def read(self, *, is_old_wanted: bool = False) -> list[Slot]:
         """Read every slot that may owe something, as of one instant.
 
         Of a copy: while a part of the map is looked at it cannot be closed, and its
-        lock not be given back. What was committed long ago is not even looked at.
+        lock not be given back. What was committed long ago is not even looked at,
+        unless it is wanted as well.
         """
         data = self.map[HEAD_BYTES:]
+        if is_old_wanted:
+            return read_slots(data)
         phases = data[PHASE_AT::SLOT_BYTES]
         words = memoryview(data).cast("q")
         committed_us = words[COMMITTED_AT // 8 :: SLOT_BYTES // 8].tolist()
