@@ -365,3 +365,43 @@ def test_a_slot_begins_after_the_head_and_where_the_one_before_ends() -> None:
     made.file.sync()
     assert made.file.path.read_bytes() == data
     made.file.remove()
+
+
+def test_an_end_is_there_before_it_is_committed(made: Journal) -> None:
+    """With all that its event will say, and the id of what gives it back."""
+    for number, is_due in ((1, False), (2, True)):
+        entry = made.open(admission(number))
+        entry.offered(outcome(3).counts, replica_id=4, first_token_us=5)
+        entry.ended(outcome(7), is_due=is_due)
+        slot = slot_of(bytes(made.file.map), number - 1)
+        assert slot is not None
+        assert slot.outcome == outcome(7)
+        assert slot.phase is (Phase.DUE if is_due else Phase.ENDED)
+        for prompt_too, phase in ((False, Phase.RETURNED), (True, Phase.ANNULLED)):
+            correction_id = UUID(int=number << 100 | prompt_too)
+            entry.given_back(correction_id, prompt_too=prompt_too)
+            slot = slot_of(bytes(made.file.map), number - 1)
+            assert slot is not None
+            assert (slot.phase, slot.correction_id) == (phase, correction_id)
+            assert slot.outcome == outcome(7)
+
+
+def test_a_body_that_is_taken_after_its_commit_frees_the_slot(made: Journal) -> None:
+    entry = made.open(admission(1))
+    entry.ended(outcome(1), is_due=True)
+    entry.committed()
+    entry.begun()
+    entry.taken()
+    assert not made.entries
+    assert places(made) == [1, 2, 0]
+    assert slot_phase(made, 0) is Phase.ENDED
+    slot = slot_of(bytes(made.file.map))
+    assert slot is not None
+    assert slot.committed_us > 0
+
+
+def test_a_void_leaves_nothing_to_read_and_the_instant_it_was(made: Journal) -> None:
+    for number in (1, 2, 3):
+        made.open(admission(number)).void()
+    assert list(made.file.read()) == []
+    assert 0 < made.window_us < 10_000_000

@@ -173,7 +173,11 @@ def test_a_living_process_has_lost_what_is_neither_there_nor_queued() -> None:
 
 
 def test_what_stands_is_read_by_class() -> None:
-    row = (ONE.request_id, 1, 2, 3, 4, True)
+    row = (ONE.request_id, 1, 2, 3, 4, True, 5, 6, 7, 8)
     assert stands_of([row]) == {
-        ONE.request_id: Stands(TokenCounts(1, 2, 3, 4), is_given_back=True)
+        ONE.request_id: Stands(
+            TokenCounts(1, 2, 3, 4),
+            is_given_back=True,
+            adjusted=TokenCounts(5, 6, 7, 8),
+        )
     }
