@@ -45,6 +45,12 @@ class Stands:
     is_given_back: bool
     adjusted: TokenCounts = field(default_factory=TokenCounts)
 
+    @property
+    def is_taken_back(self) -> bool:
+        """Tell whether others took back all of it: the rest is not to be billed."""
+        nothing = TokenCounts()
+        return self.counts != nothing and self.left_of(self.counts) == nothing
+
     def left_of(self, counts: TokenCounts) -> TokenCounts:
         """Return how much of these tokens nobody has taken back yet."""
         adjusted = self.adjusted
@@ -160,7 +166,8 @@ def _owed(slot: Slot, stands: Stands | None, bills: Bills) -> Iterable[UsageEven
         if settled.counts != TokenCounts():
             yield undelivered_event(admission, settled, prompt_too=True)
         return
-    yield from _late(slot, outcome, stands)
+    if not stands.is_taken_back:
+        yield from _late(slot, outcome, stands)
 
 
 def _late(slot: Slot, outcome: Outcome, stands: Stands) -> Iterable[UsageEvent]:

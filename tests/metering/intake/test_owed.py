@@ -115,6 +115,32 @@ def test_what_stands_is_made_right_by_a_journal_and_left_by_a_checkpoint() -> No
     assert owed_by([ended], given_back, bills=Bills.OFFERED) == []
 
 
+def test_of_what_was_credited_whole_no_rest_is_billed() -> None:
+    """An attempt may be credited by what a reaper knew of it, before its journal is."""
+    sent = slot(Phase.RUNNING, progress(9))
+    whole = TokenCounts(-21, -22, -4, -23)
+    for adjusted, billed in ((whole, []), (TokenCounts(0, 0, -4), [5])):
+        known = {ONE.request_id: Stands(LESS, False, adjusted)}
+        owed = owed_by([sent], known, bills=Bills.OFFERED)
+        assert [event.counts.output_tokens for event in owed] == billed
+
+
+def test_nothing_is_given_back_twice_by_different_hands() -> None:
+    """What an operator took back is not there to be given back."""
+    part = Stands(ENDED.counts, False, TokenCounts(-21, 5, -4, -23))
+    known = {ONE.request_id: part}
+    ended = progress(9, status=EventStatus.OK)
+    for phase in (Phase.DUE, Phase.ANNULLED):
+        (back,) = owed_by([slot(phase, ended)], known, bills=Bills.OFFERED)
+        assert back.counts == TokenCounts(0, -22, -5, 0)
+        assert back.charge_picos == -(22 * 16 + 5 * 17)
+    (back,) = owed_by([slot(Phase.RETURNED, ended)], known, bills=Bills.OFFERED)
+    assert back.counts == TokenCounts(0, 0, -5, 0)
+    whole = {ONE.request_id: Stands(LESS, False, TokenCounts(-21, -22, -9, -23))}
+    due = slot(Phase.DUE, ended)
+    assert not owed_by([due], whole, bills=Bills.OFFERED)
+
+
 def test_what_waits_is_still_owed_unless_it_stands() -> None:
     event = request_event(ONE, ENDED)
     assert still_owed(event, {}) is event
