@@ -15,7 +15,7 @@ from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
-from inference.gateway.live import KeyRevokedError
+from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.relay import relay_stream
 from inference.gateway.settle import Settlement, judge
@@ -130,11 +130,12 @@ class Generation:
             )
         except BaseException as error:
             if (
-                isinstance(error, ClientGoneError | KeyRevokedError)
+                isinstance(error, ClientGoneError | KeyRevokedError | DrainedError)
                 and settlement.is_sent
                 and not asked.stream
             ):
-                # The engine had the whole prompt, and did not say how long it was.
+                # The engine had the whole prompt, and did not say how long it was. One
+                # that we ended costs nothing, but what the engine counted is told of.
                 settlement.end(judge(error)[0], Tally(), Transcript())
             else:
                 settlement.void()
