@@ -89,8 +89,11 @@ def _raise_first(row: models.Model, refused: ValidationError) -> NoReturn:
 
 
 def _taken(row: models.Model, param: str | None) -> Conflict:
-    noun, what = row._meta.verbose_name, param or "name"
-    message = f"There is already a {noun} with this {what}. Choose another {what}."
+    noun, what = str(row._meta.verbose_name), param or "name"
+    article = "an" if noun[0].lower() in "aeiou" else "a"
+    message = (
+        f"There is already {article} {noun} with this {what}. Choose another {what}."
+    )
     return Conflict(message, param=param)
 
 
