@@ -51,6 +51,8 @@ class NoEntry(Entry):
 
     def committed(self) -> None: ...
 
+    def refused(self) -> None: ...
+
     def void(self) -> None:
         self._journal.voided += 1
 

@@ -123,9 +123,10 @@ class CaseViewSet(ManagementViewSet):
 
         Its state stays as it is.
         """
+        case = selectors.case(pk)
         owner = self.parse(wire.CaseTake)["owner"]
         row = attending.take_case(
-            case=selectors.case(pk),
+            case=case,
             owner=None if owner is None else selectors.operator_of(owner),
         )
         return _shown(row)

@@ -132,7 +132,9 @@ def test_a_stream_that_breaks_before_its_first_token_is_an_answer_that_costs_not
     assert (outcome.status, outcome.counts) == (EventStatus.ENGINE_ERROR, FREE)
 
 
-def test_usage_may_fall_and_never_lowers_the_count(gateway: RunningGateway) -> None:
+def test_usage_that_falls_ends_the_answer_and_never_lowers_the_count(
+    gateway: RunningGateway,
+) -> None:
     answer, [outcome] = ask(
         gateway,
         streaming(
@@ -140,7 +142,9 @@ def test_usage_may_fall_and_never_lowers_the_count(gateway: RunningGateway) -> N
             end=_end_cleanly,
         ),
     )  # fmt: skip
-    assert answer.is_done
+    assert not answer.is_done
+    assert answer.chunks[-1]["error"]["code"] == "engine_failed"
+    assert outcome.status is EventStatus.ENGINE_ERROR
     assert outcome.counts == TokenCounts(input_tokens=PROMPT_TOKENS, output_tokens=5)
 
 

@@ -46,6 +46,7 @@ NOT_AUDITED = {
     "tenants.storedanswer": "it answers a repeated request, for a day",
     "usage.billingday": OF_THE_METER,
     "usage.changedday": OF_THE_METER,
+    "usage.checkpoint": OF_THE_METER,
     "usage.correction": OF_THE_METER,
     "usage.dayrollup": OF_THE_METER,
     "usage.epoch": OF_THE_METER,
