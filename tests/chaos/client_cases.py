@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncIterator
 
 from config.local.children import LOOPBACK
+from tests.chaos.books import FASTEST_PACE_MS
 from tests.chaos.clients import Ask, Record
 from tests.chaos.cluster import Gateway
 from tests.chaos.stage import Case, Setting, Stage
@@ -21,7 +22,7 @@ from tests.standins.reading_proxy import Drop, Farewell, Moment, Reading
 STREAM_BYTES = 4096
 # Every client leaves while the engine is at work, and it is the only one to leave.
 LONG_TOKENS = 2_000
-PACE_MS = 5
+PACE_MS = FASTEST_PACE_MS
 MEASURED_EACH = 8
 AT_ONCE = 8
 ABORT_S_MAX = 0.25
