@@ -2,12 +2,10 @@
 
 import asyncio
 import socket
-import tempfile
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,6 +24,7 @@ from tests.factories.pricing import make_book, make_price
 from tests.factories.tenants import make_key
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import PATIENCE_S, wait_until
+from tests.journals import journal_folder
 
 MODEL = "demo-model"
 
@@ -118,7 +117,7 @@ async def _create(
     return await GatewayProcess.open(
         gateway=GatewaySettings(
             port=port,
-            journal_dir=Path(tempfile.mkdtemp(prefix="tollgate-journal-")),
+            journal_dir=journal_folder(),
             journal_slots=1024,
             **options,
         ),

@@ -7,7 +7,6 @@ import signal
 import socket
 import subprocess
 import sys
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,6 +20,7 @@ from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.metered import MODEL, epochs, events, free_port, seed
 from tests.inference.gateway.polling import wait_until
+from tests.journals import journal_folder
 
 ROOT = Path(__file__).resolve().parents[3]
 FORBIDDEN = {"django", "rest_framework", "celery", "stripe"}
@@ -47,7 +47,7 @@ def gateway_process(
         "DATABASE_URL": database.url_for("owner"),
         "DATABASE_GATEWAY_URL": database.url_for("gateway"),
         "GATEWAY_NAME": "gateway-9",
-        "JOURNAL_DIR": tempfile.mkdtemp(prefix="tollgate-journal-"),
+        "JOURNAL_DIR": str(journal_folder()),
         "PORT": str(port),
         "DRAIN_MS": str(drain_ms),
     }

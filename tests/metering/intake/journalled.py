@@ -7,9 +7,7 @@ two such copies all that a store from one to the other can leave behind.
 
 import itertools
 import sys
-import tempfile
 from collections.abc import Callable, Iterator
-from pathlib import Path
 from types import FrameType
 from typing import Any
 from uuid import UUID
@@ -30,6 +28,7 @@ from metering.intake import journal as journal_module
 from metering.intake.journal import Journal
 from metering.intake.journal_file import HEAD_BYTES, JournalFile
 from metering.intake.slots import SLOT_BYTES, Phase, Slot, read_slot
+from tests.journals import journal_folder
 
 _WORD = 8
 _LONG = st.integers(-(1 << 63), (1 << 63) - 1)
@@ -86,7 +85,7 @@ def outcome(output_tokens: int, status: EventStatus = EventStatus.OK) -> Outcome
 
 def journal(*, slots: int = 3, gateway: str = "gateway") -> Journal:
     """Make a small journal in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="tollgate-journal-"))
+    folder = journal_folder()
     return Journal(JournalFile.create(folder, gateway=gateway, slots=slots))
 
 

@@ -7,11 +7,9 @@ and nothing else.
 import asyncio
 import contextlib
 import itertools
-import tempfile
 import time
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
-from pathlib import Path
 from typing import Any
 from uuid import UUID
 
@@ -40,6 +38,7 @@ from metering.intake.liveness import Liveness
 from metering.intake.meter import IntakeMeter
 from metering.intake.prices import PriceList
 from tests.databases import Database
+from tests.journals import journal_folder
 
 GATEWAY = "gateway-under-test"
 CALLER = Caller(tenant_id=1, project_id=2, api_key_id=3, currency="USD")
@@ -107,7 +106,7 @@ def committer(
 
 def journal(gateway: str = GATEWAY, *, slots: int = 1024) -> Journal:
     """Make a journal in a folder of its own."""
-    folder = Path(tempfile.mkdtemp(prefix="tollgate-journal-"))
+    folder = journal_folder()
     return Journal(JournalFile.create(folder, gateway=gateway, slots=slots))
 
 
