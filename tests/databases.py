@@ -1,11 +1,13 @@
 """Migrated databases for tests: one template per set of migrations, and its clones.
 
 The template's name carries a hash of everything that shapes a schema, so that a later
-run finds it and a changed migration makes a new one. Two processes that miss it at once
+run finds it and a changed migration makes a new one. It also carries the month, as a
+schema has partitions for the month it is made in. Two processes that miss it at once
 build it twice, and the second build is thrown away.
 """
 
 import contextlib
+import datetime as dt
 import hashlib
 import os
 import secrets
@@ -22,9 +24,14 @@ from django.db import connections
 from psycopg import sql
 
 from config.local.postgres import OWNER
+from kit.orm.atomic import cursor
+from kit.orm.roles import as_operator
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES_KEPT = 6
+# Tests tell of these months whenever they are run. Their events have partitions too, as
+# have those of this month and the next, for which a migration makes them.
+MONTHS_TOLD = [dt.date(2026, month, 1) for month in (9, 10, 11, 12)]
 Role = Literal["owner", "app", "operator", "gateway"]
 ALIASES: dict[str, Role] = {
     "default": "app",
@@ -98,7 +105,7 @@ def pointed_at(database: Database) -> Iterator[None]:
 @cache
 def _template(server: str) -> str:
     """Return the name of a database that holds the migrated schema and nothing else."""
-    name = f"template_{_schema_mark()}"
+    name = f"template_{dt.datetime.now(dt.UTC):%Y_%m}_{_schema_mark()}"
     if _exists(server, name):
         return name
     building = f"building_{os.getpid()}_{secrets.token_hex(4)}"
@@ -111,6 +118,9 @@ def _template(server: str) -> str:
     )
     with pointed_at(Database(server=server, name=building)):
         call_command("migrate", verbosity=0, interactive=False)
+        with as_operator(), cursor() as session:
+            for month in MONTHS_TOLD:
+                session.execute("SELECT usage_make_partition(%s)", [month])
     try:
         _execute(
             server,

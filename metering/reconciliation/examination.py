@@ -22,10 +22,13 @@ SELECT set_config('statement_timeout', '30min', true),
     set_config('idle_in_transaction_session_timeout', '30min', true),
     set_config('work_mem', '64MB', true), set_config('jit', 'off', true)
 """
-# The instants that enclose the window's days in every tenant's zone.
+# The instants that enclose the window's days in every tenant's zone, and in UTC: what
+# engines counted before the first tenant had a day is held against nothing metered.
 _BOUNDS = """
-SELECT (SELECT min(starts_at) FROM usage_billingday WHERE date >= %(start)s),
-    (SELECT max(ends_at) FROM usage_billingday WHERE date < %(end)s)
+SELECT least((SELECT min(starts_at) FROM usage_billingday WHERE date >= %(start)s),
+        %(start)s::timestamp AT TIME ZONE 'UTC'),
+    greatest((SELECT max(ends_at) FROM usage_billingday WHERE date < %(end)s),
+        %(end)s::timestamp AT TIME ZONE 'UTC')
 """
 
 

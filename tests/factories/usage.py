@@ -12,6 +12,7 @@ from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from metering.pricing.rating import charge_picos
 from metering.usage.models import Correction, Epoch, Event
+from metering.usage.services import cover
 from tests.factories.tenants import make_key
 
 _numbers = itertools.count(1)
@@ -42,8 +43,13 @@ class Use:
 
 
 def make_use(*, price: Price, admitted_at: dt.datetime, tenant: object = None) -> Use:
-    """Describe one request of a new key, of a new tenant unless one is given."""
+    """Describe one request of a new key, of a new tenant unless one is given.
+
+    The tenant has its billing days from then on, whatever day it is made on.
+    """
     key = make_key(tenant=tenant).row  # type: ignore[arg-type]
+    with as_operator():
+        cover(tenant=key.tenant, earliest=admitted_at, latest=admitted_at)
     return Use(
         price=price,
         tenant_id=key.tenant_id,

@@ -9,6 +9,7 @@ import pytest
 from django.core.management import CommandError, call_command
 
 from metering.billing.models import Invoice, Period
+from metering.usage.zones import month_of
 from tenants.models import Tenant
 from tests.factories.billing import make_month, make_tenant_of
 from tests.factories.tenants import make_tenant
@@ -106,6 +107,8 @@ def test_what_cannot_be_is_said(
 
 def test_period_of_a_tenant_of_today_can_be_rehearsed(operator_db: None) -> None:
     tenant = make_tenant(slug="new")
-    after = tenant.created_at + dt.timedelta(days=40)
-    closed = run_json("--tenant=new", f"--now={after.isoformat()}")
-    assert closed[0]["period"] == f"{tenant.created_at:%Y-%m}"
+    # In the first hour of a month the one before it cannot be closed yet.
+    _, next_month = month_of(tenant.created_at.date())
+    after = dt.datetime.combine(next_month, dt.time(12), tzinfo=dt.UTC)
+    (closed,) = run_json("--tenant=new", f"--now={after.isoformat()}")
+    assert closed["period"] == f"{tenant.created_at:%Y-%m}"

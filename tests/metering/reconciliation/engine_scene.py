@@ -21,11 +21,11 @@ COUNTS = TokenCounts(input_tokens=100, cached_input_tokens=20, output_tokens=ANS
 
 
 class EngineScene:
-    """Its clock is `at`: that of the last reading."""
+    """Its clock is `at`: that of the last reading. It begins with an hour."""
 
     def __init__(self) -> None:
         self.now = database_now()
-        self.at = self.start = self.now - dt.timedelta(hours=4)
+        self.at = self.start = whole_hour(self.now) - dt.timedelta(hours=4)
         make_partitions(now=self.start)
         use = make_use(price=make_price(), admitted_at=self.start)
         self.use = replace(use, counts=COUNTS, duration_us=1_000_000)
@@ -48,6 +48,11 @@ class EngineScene:
         """Reconcile, and return what was found of engines."""
         run = services.reconcile(now=self.now)
         return list(run.differences.filter(check_name="engines_counted"))
+
+
+def whole_hour(at: dt.datetime) -> dt.datetime:
+    """Return the beginning of an instant's hour, as readings are held apart by it."""
+    return at.replace(minute=0, second=0, microsecond=0)
 
 
 def told(now: dt.datetime, **fields: Any) -> EngineCount:

@@ -1,5 +1,6 @@
 """What engines counted against what was metered: each way it may and may not differ."""
 
+import datetime as dt
 from typing import Any
 
 import pytest
@@ -18,6 +19,7 @@ from tests.metering.reconciliation.engine_scene import (
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 GONE = EventStatus.CLIENT_GONE
+DAY = dt.timedelta(days=1)
 
 
 @pytest.fixture
@@ -160,6 +162,18 @@ def test_what_is_not_complete_yet_is_not_compared(scene: EngineScene) -> None:
     # A gateway says that a request of before is still open.
     type(scene.epoch).objects.update(open_since=scene.at - SECOND)
     assert scene.found() == []
+
+
+def test_a_strange_call_before_the_first_tenants_days_is_found(
+    operator_db: None,
+) -> None:
+    """The window is one of dates: that nobody was billed yet does not narrow it."""
+    scene = EngineScene()
+    scene.at -= 3 * DAY
+    scene.read()
+    scene.read(prompt_tokens=PROMPT)
+    (found,) = scene.found()
+    assert f"{PROMPT} and 0 that nothing explains" in found.found
 
 
 def test_an_address_that_two_processes_share_is_not_compared(

@@ -95,7 +95,8 @@ def test_groups_name_what_they_are_about(use: Use) -> None:
     tenant = make_tenant(slug="acme")
     project = make_project(tenant=tenant, slug="search")
     key = make_key(project=project, name="robot").row
-    mine = replace(use, tenant_id=tenant.pk, project_id=project.pk, api_key_id=key.pk)
+    mine = make_use(price=use.price, admitted_at=NOON, tenant=tenant)
+    mine = replace(mine, project_id=project.pk, api_key_id=key.pk)
     commit(make_epoch(started_at=NOON), mine)
 
     (row,) = ask(*Dimension, tenant_id=tenant.pk).rows
