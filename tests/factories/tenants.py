@@ -41,6 +41,12 @@ def make_tenant(
         )
 
 
+def midday_zone() -> str:
+    """Name a zone where it is about noon: none of its days turns during a test."""
+    hour = dt.datetime.now(dt.UTC).hour
+    return f"Etc/GMT{hour - 12:+d}" if hour != 12 else "UTC"
+
+
 def make_project(
     *, tenant: Tenant | None = None, slug: str | None = None, name: str | None = None
 ) -> Project:

@@ -18,7 +18,7 @@ from tests.factories.tenants import default_project, make_key, make_project, mak
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 
-LATER = dt.datetime(2027, 1, 1, tzinfo=dt.UTC)
+LATER = timezone.now() + dt.timedelta(days=30)
 
 
 def test_a_tenant_starts_active_with_a_default_project() -> None:

@@ -11,6 +11,7 @@ import psycopg
 from kit.contracts import BudgetPlace
 from metering.intake import lease_statements as statements
 from tests.databases import Database, Role
+from tests.factories.tenants import midday_zone
 
 DAY = dt.timedelta(days=1)
 _numbers = itertools.count(1)
@@ -26,15 +27,15 @@ def session(
 
 
 def write_days(database: Database, tenant_id: int, *, days: int = 40) -> None:
-    """Write a tenant's billing days around today, in UTC."""
-    today = dt.datetime.now(dt.UTC).replace(hour=0, minute=0, second=0, microsecond=0)
+    """Write a tenant's billing days around now, which is about noon of one of them."""
+    this_hour = dt.datetime.now(dt.UTC).replace(minute=0, second=0, microsecond=0)
     with session(database, "owner") as owner:
         for number in range(-days, days):
-            starts_at = today + number * DAY
+            noon = this_hour + number * DAY
             owner.execute(
                 "INSERT INTO usage_billingday (tenant_id, date, starts_at, ends_at,"
-                " zone) VALUES (%s, %s, %s, %s, 'UTC')",
-                [tenant_id, starts_at.date(), starts_at, starts_at + DAY],
+                " zone) VALUES (%s, %s, %s, %s, %s)",
+                [tenant_id, noon.date(), noon - DAY / 2, noon + DAY / 2, midday_zone()],
             )
 
 

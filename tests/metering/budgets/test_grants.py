@@ -17,7 +17,7 @@ from metering.intake.statements import CLOSE_EPOCH, OPEN_EPOCH
 from metering.usage.services import close_silent_epochs
 from tests.databases import Database
 from tests.factories.limits import make_quota
-from tests.factories.tenants import make_key, make_project, make_tenant
+from tests.factories.tenants import make_key, make_project, make_tenant, midday_zone
 from tests.metering.budgets.sessions import (
     beat,
     grant,
@@ -55,7 +55,7 @@ class World:
 @pytest.fixture
 def world(fresh_database: Database) -> World:
     """Make a tenant whose quotas are 1000 tokens each."""
-    tenant = make_tenant()
+    tenant = make_tenant(zone=midday_zone())
     chains = []
     whole = quota(tenant.pk, "tenant", tenant.pk)
     make_quota(1_000, tenant=tenant)

@@ -17,7 +17,7 @@ from tenants.models import ApiKey, Tenant
 from tenants.services import end_limit, set_payment_mode
 from tests.factories.limits import make_budget, make_plan, make_quota
 from tests.factories.pricing import make_price
-from tests.factories.tenants import make_key, make_tenant
+from tests.factories.tenants import make_key, make_tenant, midday_zone
 from tests.factories.usage import Use, commit, make_epoch
 
 UNIT = 10**12
@@ -75,14 +75,14 @@ def lease(epoch: Epoch, window_id: int, amount: int, used: int) -> None:
 
 
 def test_nothing_is_limited_where_nothing_is_set(operator_db: None) -> None:
-    found = ask(make_key().row)
+    found = ask(make_key(tenant=make_tenant(zone=midday_zone())).row)
     assert (found.places, found.binding) == ((), None)
 
 
 def test_a_window_counts_the_same_before_and_after_it_is_opened(
     operator_db: None,
 ) -> None:
-    key = make_key().row
+    key = make_key(tenant=make_tenant(zone=midday_zone())).row
     make_budget(50 * UNIT, tenant=key.tenant)
     charge = call(key)
     before = the_one(key)
@@ -96,7 +96,7 @@ def test_a_window_counts_the_same_before_and_after_it_is_opened(
 
 def test_leases_are_told_apart_from_what_is_used(fresh_database: object) -> None:
     with as_operator():
-        key = make_key().row
+        key = make_key(tenant=make_tenant(zone=midday_zone())).row
         make_budget(50 * UNIT, tenant=key.tenant)
         window = open_window(the_one(key).what)
         for amount, used in ((20 * UNIT, 5 * UNIT), (10 * UNIT, 0)):
@@ -112,7 +112,7 @@ def test_leases_are_told_apart_from_what_is_used(fresh_database: object) -> None
 def test_the_tightest_comes_first_and_the_first_hard_one_binds(
     operator_db: None,
 ) -> None:
-    key = make_key().row
+    key = make_key(tenant=make_tenant(zone=midday_zone())).row
     charge = call(key)
     make_budget(charge * 10, tenant=key.tenant)
     make_budget(charge * 4, api_key=key)
@@ -137,7 +137,7 @@ def test_whose_limit_it_is_and_that_more_was_used_than_is_allowed(
     operator_db: None,
 ) -> None:
     plan = make_plan(is_default=True)
-    key = make_key().row
+    key = make_key(tenant=make_tenant(zone=midday_zone())).row
     row = make_budget(UNIT, plan=plan, level="api_key", currency="USD")
     charge = call(key)
     place = the_one(key)
@@ -153,7 +153,7 @@ def test_whose_limit_it_is_and_that_more_was_used_than_is_allowed(
 
 
 def test_a_model_has_its_own_count(operator_db: None) -> None:
-    key = make_key().row
+    key = make_key(tenant=make_tenant(zone=midday_zone())).row
     make_budget(50 * UNIT, tenant=key.tenant, model="other")
     call(key)
     assert the_one(key).posted == 0
@@ -190,7 +190,7 @@ def test_credit_is_what_is_not_used_up_and_not_all_that_ever_was(
     operator_db: None,
 ) -> None:
     """A tenant that paid by invoice before, and has used up a grant since."""
-    key = make_key(tenant=make_tenant()).row
+    key = make_key(tenant=make_tenant(zone=midday_zone())).row
     call(key)
     tenant = set_payment_mode(tenant=key.tenant, payment_mode="prepaid")
 

@@ -26,7 +26,7 @@ from metering.intake.meter import IntakeMeter
 from tests.databases import Database
 from tests.eventually import eventually
 from tests.factories.limits import make_budget, make_quota
-from tests.factories.tenants import make_key
+from tests.factories.tenants import make_key, make_tenant, midday_zone
 from tests.metering.intake.metered import OUTCOME, PRICE, meter
 
 OUTPUTS = (64, 32, 16, 8, 4, 2, 1)
@@ -44,7 +44,7 @@ class BrokerWorld:
     def make(cls, database: Database, *, tokens: int) -> "BrokerWorld":
         """Let the key have so many tokens a day, and ample money above."""
         with as_operator():
-            key = make_key().row
+            key = make_key(tenant=make_tenant(zone=midday_zone())).row
             make_quota(tokens, api_key=key)
             make_budget(10**15, project=key.project)
             make_budget(10**15, tenant=key.tenant)

@@ -1,7 +1,6 @@
 """Holds of real meters on leases of a real database."""
 
 import asyncio
-import datetime as dt
 import time
 from dataclasses import replace
 
@@ -177,9 +176,10 @@ async def test_an_epoch_that_is_closed_under_holds_goes_on_in_the_next(
 
 
 async def test_the_change_of_a_day_is_not_felt(world: BrokerWorld) -> None:
-    midnight = dt.datetime.now(dt.UTC).replace(
-        hour=0, minute=0, second=0, microsecond=0
-    ) + dt.timedelta(days=1)
+    [(midnight,)] = world.rows(
+        "SELECT ends_at FROM usage_billingday"
+        " WHERE starts_at <= clock_timestamp() AND ends_at > clock_timestamp()"
+    )
     async with world.gateway("one") as made:
         real, ahead_us = made.clock.now_us, [0]
 
