@@ -58,6 +58,7 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
         "max_output_tokens": row.max_output_tokens,
         "created": int(row.created_at.timestamp()),
         "tokenizer": row.tokenizer,
+        "tasks": sorted(row.tasks),
         **({"prompt_bound": factors} if factors else {}),
     }
 
@@ -73,6 +74,8 @@ def replica_body(row: Replica) -> dict[str, Any] | None:
         "dialect": row.dialect,
         "upstream_model": row.upstream_model or row.model.name,
         "credential": row.credential,
+        "auth": row.auth,
+        "options": row.options,
         "state": row.state,
     }
 

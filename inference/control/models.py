@@ -7,11 +7,13 @@ under the next version and announces it in the same transaction; see
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from inference.openai.tasks import GENERATING, Task
 from inference.tokenizers.shipped import SHIPPED
 from kit.orm.audited import Audited
 
@@ -35,6 +37,14 @@ def _engine_url(value: str) -> None:
         raise ValidationError("The base URL has no query, fragment, user or space.")
 
 
+_TASKS = [(task.value, task.value) for task in Task]
+
+
+def default_tasks() -> list[str]:
+    """Return what a model serves unless it is said: answers in words."""
+    return sorted(task.value for task in GENERATING)
+
+
 class ServedModel(models.Model):
     """A model under its public name; the name is what prices and usage refer to."""
 
@@ -55,6 +65,12 @@ class ServedModel(models.Model):
         db_default="",
         choices=[(name, name) for name in SHIPPED],
         help_text="Counts tokens where an engine reports none; else leave it empty.",
+    )
+    tasks = ArrayField(
+        models.CharField(max_length=16, choices=_TASKS),
+        default=default_tasks,
+        db_default=default_tasks(),
+        help_text="What its engines can be asked for.",
     )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
@@ -83,6 +99,10 @@ class Replica(models.Model):
         VLLM = "vllm", "vLLM"
         OPENAI = "openai", "OpenAI-compatible"
 
+    class Auth(models.TextChoices):
+        BEARER = "bearer", "Bearer token, or none"
+        API_KEY = "x-api-key", "x-api-key header"
+
     class State(models.TextChoices):
         ACTIVE = "active"
         DRAINING = "draining"
@@ -106,6 +126,20 @@ class Replica(models.Model):
         blank=True,
         validators=[_environment_name],
         help_text="The environment variable that holds the engine's API key.",
+    )
+    auth = models.CharField(
+        max_length=16,
+        choices=Auth,
+        default=Auth.BEARER,
+        db_default="bearer",
+        verbose_name="authentication",
+        help_text="How the engine wants to be shown the API key.",
+    )
+    options = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        help_text="What the dialect wants to know besides, such as a region.",
     )
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     created_at = models.DateTimeField(db_default=Now(), editable=False)

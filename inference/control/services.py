@@ -5,9 +5,12 @@ service is one transaction of the role in force; the publication to the gateways
 of it.
 """
 
+from collections.abc import Iterable, Mapping
+from types import MappingProxyType
 from typing import TypedDict, Unpack
 
 from inference.control.models import Replica, ServedModel
+from inference.openai.tasks import GENERATING
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 
@@ -19,6 +22,7 @@ class ModelChanges(TypedDict, total=False):
     context_tokens: int
     max_output_tokens: int | None
     tokenizer: str
+    tasks: list[str]
 
 
 class ReplicaChanges(TypedDict, total=False):
@@ -28,6 +32,8 @@ class ReplicaChanges(TypedDict, total=False):
     dialect: str
     upstream_model: str
     credential: str
+    auth: str
+    options: dict[str, str]
 
 
 def create_model(
@@ -37,6 +43,7 @@ def create_model(
     max_output_tokens: int | None = None,
     description: str = "",
     tokenizer: str = "",
+    tasks: Iterable[str] = GENERATING,
 ) -> ServedModel:
     """Create an enabled served model.
 
@@ -48,6 +55,7 @@ def create_model(
         max_output_tokens=max_output_tokens,
         description=description,
         tokenizer=tokenizer,
+        tasks=sorted(tasks),
     )
     create(model)
     return model
@@ -82,6 +90,8 @@ def add_replica(
     dialect: str = Replica.Dialect.VLLM,
     upstream_model: str = "",
     credential: str = "",
+    auth: str = Replica.Auth.BEARER,
+    options: Mapping[str, str] = MappingProxyType({}),
 ) -> Replica:
     """Add an active replica that serves a model.
 
@@ -94,6 +104,8 @@ def add_replica(
         dialect=dialect,
         upstream_model=upstream_model,
         credential=credential,
+        auth=auth,
+        options=dict(options),
     )
     create(replica)
     return replica

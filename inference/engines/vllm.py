@@ -12,11 +12,10 @@ from typing import Any, ClassVar
 import orjson
 
 from inference.engines.backend import EngineCall, PromptCalls
-from inference.engines.openai_compatible import OpenAICompatibleBackend, headers_for
-from inference.openai.limits import split_prompt
+from inference.engines.openai_compatible import JSON, OpenAICompatibleBackend
 from inference.openai.requests import GenerationRequest
+from inference.openai.tasks import Task
 from inference.openai.usage import UsageError, reported_tokens
-from kit.contracts import Surface
 from kit.json_values import is_object
 
 # What of a chat its template renders.
@@ -34,23 +33,20 @@ class VllmBackend(OpenAICompatibleBackend):
     takes_cache_salt: ClassVar[bool] = True
 
     def prompt_calls(
-        self, request: GenerationRequest, *, model: str, credential: str
+        self, request: GenerationRequest, *, model: str
     ) -> PromptCalls | None:
         """Write one call for a chat, or one for each text of a completion."""
         payload = request.payload
         bodies: list[dict[str, Any]]
-        if request.surface is Surface.CHAT_COMPLETIONS:
-            known = 0
+        if request.task is Task.CHAT:
             bodies = [{name: payload[name] for name in _RENDERED if name in payload}]
         else:
-            known, texts = split_prompt(payload["prompt"])
-            bodies = [{"prompt": text} for text in texts]
-        headers = headers_for(credential)
+            bodies = [{"prompt": text} for text in request.texts]
         calls = tuple(
-            EngineCall("/tokenize", headers, orjson.dumps({"model": model, **body}))
+            EngineCall("/tokenize", JSON, orjson.dumps({"model": model, **body}))
             for body in bodies
         )
-        return PromptCalls(known, calls)
+        return PromptCalls(request.known_tokens, calls)
 
     def prompt_tokens(self, body: bytes) -> int:
         """Read the count; the tokens themselves are of no interest."""

@@ -19,7 +19,7 @@ from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import CONTENT_TYPE, GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
-from kit.contracts import Surface
+from inference.gateway.surfaces import SURFACES
 from kit.errors import (
     EngineFailed,
     InvalidRequest,
@@ -84,14 +84,10 @@ class Gateway:
         self._passthrough = passthrough
         self._metrics = metrics
         self._routes: dict[str, tuple[str, Handler]] = {
-            "/v1/chat/completions": (
-                "POST",
-                partial(generation.serve, surface=Surface.CHAT_COMPLETIONS),
-            ),
-            "/v1/completions": (
-                "POST",
-                partial(generation.serve, surface=Surface.COMPLETIONS),
-            ),
+            **{
+                entry.path: ("POST", partial(generation.serve, entry=entry))
+                for entry in SURFACES.values()
+            },
             "/v1/models": ("GET", models.list_all),
             "/healthz": ("GET", probes.healthz),
             "/readyz": ("GET", probes.readyz),

@@ -8,7 +8,13 @@ the engine's connection is cut, which stops it.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from inference.engines.backend import EngineCall, Envelope, InferenceBackend
+from inference.engines.auth.registry import AUTH
+from inference.engines.backend import (
+    EngineCall,
+    Envelope,
+    EventReader,
+    InferenceBackend,
+)
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.credentials import credential
@@ -40,6 +46,16 @@ class Attempt:
     exchange: Exchange
     replica: ReplicaEntry
     backend: InferenceBackend
+    request: GenerationRequest
+    envelope: Envelope
+
+    def reader(self) -> EventReader:
+        """Return what reads its streamed answer."""
+        return self.backend.reader(self.request, self.envelope)
+
+    def answer(self, body: bytes) -> bytes:
+        """Return its whole answer in the OpenAI API's form."""
+        return self.backend.answer(body, self.request, self.envelope)
 
 
 class Attempts:
@@ -75,8 +91,8 @@ class Attempts:
                 model=replica.upstream_model or request.model,
                 attempt_id=f"{request_id.hex}-{number}",
                 output_tokens_max=output_tokens_max,
-                credential=credential(replica.credential),
                 cache_salt=cache_salt,
+                options=replica.options,
             )
             call = backend.call(request, envelope)
             try:
@@ -92,7 +108,7 @@ class Attempts:
                     break
                 continue
             if exchange.status == 200:
-                return Attempt(exchange, replica, backend)
+                return Attempt(exchange, replica, backend, request, envelope)
             # What an engine refuses it has not taken, whoever leaves meanwhile.
             settlement.is_sent = False
             refusal = await _refusal(exchange, backend)
@@ -112,13 +128,16 @@ class Attempts:
     ) -> Exchange:
         """Send a call and read the status; replace a kept connection that was gone."""
         settlement.is_sent = False
+        origin = origin_of(replica.url)
+        key = credential(replica.credential)
+        proof = await AUTH[replica.auth].headers(origin, call, key)
         while True:
             interruption.check()
             exchange = await self._pool.request(
-                origin_of(replica.url),
+                origin,
                 method="POST",
                 path=call.path,
-                headers=call.headers,
+                headers={**call.headers, **proof},
                 body=call.body,
             )
             was_kept = exchange.is_reused

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 
 import structlog
 
+from inference.engines.auth.registry import AUTH
 from inference.engines.backend import EngineCall, InferenceBackend
 from inference.engines.client import EnginePool
 from inference.engines.credentials import credential
@@ -107,7 +108,6 @@ class Counting:
                 asked = backend.prompt_calls(
                     request,
                     model=replica.upstream_model or request.model,
-                    credential=credential(replica.credential),
                 )
                 if asked is None:
                     continue
@@ -135,11 +135,14 @@ class Counting:
     async def _ask(
         self, replica: ReplicaEntry, backend: InferenceBackend, call: EngineCall
     ) -> int:
+        origin = origin_of(replica.url)
+        key = credential(replica.credential)
+        proof = await AUTH[replica.auth].headers(origin, call, key)
         exchange = await self.pool.request(
-            origin_of(replica.url),
+            origin,
             method="POST",
             path=call.path,
-            headers=call.headers,
+            headers={**call.headers, **proof},
             body=call.body,
             # On a kept connection that breaks, an engine in health would seem lost.
             fresh=True,

@@ -19,22 +19,23 @@ from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.relay import relay_stream
 from inference.gateway.settle import Settlement, judge
+from inference.gateway.surfaces import SurfaceEntry
 from inference.gateway.whole_answers import relay_answer, relay_reassembled
-from inference.openai.requests import GenerationRequest, parse
+from inference.openai.requests import GenerationRequest
 from inference.openai.stream import StreamOptions
+from inference.openai.tasks import Task
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from inference.routing.router import Router
 from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
 from kit.clock import boot_us
-from kit.contracts import Meter, Surface
+from kit.contracts import Meter
 from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
-from kit.scopes import Scope
 
 
 @dataclass(frozen=True, slots=True)
 class Generation:
-    """Serves chat completions and completions."""
+    """Serves the surfaces that are billed."""
 
     authenticator: Authenticator
     snapshot: Snapshot
@@ -46,16 +47,24 @@ class Generation:
     metrics: GatewayMetrics
     body_bytes_max: int
 
-    async def serve(self, http: HttpRequest, surface: Surface) -> None:
+    async def serve(self, http: HttpRequest, entry: SurfaceEntry) -> None:
         """Answer one request; raises `PlatformError` before the client's first byte."""
         started_us = boot_us()
-        caller = self.authenticator.caller(http, needs=Scope.GENERATE)
+        http.error_form = entry.errors
+        caller = self.authenticator.caller(http, needs=entry.scope)
         body = await http.body(bytes_max=self.body_bytes_max)
-        request = parse(surface, body)
+        request = entry.parse(body)
+        http.error_form = request.shape
         model = self.snapshot.models.get(request.model)
         if model is None or not caller.may_call(request.model):
             raise ModelNotFound(request.model)
-        keyed = self.admissions.idempotency.keyed(http, caller, surface, body)
+        if request.task not in model.tasks:
+            raise InvalidRequest(
+                f"The model '{model.name}' does not serve '{entry.path}'.",
+                param="model",
+                code="unsupported_task",
+            )
+        keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
         most = _output_tokens_max(request, model)
         call = Call(caller, request, model, most, keyed)
         replicas = self._replicas(model)
@@ -105,6 +114,7 @@ class Generation:
             continuous_usage=asked.continuous_usage,
             rename=rename,
             prompts=asked.prompts,
+            shape=asked.shape,
         )
         if gate is None or call.request.stream:
             await relay_stream(http, attempt, settlement, options, gate)
@@ -161,6 +171,6 @@ def _output_tokens_max(request: GenerationRequest, model: ModelEntry) -> int | N
             param="max_tokens",
             code="invalid_value",
         )
-    if asked is None and request.surface is Surface.CHAT_COMPLETIONS:
+    if asked is None and request.task is Task.CHAT:
         return allowed
     return asked

@@ -231,13 +231,13 @@ class Holds:
             patience_s -= BRIEFLY_S
         outputs = slices(ask.output_tokens)
         hold = await self._hold(ask, outputs, patience_s=patience_s)
-        return self._gate(hold, ask, interruption, is_whole=ask.output_tokens == 1)
+        return self._gate(hold, ask, interruption, is_whole=ask.output_tokens <= 1)
 
     async def _short_of_the_least(self, ask: Ask) -> BudgetShortError | None:
         """Return why no request at all fits, however short its prompt is."""
         least = replace(ask, prompt_tokens=ask.request.prompts)
         try:
-            await self._hold(least, (1,), patience_s=BRIEFLY_S)
+            await self._hold(least, (min(1, ask.output_tokens),), patience_s=BRIEFLY_S)
         except BudgetShortError as short:
             return short if short.is_spent else None
         return None

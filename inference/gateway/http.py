@@ -5,7 +5,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMappi
 from typing import Any
 
 from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
-from inference.openai import errors
+from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
 from kit.errors import InvalidRequest, PayloadTooLarge, PlatformError
 
 Scope = MutableMapping[str, Any]
@@ -30,6 +30,7 @@ class HttpRequest:
         "_request_id",
         "_send",
         "downstream",
+        "error_form",
         "is_event_stream",
         "is_started",
         "method",
@@ -43,6 +44,8 @@ class HttpRequest:
         self.method: str = scope["method"]
         self.path: str = scope["path"]
         self.downstream: Downstream = scope["extensions"][EXTENSION]
+        # How the surface that was asked says what goes wrong.
+        self.error_form: ErrorForm = OPENAI_ERRORS
         self._request_id = ""
         self._more_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
@@ -148,13 +151,15 @@ class HttpRequest:
         is cut off.
         """
         if self.is_event_stream:
-            await self.write(errors.event_of(error), last=True)
+            last = self.error_form.last_event(error, request_id=self.request_id)
+            await self.write(last, last=True)
             return
         if self.is_started:
             await self.gone()
             return
         headers = [JSON, *_encoded(error.headers)]
-        await self.respond(error.status, errors.body_of(error), headers)
+        body = self.error_form.body(error, request_id=self.request_id)
+        await self.respond(error.status, body, headers)
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -18,7 +18,6 @@ from inference.gateway.holding import Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import EndedError
 from inference.gateway.settle import Settlement, judge
-from inference.openai.sse import EventSplitter
 from inference.openai.stream import StreamOptions, StreamTranslator
 from inference.openai.transcript import Marks
 from kit.contracts import DatabaseAwayError, EventStatus, TokenCounts
@@ -66,13 +65,13 @@ async def relay_stream(
 
 async def _pump(attempt: Attempt, handover: "_Handover") -> None:
     """Carry the stream up to its last token; return once its usage is known."""
-    splitter = EventSplitter()
+    reader = attempt.reader()
     translator = handover.translator
     while not translator.is_complete:
         data = await attempt.exchange.read()
         if not data:
             break
-        for events in _pieces(splitter.feed(data), handover.http.downstream):
+        for events in _pieces(reader.feed(data), handover.http.downstream):
             await handover.pass_on(events)
             attempt.exchange.raise_if_stopped()
             if translator.failure is not None:

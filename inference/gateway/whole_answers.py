@@ -20,21 +20,14 @@ from inference.gateway.holding import BudgetEndedError, Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.relay import finish_exchange
 from inference.gateway.settle import Settlement, judge
-from inference.openai.errors import from_stream
+from inference.openai.answers import read_answer
 from inference.openai.reassembly import Reassembly
-from inference.openai.sse import EventSplitter
-from inference.openai.stream import (
-    StreamFormatError,
-    StreamOptions,
-    StreamTranslator,
-    refuse_aborted,
-    usage_of,
-)
+from inference.openai.shapes import PLAIN, Shape
+from inference.openai.stream import StreamOptions, StreamTranslator, usage_of
 from inference.openai.transcript import Marks, Transcript
 from inference.openai.usage import Tally
 from kit.contracts import DatabaseAwayError, EventStatus
 from kit.errors import ServiceUnavailable
-from kit.json_values import JsonObject, is_array, is_object
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # Tells a client that its answer was cut short, and by what.
@@ -50,18 +43,16 @@ async def relay_answer(
     rename: tuple[str, str] | None,
 ) -> None:
     """Send the engine's answer once it is committed; raises if there is none."""
-    tally, transcript = Tally(), Transcript()
+    tally, asked = Tally(), attempt.request
     try:
         try:
             body = await attempt.exchange.read_all(bytes_max=ANSWER_BYTES_MAX)
         finally:
             # What is waited for from here on is not the engine.
             attempt.exchange.close()
-        answer = _answer_of(body)
-        if is_object(usage := answer.get("usage")):
-            tally.final(usage)
-        else:
-            transcript = Transcript.of_answer(answer)
+        body = attempt.answer(body)
+        answer = read_answer(body, asked.task, tally)
+        transcript = answer.transcript
         if gate is not None:
             await gate.require(gate.counts(tally, transcript))
     except BaseException as error:
@@ -70,8 +61,8 @@ async def relay_answer(
     settlement.handed_over(tally.output_tokens, transcript)
     await _commit(settlement, EventStatus.OK, tally, transcript)
     if not tally.is_reported:
-        body = orjson.dumps({**answer, "usage": usage_of(settlement.counts)})
-    await _hand_over(http, settlement, _renamed(body, rename))
+        body = orjson.dumps({**answer.json, "usage": usage_of(settlement.counts)})
+    await _hand_over(http, settlement, asked.shape, _renamed(body, rename))
 
 
 async def relay_reassembled(
@@ -115,12 +106,12 @@ class _Collected:
 
     async def read(self, attempt: Attempt) -> None:
         """Read the stream to its last token, or as far as a budget lets it."""
-        splitter, translator = EventSplitter(), self.translator
+        reader, translator = attempt.reader(), self.translator
         while not translator.is_complete:
             data = await attempt.exchange.read()
             if not data:
                 break
-            for event in splitter.feed(data):
+            for event in reader.feed(data):
                 translator.feed([event])
                 if translator.failure is not None:
                     raise translator.failure
@@ -162,7 +153,8 @@ async def _send_reassembled(
     elif collected.reassembly.usage is not None:
         usage = collected.reassembly.usage
     answer = collected.reassembly.answer(usage=usage, choices=choices)
-    await _hand_over(http, settlement, _renamed(orjson.dumps(answer), options.rename))
+    body = _renamed(orjson.dumps(answer), options.rename)
+    await _hand_over(http, settlement, settlement.request.shape, body)
 
 
 def _end(error: BaseException, settlement: Settlement, tally: Tally) -> None:
@@ -192,10 +184,15 @@ async def _commit(
         raise
 
 
-async def _hand_over(http: HttpRequest, settlement: Settlement, body: bytes) -> None:
+async def _hand_over(
+    http: HttpRequest, settlement: Settlement, shape: Shape, body: bytes
+) -> None:
     """Send the body; what never reached the kernel is given back."""
     settlement.begin_body()
     try:
+        if shape is not PLAIN:
+            shown = shape.answer(orjson.loads(body), settlement.counts)
+            body = orjson.dumps(shown)
         await http.respond(200, body)
         is_begun = await http.downstream.begun(len(body))
     except BaseException:
@@ -206,24 +203,6 @@ async def _hand_over(http: HttpRequest, settlement: Settlement, body: bytes) -> 
     else:
         settlement.give_back(prompt_too=False)
     await http.downstream.caught_up()
-
-
-def _answer_of(body: bytes) -> JsonObject:
-    try:
-        answer = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise StreamFormatError("an answer that is not JSON") from error
-    if not is_object(answer):
-        raise StreamFormatError("an answer that is not an object")
-    fault = answer.get("error")
-    if fault is not None and not answer.get("choices"):
-        raise from_stream(fault if is_object(fault) else {})
-    choices = answer.get("choices")
-    if not is_array(choices) or not choices:
-        raise StreamFormatError("an answer without choices")
-    for choice in choices:
-        refuse_aborted(choice)
-    return answer
 
 
 def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:

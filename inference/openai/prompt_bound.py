@@ -17,9 +17,9 @@ from typing import Any, NamedTuple
 
 import orjson
 
-from inference.openai.limits import DEPTH_MAX, split_prompt
+from inference.openai.limits import DEPTH_MAX
 from inference.openai.requests import GenerationRequest
-from kit.contracts import Surface
+from inference.openai.tasks import Task
 from kit.json_values import is_array, is_object
 
 MILLI = 1000
@@ -111,10 +111,10 @@ def bound(
     No prompt counts more than the context, for an engine refuses what is longer.
     Prompts that are token ids count what they are.
     """
-    if request.surface is not Surface.CHAT_COMPLETIONS:
-        known, texts = split_prompt(request.payload["prompt"])
-        return known + sum(
-            min(factors.tokens(text_measures(text)), context_tokens) for text in texts
+    if request.task is not Task.CHAT:
+        return request.known_tokens + sum(
+            min(factors.tokens(text_measures(text)), context_tokens)
+            for text in request.texts
         )
     measures = chat_measures(request.payload)
     if measures is None:

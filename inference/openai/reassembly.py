@@ -13,7 +13,8 @@ from typing import Any
 
 import orjson
 
-from inference.openai.stream import DONE, StreamFormatError
+from inference.openai.shapes import DONE
+from inference.openai.stream import StreamFormatError
 from kit.json_values import JsonObject, is_array, is_object
 
 BYTES_MAX = 64 * 1024 * 1024

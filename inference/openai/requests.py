@@ -7,7 +7,7 @@ engine cannot read a duplicated or malformed field differently from the meter.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import orjson
@@ -17,7 +17,10 @@ from inference.openai.limits import (
     check_messages,
     integer,
     prompts_of,
+    split_prompt,
 )
+from inference.openai.shapes import PLAIN, Shape
+from inference.openai.tasks import Task
 from kit.contracts import Surface
 from kit.errors import InvalidRequest
 from kit.json_values import is_object
@@ -47,22 +50,19 @@ _SAMPLING = frozenset(
         "top_p",
     }
 )
-_ALLOWED: Mapping[Surface, frozenset[str]] = {
-    Surface.CHAT_COMPLETIONS: _SAMPLING
-    | {
-        "chat_template_kwargs",
-        "include_reasoning",
-        "logprobs",
-        "max_completion_tokens",
-        "messages",
-        "parallel_tool_calls",
-        "reasoning_effort",
-        "tool_choice",
-        "tools",
-        "top_logprobs",
-    },
-    Surface.COMPLETIONS: _SAMPLING | {"logprobs", "prompt"},
+_CHAT = _SAMPLING | {
+    "chat_template_kwargs",
+    "include_reasoning",
+    "logprobs",
+    "max_completion_tokens",
+    "messages",
+    "parallel_tool_calls",
+    "reasoning_effort",
+    "tool_choice",
+    "tools",
+    "top_logprobs",
 }
+_COMPLETION = _SAMPLING | {"logprobs", "prompt", "suffix"}
 # They name things of OpenAI's own service; SDKs and frameworks send them everywhere.
 _DROPPED = frozenset(
     {
@@ -81,9 +81,16 @@ CHOICES_MAX = 16
 
 @dataclass(frozen=True, slots=True)
 class GenerationRequest:
-    """A checked request: what we need to know of it, and the body to forward."""
+    """A checked request: what we need to know of it, and the body to forward.
+
+    `payload` is what an engine of the OpenAI API is sent for the task, whatever surface
+    the request came through; `shape` turns what comes back into that surface's form.
+    `known_tokens` and `texts` are the prompts of all tasks but chat: those that are
+    token ids, and those that are to be counted.
+    """
 
     surface: Surface
+    task: Task
     model: str
     stream: bool
     prompts: int
@@ -92,34 +99,60 @@ class GenerationRequest:
     include_usage: bool
     continuous_usage: bool
     payload: dict[str, Any]
+    known_tokens: int = 0
+    texts: tuple[str, ...] = ()
+    shape: Shape = PLAIN
 
 
 def parse(surface: Surface, body: bytes) -> GenerationRequest:
     """Read and check a body; raises `InvalidRequest` with field and remedy."""
-    payload = _object(body)
-    for name in _DROPPED & payload.keys():
-        del payload[name]
-    if unknown := payload.keys() - _ALLOWED[surface]:
-        name = min(unknown)
-        raise InvalidRequest(
-            f"The parameter '{name[:100]}' is not supported here. Remove it.",
-            param=name[:100],
-            code="unsupported_parameter",
-        )
-    # A null means the default: without this, each check would have to allow for it.
-    payload = {name: value for name, value in payload.items() if value is not None}
-    model = payload.get("model")
-    if not isinstance(model, str) or not model:
-        raise InvalidRequest("Name the model as a string in 'model'.", param="model")
-    if surface is Surface.CHAT_COMPLETIONS:
-        check_messages(payload.get("messages"))
-        prompts = 1
-    else:
-        prompts = prompts_of(payload.get("prompt"))
+    payload = object_of(body)
+    if surface is Surface.COMPLETIONS:
+        return _completion(payload)
+    return chat_request(payload, surface=surface)
+
+
+def chat_request(
+    payload: dict[str, Any], *, surface: Surface, shape: Shape = PLAIN
+) -> GenerationRequest:
+    """Check a chat, as a client sent it or as a surface of another form made it."""
+    payload = allowed_of(payload, _CHAT, dropped=_DROPPED)
+    model = model_of(payload)
+    check_messages(payload.get("messages"))
+    return _generation(
+        payload, surface=surface, task=Task.CHAT, model=model, prompts=1, shape=shape
+    )
+
+
+def _completion(payload: dict[str, Any]) -> GenerationRequest:
+    payload = allowed_of(payload, _COMPLETION, dropped=_DROPPED)
+    model = model_of(payload)
+    prompts = prompts_of(payload.get("prompt"))
+    known, texts = split_prompt(payload["prompt"])
+    request = _generation(
+        payload,
+        surface=Surface.COMPLETIONS,
+        task=Task.COMPLETION,
+        model=model,
+        prompts=prompts,
+    )
+    return replace(request, known_tokens=known, texts=tuple(texts))
+
+
+def _generation(
+    payload: dict[str, Any],
+    *,
+    surface: Surface,
+    task: Task,
+    model: str,
+    prompts: int,
+    shape: Shape = PLAIN,
+) -> GenerationRequest:
     choices = prompts * (integer(payload, "n", low=1, high=CHOICES_MAX) or 1)
     stream, include_usage, continuous_usage = _stream_options(payload)
     return GenerationRequest(
         surface=surface,
+        task=task,
         model=model,
         stream=stream,
         prompts=prompts,
@@ -128,10 +161,44 @@ def parse(surface: Surface, body: bytes) -> GenerationRequest:
         include_usage=include_usage,
         continuous_usage=continuous_usage,
         payload=payload,
+        shape=shape,
     )
 
 
-def _object(body: bytes) -> dict[str, Any]:
+def allowed_of(
+    payload: dict[str, Any],
+    allowed: frozenset[str],
+    *,
+    dropped: frozenset[str] = frozenset(),
+) -> dict[str, Any]:
+    """Return the fields that say something; raises for one that is not allowed.
+
+    A null means the default: else each check would have to allow for it.
+    """
+    if unknown := payload.keys() - allowed - dropped:
+        name = min(unknown)
+        raise InvalidRequest(
+            f"The parameter '{name[:100]}' is not supported here. Remove it.",
+            param=name[:100],
+            code="unsupported_parameter",
+        )
+    return {
+        name: value
+        for name, value in payload.items()
+        if value is not None and name not in dropped
+    }
+
+
+def model_of(payload: Mapping[str, Any]) -> str:
+    """Return the name of the model that was asked for."""
+    model = payload.get("model")
+    if not isinstance(model, str) or not model:
+        raise InvalidRequest("Name the model as a string in 'model'.", param="model")
+    return model
+
+
+def object_of(body: bytes) -> dict[str, Any]:
+    """Read a body that must be a JSON object, within the limits of depth and size."""
     check_depth(body)
     try:
         payload = orjson.loads(body)

@@ -14,14 +14,13 @@ from typing import Any
 import orjson
 
 from inference.openai.errors import from_stream
+from inference.openai.shapes import DONE, PLAIN, Shape
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.contracts import TokenCounts
 from kit.errors import EngineFailed, PlatformError
 from kit.json_values import JsonObject, is_array, is_object
 
-DONE = b"[DONE]"
-END = b"data: " + DONE + b"\n\n"
 # What all chunks of one stream have in common.
 _FRAME = ("id", "object", "created", "model")
 
@@ -60,6 +59,7 @@ class StreamOptions:
     # The engine's name of the model and the public one, where they differ.
     rename: tuple[str, str] | None = None
     prompts: int = 1
+    shape: Shape = PLAIN
 
 
 class StreamTranslator:
@@ -67,6 +67,8 @@ class StreamTranslator:
 
     def __init__(self, options: StreamOptions) -> None:
         self._options = options
+        self._shape = options.shape
+        self._keeps_usage = options.continuous_usage or options.shape.wants_usage
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._held: list[bytes] = []
@@ -125,7 +127,7 @@ class StreamTranslator:
 
         A client that asked for usage gets what was counted where the engine said none.
         """
-        *held, last = self._held if self.is_done else [*self._held, END]
+        held = list(self._held)
         if self._options.include_usage and not self.tally.is_final:
             chunk: JsonObject = {
                 **self._frame,
@@ -133,7 +135,7 @@ class StreamTranslator:
                 "usage": usage_of(counts),
             }
             held.append(self._shown(orjson.dumps(chunk)))
-        return b"".join((*held, last))
+        return b"".join((*held, self._shape.ending(counts)))
 
     def _feed(self, event: bytes, out: list[bytes]) -> None:
         plain = _PLAIN.search(event) if self._options.choices == 1 else None
@@ -149,12 +151,11 @@ class StreamTranslator:
             self.tally.running(0, int(plain[1]), int(plain[2]))
             if self.transcript:
                 self.transcript.cover()
-            if not self._options.continuous_usage:
+            if not self._keeps_usage:
                 event = event[: plain.start()] + b"}"
             self._write(out, event)
         elif event == DONE:
             self.is_done = True
-            self._held.append(END)
         elif event.startswith(b":"):
             comment = event + b"\n\n"
             if self._held:
@@ -183,7 +184,7 @@ class StreamTranslator:
         if not is_object(usage) or not usage.get("completion_tokens"):
             # A count of nothing covers no text.
             self._transcribe(chunk, indexes)
-        if not self._options.continuous_usage:
+        if not self._keeps_usage:
             chunk.pop("usage", None)
         self._begun.update(indexes)
         for index, choice in zip(indexes, choices, strict=True):
@@ -253,7 +254,7 @@ class StreamTranslator:
         """Return an event as the client gets it."""
         if self._rename is not None:
             event = event.replace(*self._rename, 1)
-        return b"data: " + event + b"\n\n"
+        return self._shape.event(event)
 
 
 def usage_of(counts: TokenCounts) -> dict[str, Any]:

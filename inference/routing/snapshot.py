@@ -16,6 +16,7 @@ import structlog
 from psycopg import AsyncConnection
 
 from inference.openai.prompt_bound import DEFAULT, PromptBound
+from inference.openai.tasks import GENERATING
 from inference.routing.limit_rows import LimitRows
 from kit.contracts import Caller
 from kit.networks import Network, network_of
@@ -83,6 +84,8 @@ class ModelEntry:
     tokenizer: str
     # How many tokens a prompt can be, by its bytes.
     prompt_bound: PromptBound = DEFAULT
+    # What its engines can be asked for.
+    tasks: frozenset[str] = GENERATING
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +100,9 @@ class ReplicaEntry:
     upstream_model: str
     credential: str
     active: bool
+    # How the credential is shown, and what the dialect wants to know besides.
+    auth: str = "bearer"
+    options: Mapping[str, str] = field(default_factory=dict[str, str])
 
 
 @dataclass(slots=True)
@@ -212,6 +218,7 @@ def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -
         # A publication from before these were known has none.
         tokenizer=body.get("tokenizer", ""),
         prompt_bound=PromptBound.of_published(body.get("prompt_bound")),
+        tasks=frozenset(body["tasks"]) if body.get("tasks") else GENERATING,
     )
 
 
@@ -231,6 +238,9 @@ def _apply_replica(
             upstream_model=body["upstream_model"],
             credential=body["credential"],
             active=body["state"] == "active",
+            # A publication from before these were known has neither.
+            auth=body.get("auth", "bearer"),
+            options=body.get("options", {}),
         )
         snapshot.replicas[replica_id] = entry
         touched.add(entry.model)

@@ -10,10 +10,9 @@ from typing import Any
 
 import orjson
 
-from inference.openai.limits import split_prompt
 from inference.openai.requests import GenerationRequest
+from inference.openai.tasks import Task
 from inference.tokenizers.shipped import ShippedTokenizer
-from kit.contracts import Surface
 from kit.json_values import is_array
 
 CountText = Callable[[str], int]
@@ -23,9 +22,8 @@ def prompt_tokens(
     request: GenerationRequest, *, shipped: ShippedTokenizer, count_text: CountText
 ) -> int:
     """Return how many tokens the prompt of a request is, over all its prompts."""
-    if request.surface is not Surface.CHAT_COMPLETIONS:
-        known, texts = split_prompt(request.payload["prompt"])
-        return known + sum(count_text(text) for text in texts)
+    if request.task is not Task.CHAT:
+        return request.known_tokens + sum(map(count_text, request.texts))
     messages: list[dict[str, Any]] = request.payload["messages"]
     overhead = len(messages) * shipped.message_tokens + shipped.reply_tokens
     return overhead + sum(count_text(text) for text in _chat_texts(request.payload))

@@ -19,6 +19,11 @@ class Surface(enum.IntEnum):
 
     CHAT_COMPLETIONS = 1
     COMPLETIONS = 2
+    RESPONSES = 3
+    MESSAGES = 4
+    EMBEDDINGS = 5
+    RERANK = 6
+    SCORE = 7
 
 
 class EventKind(enum.IntEnum):

@@ -9,6 +9,7 @@ that cannot be reached, is too slow or answers with a fault is *away*. A single 
 that it refuses, such as a role that its template does not know, is passed over.
 """
 
+import asyncio
 import ssl
 import time
 from collections.abc import Sequence
@@ -20,14 +21,15 @@ import httpx
 from inference.control.calibration.fitting import Observation
 from inference.control.calibration.probes import Probe
 from inference.control.models import Replica
+from inference.engines.auth.registry import AUTH
 from inference.engines.backend import EngineCall, InferenceBackend
 from inference.engines.credentials import credential
 from inference.engines.origin import origin_of
 from inference.engines.registry import BACKENDS
 from inference.openai.prompt_bound import Measures, chat_measures, text_measures
 from inference.openai.requests import GenerationRequest
+from inference.openai.tasks import Task
 from inference.openai.usage import UsageError
-from kit.contracts import Surface
 
 PATIENCE_S = 60.0
 ANSWER_BYTES_MAX = 1024 * 1024
@@ -88,8 +90,8 @@ def ask(
 
 def measured(request: GenerationRequest) -> Measures:
     """Measure a probe, as the gateway measures a request."""
-    if request.surface is not Surface.CHAT_COMPLETIONS:
-        return text_measures(request.payload["prompt"])
+    if request.task is not Task.CHAT:
+        return text_measures(request.texts[0])
     measures = chat_measures(request.payload)
     if measures is None:
         raise ValueError("a probe holds no media")
@@ -119,7 +121,6 @@ class _Asking:
         asked = self.backend.prompt_calls(
             probe.request,
             model=self.replica.upstream_model or self.replica.model.name,
-            credential=credential(self.replica.credential),
         )
         if asked is None:
             raise _EndError(Outcome.UNABLE, "speaks a dialect that has no such call")
@@ -146,8 +147,13 @@ class _Asking:
         scheme = "https" if origin.tls else "http"
         address = f"{scheme}://{origin.authority}{origin.prefix}{call.path}"
         body = bytearray()
+        key = asyncio.run(
+            AUTH[self.replica.auth].headers(
+                origin, call, credential(self.replica.credential)
+            )
+        )
         with self.client.stream(
-            "POST", address, content=call.body, headers=dict(call.headers)
+            "POST", address, content=call.body, headers={**call.headers, **key}
         ) as response:
             for chunk in response.iter_bytes():
                 body += chunk

@@ -117,6 +117,7 @@ class TestBodies:
             "context_tokens": 8192,
             "max_output_tokens": 100,
             "tokenizer": "cl100k_base",
+            "tasks": ["chat", "completion"],
             "created": int(model.created_at.timestamp()),
         }
         assert body(Kind.MODEL, "demo") == told
@@ -136,6 +137,8 @@ class TestBodies:
             "dialect": "vllm",
             "upstream_model": "demo",
             "credential": "",
+            "auth": "bearer",
+            "options": {},
             "state": "active",
         }
         assert body(Kind.REPLICA, replica.pk) == told

@@ -5,8 +5,10 @@ import re
 import orjson
 import pytest
 
-from inference.engines.backend import Envelope
+from inference.engines.auth.registry import AUTH
+from inference.engines.backend import EngineCall, Envelope
 from inference.engines.cache_salt import CacheSalts
+from inference.engines.origin import Origin
 from inference.engines.registry import BACKENDS
 from inference.openai.requests import parse
 from kit.contracts import Surface
@@ -72,22 +74,31 @@ def test_the_body_is_what_was_checked_and_no_more(dialect: str) -> None:
     ("surface", "path"),
     [(CHAT, "/v1/chat/completions"), (Surface.COMPLETIONS, "/v1/completions")],
 )
-def test_path_id_and_credential(
-    dialect: str, header: str, surface: Surface, path: str
-) -> None:
+def test_path_and_id(dialect: str, header: str, surface: Surface, path: str) -> None:
     body = {"model": "m"} | (
         {"messages": MESSAGES} if surface is CHAT else {"prompt": "x"}
     )
-    for credential in ("", "secret"):
-        call = BACKENDS[dialect].call(
-            parse(surface, orjson.dumps(body)),
-            Envelope("m", "a-1", credential=credential),
-        )
-        assert call.path == path
-        assert call.headers[header] == "a-1"
-        assert call.headers["content-type"] == "application/json"
-        expected = "Bearer secret" if credential else None
-        assert call.headers.get("authorization") == expected
+    call = BACKENDS[dialect].call(
+        parse(surface, orjson.dumps(body)), Envelope("m", "a-1")
+    )
+    assert call.path == path
+    assert call.headers == {header: "a-1", "content-type": "application/json"}
+
+
+@pytest.mark.parametrize(
+    ("auth", "shown"),
+    [
+        ("bearer", {"authorization": "Bearer secret"}),
+        ("x-api-key", {"x-api-key": "secret"}),
+    ],
+)
+async def test_a_key_is_shown_as_the_engine_wants_it(
+    auth: str, shown: dict[str, str]
+) -> None:
+    origin = Origin.parse("http://engine:8000")
+    call = EngineCall("/v1/chat/completions", {}, b"{}")
+    assert await AUTH[auth].headers(origin, call, "secret") == shown
+    assert await AUTH[auth].headers(origin, call, "") == {}
 
 
 def test_a_salt_goes_to_an_engine_that_takes_one() -> None:

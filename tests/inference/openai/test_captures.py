@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from openai._streaming import SSEDecoder
 
+from inference.openai.shapes import PLAIN
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import StreamOptions, StreamTranslator
 from kit.contracts import TokenCounts
@@ -101,7 +102,7 @@ def translate(path: Path, parts: Iterable[bytes]) -> Translated:
     counts = translator.tally.counts()
     return Translated(
         sent,
-        translator.held(),
+        translator.held() + PLAIN.ending(counts) * translator.is_done,
         counts,
         translator.tally.is_reported,
         translator.is_done,

@@ -17,6 +17,7 @@ from inference.openai.limits import (
     check_depth,
 )
 from inference.openai.requests import CHOICES_MAX, GenerationRequest, parse
+from inference.openai.tasks import Task
 from kit.contracts import Surface
 from kit.errors import InvalidRequest
 
@@ -45,6 +46,7 @@ def refusal(surface: Surface, body: bytes) -> InvalidRequest:
 def test_the_least_chat_and_the_least_completion() -> None:
     assert chat() == GenerationRequest(
         surface=CHAT,
+        task=Task.CHAT,
         model="m",
         stream=False,
         prompts=1,

@@ -14,6 +14,7 @@ from inference.openai.stream import (
     StreamTranslator,
 )
 from inference.openai.usage import UsageError
+from kit.contracts import TokenCounts
 from kit.errors import (
     ContextLengthExceeded,
     EngineFailed,
@@ -98,7 +99,7 @@ def test_usage_is_counted_always_and_shown_as_asked(
     assert translator.tally.counts().input_tokens == wire.PROMPT_TOKENS
     assert translator.is_done
     assert translator.is_finished
-    assert translator.held().endswith(b"data: [DONE]\n\n")
+    assert translator.ending(TokenCounts()).endswith(b"data: [DONE]\n\n")
 
 
 def test_the_finish_is_held_and_its_text_is_not() -> None:
