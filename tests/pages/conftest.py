@@ -1,5 +1,6 @@
 """Who looks at the pages: staff with all rights, staff with some, and nobody."""
 
+import datetime as dt
 from collections.abc import Callable
 
 import pytest
@@ -33,3 +34,11 @@ def sign_in(operator_db: None) -> SignIn:
 def finance(sign_in: SignIn) -> Client:
     """Provide the session of somebody who may see the finance pages."""
     return sign_in("usage.view_dayrollup", "billing.view_invoice")
+
+
+@pytest.fixture
+def now(monkeypatch: pytest.MonkeyPatch) -> dt.datetime:
+    """Stop the finance page's clock, so that no hour turns before it is shown."""
+    stopped = dt.datetime.now(dt.UTC)
+    monkeypatch.setattr("pages.finance.views.database_now", lambda: stopped)
+    return stopped

@@ -100,9 +100,8 @@ def test_hours_are_those_of_the_api(finance: Client, by: str) -> None:
 
 @pytest.mark.parametrize("by", ["model", "key"])
 def test_the_last_24_hours_are_24_and_only_the_last_is_not_over(
-    finance: Client, by: str
+    finance: Client, now: dt.datetime, by: str
 ) -> None:
-    now = database_now()
     used(make_tenant(), now - HOUR, now - 2 * HOUR, now - 30 * HOUR)
 
     page = shown(finance, range="24h", by=by)
@@ -119,9 +118,8 @@ def test_the_last_24_hours_are_24_and_only_the_last_is_not_over(
 
 
 def test_every_hour_in_which_a_request_may_still_run_is_marked(
-    finance: Client,
+    finance: Client, now: dt.datetime
 ) -> None:
-    now = database_now()
     used(make_tenant(), now - 5 * HOUR)
     with as_operator():
         Epoch.objects.update(open_since=now - HOUR)
@@ -204,9 +202,8 @@ def test_the_table_twin_is_named_and_can_be_reached_by_keyboard(
 
 
 def test_a_tenant_may_be_newer_than_the_instant_that_usage_is_complete_to(
-    finance: Client,
+    finance: Client, now: dt.datetime
 ) -> None:
-    now = database_now()
     tenant = make_tenant()
     make_epoch(started_at=now - 9 * DAY, heartbeat_at=now)
     with as_operator():

@@ -164,20 +164,22 @@ def test_filters_narrow_and_stand_in_the_address(finance: Client) -> None:
     assert f"tenant={acme.slug}&amp;model=one" in page.decode()
 
 
-def test_the_scope_and_freshness_are_said(finance: Client) -> None:
+def test_the_scope_and_freshness_are_said(finance: Client, now: dt.datetime) -> None:
     used(make_tenant())
 
     words = text(shown(finance))
 
     assert "2026-11-09 to 2026-11-12" in words
     assert "all tenants, days of UTC · excluding tax" in words
-    assert f"Complete to {database_now():%Y-%m-%d}" in words
+    assert f"Complete to {now:%Y-%m-%d}" in words
 
 
-def test_without_a_range_it_is_the_running_month(finance: Client) -> None:
+def test_without_a_range_it_is_the_running_month(
+    finance: Client, now: dt.datetime
+) -> None:
     words = text(finance.get("/finance/").content)
 
-    month = database_now().date().replace(day=1)
+    month = now.date().replace(day=1)
     assert f"{month} to {month:%Y-%m}-" in words
     assert "so far" in words
 
