@@ -21,7 +21,7 @@ from tenants.services import IssuedKey
 from tests.databases import Database
 from tests.factories.control import make_model, make_replica
 from tests.factories.pricing import make_book, make_price
-from tests.factories.tenants import make_key
+from tests.factories.tenants import make_key, make_tenant, midday_zone
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import PATIENCE_S, wait_until
 from tests.journals import journal_folder
@@ -63,7 +63,8 @@ def seed(engine_url: str, *, priced: bool = True) -> IssuedKey:
     make_replica(model=model, url=engine_url, upstream_model="sim")
     if priced:
         make_price(model=MODEL, book=make_book(is_default=True))
-    return make_key()
+    # No quota of a day begins anew while a test uses it up.
+    return make_key(tenant=make_tenant(zone=midday_zone()))
 
 
 def free_port() -> int:
