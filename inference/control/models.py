@@ -13,6 +13,7 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from inference.engines.presets import faults
 from inference.openai.tasks import GENERATING, Task
 from inference.tokenizers.shipped import SHIPPED
 from kit.orm.audited import Audited
@@ -98,10 +99,24 @@ class Replica(models.Model):
     class Dialect(models.TextChoices):
         VLLM = "vllm", "vLLM"
         OPENAI = "openai", "OpenAI-compatible"
+        SGLANG = "sglang", "SGLang"
+        TGI = "tgi", "Text Generation Inference"
+        LLAMACPP = "llamacpp", "llama.cpp"
+        OLLAMA = "ollama", "Ollama"
+        HUGGINGFACE = "huggingface", "Hugging Face endpoint"
+        AZURE = "azure", "Azure OpenAI deployment"
+        VERTEX = "vertex", "Google Vertex AI"
+        ANTHROPIC = "anthropic", "Anthropic"
+        BEDROCK = "bedrock", "Amazon Bedrock"
+        SAGEMAKER = "sagemaker", "Amazon SageMaker"
 
     class Auth(models.TextChoices):
         BEARER = "bearer", "Bearer token, or none"
         API_KEY = "x-api-key", "x-api-key header"
+        AZURE_KEY = "api-key", "api-key header"
+        SIGV4 = "sigv4", "AWS signature"
+        GOOGLE = "google", "Google token"
+        OAUTH = "oauth", "OAuth client credentials"
 
     class State(models.TextChoices):
         ACTIVE = "active"
@@ -151,6 +166,18 @@ class Replica(models.Model):
 
     def __str__(self) -> str:
         return self.name
+
+    def clean(self) -> None:
+        """Refuse options that its dialect or its authentication cannot work with."""
+        said = faults(
+            dialect=self.dialect,
+            auth=self.auth,
+            credential=self.credential,
+            url=self.url,
+            options=self.options,
+        )
+        if messages := list(said):
+            raise ValidationError({"options": messages})
 
 
 class Calibration(models.Model):

@@ -130,7 +130,7 @@ class Attempts:
         settlement.is_sent = False
         origin = origin_of(replica.url)
         key = credential(replica.credential)
-        proof = await AUTH[replica.auth].headers(origin, call, key)
+        proof = await AUTH[replica.auth].headers(origin, call, key, replica.options)
         while True:
             interruption.check()
             exchange = await self._pool.request(

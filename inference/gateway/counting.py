@@ -137,7 +137,7 @@ class Counting:
     ) -> int:
         origin = origin_of(replica.url)
         key = credential(replica.credential)
-        proof = await AUTH[replica.auth].headers(origin, call, key)
+        proof = await AUTH[replica.auth].headers(origin, call, key, replica.options)
         exchange = await self.pool.request(
             origin,
             method="POST",

@@ -149,7 +149,10 @@ class _Asking:
         body = bytearray()
         key = asyncio.run(
             AUTH[self.replica.auth].headers(
-                origin, call, credential(self.replica.credential)
+                origin,
+                call,
+                credential(self.replica.credential),
+                self.replica.options,
             )
         )
         with self.client.stream(

@@ -10,7 +10,11 @@ class Bearer:
     """`Authorization: Bearer`, as the OpenAI API has it."""
 
     async def headers(
-        self, origin: Origin, call: EngineCall, credential: str
+        self,
+        origin: Origin,
+        call: EngineCall,
+        credential: str,
+        options: Mapping[str, str],
     ) -> Mapping[str, str]:
         """Return the header."""
         return {"authorization": f"Bearer {credential}"} if credential else {}
@@ -23,7 +27,11 @@ class ApiKeyHeader:
         self._name = name
 
     async def headers(
-        self, origin: Origin, call: EngineCall, credential: str
+        self,
+        origin: Origin,
+        call: EngineCall,
+        credential: str,
+        options: Mapping[str, str],
     ) -> Mapping[str, str]:
         """Return the header."""
         return {self._name: credential} if credential else {}

@@ -8,4 +8,5 @@ from inference.engines.auth.scheme import AuthScheme
 AUTH: Mapping[str, AuthScheme] = {
     "bearer": Bearer(),
     "x-api-key": ApiKeyHeader("x-api-key"),
+    "api-key": ApiKeyHeader("api-key"),
 }

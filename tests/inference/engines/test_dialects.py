@@ -90,6 +90,7 @@ def test_path_and_id(dialect: str, header: str, surface: Surface, path: str) -> 
     [
         ("bearer", {"authorization": "Bearer secret"}),
         ("x-api-key", {"x-api-key": "secret"}),
+        ("api-key", {"api-key": "secret"}),
     ],
 )
 async def test_a_key_is_shown_as_the_engine_wants_it(
@@ -97,8 +98,8 @@ async def test_a_key_is_shown_as_the_engine_wants_it(
 ) -> None:
     origin = Origin.parse("http://engine:8000")
     call = EngineCall("/v1/chat/completions", {}, b"{}")
-    assert await AUTH[auth].headers(origin, call, "secret") == shown
-    assert await AUTH[auth].headers(origin, call, "") == {}
+    assert await AUTH[auth].headers(origin, call, "secret", {}) == shown
+    assert await AUTH[auth].headers(origin, call, "", {}) == {}
 
 
 def test_a_salt_goes_to_an_engine_that_takes_one() -> None:
