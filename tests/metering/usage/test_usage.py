@@ -230,7 +230,7 @@ def test_question_without_sense_is_refused(
 def test_month_is_the_tenants(operator_db: None) -> None:
     tenant = make_tenant(zone="Asia/Tokyo")
     last_hour = dt.datetime(2027, 1, 31, 20, tzinfo=dt.UTC)
-    cover(tenant=tenant, earliest=tenant.created_at, latest=last_hour)
+    cover(tenant=tenant, earliest=last_hour, latest=last_hour)
     assert billing_month(now=last_hour)[0] == dt.date(2027, 1, 1)
     assert billing_month(now=last_hour, tenant=tenant)[0] == dt.date(2027, 2, 1)
 
