@@ -167,6 +167,7 @@ class RunningGateway:
         max_output_tokens: int | None = None,
         tokenizer: str = "",
         prompt_bound: dict[str, int] | None = None,
+        tasks: Collection[str] = (),
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
@@ -176,6 +177,7 @@ class RunningGateway:
             "created": 1,
             "tokenizer": tokenizer,
             "prompt_bound": prompt_bound,
+            "tasks": list(tasks),
         }
         self.publish("model", name, body)
         for url in urls:
