@@ -12,6 +12,7 @@ from functools import partial
 import orjson
 import structlog
 
+from inference.anthropic.errors import ANTHROPIC_ERRORS
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.generation import Generation
 from inference.gateway.http import HttpRequest, Receive, Scope, Send
@@ -20,6 +21,7 @@ from inference.gateway.metrics import CONTENT_TYPE, GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.gateway.surfaces import SURFACES
+from inference.gateway.token_counts import PromptCounts
 from kit.errors import (
     EngineFailed,
     InvalidRequest,
@@ -32,6 +34,9 @@ Handler = Callable[[HttpRequest], Awaitable[None]]
 Readiness = Callable[[], Mapping[str, bool]]
 
 _MODEL_PREFIX = "/v1/models/"
+# What is asked below here is answered as Anthropic's SDKs read it, errors too.
+_ANTHROPIC_PATH = "/v1/messages/"
+_ANTHROPIC_ID = b"request-id"
 
 log = structlog.get_logger("tollgate.gateway")
 
@@ -83,11 +88,13 @@ class Gateway:
         self._models = models
         self._passthrough = passthrough
         self._metrics = metrics
+        counts = PromptCounts(generation)
         self._routes: dict[str, tuple[str, Handler]] = {
             **{
                 entry.path: ("POST", partial(generation.serve, entry=entry))
                 for entry in SURFACES.values()
             },
+            "/v1/messages/count_tokens": ("POST", counts.messages),
             "/v1/models": ("GET", models.list_all),
             "/healthz": ("GET", probes.healthz),
             "/readyz": ("GET", probes.readyz),
@@ -97,6 +104,9 @@ class Gateway:
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Answer one request."""
         http = HttpRequest(scope, receive, send)
+        if f"{http.path}/".startswith(_ANTHROPIC_PATH):
+            http.error_form = ANTHROPIC_ERRORS
+            http.id_headers = (*http.id_headers, _ANTHROPIC_ID)
         try:
             await self._route(http)
         except PlatformError as error:

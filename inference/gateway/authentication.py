@@ -76,13 +76,7 @@ class Authenticator:
 
     def _entry(self, http: HttpRequest) -> KeyEntry:
         """Return what is known of the key; raises `InvalidApiKey`."""
-        scheme, _, key = http.header(b"authorization").partition(" ")
-        key = key.strip()
-        if not key or scheme.lower() != "bearer":
-            raise InvalidApiKey(
-                "Send your API key in the header 'Authorization: Bearer tg_…'.",
-                headers=_CHALLENGE,
-            )
+        key = _key(http)
         if not api_keys.is_well_formed(key):
             raise _unknown()
         entry = self._snapshot.keys.get(api_keys.digest(key, self._secret))
@@ -100,6 +94,26 @@ class Authenticator:
                 " from a network that it allows.",
                 code="ip_not_allowed",
             )
+
+
+def _key(http: HttpRequest) -> str:
+    """Return the key that was sent.
+
+    `x-api-key`, as Anthropic's SDKs have it, counts where there is no `Authorization`:
+    with both, it may be meant for a proxy in between.
+    """
+    authorization = http.header(b"authorization")
+    if not authorization and (key := http.header(b"x-api-key").strip()):
+        return key
+    scheme, _, key = authorization.partition(" ")
+    key = key.strip()
+    if not key or scheme.lower() != "bearer":
+        raise InvalidApiKey(
+            "Send your API key in the header 'Authorization: Bearer tg_…', or in"
+            " 'x-api-key'.",
+            headers=_CHALLENGE,
+        )
+    return key
 
 
 def _unknown() -> InvalidApiKey:

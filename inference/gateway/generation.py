@@ -29,7 +29,7 @@ from inference.openai.usage import Tally
 from inference.routing.router import Router
 from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
 from kit.clock import boot_us
-from kit.contracts import Meter
+from kit.contracts import Caller, Meter
 from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
 
 
@@ -55,15 +55,7 @@ class Generation:
         body = await http.body(bytes_max=self.body_bytes_max)
         request = entry.parse(body)
         http.error_form = request.shape
-        model = self.snapshot.models.get(request.model)
-        if model is None or not caller.may_call(request.model):
-            raise ModelNotFound(request.model)
-        if request.task not in model.tasks:
-            raise InvalidRequest(
-                f"The model '{model.name}' does not serve '{entry.path}'.",
-                param="model",
-                code="unsupported_task",
-            )
+        model = self.model(caller, request, path=entry.path)
         keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
         most = _output_tokens_max(request, model)
         call = Call(caller, request, model, most, keyed)
@@ -83,6 +75,21 @@ class Generation:
             await self._relay(http, call, admitted, settlement, replicas)
         finally:
             self.admissions.end(http, admitted)
+
+    def model(
+        self, caller: Caller, request: GenerationRequest, *, path: str
+    ) -> ModelEntry:
+        """Return the model that is asked; raises where a caller cannot ask it this."""
+        model = self.snapshot.models.get(request.model)
+        if model is None or not caller.may_call(request.model):
+            raise ModelNotFound(request.model)
+        if request.task not in model.tasks:
+            raise InvalidRequest(
+                f"The model '{model.name}' does not serve '{path}'.",
+                param="model",
+                code="unsupported_task",
+            )
+        return model
 
     async def _relay(
         self,

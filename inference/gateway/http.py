@@ -14,6 +14,7 @@ Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
 Headers = Iterable[tuple[bytes, bytes]]
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
+_ID_HEADERS = (b"x-request-id",)
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -31,6 +32,7 @@ class HttpRequest:
         "_send",
         "downstream",
         "error_form",
+        "id_headers",
         "is_event_stream",
         "is_started",
         "method",
@@ -46,6 +48,8 @@ class HttpRequest:
         self.downstream: Downstream = scope["extensions"][EXTENSION]
         # How the surface that was asked says what goes wrong.
         self.error_form: ErrorForm = OPENAI_ERRORS
+        # Under which names it is told its id.
+        self.id_headers: tuple[bytes, ...] = _ID_HEADERS
         self._request_id = ""
         self._more_headers: list[tuple[bytes, bytes]] = []
         self.is_started = False
@@ -114,6 +118,7 @@ class HttpRequest:
         await self.downstream.caught_up()
         self.is_started = True
         self.status = status
+        request_id = self.request_id.encode()
         await self._send(
             {
                 "type": "http.response.start",
@@ -121,7 +126,7 @@ class HttpRequest:
                 "headers": [
                     *headers,
                     *self._more_headers,
-                    (b"x-request-id", self.request_id.encode()),
+                    *((name, request_id) for name in self.id_headers),
                 ],
             }
         )

@@ -8,6 +8,8 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import partial
 
+from inference.anthropic.errors import ANTHROPIC_ERRORS
+from inference.anthropic.requests import parse as parse_messages
 from inference.openai.requests import GenerationRequest, parse
 from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
 from kit.contracts import Surface
@@ -39,6 +41,12 @@ SURFACES: Mapping[Surface, SurfaceEntry] = {
         ),
         SurfaceEntry(
             Surface.COMPLETIONS, "/v1/completions", partial(parse, Surface.COMPLETIONS)
+        ),
+        SurfaceEntry(
+            Surface.MESSAGES,
+            "/v1/messages",
+            parse_messages,
+            errors=ANTHROPIC_ERRORS,
         ),
     )
 }

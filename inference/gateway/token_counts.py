@@ -1,0 +1,73 @@
+"""Tell how long a prompt is, without an answer to it: authenticated, and not billed.
+
+A count takes a place in the flow of requests, and its caller's slot while it lasts, as
+any request does; it uses no tokens. It is counted where a prompt's own engine would
+count it, else with the model's tokenizer. Failure: what nobody can count now is
+`ServiceUnavailable`, to be asked again.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import orjson
+
+from inference.anthropic.requests import parse_count
+from inference.gateway.generation import Generation
+from inference.gateway.http import HttpRequest
+from inference.gateway.rates import Taken
+from inference.limiting.limiter import Unit
+from inference.openai.requests import GenerationRequest
+from kit.contracts import Caller, TokenCounts
+from kit.errors import ServiceUnavailable
+from kit.scopes import Scope
+
+_UNITS = frozenset({Unit.REQUESTS, Unit.CONCURRENT_REQUESTS})
+_RETRY = {"retry-after": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class PromptCounts:
+    """Serves the endpoints that count, with what the generating ones are made of."""
+
+    generation: Generation
+
+    async def messages(self, http: HttpRequest) -> None:
+        """Serve `/v1/messages/count_tokens`."""
+        tokens = await self.count(http, parse_count)
+        await http.respond(200, orjson.dumps({"input_tokens": tokens}))
+
+    async def count(
+        self, http: HttpRequest, parse: Callable[[bytes], GenerationRequest]
+    ) -> int:
+        """Return the tokens of the prompt in a body; raises `PlatformError`."""
+        generation = self.generation
+        caller = generation.authenticator.caller(http, needs=Scope.GENERATE)
+        request = parse(await http.body(bytes_max=generation.body_bytes_max))
+        model = generation.model(caller, request, path=http.path)
+        taken = await self._taken(http, caller, model.name)
+        try:
+            # Somebody waits, so that it takes a moment at the most.
+            tokens = await generation.counting.prompt(
+                request, model.tokenizer, is_waited_for=True
+            )
+        finally:
+            if taken is not None:
+                taken.settle(TokenCounts())
+        if tokens is None:
+            raise ServiceUnavailable(
+                "Nobody can count this prompt now. Try again shortly.", headers=_RETRY
+            )
+        return tokens
+
+    async def _taken(
+        self, http: HttpRequest, caller: Caller, model: str
+    ) -> Taken | None:
+        """Take a place in the limits of requests; raises `RateLimited`."""
+        admissions = self.generation.admissions
+        limits = admissions.limits.of(caller, model, admissions.now_us())
+        rules = [rule for rule in limits.rates if rule.unit in _UNITS]
+        if not rules:
+            return None
+        taken = await admissions.rates.take(rules, input_tokens=0, output_tokens=0)
+        http.add_headers(taken.headers)
+        return taken
