@@ -89,7 +89,7 @@ def _openai_error(pieces: list[Json]) -> str:
 
 
 def _response_texts(pieces: list[Json]) -> list[str]:
-    if "output" in pieces[0]:
+    if pieces and "output" in pieces[0]:
         return [
             part["text"]
             for item in pieces[0]["output"]
@@ -118,7 +118,7 @@ _STOPS = {"end_turn": "stop", "max_tokens": "length"}
 
 
 def _message_texts(pieces: list[Json]) -> list[str]:
-    if "content" in pieces[0]:
+    if pieces and "content" in pieces[0]:
         return [part["text"] for part in pieces[0]["content"] if part["type"] == "text"]
     return [
         piece["delta"]["text"]
