@@ -60,6 +60,9 @@ class MessagesShape(AnthropicErrors):
                 )
         return b"".join(out)
 
+    def take_back(self) -> None:
+        """Do nothing: an error is all that may follow, and it tells of no other."""
+
     def ending(self, counts: TokenCounts) -> bytes:
         """Return why it ended and what it used, and the end mark."""
         return framed(

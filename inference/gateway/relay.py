@@ -129,7 +129,7 @@ class _Handover:
                     needed = replace(counts, output_tokens=1)
                 if not gate.covers(needed):
                     await self._send(gate)
-                    await gate.extend(needed)
+                    await self._extend(gate, needed)
                 self._out.append(out)
                 self._output_tokens, self._counts = tally.output_tokens, counts
                 self._counted = tally.counts()
@@ -139,6 +139,14 @@ class _Handover:
             if self.translator.failure is not None:
                 break
         await self._send(gate)
+
+    async def _extend(self, gate: Gate, needed: TokenCounts) -> None:
+        try:
+            await gate.extend(needed)
+        except BaseException:
+            # What ends the stream follows what was sent, not what was to come next.
+            self.translator.take_back()
+            raise
 
     async def _send(self, gate: Gate) -> None:
         if not self._out:

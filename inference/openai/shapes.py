@@ -41,6 +41,10 @@ class Shape(ErrorForm, Protocol):
         """Return what a client gets for one chunk, the finish included."""
         ...
 
+    def take_back(self) -> None:
+        """Forget that the last chunk was shown: it is not sent, and the stream ends."""
+        ...
+
     def ending(self, counts: TokenCounts) -> bytes:
         """Return what ends a stream whose usage is committed."""
         ...
@@ -70,6 +74,9 @@ class PlainShape(OpenAIErrors):
     def event(self, chunk: bytes) -> bytes:
         """Frame a chunk."""
         return b"data: " + chunk + b"\n\n"
+
+    def take_back(self) -> None:
+        """Do nothing: no event tells of another."""
 
     def ending(self, counts: TokenCounts) -> bytes:
         """Return the end mark."""

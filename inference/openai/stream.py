@@ -118,6 +118,10 @@ class StreamTranslator:
             self.failure = failure
         return b"".join(out)
 
+    def take_back(self) -> None:
+        """Note that what was fed last will never be sent."""
+        self._shape.take_back()
+
     def held(self) -> bytes:
         """Return what came behind the last token."""
         return b"".join(self._held)
