@@ -11,6 +11,8 @@ from functools import partial
 from inference.anthropic.errors import ANTHROPIC_ERRORS
 from inference.anthropic.requests import parse as parse_messages
 from inference.openai.requests import GenerationRequest, parse
+from inference.openai.responses.errors import RESPONSES_ERRORS
+from inference.openai.responses.requests import parse as parse_response
 from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
 from kit.contracts import Surface
 from kit.scopes import Scope
@@ -41,6 +43,12 @@ SURFACES: Mapping[Surface, SurfaceEntry] = {
         ),
         SurfaceEntry(
             Surface.COMPLETIONS, "/v1/completions", partial(parse, Surface.COMPLETIONS)
+        ),
+        SurfaceEntry(
+            Surface.RESPONSES,
+            "/v1/responses",
+            parse_response,
+            errors=RESPONSES_ERRORS,
         ),
         SurfaceEntry(
             Surface.MESSAGES,
