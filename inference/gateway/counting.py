@@ -7,7 +7,7 @@ gives them `LAST_S` and then ends them.
 """
 
 import asyncio
-from collections.abc import Coroutine
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 
 import structlog
@@ -30,6 +30,7 @@ LAST_S = 5.0
 PAUSE_S = 0.5
 # A count comes with the tokens themselves, at some seven bytes each.
 COUNT_BYTES_MAX = 16 * 1024 * 1024
+CALLS_AT_ONCE = 8
 
 log = structlog.get_logger("tollgate.gateway")
 
@@ -114,10 +115,7 @@ class Counting:
                 able = True
                 try:
                     async with asyncio.timeout(patience_s / len(replicas)):
-                        counts = [
-                            await self._ask(replica, backend, call)
-                            for call in asked.calls
-                        ]
+                        counts = await self._counts(replica, backend, asked.calls)
                 except (EngineError, UsageError, TimeoutError) as error:
                     log.info(
                         "prompt_not_counted",
@@ -131,6 +129,26 @@ class Counting:
             await asyncio.sleep(pause_s)
             # A large prompt is written anew each time, while the event loop waits.
             pause_s *= 2
+
+    async def _counts(
+        self,
+        replica: ReplicaEntry,
+        backend: InferenceBackend,
+        calls: Sequence[EngineCall],
+    ) -> list[int]:
+        """Ask for the count of each text of a prompt, a few of thousands at a time."""
+        places = asyncio.Semaphore(CALLS_AT_ONCE)
+
+        async def count(call: EngineCall) -> int:
+            async with places:
+                return await self._ask(replica, backend, call)
+
+        counts = [asyncio.ensure_future(count(call)) for call in calls]
+        try:
+            return await asyncio.gather(*counts)
+        finally:
+            for each in counts:
+                each.cancel()
 
     async def _ask(
         self, replica: ReplicaEntry, backend: InferenceBackend, call: EngineCall

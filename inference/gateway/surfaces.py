@@ -10,6 +10,11 @@ from functools import partial
 
 from inference.anthropic.errors import ANTHROPIC_ERRORS
 from inference.anthropic.requests import parse as parse_messages
+from inference.openai.pooling import (
+    embedding_request,
+    rerank_request,
+    score_request,
+)
 from inference.openai.requests import GenerationRequest, parse
 from inference.openai.responses.errors import RESPONSES_ERRORS
 from inference.openai.responses.requests import parse as parse_response
@@ -56,5 +61,10 @@ SURFACES: Mapping[Surface, SurfaceEntry] = {
             parse_messages,
             errors=ANTHROPIC_ERRORS,
         ),
+        SurfaceEntry(
+            Surface.EMBEDDINGS, "/v1/embeddings", embedding_request, Scope.EMBED
+        ),
+        SurfaceEntry(Surface.RERANK, "/v1/rerank", rerank_request, Scope.EMBED),
+        SurfaceEntry(Surface.SCORE, "/v1/score", score_request, Scope.EMBED),
     )
 }

@@ -61,7 +61,8 @@ async def relay_answer(
     settlement.handed_over(tally.output_tokens, transcript)
     await _commit(settlement, EventStatus.OK, tally, transcript)
     if not tally.is_reported:
-        body = orjson.dumps({**answer.json, "usage": usage_of(settlement.counts)})
+        usage = usage_of(settlement.counts)
+        body = orjson.dumps({**orjson.loads(body), "usage": usage})
     await _hand_over(http, settlement, asked.shape, _renamed(body, rename))
 
 

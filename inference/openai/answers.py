@@ -6,6 +6,7 @@ counted but that. Failure: `StreamFormatError` for what is no answer, `UsageErro
 usage that cannot be, and the engine's own error in our words. Pure.
 """
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 
@@ -28,9 +29,16 @@ _LISTS: Mapping[Task, str] = {
 }
 
 
+# Above this, vectors are left out of what is parsed: an object for each number of
+# 20 MiB would take half a second, while the event loop waits.
+PARSED_BYTES_MAX = 64 * 1024
+_VECTOR = re.compile(rb'"embedding"\s*:\s*\[')
+_VECTOR_BYTES = b"0123456789+-.eE, \n\r\t"
+
+
 @dataclass(frozen=True, slots=True)
 class Answer:
-    """A whole answer in the OpenAI API's form."""
+    """A whole answer in the OpenAI API's form; of a large one without its vectors."""
 
     json: JsonObject
     tally: Tally
@@ -54,7 +62,27 @@ def read_answer(body: bytes, task: Task, tally: Tally) -> Answer:
     return Answer(json, tally)
 
 
+def _without_vectors(body: bytes) -> bytes:
+    """Empty the vectors of an answer, where they hold nothing but numbers.
+
+    The name that opens one stands in quotes, which within a text would be escaped.
+    """
+    parts: list[bytes] = []
+    read = 0
+    while opening := _VECTOR.search(body, read):
+        start = opening.end()
+        end = body.find(b"]", start)
+        if end < 0 or body[start:end].translate(None, _VECTOR_BYTES):
+            # It is read as it stands, and found to be none.
+            return body
+        parts.append(body[read:start])
+        read = end
+    return b"".join([*parts, body[read:]])
+
+
 def _json_of(body: bytes, task: Task) -> JsonObject:
+    if task is Task.EMBEDDING and len(body) > PARSED_BYTES_MAX:
+        body = _without_vectors(body)
     try:
         answer = orjson.loads(body)
     except orjson.JSONDecodeError as error:

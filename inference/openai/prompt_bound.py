@@ -19,7 +19,7 @@ import orjson
 
 from inference.openai.limits import DEPTH_MAX
 from inference.openai.requests import GenerationRequest
-from inference.openai.tasks import Task
+from inference.openai.tasks import PAIRED, Task
 from kit.json_values import is_array, is_object
 
 MILLI = 1000
@@ -27,6 +27,9 @@ MILLI = 1000
 # is longer than this, and all after so much of it, counts as nested as deep as can be.
 INDENTED_EACH_MAX = 64 * 1024
 INDENTED_BYTES_MAX = 4 * 1024 * 1024
+# A ranking model that is made of a chat model puts a template around each pair, which
+# calibration, by single texts, does not see.
+AROUND_PAIRED_TEXT = 64
 # What a chat's template may render besides its messages and tools.
 _RENDERED = (
     "chat_template_kwargs",
@@ -112,14 +115,27 @@ def bound(
     Prompts that are token ids count what they are.
     """
     if request.task is not Task.CHAT:
-        return request.known_tokens + sum(
-            min(factors.tokens(text_measures(text)), context_tokens)
-            for text in request.texts
-        )
+        return request.known_tokens + _texts_bound(request, factors, context_tokens)
     measures = chat_measures(request.payload)
     if measures is None:
         return context_tokens
     return min(factors.tokens(measures), context_tokens)
+
+
+def _texts_bound(
+    request: GenerationRequest, factors: PromptBound, context_tokens: int
+) -> int:
+    """Bound all texts; of pairs, one that stands in many is read with each."""
+    around = AROUND_PAIRED_TEXT if request.task in PAIRED else 0
+    bounds = [
+        min(factors.tokens(text_measures(text)) + around, context_tokens)
+        for text in request.texts
+    ]
+    if request.task not in PAIRED:
+        return sum(bounds)
+    firsts = bounds[: -request.prompts]
+    times = request.prompts // len(firsts)
+    return sum(firsts) * times + sum(bounds[-request.prompts :])
 
 
 def text_measures(text: str) -> Measures:

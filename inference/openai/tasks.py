@@ -19,3 +19,5 @@ class Task(enum.StrEnum):
 
 
 GENERATING = frozenset({Task.CHAT, Task.COMPLETION})
+# Their texts are read in pairs.
+PAIRED = frozenset({Task.RERANK, Task.SCORE})

@@ -31,6 +31,11 @@ from inference.engines.simulator.faults import (
     RESET_EARLY,
 )
 from inference.engines.simulator.generation import Generation
+from inference.engines.simulator.pooling import (
+    read_embedding,
+    read_rerank,
+    read_score,
+)
 from inference.engines.simulator.reading import Request, RequestReader
 from inference.engines.simulator.requests import Order, read_chat, read_completion
 from inference.engines.simulator.settings import Behaviour
@@ -42,6 +47,9 @@ RESET_POLL_S = 0.001
 _READERS: dict[bytes, Callable[..., Order]] = {
     b"/v1/chat/completions": read_chat,
     b"/v1/completions": read_completion,
+    b"/v1/embeddings": read_embedding,
+    b"/v1/rerank": read_rerank,
+    b"/v1/score": read_score,
 }
 
 

@@ -75,7 +75,7 @@ class WholeGeneration(Generation):
         )
 
     def _step(self) -> None:
-        if self._pause_s:
+        if self._pause_s and self._order.pooled is None:
             return super()._step()
         # Nobody sees the tokens one by one: make them all at once.
         choices, live = self._order.choices, self._live
@@ -95,6 +95,10 @@ class WholeGeneration(Generation):
         self._write(self._whole())
 
     def _whole(self) -> bytes:
+        pooled = self._order.pooled
+        if pooled is not None:
+            label = self._label
+            return http1.response(pooled(label.request_id, label.created, label.model))
         return whole_answer(
             self._order,
             self._label,

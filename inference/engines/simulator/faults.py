@@ -73,6 +73,7 @@ Usage = dict[str, Any]
 Liar = Callable[[Usage, int | None, bool], Usage | None]
 
 _TEXT_START = f'":"{NUMBER_PREFIX}'.encode()
+_STRING_START = b'":"'
 _BROKEN_CHARACTER = b"\xe2\x82"
 _EVENT_START, _EVENT_END = b"data: ", b"\n\n"
 
@@ -109,7 +110,8 @@ def broken(event: bytes) -> bytes:
 
 def with_broken_character(answer: bytes) -> bytes:
     """Return `answer` with two bytes of a three-byte character as its first text."""
-    start = answer.index(_TEXT_START) + len(b'":"')
+    found = max(answer.find(_TEXT_START), answer.index(_STRING_START))
+    start = found + len(_STRING_START)
     end = answer.index(b'"', start)
     return answer[:start] + _BROKEN_CHARACTER + answer[end:]
 
@@ -143,7 +145,7 @@ class Falling:
 
     def __call__(self, usage: Usage, index: int | None, with_token: bool) -> Usage:
         """Return the usage with a count that is too low."""
-        counted = usage["completion_tokens"]
+        counted = usage.get("completion_tokens", 0)
         if index is None:
             said = sum(self._last_said.values()) if self._last_said else counted
             said = max(0, said - 1)
@@ -157,7 +159,7 @@ class Falling:
 
 def _each_count(change: Callable[[int], object]) -> Liar:
     def lie(usage: Usage, _index: int | None, _with_token: bool) -> Usage:
-        return usage | {name: change(usage[name]) for name in COUNTS}
+        return usage | {name: change(usage[name]) for name in COUNTS if name in usage}
 
     return lie
 

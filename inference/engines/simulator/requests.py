@@ -4,7 +4,7 @@ The checks run in vLLM's order: the JSON, the schema, the model, the prompt, the
 Unknown fields are ignored, as they are there.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
@@ -57,6 +57,8 @@ class Order:
     choices: tuple[Choice, ...]
     prompts: tuple[Prompt, ...]
     cache_salt: str | None
+    # Makes the whole answer of what is only to be read, given its label.
+    pooled: Callable[[str, int, str], bytes] | None = None
 
     @property
     def choices_per_prompt(self) -> int:
@@ -86,7 +88,7 @@ def read_completion(body: bytes, *, behaviour: Behaviour) -> Order:
     options = _stream_options(fields, behaviour)
     _check_cache_salt(fields)
     check_model(fields, behaviour=behaviour)
-    prompts = _prompts(fields.get("prompt"))
+    prompts = prompts_of(fields.get("prompt"))
     return _order(fields, prompts, options, behaviour, chat=False)
 
 
@@ -149,7 +151,7 @@ def _check_cache_salt(fields: dict[str, Any]) -> None:
         )
 
 
-def _prompts(prompt: object) -> tuple[Prompt, ...]:
+def prompts_of(prompt: object) -> tuple[Prompt, ...]:
     """Return the tokens of each prompt: text, token ids, or a list of either."""
     if isinstance(prompt, str):
         return (text_tokens(prompt),)
