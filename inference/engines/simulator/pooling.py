@@ -91,8 +91,9 @@ def _order(
 
 def _texts(fields: dict[str, Any], name: str) -> list[str]:
     given = fields.get(name)
-    texts = given if is_array(given) else [given]
-    if not texts or not all(isinstance(text, str) for text in texts):
+    listed = given if is_array(given) else [given]
+    texts = [text for text in listed if isinstance(text, str)]
+    if not texts or len(texts) < len(listed):
         raise errors.bad_request(f"{name} must be text. (parameter={name})", param=name)
     return texts
 
@@ -112,7 +113,11 @@ def _body(
     usage: dict[str, Any] = {"prompt_tokens": tokens, "total_tokens": tokens}
     if name == "rerank":
         # Said in the words of another vendor's API, under the id of a score.
-        head = {"id": f"score-{request_id}", "model": model, "usage": usage}
+        head: dict[str, Any] = {
+            "id": f"score-{request_id}",
+            "model": model,
+            "usage": usage,
+        }
         return orjson.dumps(head | content())
     head = {"id": f"{name}-{request_id}", "object": "list", "created": created}
     usage |= {
