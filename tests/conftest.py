@@ -14,6 +14,7 @@ from collections.abc import Iterator
 import django
 import pytest
 from django.db import transaction
+from hypothesis import settings
 from pytest_django import DjangoDbBlocker
 
 from kit.orm.roles import OPERATOR, as_operator
@@ -21,6 +22,11 @@ from tests.cluster import running_cluster
 from tests.databases import Database, cloned
 
 _NO_DATABASE = "postgresql://tollgate_owner@127.0.0.1:1/no_fixture_was_asked_for"
+
+
+# How long an example takes is the machine's business: no test is timed.
+settings.register_profile("tollgate", deadline=None)
+settings.load_profile("tollgate")
 
 
 def pytest_configure() -> None:
