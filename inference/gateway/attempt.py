@@ -140,6 +140,7 @@ class Attempts:
                 headers={**call.headers, **proof},
                 body=call.body,
             )
+            settlement.watch.sent()
             was_kept = exchange.is_reused
             interruption.pass_on_to(exchange.interrupter())
             try:

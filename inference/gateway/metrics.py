@@ -1,8 +1,7 @@
 """Plain integers, counted on the way and turned into Prometheus text on scrape.
 
-Labels are of low cardinality: tenants, keys and models are looked up in SQL, not here.
-Durations are those of settled requests, measured from the admission. A whole answer has
-no first token that anybody waits for, so only streams tell of tokens.
+Labels are of low cardinality: tenants and keys are looked up in SQL, not here, and only
+so many models have a label. Durations are measured from a request's arrival.
 """
 
 import enum
@@ -21,19 +20,12 @@ from prometheus_client.core import (
 )
 
 from inference.gateway.bound_watch import BoundWatch
+from inference.gateway.latencies import Latencies
 from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
 from kit.histogram import Histogram
 
 CONTENT_TYPE = b"text/plain; version=0.0.4; charset=utf-8"
 US_PER_SECOND = 1_000_000
-# Between two tokens a few milliseconds make the difference.
-TOKEN_BOUNDS_US = tuple(
-    ms * 1000
-    for ms in (
-        *(1, 2, 3, 5, 7, 10, 15, 20, 25, 30, 40, 50, 75, 100),
-        *(150, 200, 300, 500, 1_000, 2_500, 10_000, 60_000, 300_000),
-    )
-)
 
 
 class Refusal(enum.StrEnum):
@@ -46,7 +38,6 @@ class Refusal(enum.StrEnum):
 
 
 Readings = Mapping[str, tuple[str, Callable[[], float]]]
-Histograms = Mapping[str, tuple[str, Mapping[str, Histogram]]]
 
 
 def _by_streamed() -> dict[bool, Histogram]:
@@ -73,10 +64,9 @@ class GatewayMetrics:
     reassembled: int = 0
     bounds: BoundWatch = field(default_factory=BoundWatch)
     duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
-    first_token: Histogram = field(default_factory=Histogram)
-    next_token: Histogram = field(default_factory=lambda: Histogram(TOKEN_BOUNDS_US))
+    latencies: Latencies = field(default_factory=Latencies)
 
-    def add_settled(self, outcome: Outcome, *, streamed: bool) -> None:
+    def add_settled(self, outcome: Outcome, *, model: str, streamed: bool) -> None:
         """Count a settled request."""
         counts = outcome.counts
         self.settled[outcome.status] += 1
@@ -85,29 +75,7 @@ class GatewayMetrics:
         self.tokens[TokenClass.CACHED_INPUT] += counts.cached_input_tokens
         self.tokens[TokenClass.OUTPUT] += counts.output_tokens
         self.duration[streamed].observe(outcome.duration_us)
-        first_us = outcome.first_token_us
-        if streamed and first_us is not None:
-            self.first_token.observe(first_us)
-            if (others := counts.output_tokens - 1) > 0:
-                self.next_token.observe((outcome.duration_us - first_us) // others)
-
-    @property
-    def histograms(self) -> Histograms:
-        """Return all durations by name, each with its help and by whether streamed."""
-        return {
-            "tollgate_request_duration_seconds": (
-                "From the admission to the end of the answer.",
-                {str(is_so).lower(): each for is_so, each in self.duration.items()},
-            ),
-            "tollgate_time_to_first_token_seconds": (
-                "From the admission until a client had the first token.",
-                {"true": self.first_token},
-            ),
-            "tollgate_time_per_output_token_seconds": (
-                "Mean time of a request's output tokens after the first.",
-                {"true": self.next_token},
-            ),
-        }
+        self.latencies.of(model).add(outcome, streamed=streamed)
 
 
 class MetricsPage:
@@ -183,8 +151,14 @@ class MetricsPage:
         gauges = {**_waits(counted), **self._gauges}
         for name, (help_text, read) in gauges.items():
             yield self._filled(GaugeMetricFamily, name, help_text, read)
-        for name, (help_text, by_streamed) in counted.histograms.items():
-            yield self._spread(name, help_text, ["streamed"], by_streamed)
+        yield self._spread(
+            "tollgate_request_duration_seconds",
+            "From a request's arrival to the end of its answer.",
+            ["streamed"],
+            {str(is_so).lower(): each for is_so, each in counted.duration.items()},
+        )
+        for name, help_text, by_model in counted.latencies.histograms():
+            yield self._spread(name, help_text, ["model"], by_model)
         for name, (help_text, histogram) in self._histograms.items():
             yield self._spread(name, help_text, [], {None: histogram})
 

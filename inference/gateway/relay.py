@@ -96,6 +96,7 @@ class _Handover:
     # What is held and not written yet, and how it all stood with the last of it.
     _out: list[bytes] = field(default_factory=list[bytes])
     _output_tokens: int = 0
+    _chunks: int = 0
     _marks: Marks = field(default_factory=dict[int, tuple[int, int]])
     _counts: TokenCounts = field(default_factory=TokenCounts)
     # The same as far as the engine counted it: text that it did not is bounded above.
@@ -109,7 +110,10 @@ class _Handover:
         if out := self.translator.feed(events):
             await self._write(out, self.translator.tally.counts())
             self.settlement.handed_over(
-                self.translator.tally.output_tokens, self.translator.transcript
+                self.translator.tally.output_tokens,
+                self.translator.transcript,
+                chunks=self.translator.chunks,
+                is_slow=self.http.downstream.is_slow,
             )
 
     async def _pass_on_held(self, events: list[bytes], gate: Gate) -> None:
@@ -133,6 +137,7 @@ class _Handover:
                 self._out.append(out)
                 self._output_tokens, self._counts = tally.output_tokens, counts
                 self._counted = tally.counts()
+                self._chunks = self.translator.chunks
                 self._marks = transcript.marks() if transcript else {}
                 if gate.is_tight:
                     await self._send(gate)
@@ -155,12 +160,18 @@ class _Handover:
         self._out.clear()
         await self._write(out, self._counted)
         self.settlement.handed_over(
-            self._output_tokens, self.translator.transcript, self._marks
+            self._output_tokens,
+            self.translator.transcript,
+            self._marks,
+            chunks=self._chunks,
+            is_slow=self.http.downstream.is_slow,
         )
         gate.handed_over(self._counts)
 
     async def _write(self, out: bytes, counts: TokenCounts) -> None:
         if not self.http.is_started:
+            begins = self.translator.chunks > 0
+            self.http.add_headers(self.settlement.headers(begins=begins))
             await self.http.start_stream()
         self.settlement.offered(counts)
         await self.http.write(out)
@@ -196,6 +207,7 @@ async def _finish_stream(
     settlement.handed_over(translator.tally.output_tokens, translator.transcript)
     commit = settlement.end(EventStatus.OK, translator.tally, translator.transcript)
     if not http.is_started:
+        http.add_headers(settlement.headers())
         await http.start_stream()
     try:
         await asyncio.shield(commit)

@@ -18,12 +18,12 @@ from inference.gateway.holding import BudgetEndedError
 from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.rates import Taken
+from inference.gateway.stopwatch import Stopwatch
 from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventTooLargeError
 from inference.openai.stream import StreamFormatError
 from inference.openai.transcript import Marks, Transcript
 from inference.openai.usage import Tally, UsageError
-from kit.clock import boot_us
 from kit.contracts import (
     Admission,
     CountedBy,
@@ -96,15 +96,17 @@ class Settlement:
     # Whether an engine has the whole request, and has not refused it.
     is_sent: bool = False
     output_tokens: int = 0
-    first_token_us: int | None = None
     outcome: Outcome | None = None
     _gives_prompt_back: bool | None = None
     _is_due: bool = False
     trace: Trace = field(init=False)
+    watch: Stopwatch = field(init=False)
 
     def __post_init__(self) -> None:
         """Find where its progress is noted."""
         self.trace = self.meter.trace(self.admission)
+        latencies = self.metrics.latencies.of(self.request.model)
+        self.watch = Stopwatch(self.started_us, latencies)
 
     @property
     def counts(self) -> TokenCounts:
@@ -120,22 +122,33 @@ class Settlement:
     def offered(self, counts: TokenCounts) -> None:
         """Note what the client will have had once the next piece is sent."""
         self.trace.offered(
-            counts, replica_id=self.replica_id, first_token_us=self.first_token_us
+            counts, replica_id=self.replica_id, first_token_us=self.watch.first_us
         )
 
     def handed_over(
-        self, output_tokens: int, transcript: Transcript, marks: Marks | None = None
+        self,
+        output_tokens: int,
+        transcript: Transcript,
+        marks: Marks | None = None,
+        *,
+        chunks: int = 0,
+        is_slow: bool = False,
     ) -> None:
-        """Note how much output the client has, and when it got the first of it.
+        """Note how much output the client has, in how many chunks of a stream.
 
         With `marks`, of the transcript it has only what had come by then.
         """
         self.trace.written()
+        if chunks:
+            self.watch.chunks(chunks, is_slow=is_slow)
+        elif (output_tokens > self.output_tokens or transcript) and (
+            # What an engine counts only at its end is no news of its last token.
+            self.output_tokens or self.watch.last_us is None
+        ):
+            self.watch.tokens()
         self.output_tokens = output_tokens
         if transcript:
             transcript.handed_over(marks)
-        if self.first_token_us is None and (output_tokens or transcript):
-            self.first_token_us = boot_us() - self.started_us
 
     def end(
         self,
@@ -157,11 +170,18 @@ class Settlement:
             output_tokens=self.output_tokens,
             delivered=transcript.delivered() if transcript else [],
             generated=transcript.generated() if transcript else [],
-            duration_us=boot_us() - self.started_us,
+            duration_us=self.watch.now_us(),
         )
         if ended.is_free or ended.is_counted:
             return self._settle(ended, tally.counts(output_tokens=self.output_tokens))
         return self.counting.later(self._settle_counted(ended))
+
+    def headers(self, *, begins: bool = False) -> dict[str, str]:
+        """Return what an answer's head tells of how it went by.
+
+        That of a stream leaves with its first chunk of text, where it `begins` so.
+        """
+        return self.watch.headers(self.request.model, begins=begins)
 
     def begin_body(self) -> None:
         """Note that the settled answer is on its way."""
@@ -242,7 +262,7 @@ class Settlement:
         counted_by: CountedBy | None = None,
         generated_tokens: int | None = None,
     ) -> asyncio.Future[None]:
-        tally = ended.tally
+        tally, streamed = ended.tally, self.admission.streamed
         if counted_by is None:
             counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
         if ended.is_free:
@@ -255,10 +275,13 @@ class Settlement:
             generated_tokens=generated_tokens,
             counted_by=counted_by,
             replica_id=self.replica_id,
-            first_token_us=self.first_token_us,
+            first_token_us=self.watch.first_us,
             duration_us=ended.duration_us,
+            latency=self.watch.latency(streamed=streamed),
         )
-        self.metrics.add_settled(self.outcome, streamed=self.admission.streamed)
+        self.metrics.add_settled(
+            self.outcome, model=self.request.model, streamed=streamed
+        )
         if self.taken is not None:
             self.taken.settle(counts)
         if ended.status in _ENGINES:

@@ -59,6 +59,7 @@ async def relay_answer(
         _end(error, settlement, tally)
         raise
     settlement.handed_over(tally.output_tokens, transcript)
+    settlement.watch.answered()
     await _commit(settlement, EventStatus.OK, tally, transcript)
     if not tally.is_reported:
         usage = usage_of(settlement.counts)
@@ -194,6 +195,7 @@ async def _hand_over(
         if shape is not PLAIN:
             shown = shape.answer(orjson.loads(body), settlement.counts)
             body = orjson.dumps(shown)
+        http.add_headers(settlement.headers())
         await http.respond(200, body)
         is_begun = await http.downstream.begun(len(body))
     except BaseException:

@@ -84,6 +84,8 @@ class StreamTranslator:
         )
         # Text that no usage has covered yet; empty while the engine counts as it goes.
         self.transcript = Transcript()
+        # How many events carried text, or a call, or tokens of it.
+        self.chunks = 0
         self.is_done = False
         # What ends the stream, to be raised once what came before it is sent.
         self.failure: Exception | None = None
@@ -152,6 +154,7 @@ class StreamTranslator:
             and plain[2] != b"0"
         ):
             _check_text(event)
+            self.chunks += 1
             self.tally.running(0, int(plain[1]), int(plain[2]))
             if self.transcript:
                 self.transcript.cover()
@@ -195,9 +198,11 @@ class StreamTranslator:
             if choice.get("finish_reason") is not None:
                 self._finished.add(index)
         if not self.is_finished:
+            self.chunks += _any_carries(choices)
             self._write(out, orjson.dumps(chunk))
             return
         if not self._held and (text := _text_part(chunk)) is not None:
+            self.chunks += 1
             self._write(out, orjson.dumps(text))
         self._hold(chunk)
 
@@ -298,6 +303,22 @@ def _index(choice: Any) -> int:
     return index
 
 
+def _carries(choice: Any) -> bool:
+    """Tell whether a choice brings anything of an answer."""
+    delta = choice.get("delta")
+    if is_object(delta):
+        return any(
+            value not in (None, "", [])
+            for name, value in delta.items()
+            if name != "role"
+        )
+    return bool(choice.get("text"))
+
+
+def _any_carries(choices: list[Any]) -> bool:
+    return any(map(_carries, choices))
+
+
 def _text_part(chunk: dict[str, Any]) -> dict[str, Any] | None:
     """Take text out of a finishing chunk; return it as its own chunk, or None."""
     carries = False
@@ -306,18 +327,11 @@ def _text_part(chunk: dict[str, Any]) -> dict[str, Any] | None:
         text_choice = {**choice, "finish_reason": None}
         text_choice.pop("stop_reason", None)
         text_choices.append(text_choice)
-        delta = choice.get("delta")
-        if is_object(delta):
-            if any(
-                value not in (None, "", [])
-                for name, value in delta.items()
-                if name != "role"
-            ):
-                carries = True
-                choice["delta"] = {}
-                choice["logprobs"] = None
-        elif choice.get("text"):
+        if _carries(choice):
             carries = True
-            choice["text"] = ""
+            if is_object(choice.get("delta")):
+                choice["delta"] = {}
+            else:
+                choice["text"] = ""
             choice["logprobs"] = None
     return {**chunk, "choices": text_choices} if carries else None

@@ -138,9 +138,14 @@ def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedA
     }
 
 
+def _or_none(figure: int | None) -> int:
+    return NO_TIME if figure is None else figure
+
+
 def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
+    latency = outcome.latency
     status = outcome.status
     if event.kind is EventKind.UNDELIVERED:
         status = EventStatus.UNDELIVERED
@@ -154,8 +159,12 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.price.id,
         outcome.replica_id,
         event.charge_picos,
-        NO_TIME if outcome.first_token_us is None else outcome.first_token_us,
+        _or_none(outcome.first_token_us),
         outcome.duration_us,
+        _or_none(latency.queue_us),
+        _or_none(latency.last_token_us),
+        _or_none(latency.chunks),
+        _or_none(latency.gap_max_us),
         counts.input_tokens,
         counts.cached_input_tokens,
         counts.output_tokens,

@@ -28,9 +28,13 @@ from metering.intake.journal_file import (
 )
 from metering.intake.slots import (
     CHECKSUM,
+    CHUNKS,
+    CHUNKS_AT,
     COMMITTED,
     COMMITTED_AT,
     CORRECTION_AT,
+    LATENCY,
+    LATENCY_AT,
     NO_STATUS,
     NO_TIME,
     PHASE_AT,
@@ -43,6 +47,7 @@ from metering.intake.slots import (
     Phase,
     checked,
     head_bytes,
+    latency_bytes,
     progress_bytes,
 )
 
@@ -115,6 +120,7 @@ class Entry:
         if is_due:
             # Before there is anything to bill: nobody has any of it.
             self._set(Phase.DUE)
+        self._note_latency(outcome)
         self._version += 1
         at = self._copies[self._version & 1]
         self._map[at : at + _PIECE_BYTES] = progress_bytes(
@@ -130,6 +136,14 @@ class Entry:
         self._owed += 1
         if not is_due:
             self._set(Phase.ENDED)
+
+    def _note_latency(self, outcome: Outcome) -> None:
+        """Note how it went by: nobody reads that before the ending itself is here."""
+        chunks, rest = latency_bytes(outcome)
+        at = self._at + CHUNKS_AT
+        self._map[at : at + CHUNKS.size] = chunks
+        at = self._at + LATENCY_AT
+        self._map[at : at + LATENCY.size + CHECKSUM.size] = rest
 
     def begun(self) -> None:
         """Note that the body is on its way: a death from now on does not undo it."""

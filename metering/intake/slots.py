@@ -9,7 +9,7 @@ is torn or from another time does not exist.
 import enum
 import struct
 import zlib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
@@ -23,19 +23,26 @@ from kit.contracts import (
     Surface,
     TokenCounts,
 )
+from kit.latency import NO_LATENCY, Latency
 
 # A cache line's multiple, so that no two slots share one.
 SLOT_BYTES = 256
 HEAD = struct.Struct("<16s9qBB")
 PROGRESS = struct.Struct("<IBBq5iqq")
 CHECKSUM = struct.Struct("<I")
+# Of the latency, which is written once: the chunks by themselves, then the wait, the
+# longest gap and how long before its end a request had its last token.
+CHUNKS = struct.Struct("<I")
+LATENCY = struct.Struct("<III")
 # Where each piece begins: the head, the two newest progresses, single values.
 HEAD_AT = 0
 PROGRESS_AT = (96, 152)
 PHASE_AT = 208
 WRITTEN_AT = 209
+CHUNKS_AT = 212
 COMMITTED_AT = 216
 CORRECTION_AT = 224
+LATENCY_AT = 240
 # A voided request is never corrected, and what it has instead may be half written.
 VOID_NUMBER_AT = CORRECTION_AT
 COMMITTED = struct.Struct("<q")
@@ -44,6 +51,9 @@ VOID_NUMBER = struct.Struct("<q")
 KEPT_US = 60_000_000
 NO_STATUS = 255
 NO_TIME = -1
+# What is no figure, and the most that one can be: over an hour.
+NO_FIGURE = 0xFFFFFFFF
+FIGURE_MAX = NO_FIGURE - 1
 
 
 class Phase(enum.IntEnum):
@@ -94,6 +104,8 @@ class Slot:
     written: Progress | None
     committed_us: int
     correction_id: UUID
+    # Of a request that has ended; nothing of one whose slot is of an older version.
+    latency: tuple[int | None, ...] | None = None
 
     @property
     def key(self) -> tuple[int, UUID]:
@@ -110,7 +122,14 @@ class Slot:
     def outcome(self) -> Outcome | None:
         """Return how the request ended, if it has."""
         ended = self.offered
-        return None if ended is None or ended.status is None else outcome_of(ended)
+        if ended is None or ended.status is None:
+            return None
+        outcome = outcome_of(ended)
+        if self.latency is None:
+            return outcome
+        queue_us, gap_max_us, tail_us, chunks = self.latency
+        last_us = None if tail_us is None else outcome.duration_us - tail_us
+        return replace(outcome, latency=Latency(queue_us, last_us, chunks, gap_max_us))
 
 
 def outcome_of(progress: Progress, status: EventStatus | None = None) -> Outcome:
@@ -118,6 +137,7 @@ def outcome_of(progress: Progress, status: EventStatus | None = None) -> Outcome
     ended_as = progress.status if status is None else status
     if ended_as is None:
         raise ValueError("a request that is running has no outcome")
+    had_some = progress.status is None and progress.counts.output_tokens > 0
     return Outcome(
         status=ended_as,
         counts=progress.counts,
@@ -126,6 +146,8 @@ def outcome_of(progress: Progress, status: EventStatus | None = None) -> Outcome
         replica_id=progress.replica_id,
         first_token_us=progress.first_token_us,
         duration_us=progress.duration_us,
+        # A request that was killed had its last token when its last piece was sent.
+        latency=Latency(last_token_us=progress.duration_us) if had_some else NO_LATENCY,
     )
 
 
@@ -178,6 +200,22 @@ def progress_bytes(
     )
 
 
+def latency_bytes(outcome: Outcome) -> tuple[bytes, bytes]:
+    """Lay out how a request went by: its chunks, and the rest with their checksum."""
+    latency, last_us = outcome.latency, outcome.latency.last_token_us
+    chunks = CHUNKS.pack(_figure(latency.chunks))
+    rest = LATENCY.pack(
+        _figure(latency.queue_us),
+        _figure(latency.gap_max_us),
+        _figure(None if last_us is None else outcome.duration_us - last_us),
+    )
+    return chunks, rest + CHECKSUM.pack(zlib.crc32(rest, zlib.crc32(chunks)))
+
+
+def _figure(value: int | None) -> int:
+    return NO_FIGURE if value is None else min(max(0, value), FIGURE_MAX)
+
+
 def checked(piece: bytes) -> bytes:
     """Append a piece's checksum."""
     return piece + CHECKSUM.pack(zlib.crc32(piece))
@@ -215,6 +253,7 @@ def read_slot(data: bytes | memoryview) -> Slot | None:
         written=written[-1] if written else None,
         committed_us=COMMITTED.unpack_from(view, COMMITTED_AT)[0],
         correction_id=UUID(bytes=bytes(view[CORRECTION_AT : CORRECTION_AT + 16])),
+        latency=_latency(view),
     )
 
 
@@ -238,6 +277,17 @@ def _progress(view: memoryview, at: int) -> Progress | None:
         first_token_us=None if first_token_us == NO_TIME else first_token_us,
         duration_us=duration_us,
     )
+
+
+def _latency(view: memoryview) -> tuple[int | None, ...] | None:
+    """Return wait, gap, tail and chunks, if what is written of them is whole."""
+    chunks = view[CHUNKS_AT : CHUNKS_AT + CHUNKS.size]
+    end = LATENCY_AT + LATENCY.size
+    (checksum,) = CHECKSUM.unpack_from(view, end)
+    if zlib.crc32(view[LATENCY_AT:end], zlib.crc32(chunks)) != checksum:
+        return None
+    figures = (*LATENCY.unpack_from(view, LATENCY_AT), *CHUNKS.unpack(chunks))
+    return tuple(None if figure == NO_FIGURE else figure for figure in figures)
 
 
 def read_slots(data: bytes) -> list[Slot]:

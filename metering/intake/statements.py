@@ -94,6 +94,10 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("charge_picos", "bigint"),
     ("first_token_us", "bigint"),
     ("duration_us", "bigint"),
+    ("queue_us", "bigint"),
+    ("last_token_us", "bigint"),
+    ("chunks", "integer"),
+    ("gap_max_us", "bigint"),
     ("input_tokens", "integer"),
     ("cached_input_tokens", "integer"),
     ("output_tokens", "integer"),
@@ -112,10 +116,12 @@ NO_TIME = -1
 NO_EVENT = UUID(int=0)
 _NAMES = ", ".join(name for name, _ in COLUMNS)
 _ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in COLUMNS)
+# What may be unknown, as no time or count can be.
+_MAY_LACK = ("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us")
+_LACKING = ", ".join(_MAY_LACK)
+_NULLED = ", ".join(f"nullif({name}, {NO_TIME})" for name in _MAY_LACK)
 _AS_IS = ", ".join(
-    name
-    for name, _ in COLUMNS
-    if name not in {"admitted_us", "first_token_us", "corrects"}
+    name for name, _ in COLUMNS if name not in {"admitted_us", "corrects", *_MAY_LACK}
 )
 
 # One statement: the fence, the events, the side table of corrections. A duplicate event
@@ -136,11 +142,11 @@ WITH fence AS (
     FROM fence, unnest({_ARRAYS}) AS event({_NAMES})
 ), stored AS (
     INSERT INTO usage_event (
-        epoch_id, admitted_at, first_token_us, corrects, {_AS_IS}
+        epoch_id, admitted_at, {_LACKING}, corrects, {_AS_IS}
     )
     SELECT epoch_id,
            'epoch'::timestamptz + admitted_us * interval '1 microsecond',
-           nullif(first_token_us, {NO_TIME}),
+           {_NULLED},
            nullif(corrects, '{NO_EVENT}'),
            {_AS_IS}
     FROM batch ORDER BY tenant_id, request_id

@@ -78,6 +78,12 @@ class Event(models.Model):
     charge_picos = models.BigIntegerField()
     first_token_us = models.BigIntegerField(null=True)
     duration_us = models.BigIntegerField()
+    # When it was sent to its engine and when its client had the last token, both since
+    # its arrival; of a stream the pieces with text and their longest distance.
+    queue_us = models.BigIntegerField(null=True)
+    last_token_us = models.BigIntegerField(null=True)
+    chunks = models.IntegerField(null=True)
+    gap_max_us = models.BigIntegerField(null=True)
     input_tokens = models.IntegerField()
     cached_input_tokens = models.IntegerField()
     output_tokens = models.IntegerField()

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from kit.latency import NO_LATENCY, Latency
+
 
 class Surface(enum.IntEnum):
     """The API a request came through. Values are stored."""
@@ -158,6 +160,7 @@ class Outcome:
     replica_id: int
     first_token_us: int | None
     duration_us: int
+    latency: Latency = NO_LATENCY
 
 
 class BudgetShortError(Exception):

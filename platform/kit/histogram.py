@@ -30,10 +30,10 @@ class Histogram:
         self._counts = [0] * (len(bounds) + 1)
         self.sum = 0
 
-    def observe(self, value: int) -> None:
-        """Count one value."""
-        self._counts[bisect_left(self._bounds, value)] += 1
-        self.sum += value
+    def observe(self, value: int, times: int = 1) -> None:
+        """Count one value, so many times."""
+        self._counts[bisect_left(self._bounds, value)] += times
+        self.sum += value * times
 
     def cumulative(self) -> Iterator[tuple[int | None, int]]:
         """Yield each bound with the count of values up to it; None bounds nothing."""

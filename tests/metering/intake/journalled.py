@@ -24,6 +24,7 @@ from kit.contracts import (
     Surface,
     TokenCounts,
 )
+from kit.latency import Latency
 from metering.intake import journal as journal_module
 from metering.intake.journal import Journal
 from metering.intake.journal_file import HEAD_BYTES, JournalFile
@@ -80,6 +81,7 @@ def outcome(output_tokens: int, status: EventStatus = EventStatus.OK) -> Outcome
         replica_id=25,
         first_token_us=26,
         duration_us=27,
+        latency=Latency(28, 26, 29, 30),
     )
 
 

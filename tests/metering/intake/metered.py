@@ -28,6 +28,7 @@ from kit.contracts import (
     TokenCounts,
 )
 from kit.ids import uuid7
+from kit.latency import Latency
 from metering.intake.broker import LeaseBroker
 from metering.intake.committer import Committer
 from metering.intake.epoch import Epoch, EpochCounts
@@ -52,6 +53,7 @@ OUTCOME = Outcome(
     replica_id=5,
     first_token_us=1_000,
     duration_us=2_000,
+    latency=Latency(queue_us=0, last_token_us=1_900, chunks=49, gap_max_us=700),
 )
 
 _milliseconds = itertools.count(time.time_ns() // 1_000_000)

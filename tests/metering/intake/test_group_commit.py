@@ -2,15 +2,20 @@
 
 import asyncio
 import random
+from dataclasses import replace
 
 from kit.clock import boot_us
+from kit.latency import Latency
 from metering.intake.committer import BATCH_EVENTS_MAX
+from metering.intake.events import request_event
 from tests.databases import Database
 from tests.eventually import eventually
 from tests.metering.intake.metered import (
     COUNTS,
     GATEWAY,
+    OUTCOME,
     Witness,
+    admission,
     committer,
     event,
     held,
@@ -51,7 +56,22 @@ async def test_event_is_stored_as_it_was(url: str, witness: Witness) -> None:
     assert (row["input_tokens"], row["cached_input_tokens"]) == (100, 20)
     assert (row["output_tokens"], row["generated_tokens"]) == (50, 50)
     assert (row["first_token_us"], row["duration_us"]) == (1_000, 2_000)
+    assert (row["queue_us"], row["last_token_us"]) == (0, 1_900)
+    assert (row["chunks"], row["gap_max_us"]) == (49, 700)
     assert (row["kind"], row["corrects"], row["streamed"]) == (0, None, True)
+
+
+async def test_what_nobody_measured_is_stored_as_nothing(
+    url: str, witness: Witness
+) -> None:
+    made = committer(url)
+    unmeasured = replace(OUTCOME, first_token_us=None, latency=Latency())
+    waiting = made.add(request_event(admission(), unmeasured))
+    async with running(made):
+        await waiting
+    [row] = witness.events()
+    for name in ("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"):
+        assert row[name] is None, name
 
 
 async def test_every_event_s_wait_is_counted(url: str) -> None:

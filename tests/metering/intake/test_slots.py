@@ -2,19 +2,32 @@
 
 import itertools
 from collections.abc import Callable
+from dataclasses import replace
 from uuid import UUID
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from kit.contracts import Admission, CountedBy, EventStatus, Outcome, TokenCounts
+from kit.contracts import (
+    Admission,
+    CountedBy,
+    EventStatus,
+    Outcome,
+    TokenCounts,
+)
+from kit.latency import Latency
 from metering.intake.journal import Entry, Journal
 from metering.intake.slots import (
+    CHUNKS,
+    CHUNKS_AT,
     COMMITTED_AT,
     CORRECTION_AT,
+    FIGURE_MAX,
     HEAD,
     HEAD_AT,
+    LATENCY,
+    LATENCY_AT,
     NO_STATUS,
     NO_TIME,
     PHASE_AT,
@@ -27,6 +40,7 @@ from metering.intake.slots import (
     Slot,
     checked,
     head_bytes,
+    latency_bytes,
     outcome_of,
     progress_bytes,
     read_slot,
@@ -90,6 +104,8 @@ def test_no_two_pieces_overlap() -> None:
             (WRITTEN_AT, WRITTEN_AT + 1),
             (COMMITTED_AT, COMMITTED_AT + 8),
             (CORRECTION_AT, CORRECTION_AT + 16),
+            (CHUNKS_AT, CHUNKS_AT + CHUNKS.size),
+            (LATENCY_AT, LATENCY_AT + LATENCY.size + 4),
         ]
     )
     for (_, end), (start, _) in itertools.pairwise(ends):
@@ -100,6 +116,7 @@ def test_no_two_pieces_overlap() -> None:
     assert (SLOT_BYTES, HEAD.size, PROGRESS.size) == (256, 90, 50)
     assert PROGRESS_AT == (96, 152)
     assert (PHASE_AT, WRITTEN_AT, COMMITTED_AT, CORRECTION_AT) == (208, 209, 216, 224)
+    assert (CHUNKS_AT, LATENCY_AT) == (212, 240)
 
 
 def test_stored_values_keep_their_meaning() -> None:
@@ -157,6 +174,64 @@ def test_progress_comes_out_as_it_went_in(
         )
     )
     assert slot.outcome == (given if has_ended else None)
+
+
+FIGURES = st.none() | st.integers(0, FIGURE_MAX)
+
+
+def ended(given: Outcome) -> bytearray:
+    """Lay out a slot of a request that ended so."""
+    piece = progress_bytes(
+        1,
+        given.counts,
+        given.generated_tokens,
+        given.replica_id,
+        given.first_token_us,
+        given.duration_us,
+        given.counted_by,
+        given.status,
+    )
+    data = laid_out(copies=(b"", piece))
+    chunks, rest = latency_bytes(given)
+    data[CHUNKS_AT : CHUNKS_AT + len(chunks)] = chunks
+    data[LATENCY_AT : LATENCY_AT + len(rest)] = rest
+    return data
+
+
+@given(OUTCOMES, FIGURES, FIGURES, FIGURES, FIGURES)
+def test_a_latency_comes_out_as_it_went_in(
+    given: Outcome,
+    queue_us: int | None,
+    tail_us: int | None,
+    chunks: int | None,
+    gap_max_us: int | None,
+) -> None:
+    last_us = None if tail_us is None else given.duration_us - tail_us
+    timed = replace(given, latency=Latency(queue_us, last_us, chunks, gap_max_us))
+    assert read(ended(timed)).outcome == timed
+
+
+def test_a_latency_that_is_too_long_is_cut_and_one_that_is_torn_unknown() -> None:
+    hours = 10**11
+    given = replace(outcome(1), duration_us=hours, latency=Latency(hours, 0, 3, -1))
+    data = ended(given)
+    found = read(data).outcome
+    assert found is not None
+    assert found.latency == Latency(FIGURE_MAX, hours - FIGURE_MAX, 3, 0)
+    for at in (*range(CHUNKS_AT, CHUNKS_AT + 4), *range(LATENCY_AT, SLOT_BYTES)):
+        torn_one = bytearray(data)
+        torn_one[at] ^= 1
+        assert read(torn_one).outcome == replace(given, latency=Latency())
+
+
+def test_of_a_killed_request_the_last_piece_tells_when_its_last_token_was() -> None:
+    for tokens, last_us in ((0, None), (5, 77)):
+        counts = TokenCounts(output_tokens=tokens)
+        piece = progress_bytes(1, counts, 0, 0, None, 77, CountedBy.ENGINE)
+        slot = read(laid_out(copies=(b"", piece)))
+        assert slot.offered is not None
+        killed = outcome_of(slot.offered, EventStatus.DRAINED)
+        assert killed.latency == Latency(last_token_us=last_us)
 
 
 @given(UUIDS, NUMBERS, st.sampled_from(list(Phase)[1:]))
