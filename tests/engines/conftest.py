@@ -35,6 +35,16 @@ def engine(request: pytest.FixtureRequest) -> Engine:
 
 
 @pytest.fixture(scope="session")
+def pooling_server() -> Iterator[ServerProcess]:
+    """Provide a real vLLM that writes nothing: it embeds, ranks and scores."""
+    if engine_from_outside():
+        pytest.skip("needs an engine of its own: run it without ENGINE_URL")
+    program = vllm_program(ensure_vllm(), "--runner", "pooling")
+    with running_servers(program) as [server]:
+        yield server
+
+
+@pytest.fixture(scope="session")
 def stripe() -> Iterator[StripeStandIn]:
     """Provide the stand-in of Stripe that the product issues its invoices at."""
     with StripeStandIn() as stripe:

@@ -19,6 +19,7 @@ CONTEXT_TOKENS = 4096
 # Enough for all calls that the journeys make at once, each with several choices.
 SEQUENCES_MAX = 48
 START_SECONDS = 480.0
+COMPACT_JSON = '{"backend": "xgrammar", "disable_any_whitespace": true}'
 
 # One gigabyte of cache and one thread: enough for a model this small, and the machine
 # is left to what is being tested.
@@ -55,8 +56,8 @@ def running_engine() -> Iterator[Engine]:
         yield Engine(url=server.url, model=SERVED_MODEL)
 
 
-def vllm_program(environment: VllmEnvironment) -> ServerProgram:
-    """Return the `vllm serve` of the journeys."""
+def vllm_program(environment: VllmEnvironment, *more: str) -> ServerProgram:
+    """Return the `vllm serve` of the journeys, with these options besides."""
 
     def _command(port: int) -> list[str]:
         return [
@@ -68,8 +69,11 @@ def vllm_program(environment: VllmEnvironment) -> ServerProgram:
             *("--max-num-seqs", str(SEQUENCES_MAX)),
             # Without it the answer does not say how much of a prompt was cached.
             "--enable-prompt-tokens-details",
+            # Else what a schema allows is, for random weights, an endless white space.
+            *("--structured-outputs-config", COMPACT_JSON),
             # Its log is where an abort can be seen: no counter shows one.
             "--enable-log-requests",
+            *more,
         ]
 
     return ServerProgram(
