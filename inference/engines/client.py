@@ -1,7 +1,8 @@
 """A lean HTTP/1.1 client for engines: kept connections, one exchange on each at a time.
 
 A connection goes back to the pool only when its answer has been read to the end and
-nothing is left over: returning it earlier is how answers reach the wrong tenant.
+nothing is left over: returning it earlier is how answers reach the wrong tenant. That
+holds behind TLS too, where others keep what came behind an answer for the next one.
 Failure: see `inference.engines.exchange`. Owns: the kept connections, and one watchdog
 that sweeps the deadlines of all exchanges.
 """
@@ -19,6 +20,7 @@ from inference.engines.origin import (
     Timeouts,
     request_head,
 )
+from inference.engines.tunnel import Proxy, open_tunnel
 
 # Engines under uvicorn close idle connections after five seconds: ours are younger.
 IDLE_S_MAX = 3.0
@@ -28,12 +30,15 @@ SWEEP_S = 0.25
 class EnginePool:
     """Keep-alive connections to all engines, and the watchdog over their exchanges."""
 
-    def __init__(self, *, timeouts: Timeouts) -> None:
+    def __init__(
+        self, *, timeouts: Timeouts, ca_file: str = "", proxy: str = ""
+    ) -> None:
         self.loop = asyncio.get_running_loop()
         self.timeouts = timeouts
         self.running: set[Exchange] = set()
         self._idle: dict[Origin, deque[Exchange]] = {}
-        self._tls = ssl.create_default_context()
+        self._tls = tls_context(ca_file)
+        self._proxy = Proxy.parse(proxy)
         self._watchdog = self.loop.create_task(self._sweep(), name="engine watchdog")
 
     async def request(
@@ -96,6 +101,8 @@ class EnginePool:
     async def _connect(self, origin: Origin) -> Exchange:
         try:
             async with asyncio.timeout(self.timeouts.connect):
+                if origin.tls and self._proxy is not None:
+                    return await self._connect_through(self._proxy, origin)
                 _, exchange = await self.loop.create_connection(
                     lambda: Exchange(self, origin),
                     origin.host,
@@ -106,9 +113,35 @@ class EnginePool:
             raise EngineUnreachableError(type(error).__name__) from error
         return exchange
 
+    async def _connect_through(self, proxy: Proxy, origin: Origin) -> Exchange:
+        transport = await open_tunnel(proxy, origin)
+        exchange = Exchange(self, origin)
+        try:
+            secured = await self.loop.start_tls(
+                transport, exchange, self._tls, server_hostname=origin.host
+            )
+        except BaseException:
+            transport.abort()
+            raise
+        if secured is None:
+            raise EngineUnreachableError("the connection was closed")
+        exchange.connection_made(secured)
+        return exchange
+
     async def _sweep(self) -> None:
         while True:
             await asyncio.sleep(SWEEP_S)
             now = self.loop.time()
             for exchange in list(self.running):
                 exchange.interrupt_if_late(now)
+
+
+def tls_context(ca_file: str) -> ssl.SSLContext:
+    """Return how engines are known: by the system's authorities, and those of a file.
+
+    Raises `OSError` for a file that holds none.
+    """
+    context = ssl.create_default_context()
+    if ca_file:
+        context.load_verify_locations(ca_file)
+    return context

@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
-from typing import ClassVar
+from typing import Any, ClassVar
 
 import orjson
 
@@ -21,6 +21,7 @@ PATHS: Mapping[Task, str] = {
     Task.RERANK: "/v1/rerank",
     Task.SCORE: "/v1/score",
 }
+_NONE: Mapping[str, Any] = MappingProxyType({})
 JSON: Mapping[str, str] = MappingProxyType({"content-type": "application/json"})
 
 
@@ -42,10 +43,17 @@ class OpenAICompatibleBackend:
             payload["stream_options"] = self.stream_options
         if self.takes_cache_salt and envelope.cache_salt and request.task.generates:
             payload["cache_salt"] = envelope.cache_salt
+        payload.update(self.additions(request, envelope))
         headers = {**JSON, self.attempt_header: envelope.attempt_id}
         return EngineCall(
             self.path(request.task, envelope), headers, orjson.dumps(payload)
         )
+
+    def additions(
+        self, request: GenerationRequest, envelope: Envelope
+    ) -> Mapping[str, Any]:
+        """Return the fields that this engine is told besides."""
+        return _NONE
 
     def path(self, task: Task, envelope: Envelope) -> str:
         """Return where a task is asked for, below the replica's base URL."""

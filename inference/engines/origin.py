@@ -61,6 +61,11 @@ class Origin:
         host = f"[{self.host}]" if ":" in self.host else self.host
         return f"{host}:{self.port}"
 
+    @property
+    def host_header(self) -> str:
+        """Return the host as it is sent and signed: without the scheme's own port."""
+        return self.authority.removesuffix(":443" if self.tls else ":80")
+
 
 @lru_cache(maxsize=1024)
 def origin_of(url: str) -> Origin:

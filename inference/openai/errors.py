@@ -15,6 +15,18 @@ from kit.errors import (
 from kit.json_values import is_object
 
 _MESSAGE_CHARS_MAX = 1000
+# How engines say that a prompt is too long for their model.
+_OVERFLOW_TYPE = "exceed_context_size_error"
+_OVERFLOWS = (
+    "context length",
+    "context size",
+    "context window",
+    "`max_new_tokens` must be <=",
+    "`inputs` must have less than",
+    "prompt is too long",
+    "Input is too long",
+    "input token count",
+)
 _OVERLOAD_RETRY = {"retry-after": "1"}
 
 
@@ -36,7 +48,7 @@ def from_engine(status: int, body: bytes) -> PlatformError:
     """
     message, kind, param = _read(body)
     if status in {400, 413, 422}:
-        if _is_context_overflow(message, param):
+        if kind == _OVERFLOW_TYPE or _is_context_overflow(message, param):
             return ContextLengthExceeded(message, param="messages")
         return InvalidRequest(
             message, param=param, code=kind if kind == "invalid_value" else None
@@ -79,6 +91,6 @@ def _read(body: bytes) -> tuple[str, str | None, str | None]:
 
 
 def _is_context_overflow(message: str, param: str | None) -> bool:
-    return (
-        param in {"input_tokens", "input_text"} or "maximum context length" in message
+    return param in {"input_tokens", "input_text"} or any(
+        words in message for words in _OVERFLOWS
     )

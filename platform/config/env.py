@@ -130,6 +130,14 @@ class GatewaySettings(Settings):
     engine_idle_ms: int = Field(
         120_000, gt=0, description="Longest silence of an engine within an answer."
     )
+    engine_ca_file: str = Field(
+        "",
+        description="File of certificate authorities, in PEM, that engines behind TLS are known by besides the system's.",
+    )
+    engine_proxy: str = Field(
+        "",
+        description="Proxy for engines behind TLS, e.g. http://proxy:3128; the environment's own proxies are not used.",
+    )
     redis_url: str = Field(
         "",
         description="Valkey or Redis that the gateways count rate limits in; empty: each for itself, which is right for one alone.",
@@ -142,6 +150,20 @@ class GatewaySettings(Settings):
     drain_ms: int = Field(
         30_000, ge=0, description="How long running streams may go on after SIGTERM."
     )
+
+    @field_validator("engine_ca_file")
+    @classmethod
+    def _holds_authorities(cls, value: str) -> str:
+        if value and "BEGIN CERTIFICATE" not in Path(value).read_text(errors="replace"):
+            raise ValueError("no certificate in PEM stands in this file")
+        return value
+
+    @field_validator("engine_proxy")
+    @classmethod
+    def _is_a_proxy(cls, value: str) -> str:
+        if value and urlsplit(value).scheme != "http":
+            raise ValueError("give an http:// address")
+        return value
 
     @field_validator("gateway_name")
     @classmethod

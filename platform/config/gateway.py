@@ -146,7 +146,9 @@ class GatewayProcess:
                 connect=gateway.engine_connect_ms / 1000,
                 first_byte=gateway.engine_first_byte_ms / 1000,
                 idle=gateway.engine_idle_ms / 1000,
-            )
+            ),
+            ca_file=gateway.engine_ca_file,
+            proxy=gateway.engine_proxy,
         )
         self.tokenizers = TokenizerPool()
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)

@@ -6,6 +6,7 @@ a thread of its own. What goes wrong in a script fails the test that ran it.
 
 import contextlib
 import socket
+import ssl
 import struct
 import threading
 from collections.abc import Callable, Iterator
@@ -121,15 +122,20 @@ class ScriptedEngine:
 
 
 @contextlib.contextmanager
-def scripted_engine(script: Script) -> Iterator[ScriptedEngine]:
+def scripted_engine(
+    script: Script, *, tls: ssl.SSLContext | None = None
+) -> Iterator[ScriptedEngine]:
     """Run an engine that follows this script on each of its connections."""
     listener = socket.create_server(("127.0.0.1", 0), backlog=256)
-    engine = ScriptedEngine(f"http://127.0.0.1:{listener.getsockname()[1]}")
+    scheme = "http" if tls is None else "https"
+    engine = ScriptedEngine(f"{scheme}://127.0.0.1:{listener.getsockname()[1]}")
     failures: list[BaseException] = []
     threads: list[threading.Thread] = []
 
     def follow(side: EngineSide) -> None:
         try:
+            if tls is not None:
+                side.sock = tls.wrap_socket(side.sock, server_side=True)
             script(side)
         except OSError:
             pass  # The gateway left, or the test is over.

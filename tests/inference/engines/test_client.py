@@ -1,8 +1,13 @@
-"""The engines' client on its own: addresses, heads, patience, what may be kept."""
+"""The engines' client on its own: addresses, heads, patience, what may be kept.
+
+What it must do, it must do behind TLS too.
+"""
 
 import asyncio
 import threading
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractContextManager
+from functools import partial
 
 import pytest
 
@@ -17,17 +22,41 @@ from inference.engines.origin import (
     Timeouts,
     request_head,
 )
-from tests.inference.engines.scripted import EngineSide, ScriptedEngine, scripted_engine
+from tests.inference.engines.authority import Authority, make_authority
+from tests.inference.engines.scripted import (
+    EngineSide,
+    Script,
+    ScriptedEngine,
+    scripted_engine,
+)
 from tests.inference.engines.wire import chunk, whole
 from tests.inference.gateway.polling import wait_until
 
+Serve = Callable[[Script], AbstractContextManager[ScriptedEngine]]
+
+
+@pytest.fixture(scope="module")
+def authority(tmp_path_factory: pytest.TempPathFactory) -> Authority:
+    """Give an authority whose engines are trusted here."""
+    return make_authority(tmp_path_factory.mktemp("authority"))
+
 
 @pytest.fixture
-async def pool() -> AsyncIterator[EnginePool]:
+async def pool(authority: Authority) -> AsyncIterator[EnginePool]:
     """Give a pool of some patience."""
-    pool = EnginePool(timeouts=Timeouts(connect=1.0, first_byte=10.0, idle=0.3))
+    pool = EnginePool(
+        timeouts=Timeouts(connect=1.0, first_byte=10.0, idle=0.3),
+        ca_file=str(authority.file),
+    )
     yield pool
     await pool.close()
+
+
+@pytest.fixture(params=["plain", "tls"])
+def serve(request: pytest.FixtureRequest, authority: Authority) -> Serve:
+    """Give what runs an engine, in the clear or behind TLS."""
+    tls = authority.serving if request.param == "tls" else None
+    return partial(scripted_engine, tls=tls)
 
 
 def echo(side: EngineSide) -> None:
@@ -88,35 +117,41 @@ def test_a_head_names_the_length_wherever_there_may_be_a_body() -> None:
 
 
 @pytest.mark.parametrize("size", [1, 65_535, 65_536, 3_000_000])
-async def test_bodies_of_any_size_go_and_come_back(pool: EnginePool, size: int) -> None:
-    with scripted_engine(echo) as engine:
+async def test_bodies_of_any_size_go_and_come_back(
+    serve: Serve, pool: EnginePool, size: int
+) -> None:
+    with serve(echo) as engine:
         exchange = await ask(pool, engine, b"x" * size)
         assert await exchange.read_all(bytes_max=size) == b"x" * size
         exchange.close()
 
 
 async def test_a_connection_is_kept_only_after_its_answer_was_read(
+    serve: Serve,
     pool: EnginePool,
 ) -> None:
-    with scripted_engine(echo) as engine:
+    with serve(echo) as engine:
         read = await ask(pool, engine)
         await read.read_all(bytes_max=10)
         read.close()
-        assert await ask(pool, engine) is read
-        read.close()  # Its answer is not read: it is cut off.
+        again = await ask(pool, engine)
+        assert again.is_reused
+        again.close()  # Its answer is not read: it is cut off.
         other = await ask(pool, engine)
-        assert other is not read
+        assert not other.is_reused
         other.close()
+        assert len(engine.connections) == 2
 
 
-async def test_a_fresh_connection_is_fresh(pool: EnginePool) -> None:
-    with scripted_engine(echo) as engine:
+async def test_a_fresh_connection_is_fresh(serve: Serve, pool: EnginePool) -> None:
+    with serve(echo) as engine:
         kept = await ask(pool, engine)
         await kept.read_all(bytes_max=10)
         kept.close()
         fresh = await ask(pool, engine, fresh=True)
-        assert fresh is not kept
+        assert not fresh.is_reused
         fresh.close()
+        assert len(engine.connections) == 2
 
 
 async def test_an_old_connection_is_not_used(
@@ -143,28 +178,28 @@ async def test_an_old_connection_is_not_used(
     ],
 )
 async def test_a_connection_that_is_not_clean_is_not_kept(
-    pool: EnginePool, data: bytes
+    serve: Serve, pool: EnginePool, data: bytes
 ) -> None:
     def answer(side: EngineSide) -> None:
         while side.request():
             side.send(data)
 
-    with scripted_engine(answer) as engine:
+    with serve(answer) as engine:
         first = await ask(pool, engine)
         assert await first.read_all(bytes_max=10) == b"x"
         first.close()
         second = await ask(pool, engine)
-        assert second is not first
+        assert len(engine.connections) == 2
         assert await second.read_all(bytes_max=10) == b"x"
         second.close()
 
 
-async def test_interim_answers_are_skipped(pool: EnginePool) -> None:
+async def test_interim_answers_are_skipped(serve: Serve, pool: EnginePool) -> None:
     def hint_first(side: EngineSide) -> None:
         side.request()
         side.send(b"HTTP/1.1 103 X\r\nlink: a\r\n\r\n", whole(b"x"))
 
-    with scripted_engine(hint_first) as engine:
+    with serve(hint_first) as engine:
         exchange = await ask(pool, engine)
         assert exchange.status == 200
         assert b"link" not in dict(exchange.headers)
@@ -172,25 +207,28 @@ async def test_interim_answers_are_skipped(pool: EnginePool) -> None:
         exchange.close()
 
 
-async def test_an_interrupt_reaches_its_own_exchange_only(pool: EnginePool) -> None:
-    with scripted_engine(echo) as engine:
+async def test_an_interrupt_reaches_its_own_exchange_only(
+    serve: Serve, pool: EnginePool
+) -> None:
+    with serve(echo) as engine:
         exchange = await ask(pool, engine)
         stale = exchange.interrupter()
         await exchange.read_all(bytes_max=1)
         exchange.close()
         stale(RuntimeError("too late"))
-        assert await ask(pool, engine, b"y") is exchange
+        other = await ask(pool, engine, b"y")
+        assert other.is_reused
         stale(RuntimeError("of another"))
-        assert await exchange.read_all(bytes_max=1) == b"y"
-        exchange.close()
+        assert await other.read_all(bytes_max=1) == b"y"
+        other.close()
 
 
-async def test_an_interrupt_wakes_a_reader(pool: EnginePool) -> None:
+async def test_an_interrupt_wakes_a_reader(serve: Serve, pool: EnginePool) -> None:
     def stall(side: EngineSide) -> None:
         side.request()
         side.wait_until_left()
 
-    with scripted_engine(stall) as engine:
+    with serve(stall) as engine:
         origin = Origin.parse(engine.url)
         exchange = await pool.request(origin, method="GET", path="/", headers={})
         reading = asyncio.create_task(exchange.head())
@@ -202,7 +240,9 @@ async def test_an_interrupt_wakes_a_reader(pool: EnginePool) -> None:
         assert not pool.running
 
 
-async def test_silence_is_measured_while_somebody_waits(pool: EnginePool) -> None:
+async def test_silence_is_measured_while_somebody_waits(
+    serve: Serve, pool: EnginePool
+) -> None:
     def one_part(side: EngineSide) -> None:
         side.request()
         side.send(b"HTTP/1.1 200 X\r\ntransfer-encoding: chunked\r\n\r\n", chunk(b"x"))
@@ -211,7 +251,7 @@ async def test_silence_is_measured_while_somebody_waits(pool: EnginePool) -> Non
         side.wait_until_left()
 
     go_on = threading.Event()
-    with scripted_engine(one_part) as engine:
+    with serve(one_part) as engine:
         exchange = await ask(pool, engine)
         assert await exchange.read() == b"x"
         # Nobody waits: the deadline passes many times over and means nothing.
@@ -253,6 +293,7 @@ async def test_what_nobody_reads_is_bounded(pool: EnginePool) -> None:
 
 
 async def test_an_answer_of_no_stated_length_ends_with_its_connection(
+    serve: Serve,
     pool: EnginePool,
 ) -> None:
     def until_the_end(side: EngineSide) -> None:
@@ -261,7 +302,7 @@ async def test_an_answer_of_no_stated_length_ends_with_its_connection(
         if side.number == 2:
             side.reset()
 
-    with scripted_engine(until_the_end) as engine:
+    with serve(until_the_end) as engine:
         whole_one = await ask(pool, engine)
         assert await whole_one.read_all(bytes_max=100) == b"all of it"
         whole_one.close()
