@@ -1,4 +1,4 @@
-"""Operators' pages of served models and replicas."""
+"""Operators' pages of served models, their aliases and replicas."""
 
 from collections.abc import Mapping
 from typing import Any
@@ -9,7 +9,8 @@ from django.http import HttpRequest, HttpResponse
 from inference.control import services
 from inference.control.calibration import services as calibration
 from inference.control.calibration.telling import told
-from inference.control.models import Replica, ServedModel
+from inference.control.forms import ModelForm, ReplicaForm
+from inference.control.models import ModelAlias, Replica, ServedModel
 from kit.admin import ReadOnlyInline, ServiceAdmin, confirmed_action, state_label
 
 # The front page of the admin says how the installation stands.
@@ -27,6 +28,7 @@ class _ReplicaInline(ReadOnlyInline):
 class ServedModelAdmin(ServiceAdmin):
     """Served models: create, change, enable, disable."""
 
+    form = ModelForm
     list_display = (
         "name",
         "status",
@@ -42,10 +44,15 @@ class ServedModelAdmin(ServiceAdmin):
         "name",
         "description",
         ("context_tokens", "max_output_tokens"),
-        "tokenizer",
+        ("tokenizer", "tasks"),
+        ("base", "adapter"),
+        "defaults",
+        ("choices_max", "allows_tools"),
+        "cache_s",
         ("enabled", "created_at"),
         "prompt_bound",
     )
+    autocomplete_fields = ("base",)
     readonly_fields = ("enabled", "created_at", "prompt_bound")
     fixed_fields = ("name",)
     inlines = (_ReplicaInline,)
@@ -122,10 +129,71 @@ class ServedModelAdmin(ServiceAdmin):
         )
 
 
+@admin.register(ModelAlias)
+class ModelAliasAdmin(ServiceAdmin):
+    """Aliases: create, point elsewhere, enable, disable."""
+
+    list_display = ("name", "model", "status", "created_at")
+    list_filter = ("enabled",)
+    list_select_related = ("model",)
+    search_fields = ("name", "model__name")
+    search_help_text = "Name, model, id"
+    empty_says = "An alias is another name by which callers find a model."
+    autocomplete_fields = ("model",)
+    fields = ("name", "model", ("enabled", "created_at"))
+    readonly_fields = ("enabled", "created_at")
+    fixed_fields = ("name",)
+    actions_detail = ("enable", "disable")
+    actions_row = ("enable", "disable")
+
+    @state_label(ordering="enabled", enabled="success", disabled="danger")
+    def status(self, row: ModelAlias) -> str:
+        """Show the state as a label."""
+        return "enabled" if row.enabled else "disabled"
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> ModelAlias:
+        """Create the alias."""
+        return services.create_alias(**values)
+
+    def update(self, row: ModelAlias, changes: Mapping[str, Any]) -> ModelAlias:
+        """Point the alias elsewhere."""
+        return services.repoint_alias(alias=row, **changes)
+
+    @confirmed_action(
+        label="Enable",
+        explanation="Callers find the model by this name again.",
+        icon="play_arrow",
+    )
+    def enable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Enable the alias."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.enable_alias(alias=row),
+            done="Enabled.",
+        )
+
+    @confirmed_action(
+        label="Disable",
+        explanation="New calls by this name are told that there is no such model.",
+        icon="pause",
+        is_danger=True,
+    )
+    def disable(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Disable the alias."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.disable_alias(alias=row),
+            done="Disabled.",
+        )
+
+
 @admin.register(Replica)
 class ReplicaAdmin(ServiceAdmin):
     """Replicas: add, change, drain, disable, activate."""
 
+    form = ReplicaForm
     list_display = ("name", "model", "status", "url", "dialect", "created_at")
     list_filter = ("state", "dialect")
     list_select_related = ("model",)
@@ -136,7 +204,9 @@ class ReplicaAdmin(ServiceAdmin):
     fields = (
         ("model", "name"),
         ("url", "dialect"),
-        ("upstream_model", "credential"),
+        "upstream_model",
+        ("auth", "credential"),
+        "options",
         ("state", "created_at"),
     )
     readonly_fields = ("state", "created_at")

@@ -8,7 +8,13 @@ from collections.abc import Mapping
 from typing import Any
 
 from inference.control.limit_entries import LimitSource, PlanSource
-from inference.control.models import Calibration, Publication, Replica, ServedModel
+from inference.control.models import (
+    Calibration,
+    ModelAlias,
+    Publication,
+    Replica,
+    ServedModel,
+)
 from inference.control.sources import RowSource, Source
 from tenants.models import ApiKey, Tenant
 
@@ -47,10 +53,14 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
     """Compile a served model; a disabled one is gone.
 
     One whose engines have counted no probes says nothing of the bound of its prompts.
+    An adapter's are its base's, and so is what they counted. Settings that change
+    nothing are left out.
     """
     if not row.enabled:
         return None
     calibration: Calibration | None = getattr(row, "calibration", None)
+    if calibration is None and row.base is not None:
+        calibration = getattr(row.base, "calibration", None)
     factors = calibration.factors if calibration else None
     return {
         "id": row.pk,
@@ -60,7 +70,25 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
         "tokenizer": row.tokenizer,
         "tasks": sorted(row.tasks),
         **({"prompt_bound": factors} if factors else {}),
+        **_said(
+            base=row.base.name if row.base else None,
+            adapter=(row.adapter or row.name) if row.base else None,
+            defaults=row.defaults,
+            choices_max=row.choices_max,
+            allows_tools=None if row.allows_tools else False,
+            cache_s=row.cache_s,
+        ),
     }
+
+
+def _said(**settings: Any) -> dict[str, Any]:
+    """Return the settings that say something."""
+    return {name: value for name, value in settings.items() if value or value is False}
+
+
+def alias_body(row: ModelAlias) -> dict[str, Any] | None:
+    """Compile an alias; a disabled one is gone."""
+    return {"model": row.model.name} if row.enabled else None
 
 
 def replica_body(row: Replica) -> dict[str, Any] | None:
@@ -85,7 +113,12 @@ Kind = Publication.Kind
 SOURCES: Mapping[Kind, Source] = {
     Kind.TENANT: RowSource(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
     Kind.MODEL: RowSource(
-        lambda: ServedModel.objects.select_related("calibration"), "name", model_body
+        lambda: ServedModel.objects.select_related("calibration", "base__calibration"),
+        "name",
+        model_body,
+    ),
+    Kind.ALIAS: RowSource(
+        lambda: ModelAlias.objects.select_related("model"), "name", alias_body
     ),
     Kind.REPLICA: RowSource(
         lambda: Replica.objects.select_related("model"), "pk", replica_body

@@ -5,17 +5,26 @@ under the next version and announces it in the same transaction; see
 `inference.control.services`.
 """
 
-from typing import ClassVar
+from typing import Any, ClassVar
 
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
-from django.core.validators import MinValueValidator, RegexValidator
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.db.models.functions import Now
 
+from inference.caching.naming import priced_as
 from inference.engines.presets import faults
+from inference.openai.defaults import check_defaults
+from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import GENERATING, Task
 from inference.tokenizers.shipped import SHIPPED
+from kit.errors import InvalidRequest
+from kit.json_values import is_object
 from kit.orm.audited import Audited
 
 _model_name = RegexValidator(
@@ -38,7 +47,18 @@ def _engine_url(value: str) -> None:
         raise ValidationError("The base URL has no query, fragment, user or space.")
 
 
+CACHE_S_MAX = 7 * 24 * 3600
+PRICED_NAME_CHARS = 128
+_TAKEN = "A served model or an alias has this name."
 _TASKS = [(task.value, task.value) for task in Task]
+
+
+def sampling_defaults(values: Any) -> None:
+    """Accept what a request might have said of how to sample."""
+    try:
+        check_defaults(values)
+    except InvalidRequest as refused:
+        raise ValidationError(refused.message) from None
 
 
 def default_tasks() -> list[str]:
@@ -73,6 +93,56 @@ class ServedModel(models.Model):
         db_default=default_tasks(),
         help_text="What its engines can be asked for.",
     )
+    base = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        related_name="adapters",
+        # There are dozens of models, not thousands.
+        db_index=False,
+        help_text=(
+            "For a LoRA adapter: the model whose replicas serve it, as long as it has"
+            " none of its own."
+        ),
+    )
+    adapter = models.CharField(
+        max_length=128,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The engines' own name of the adapter; empty when it is the same.",
+    )
+    defaults = models.JSONField(
+        default=dict,
+        db_default={},
+        blank=True,
+        validators=[sampling_defaults],
+        help_text=(
+            'What holds where a request says nothing, such as {"temperature": 0.6}.'
+        ),
+    )
+    choices_max = models.PositiveSmallIntegerField(
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(CHOICES_MAX)],
+        help_text="The most answers that one request may ask for by 'n'.",
+    )
+    allows_tools = models.BooleanField(
+        default=True,
+        db_default=True,
+        help_text="Whether requests may offer tools to the model.",
+    )
+    cache_s = models.PositiveIntegerField(
+        default=0,
+        db_default=0,
+        verbose_name="cache seconds",
+        validators=[MaxValueValidator(CACHE_S_MAX)],
+        help_text=(
+            "How long an answer is kept for the same tenant's same request; 0: not at"
+            " all. Only under a price for the model's name with @cache behind it."
+        ),
+    )
     enabled = models.BooleanField(default=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
@@ -91,6 +161,56 @@ class ServedModel(models.Model):
         if longest is not None and longest > (self.context_tokens or longest):
             message = f"The context holds {self.context_tokens} tokens: give no more."
             raise ValidationError({"max_output_tokens": message})
+        if self.cache_s and len(priced_as(self.name)) > PRICED_NAME_CHARS:
+            message = "The name is too long to have a price for answers from the cache."
+            raise ValidationError({"cache_s": message})
+        if not is_object(self.defaults):
+            # Django asks no validator about what it takes for empty.
+            raise ValidationError({"defaults": "The defaults must be an object."})
+        if self.adapter and self.base is None:
+            message = "Only a model with a base is an adapter: name the base, too."
+            raise ValidationError({"adapter": message})
+        self._clean_base()
+        if ModelAlias.objects.filter(name=self.name).exists():
+            raise ValidationError({"name": ValidationError(_TAKEN, code="unique")})
+
+    def _clean_base(self) -> None:
+        """Refuse a base that is an adapter itself: one step leads to the replicas."""
+        base = self.base
+        if base is None:
+            return
+        if base.base_id is not None or base.pk == self.pk:
+            message = "The base must be a model that has no base itself."
+            raise ValidationError({"base": message})
+        if not self._state.adding and self.adapters.exists():
+            message = "Other models have this one as their base, so it can have none."
+            raise ValidationError({"base": message})
+
+
+class ModelAlias(models.Model):
+    """Another name by which callers find a served model; it may be pointed elsewhere.
+
+    Limits, prices and usage know the served model alone.
+    """
+
+    name = models.CharField(max_length=128, unique=True, validators=[_model_name])
+    model = models.ForeignKey(ServedModel, models.PROTECT, related_name="aliases")
+    enabled = models.BooleanField(default=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+
+    audited: ClassVar = Audited("model_alias", tenant=None)
+
+    class Meta:
+        ordering = ("name",)
+        verbose_name_plural = "model aliases"
+
+    def __str__(self) -> str:
+        return self.name
+
+    def clean(self) -> None:
+        """Refuse the name of a served model."""
+        if ServedModel.objects.filter(name=self.name).exists():
+            raise ValidationError({"name": ValidationError(_TAKEN, code="unique")})
 
 
 class Replica(models.Model):
@@ -233,6 +353,7 @@ class Publication(models.Model):
         REPLICA = "replica"
         PLAN = "plan"
         LIMITS = "limits"
+        ALIAS = "alias"
 
     pk = models.CompositePrimaryKey("kind", "key")
     kind = models.CharField(max_length=16, choices=Kind)

@@ -18,7 +18,7 @@ from inference.control.calibration import services as calibration
 from inference.control.compilation import SOURCES, Kind
 from inference.control.limit_entries import KINDS as LIMITS
 from inference.control.limit_entries import AnyLimit, Holding
-from inference.control.models import Calibration, Replica, ServedModel
+from inference.control.models import Calibration, ModelAlias, Replica, ServedModel
 from tenants.models import ApiKey, Plan, Project, Tenant
 
 _KINDS: dict[type[Model], Kind] = {
@@ -26,6 +26,7 @@ _KINDS: dict[type[Model], Kind] = {
     ApiKey: Kind.API_KEY,
     ServedModel: Kind.MODEL,
     Replica: Kind.REPLICA,
+    ModelAlias: Kind.ALIAS,
     Plan: Kind.PLAN,
 }
 
@@ -98,8 +99,11 @@ def _publish_replicas(
 
 
 def _publish_model(sender: type[Model], instance: Calibration, **_: Any) -> None:
-    """Publish a calibrated model: its entry carries the factors."""
-    publication.publish(Kind.MODEL, [instance.model_id])
+    """Publish a calibrated model and its adapters: their entries carry the factors."""
+    adapters = ServedModel.objects.filter(base=instance.model_id).order_by("pk")
+    publication.publish(
+        Kind.MODEL, [instance.model_id, *adapters.values_list("pk", flat=True)]
+    )
 
 
 def _calibrate(sender: type[Model], **_: Any) -> None:

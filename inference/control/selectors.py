@@ -1,4 +1,4 @@
-"""Reads of served models and replicas, and how the installation stands.
+"""Reads of served models, aliases and replicas, and how the installation stands.
 
 Failure: a single row that is not there is a `NotFound` that says what was looked for.
 """
@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
-from inference.control.models import Replica, ServedModel
+from inference.control.models import ModelAlias, Replica, ServedModel
 from kit.errors import NotFound
 from tenants.models import Tenant
 from tenants.selectors import api_keys, tenants
@@ -21,7 +21,7 @@ def served_models(
     search: str | None = None,
 ) -> QuerySet[ServedModel]:
     """List served models; None means no narrowing."""
-    rows = ServedModel.objects.all()
+    rows = ServedModel.objects.select_related("base")
     if enabled is not None:
         rows = rows.filter(enabled=enabled)
     if name is not None:
@@ -42,6 +42,26 @@ def served_model(model_id: int, *, enabled: bool | None = None) -> ServedModel:
     row = served_models(enabled=enabled).filter(pk=model_id).first()
     if row is None:
         raise NotFound(f"There is no served model {model_id}.")
+    return row
+
+
+def aliases(
+    *, model: str | None = None, enabled: bool | None = None
+) -> QuerySet[ModelAlias]:
+    """List aliases, narrowed by the name of their model or by whether they lead."""
+    rows = ModelAlias.objects.select_related("model")
+    if model is not None:
+        rows = rows.filter(model__name=model)
+    if enabled is not None:
+        rows = rows.filter(enabled=enabled)
+    return rows
+
+
+def alias(alias_id: int) -> ModelAlias:
+    """Return one alias; raises `NotFound`."""
+    row = aliases().filter(pk=alias_id).first()
+    if row is None:
+        raise NotFound(f"There is no alias {alias_id}.")
     return row
 
 

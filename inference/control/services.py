@@ -1,28 +1,39 @@
-"""Writes of served models and replicas.
+"""Writes of served models, their aliases and replicas.
 
 Failure: what a caller may not do is a `kit.errors` error and nothing is written. Every
 service is one transaction of the role in force; the publication to the gateways is part
 of it.
 """
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from types import MappingProxyType
-from typing import TypedDict, Unpack
+from typing import Any, TypedDict, Unpack
 
-from inference.control.models import Replica, ServedModel
+from inference.control.models import ModelAlias, Replica, ServedModel
 from inference.openai.tasks import GENERATING
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 
 
-class ModelChanges(TypedDict, total=False):
-    """What may change of a served model; its name stays: prices refer to it."""
+class ModelSettings(TypedDict, total=False):
+    """What may be said of a served model besides its name and its context."""
 
     description: str
-    context_tokens: int
     max_output_tokens: int | None
     tokenizer: str
     tasks: list[str]
+    base: ServedModel | None
+    adapter: str
+    defaults: dict[str, Any]
+    choices_max: int | None
+    allows_tools: bool
+    cache_s: int
+
+
+class ModelChanges(ModelSettings, total=False):
+    """What may change of a served model; its name stays: prices refer to it."""
+
+    context_tokens: int
 
 
 class ReplicaChanges(TypedDict, total=False):
@@ -37,27 +48,18 @@ class ReplicaChanges(TypedDict, total=False):
 
 
 def create_model(
-    *,
-    name: str,
-    context_tokens: int,
-    max_output_tokens: int | None = None,
-    description: str = "",
-    tokenizer: str = "",
-    tasks: Iterable[str] = GENERATING,
+    *, name: str, context_tokens: int, **settings: Unpack[ModelSettings]
 ) -> ServedModel:
     """Create an enabled served model.
 
     Raises `Conflict` when the name is taken, `InvalidRequest` for a value out of form.
     """
-    model = ServedModel(
-        name=name,
-        context_tokens=context_tokens,
-        max_output_tokens=max_output_tokens,
-        description=description,
-        tokenizer=tokenizer,
-        tasks=sorted(tasks),
-    )
-    create(model)
+    settings["tasks"] = sorted(settings.get("tasks", GENERATING))
+    settings.setdefault("tokenizer", "")
+    model = ServedModel(name=name, context_tokens=context_tokens, **settings)
+    with atomic():
+        _lock_base(settings)
+        create(model)
     return model
 
 
@@ -67,6 +69,7 @@ def update_model(*, model: ServedModel, **changes: Unpack[ModelChanges]) -> Serv
     Raises `InvalidRequest` for a value out of form.
     """
     with atomic():
+        _lock_base(changes)
         row = ServedModel.objects.select_for_update().get(pk=model.pk)
         change(row, changes)
     return row
@@ -80,6 +83,32 @@ def enable_model(*, model: ServedModel) -> ServedModel:
 def disable_model(*, model: ServedModel) -> ServedModel:
     """Stop offering a served model; running answers end as they will. Idempotent."""
     return _set_enabled(model, enabled=False)
+
+
+def create_alias(*, name: str, model: ServedModel) -> ModelAlias:
+    """Give a served model another name to be called by.
+
+    Raises `Conflict` when a model or an alias has the name, `InvalidRequest` for one
+    out of form.
+    """
+    alias = ModelAlias(name=name, model=model)
+    create(alias)
+    return alias
+
+
+def repoint_alias(*, alias: ModelAlias, model: ServedModel) -> ModelAlias:
+    """Let an alias lead to another served model from now on."""
+    return _change_alias(alias, {"model": model}, action="repoint")
+
+
+def enable_alias(*, alias: ModelAlias) -> ModelAlias:
+    """Let callers find a model by an alias. Idempotent."""
+    return _change_alias(alias, {"enabled": True})
+
+
+def disable_alias(*, alias: ModelAlias) -> ModelAlias:
+    """Let an alias lead nowhere; its name stays taken. Idempotent."""
+    return _change_alias(alias, {"enabled": False})
 
 
 def add_replica(
@@ -132,6 +161,22 @@ def drain_replica(*, replica: Replica) -> Replica:
 def disable_replica(*, replica: Replica) -> Replica:
     """Take a replica out of the snapshot. Idempotent."""
     return _set_replica_state(replica, Replica.State.DISABLED)
+
+
+def _lock_base(settings: ModelSettings) -> None:
+    """Keep a base as it is seen: two models cannot become each other's at once."""
+    base = settings.get("base")
+    if base is not None:
+        settings["base"] = ServedModel.objects.select_for_update().get(pk=base.pk)
+
+
+def _change_alias(
+    alias: ModelAlias, changes: Mapping[str, object], *, action: str = "update"
+) -> ModelAlias:
+    with atomic():
+        row = ModelAlias.objects.select_for_update().get(pk=alias.pk)
+        change(row, changes, action=action)
+    return row
 
 
 def _set_enabled(model: ServedModel, *, enabled: bool) -> ServedModel:

@@ -17,13 +17,13 @@ from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.model_policy import as_served, output_tokens_max
 from inference.gateway.relay import relay_stream
 from inference.gateway.settle import Settlement, judge
 from inference.gateway.surfaces import SurfaceEntry
 from inference.gateway.whole_answers import relay_answer, relay_reassembled
 from inference.openai.requests import GenerationRequest
 from inference.openai.stream import StreamOptions
-from inference.openai.tasks import Task
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from inference.routing.router import Router
@@ -56,8 +56,9 @@ class Generation:
         request = entry.parse(body)
         http.error_form = request.shape
         model = self.model(caller, request, path=entry.path)
+        request = as_served(request, model)
         keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
-        most = _output_tokens_max(request, model)
+        most = output_tokens_max(request, model)
         call = Call(caller, request, model, most, keyed)
         replicas = self._replicas(model)
         admitted = await self.admissions.admit(http, call)
@@ -79,9 +80,12 @@ class Generation:
     def model(
         self, caller: Caller, request: GenerationRequest, *, path: str
     ) -> ModelEntry:
-        """Return the model that is asked; raises where a caller cannot ask it this."""
-        model = self.snapshot.models.get(request.model)
-        if model is None or not caller.may_call(request.model):
+        """Return the model that is asked; raises where a caller cannot ask it this.
+
+        An alias leads to it here: everything after knows the model's own name.
+        """
+        model = self.snapshot.model(request.model)
+        if model is None or not caller.may_call(model.name):
             raise ModelNotFound(request.model)
         if request.task not in model.tasks:
             raise InvalidRequest(
@@ -167,17 +171,3 @@ class Generation:
                 headers={"retry-after": "5"},
             )
         return self.router.order(replicas)
-
-
-def _output_tokens_max(request: GenerationRequest, model: ModelEntry) -> int | None:
-    """Return the bound to send to the engine; raises when more was asked for."""
-    asked, allowed = request.output_tokens_max, model.max_output_tokens
-    if asked is not None and allowed is not None and asked > allowed:
-        raise InvalidRequest(
-            f"'max_tokens' may be at most {allowed:,} for the model '{model.name}'.",
-            param="max_tokens",
-            code="invalid_value",
-        )
-    if asked is None and request.task is Task.CHAT:
-        return allowed
-    return asked

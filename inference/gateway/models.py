@@ -21,32 +21,40 @@ class ModelList:
     meter: Meter
 
     async def list_all(self, http: HttpRequest) -> None:
-        """List the models by name."""
+        """List the models and their aliases by name."""
         caller = self.authenticator.caller(http, needs=Scope.MODELS)
-        data = [
-            _shown(entry)
-            for name, entry in sorted(self.snapshot.models.items())
-            if self._may_call(caller, name)
-        ]
+        names = sorted(self.snapshot.models.keys() | self.snapshot.aliases.keys())
+        found = ((name, self._callable(caller, name)) for name in names)
+        data = [_shown(name, entry) for name, entry in found if entry is not None]
         await http.respond(200, orjson.dumps({"object": "list", "data": data}))
 
     async def retrieve(self, http: HttpRequest, name: str) -> None:
         """Show one model."""
         caller = self.authenticator.caller(http, needs=Scope.MODELS)
-        entry = self.snapshot.models.get(name)
-        if entry is None or not self._may_call(caller, name):
+        entry = self._callable(caller, name)
+        if entry is None:
             raise ModelNotFound(name)
-        await http.respond(200, orjson.dumps(_shown(entry)))
+        await http.respond(200, orjson.dumps(_shown(name, entry)))
 
-    def _may_call(self, caller: Caller, model: str) -> bool:
-        return caller.may_call(model) and self.meter.price(caller, model) is not None
+    def _callable(self, caller: Caller, name: str) -> ModelEntry | None:
+        """Return the model that a name leads to, if the caller can call it."""
+        entry = self.snapshot.model(name)
+        if entry is None or not caller.may_call(entry.name):
+            return None
+        return entry if self.meter.price(caller, entry.name) is not None else None
 
 
-def _shown(entry: ModelEntry) -> dict[str, object]:
+def _shown(name: str, entry: ModelEntry) -> dict[str, object]:
+    """Return one card; `root` names the model that answers, `parent` an adapter's base.
+
+    As vLLM's, so that an alias and an adapter are told from a model of their own.
+    """
     return {
-        "id": entry.name,
+        "id": name,
         "object": "model",
         "created": entry.created,
         "owned_by": "tollgate",
+        "root": entry.name,
+        "parent": entry.base,
         "max_model_len": entry.context_tokens,
     }

@@ -14,6 +14,7 @@ import orjson
 from inference.anthropic.requests import parse_count
 from inference.gateway.generation import Generation
 from inference.gateway.http import HttpRequest
+from inference.gateway.model_policy import as_served
 from inference.gateway.rates import Taken
 from inference.limiting.limiter import Unit
 from inference.openai.requests import GenerationRequest
@@ -44,6 +45,7 @@ class PromptCounts:
         caller = generation.authenticator.caller(http, needs=Scope.GENERATE)
         request = parse(await http.body(bytes_max=generation.body_bytes_max))
         model = generation.model(caller, request, path=http.path)
+        request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
         try:
             # Somebody waits, so that it takes a moment at the most.

@@ -7,7 +7,7 @@ last state stays in force.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from functools import lru_cache
 from typing import Any
@@ -18,6 +18,7 @@ from psycopg import AsyncConnection
 from inference.openai.prompt_bound import DEFAULT, PromptBound
 from inference.openai.tasks import GENERATING
 from inference.routing.limit_rows import LimitRows
+from inference.routing.model_rules import ModelRules
 from kit.contracts import Caller
 from kit.networks import Network, network_of
 from kit.scopes import DATA_PLANE
@@ -86,6 +87,13 @@ class ModelEntry:
     prompt_bound: PromptBound = DEFAULT
     # What its engines can be asked for.
     tasks: frozenset[str] = GENERATING
+    # Of an adapter: the model whose replicas serve it, and what their engines call it.
+    base: str | None = None
+    adapter: str = ""
+    # What it makes of requests; None where it takes them as they are.
+    rules: ModelRules | None = None
+    # How long its answers are kept; 0 for not at all.
+    cache_s: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,10 +122,18 @@ class Snapshot:
     keys_by_id: dict[int, KeyEntry] = field(default_factory=dict)
     tenants: dict[int, TenantEntry] = field(default_factory=dict)
     models: dict[str, ModelEntry] = field(default_factory=dict)
+    aliases: dict[str, str] = field(default_factory=dict)
     replicas: dict[int, ReplicaEntry] = field(default_factory=dict)
     replicas_by_model: dict[str, tuple[ReplicaEntry, ...]] = field(default_factory=dict)
     limits: LimitRows = field(default_factory=LimitRows)
     is_loaded: bool = False
+
+    def model(self, name: str) -> ModelEntry | None:
+        """Return a served model by its own name or an alias; None without one."""
+        entry = self.models.get(name)
+        if entry is None and self.aliases:
+            entry = self.models.get(self.aliases.get(name, ""))
+        return entry
 
     def stop_reason(self, caller: Caller, *, now_us: int) -> StopReason | None:
         """Tell why a caller may not go on; None when it may.
@@ -209,8 +225,13 @@ def _apply_tenant(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) 
 def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
     if body is None:
         snapshot.models.pop(key, None)
-        return
-    snapshot.models[key] = ModelEntry(
+    else:
+        snapshot.models[key] = _model(key, body)
+    _place_replicas(snapshot, key)
+
+
+def _model(key: str, body: Mapping[str, Any]) -> ModelEntry:
+    return ModelEntry(
         name=key,
         context_tokens=body["context_tokens"],
         max_output_tokens=body["max_output_tokens"],
@@ -219,7 +240,18 @@ def _apply_model(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -
         tokenizer=body.get("tokenizer", ""),
         prompt_bound=PromptBound.of_published(body.get("prompt_bound")),
         tasks=frozenset(body["tasks"]) if body.get("tasks") else GENERATING,
+        base=body.get("base"),
+        adapter=body.get("adapter", ""),
+        rules=ModelRules.of_published(body),
+        cache_s=body.get("cache_s", 0),
     )
+
+
+def _apply_alias(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
+    # First, so that an entry that cannot be read leaves no older one in force.
+    snapshot.aliases.pop(key, None)
+    if body is not None:
+        snapshot.aliases[key] = body["model"]
 
 
 def _apply_replica(
@@ -245,11 +277,34 @@ def _apply_replica(
         snapshot.replicas[replica_id] = entry
         touched.add(entry.model)
     for model in touched:
-        snapshot.replicas_by_model[model] = tuple(
-            entry
-            for _, entry in sorted(snapshot.replicas.items())
-            if entry.model == model and entry.active
-        )
+        _place_replicas(snapshot, model)
+        for served in snapshot.models.values():
+            if served.base == model:
+                _place_replicas(snapshot, served.name)
+
+
+def _place_replicas(snapshot: Snapshot, model: str) -> None:
+    """Say who serves a model: its own replicas; of an adapter without any, its base's.
+
+    These stay the replicas that they are, with another name to ask for.
+    """
+    own = _replicas_of(snapshot, model)
+    entry = snapshot.models.get(model)
+    if not own and entry is not None and entry.base is not None:
+        name = entry.adapter or entry.name
+        own = [
+            replace(each, upstream_model=name)
+            for each in _replicas_of(snapshot, entry.base)
+        ]
+    if own:
+        snapshot.replicas_by_model[model] = tuple(each for each in own if each.active)
+    else:
+        snapshot.replicas_by_model.pop(model, None)
+
+
+def _replicas_of(snapshot: Snapshot, model: str) -> list[ReplicaEntry]:
+    found = (each for each in snapshot.replicas.values() if each.model == model)
+    return sorted(found, key=lambda each: each.id)
 
 
 def _apply_limits(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> None:
@@ -264,6 +319,7 @@ _APPLY: Mapping[str, Callable[[Snapshot, str, Mapping[str, Any] | None], None]] 
     "api_key": _apply_key,
     "tenant": _apply_tenant,
     "model": _apply_model,
+    "alias": _apply_alias,
     "replica": _apply_replica,
     "limits": _apply_limits,
     "plan": _apply_plan,

@@ -28,6 +28,7 @@ MATRIX = {
     "tenants.budget": ("a", "v", "-"),
     "tenants.auditentry": ("v", "v", "-"),
     "control.servedmodel": ("a", "v", "-"),
+    "control.modelalias": ("a", "v", "-"),
     "control.replica": ("a", "v", "-"),
     "usage.epoch": ("v", "v", "v"),
     "pricing.pricebook": ("a", "v", "v"),

@@ -192,6 +192,10 @@ def call_serving(call: Caller) -> None:
     call("list_models", query="enabled=true")
     call("retrieve_model", model)
     call("update_model", model)
+    alias = call("create_model_alias")["id"]
+    call("list_model_aliases", query="enabled=true")
+    for act in ("retrieve", "update", "disable", "enable"):
+        call(f"{act}_model_alias", alias)
     replica = call("create_replica")["id"]
     call("list_replicas", query="state=active")
     call("retrieve_replica", replica)
@@ -444,8 +448,8 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     project, key, token = make_project(), make_key().row, make_token().row
     taken(operator, "revoke_key", key.pk)
     taken(operator, "revoke_token", token.pk)
-    for name in ("create_tenant", "create_model", "create_replica"):
-        assert taken(operator, name).status_code == 201
+    for noun in ("tenant", "model", "replica", "model_alias"):
+        assert taken(operator, f"create_{noun}").status_code == 201
     taken(operator, "create_project", tenant=project.tenant_id)
     book = taken(operator, "create_price_book").json()["id"]
     draft = taken(operator, "create_price_book_version", book, copy_from=None).json()
@@ -470,6 +474,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **refused_cases(operator),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
+        "create_model_alias": taken(operator, "create_model_alias"),
         "create_price_book": taken(operator, "create_price_book"),
         "publish_price_book_version": taken(
             operator, "publish_price_book_version", *version, drop=[]

@@ -35,6 +35,13 @@ def test_a_model_is_created_read_changed_disabled_and_enabled(
         "context_tokens": 8192,
         "max_output_tokens": None,
         "tokenizer": "",
+        "tasks": ["chat", "completion"],
+        "base": None,
+        "adapter": "",
+        "defaults": {},
+        "choices_max": None,
+        "allows_tools": True,
+        "cache_s": 0,
         "enabled": True,
         "created_at": model["created_at"],
     }
@@ -72,6 +79,59 @@ def test_a_wrong_model_is_400_and_names_the_field(
     assert response.json()["error"]["param"] == param
 
 
+def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
+    base, row = make_model(name="base"), make_model(name="tuned")
+    one = f"models/{row.pk}/"
+    settings = {
+        "tasks": ["chat"],
+        "base": "base",
+        "adapter": "lora-7",
+        "defaults": {"temperature": 0.5},
+        "choices_max": 2,
+        "allows_tools": False,
+        "cache_s": 60,
+    }
+    assert patch(operator, one, settings).json().items() >= settings.items()
+    for wrong, param in (
+        ({"defaults": {"temperature": "hot"}}, "defaults"),
+        ({"defaults": {"n": 2}}, "defaults"),
+        ({"tasks": []}, "tasks"),
+        ({"tasks": ["dream"]}, "tasks.0"),
+        ({"base": "nothing"}, "base"),
+        ({"base": "tuned"}, "base"),
+        ({"base": None}, "adapter"),
+        ({"choices_max": 17}, "choices_max"),
+        ({"cache_s": -1}, "cache_s"),
+    ):
+        refused = patch(operator, one, wrong)
+        assert refused.status_code == 400, wrong
+        assert refused.json()["error"]["param"] == param
+    assert patch(operator, f"models/{base.pk}/", {"base": "tuned"}).status_code == 400
+
+
+def test_an_alias_is_created_repointed_disabled_and_enabled(operator: Client) -> None:
+    make_model(name="first"), make_model(name="second")
+    created = post(operator, "model-aliases/", {"name": "nick", "model": "first"})
+    assert created.status_code == 201
+    alias = created.json()
+    assert (alias["model"], alias["enabled"]) == ("first", True)
+    one = f"model-aliases/{alias['id']}/"
+    assert patch(operator, one, {"model": "second"}).json()["model"] == "second"
+    assert patch(operator, one, {"name": "other"}).status_code == 400
+    assert post(operator, one + "disable/").json()["enabled"] is False
+    assert operator.get(API + "model-aliases/?enabled=true").json()["data"] == []
+    assert post(operator, one + "enable/").json()["enabled"] is True
+    listed = operator.get(API + "model-aliases/?model=second").json()["data"]
+    assert [each["name"] for each in listed] == ["nick"]
+    for name, status in (("nick", 409), ("first", 409), ("a b", 400)):
+        body = {"name": name, "model": "first"}
+        assert post(operator, "model-aliases/", body).status_code == status
+    assert (
+        post(operator, "models/", {"name": "nick", "context_tokens": 1}).status_code
+        == 409
+    )
+
+
 def test_a_context_is_not_cut_below_the_longest_answer(operator: Client) -> None:
     model = make_model(context_tokens=100, max_output_tokens=50)
     response = patch(operator, f"models/{model.pk}/", {"context_tokens": 40})
@@ -101,6 +161,8 @@ def test_a_replica_is_added_changed_drained_disabled_and_activated(
         "dialect": "vllm",
         "upstream_model": "",
         "credential": "",
+        "auth": "bearer",
+        "options": {},
         "state": "active",
         "created_at": replica["created_at"],
     }

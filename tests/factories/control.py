@@ -1,9 +1,10 @@
-"""Served models and replicas for tests, made by the services as the operator role."""
+"""Served models, aliases and replicas for tests, made by services as operators."""
 
 import itertools
+from typing import Unpack
 
 from inference.control import services
-from inference.control.models import Replica, ServedModel
+from inference.control.models import ModelAlias, Replica, ServedModel
 from kit.orm.roles import as_operator
 
 _numbers = itertools.count(1)
@@ -13,16 +14,24 @@ def make_model(
     *,
     name: str | None = None,
     context_tokens: int = 8192,
-    max_output_tokens: int | None = None,
-    tokenizer: str = "",
+    **settings: Unpack[services.ModelSettings],
 ) -> ServedModel:
     """Create an enabled served model."""
     with as_operator():
         return services.create_model(
             name=name or f"model-{next(_numbers)}",
             context_tokens=context_tokens,
-            max_output_tokens=max_output_tokens,
-            tokenizer=tokenizer,
+            **settings,
+        )
+
+
+def make_alias(
+    *, name: str | None = None, model: ServedModel | None = None
+) -> ModelAlias:
+    """Give a model, a new one unless it is given, another name."""
+    with as_operator():
+        return services.create_alias(
+            name=name or f"alias-{next(_numbers)}", model=model or make_model()
         )
 
 

@@ -28,6 +28,8 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     "create_tenant": lambda _, __: {"slug": f"made-{next(_numbers)}"},
     "create_project": lambda _, __: {"slug": f"made-{next(_numbers)}"},
     "create_replica": lambda _, __: {"model": MODEL},
+    "create_model_alias": lambda _, __: {"model": MODEL},
+    "update_model_alias": lambda _, __: {"model": MODEL},
     "update_model": lambda _, __: {"max_output_tokens": 1024},
     "create_key": lambda _, caller: {"scopes": held(caller, DATA_PLANE)},
     "create_token": lambda _, caller: {

@@ -38,6 +38,7 @@ OWNED = {
 # The same for rows of the installation.
 SHARED = {
     "models": "model",
+    "model-aliases": "model_alias",
     "replicas": "replica",
     "price-books": "price_book",
     "versions": "version",

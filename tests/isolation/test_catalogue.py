@@ -18,6 +18,7 @@ OPEN_TO_TENANTS = {
     "auth_user": "the ids alone, which memberships name",
     "billing_seller": "who sells to them",
     "control_servedmodel": "which models there are",
+    "control_modelalias": "by which other names",
     "pricing_pricebook": "whose prices they pay",
     "pricing_pricebookversion": "from when on",
     "pricing_price": "what a token costs them",

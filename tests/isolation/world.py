@@ -48,7 +48,7 @@ from tenants.models import (
 from tenants.roles import scopes_of
 from tests.factories.alerts import make_endpoint
 from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
-from tests.factories.control import make_model, make_replica
+from tests.factories.control import make_alias, make_model, make_replica
 from tests.factories.pricing import make_book, make_price
 from tests.factories.tenants import default_project, make_key, make_project
 from tests.factories.usage import commit, make_epoch, make_use
@@ -128,6 +128,7 @@ def make_world() -> World:
     shared = {
         "model": model.pk,
         "replica": make_replica(model=model).pk,
+        "model_alias": make_alias(model=model).pk,
         "price_book": book.pk,
         # A draft: what is published cannot be changed by anybody.
         "version": draft.number,

@@ -10,6 +10,13 @@ MODEL = {
     "context_tokens": 131072,
     "max_output_tokens": 8192,
     "tokenizer": "",
+    "tasks": ["chat", "completion"],
+    "base": None,
+    "adapter": "",
+    "defaults": {"temperature": 0.6, "top_p": 0.95},
+    "choices_max": 4,
+    "allows_tools": True,
+    "cache_s": 0,
     "enabled": True,
     "created_at": "2026-11-02T09:10:00.125000Z",
 }
@@ -18,8 +25,20 @@ NEW_MODEL = {
     "description": "General purpose, 128k tokens of context.",
     "context_tokens": 131072,
     "max_output_tokens": 8192,
+    "defaults": {"temperature": 0.6, "top_p": 0.95},
+    "choices_max": 4,
 }
 MODEL_CHANGES = {"max_output_tokens": 16384}
+
+ALIAS = {
+    "id": 2,
+    "name": "default",
+    "model": "llama-3.3-70b",
+    "enabled": True,
+    "created_at": "2026-11-02T09:11:00.300000Z",
+}
+NEW_ALIAS = {"name": "default", "model": "llama-3.3-70b"}
+ALIAS_CHANGES = {"model": "llama-3.3-70b"}
 
 REPLICA = {
     "id": 12,
@@ -29,6 +48,8 @@ REPLICA = {
     "dialect": "vllm",
     "upstream_model": "meta-llama/Llama-3.3-70B-Instruct",
     "credential": "ENGINE_KEY_GPU_1",
+    "auth": "bearer",
+    "options": {},
     "state": "active",
     "created_at": "2026-11-02T09:12:30.700000Z",
 }

@@ -1,4 +1,4 @@
-"""What the management API takes and shows of served models and replicas.
+"""What the management API takes and shows of models, aliases and replicas.
 
 Inputs say the type of each field; the services say which values are allowed.
 """
@@ -8,12 +8,23 @@ from typing import Any, ClassVar
 from rest_framework import serializers
 
 from inference.control.api import examples
-from inference.control.models import Replica, ServedModel
+from inference.control.models import (
+    CACHE_S_MAX,
+    ModelAlias,
+    Replica,
+    ServedModel,
+    default_tasks,
+)
+from inference.openai.requests import CHOICES_MAX
+from inference.openai.tasks import Task
 from inference.tokenizers.shipped import SHIPPED
 from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 
 _TOKENS_MAX = 2**31 - 1
+
+
+_TASKS = [task.value for task in Task]
 
 
 class ModelReference(serializers.SlugRelatedField[ServedModel]):
@@ -33,10 +44,78 @@ class ModelReference(serializers.SlugRelatedField[ServedModel]):
         )
 
 
+def _models() -> ModelReference:
+    """Return a field that names one of the served models, as a filter would."""
+    return ModelReference(queryset=ServedModel.objects.all(), slug_field="name")
+
+
+def _tasks(**options: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.ChoiceField(choices=_TASKS),
+        min_length=1,
+        help_text="What its engines can be asked for.",
+        **options,
+    )
+
+
+def _base(**options: Any) -> ModelReference:
+    return ModelReference(
+        queryset=ServedModel.objects.all(),
+        slug_field="name",
+        allow_null=True,
+        help_text="Of a LoRA adapter: the model whose replicas serve it.",
+        **options,
+    )
+
+
+def _adapter(**options: Any) -> serializers.CharField:
+    return serializers.CharField(
+        max_length=128,
+        allow_blank=True,
+        help_text="The engines' own name of the adapter; empty when it is the same.",
+        **options,
+    )
+
+
+def _defaults(**options: Any) -> serializers.DictField:
+    return serializers.DictField(
+        help_text="What holds where a request says nothing: sampling, and the"
+        " chat template's arguments.",
+        **options,
+    )
+
+
+def _choices_max(**options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=1,
+        max_value=CHOICES_MAX,
+        allow_null=True,
+        help_text="The most answers that one request may ask for by `n`.",
+        **options,
+    )
+
+
+def _cache_s(**options: Any) -> serializers.IntegerField:
+    return serializers.IntegerField(
+        min_value=0,
+        max_value=CACHE_S_MAX,
+        help_text="How long, in seconds, an answer is kept for the same tenant's same"
+        " request; 0: not at all. Only under a price for `<name>@cache`.",
+        **options,
+    )
+
+
 @example(examples.MODEL)
 class ModelOutput(serializers.ModelSerializer[ServedModel]):
     """A served model."""
 
+    base = serializers.SlugRelatedField[ServedModel](
+        slug_field="name", read_only=True, allow_null=True
+    )
+    tasks = serializers.ListField(
+        child=serializers.ChoiceField(choices=_TASKS), read_only=True
+    )
+    defaults = serializers.DictField(read_only=True)
     tokenizer = serializers.ChoiceField(
         choices=list(SHIPPED), allow_blank=True, read_only=True
     )
@@ -50,6 +129,13 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
             "context_tokens",
             "max_output_tokens",
             "tokenizer",
+            "tasks",
+            "base",
+            "adapter",
+            "defaults",
+            "choices_max",
+            "allows_tools",
+            "cache_s",
             "enabled",
             "created_at",
         )
@@ -74,6 +160,13 @@ class ModelCreate(Input):
         allow_blank=True,
         help_text="Counts tokens where an engine reports none.",
     )
+    tasks = _tasks(default=default_tasks)
+    base = _base(default=None)
+    adapter = _adapter(default="")
+    defaults = _defaults(default=dict)
+    choices_max = _choices_max(default=None)
+    allows_tools = serializers.BooleanField(default=True)
+    cache_s = _cache_s(default=0)
 
 
 @example(examples.MODEL_CHANGES)
@@ -92,6 +185,13 @@ class ModelUpdate(Input):
     tokenizer = serializers.ChoiceField(
         choices=list(SHIPPED), required=False, allow_blank=True
     )
+    tasks = _tasks(required=False)
+    base = _base(required=False)
+    adapter = _adapter(required=False)
+    defaults = _defaults(required=False)
+    choices_max = _choices_max(required=False)
+    allows_tools = serializers.BooleanField(required=False)
+    cache_s = _cache_s(required=False)
 
 
 class ModelFilters(Filters):
@@ -104,11 +204,48 @@ class ModelFilters(Filters):
     )
 
 
+@example(examples.ALIAS)
+class AliasOutput(serializers.ModelSerializer[ModelAlias]):
+    """Another name of a served model."""
+
+    model = serializers.SlugRelatedField[ServedModel](slug_field="name", read_only=True)
+
+    class Meta:
+        model = ModelAlias
+        fields = ("id", "name", "model", "enabled", "created_at")
+        read_only_fields = fields
+
+
+@example(examples.NEW_ALIAS)
+class AliasCreate(Input):
+    """A new alias."""
+
+    name = serializers.CharField(
+        max_length=128, help_text="No model's and no other alias's; for good."
+    )
+    model = _models()
+
+
+@example(examples.ALIAS_CHANGES)
+class AliasUpdate(Input):
+    """Where an alias leads from now on."""
+
+    model = _models()
+
+
+class AliasFilters(Filters):
+    """What aliases may be narrowed by."""
+
+    model = serializers.CharField(required=False, help_text="A served model's name.")
+    enabled = serializers.BooleanField(required=False)
+
+
 @example(examples.REPLICA)
 class ReplicaOutput(serializers.ModelSerializer[Replica]):
     """A replica; of its credential only the variable's name is known here."""
 
     model = serializers.SlugRelatedField[ServedModel](slug_field="name", read_only=True)
+    options = serializers.DictField(child=serializers.CharField(), read_only=True)
 
     class Meta:
         model = Replica
@@ -120,17 +257,27 @@ class ReplicaOutput(serializers.ModelSerializer[Replica]):
             "dialect",
             "upstream_model",
             "credential",
+            "auth",
+            "options",
             "state",
             "created_at",
         )
         read_only_fields = fields
 
 
+def _options(**options: Any) -> serializers.DictField:
+    return serializers.DictField(
+        child=serializers.CharField(max_length=500),
+        help_text="What its dialect or its authentication wants to know besides.",
+        **options,
+    )
+
+
 @example(examples.NEW_REPLICA)
 class ReplicaCreate(Input):
     """A new replica."""
 
-    model = ModelReference(queryset=ServedModel.objects.all(), slug_field="name")
+    model = _models()
     name = serializers.CharField(max_length=63)
     url = serializers.CharField(
         max_length=500, help_text="The engine's base URL, such as http://10.0.0.5:8000."
@@ -150,6 +297,12 @@ class ReplicaCreate(Input):
         allow_blank=True,
         help_text="Name of the variable that holds the engine's key: ENGINE_KEY_...",
     )
+    auth = serializers.ChoiceField(
+        choices=Replica.Auth.choices,
+        default=Replica.Auth.BEARER,
+        help_text="How the engine wants to be shown its key.",
+    )
+    options = _options(default=dict)
 
 
 @example(examples.REPLICA_CHANGES)
@@ -162,6 +315,8 @@ class ReplicaUpdate(Input):
         max_length=128, required=False, allow_blank=True
     )
     credential = serializers.CharField(max_length=100, required=False, allow_blank=True)
+    auth = serializers.ChoiceField(choices=Replica.Auth.choices, required=False)
+    options = _options(required=False)
 
 
 class ReplicaFilters(Filters):

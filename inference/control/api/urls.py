@@ -1,11 +1,13 @@
-"""Routes of served models and replicas under the management API."""
+"""Routes of served models, aliases and replicas under the management API."""
 
 from rest_framework.routers import SimpleRouter
 
+from inference.control.api.alias_views import AliasViewSet
 from inference.control.api.views import ModelViewSet, ReplicaViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("models", ModelViewSet, basename="model")
+router.register("model-aliases", AliasViewSet, basename="model-alias")
 router.register("replicas", ReplicaViewSet, basename="replica")
 
 urlpatterns = router.urls

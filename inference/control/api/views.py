@@ -67,7 +67,7 @@ class ModelViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.ModelUpdate, responses=wire.ModelOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a served model's description or lengths.
+        """Change a served model's settings.
 
         Fields that are left out stay as they are. A context may not become shorter than
         the longest answer allowed.

@@ -1,6 +1,7 @@
 """The management API and its OpenAPI document."""
 
 from config.env import ApiSettings, load
+from inference.openai.tasks import Task
 from inference.tokenizers.shipped import SHIPPED
 from kit.acting import ActorKind
 from kit.scopes import DATA_PLANE, EVERY
@@ -64,6 +65,7 @@ SPECTACULAR_SETTINGS = {
             "credit-grants": "What a tenant may use before it pays anything else.",
             "audit": "Who changed what, and when: chains in which nothing can be altered unseen.",
             "models": "What callers may ask for, by its public name.",
+            "model-aliases": "Other names by which callers find a served model.",
             "replicas": "Engine processes that serve a model.",
             "price-books": "What a token costs: versions, immutable once published.",
             "usage": "What was used and what it costs.",
@@ -104,6 +106,8 @@ SPECTACULAR_SETTINGS = {
         "ReconciliationState": "metering.reconciliation.models.Run.State",
         "ReconciliationCaseState": "metering.reconciliation.models.Case.State",
         "MemberRole": "tenants.models.Role",
+        "ModelTask": [task.value for task in Task],
+        "ReplicaAuth": "inference.control.models.Replica.Auth",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
         "Scope": sorted(EVERY),

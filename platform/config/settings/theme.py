@@ -97,6 +97,7 @@ UNFOLD = {
             _group(
                 "Serving",
                 ("Models", "smart_toy", "admin:control_servedmodel_changelist"),
+                ("Aliases", "alt_route", "admin:control_modelalias_changelist"),
                 ("Replicas", "dns", "admin:control_replica_changelist"),
                 ("Gateway epochs", "sensors", "admin:usage_epoch_changelist"),
             ),

@@ -111,7 +111,7 @@ class ManagementSchema(AutoSchema):
         if noun is None or action is None:
             return str(super().get_operation_id())
         if action == "list":
-            return f"list_{noun}s"
+            return f"list_{noun}{'es' if noun.endswith('s') else 's'}"
         return f"{_VERBS.get(action, action)}_{noun}"
 
     def get_summary(self) -> str:

@@ -5,7 +5,13 @@ import datetime as dt
 import pytest
 from django.test import Client
 
-from inference.control.models import Calibration, Publication, Replica, ServedModel
+from inference.control.models import (
+    Calibration,
+    ModelAlias,
+    Publication,
+    Replica,
+    ServedModel,
+)
 from inference.openai.prompt_bound import PromptBound
 from kit.orm.atomic import atomic
 from tests.admin import (
@@ -16,9 +22,10 @@ from tests.admin import (
     submit,
     words,
 )
-from tests.factories.control import make_model, make_replica
+from tests.factories.control import make_alias, make_model, make_replica
 
 MODEL, REPLICA = "control_servedmodel", "control_replica"
+ALIAS = "control_modelalias"
 
 
 @pytest.fixture
@@ -29,10 +36,12 @@ def admin(operator_db: None) -> Client:
 
 def make(model: str) -> int:
     """Create a row of the named model and return its id."""
+    if model == ALIAS:
+        return make_alias().pk
     return make_model().pk if model == MODEL else make_replica().pk
 
 
-@pytest.mark.parametrize("model", [MODEL, REPLICA])
+@pytest.mark.parametrize("model", [MODEL, REPLICA, ALIAS])
 def test_pages_load_and_search(admin: Client, model: str) -> None:
     row = make(model)
     for address in (
@@ -48,6 +57,7 @@ def test_pages_load_and_search(admin: Client, model: str) -> None:
 
 def test_a_model_is_created_changed_and_published(admin: Client) -> None:
     form = {"name": "demo", "context_tokens": "8192", "max_output_tokens": ""}
+    form["cache_s"] = "0"
     assert admin.post(page(MODEL, "add"), form).status_code == 302
     row = ServedModel.objects.get(name="demo")
     form = {"name": "other", "context_tokens": "4096", "max_output_tokens": "100"}
@@ -58,6 +68,47 @@ def test_a_model_is_created_changed_and_published(admin: Client) -> None:
     assert entry.body is not None
     assert entry.body["context_tokens"] == 4096
     assert entry.body["max_output_tokens"] == 100
+
+
+def test_what_a_model_makes_of_requests_is_written_and_refused(admin: Client) -> None:
+    base = make_model()
+    row = make_model(name="tuned")
+    address = page(MODEL, "change", row.pk)
+    said = {
+        "base": str(base.pk),
+        "adapter": "lora-7",
+        "defaults": '{"temperature": 0.5}',
+        "choices_max": "2",
+        "cache_s": "60",
+        "tasks": ["chat", "embedding"],
+    }
+    assert submit(admin, address, said).status_code == 302
+    row.refresh_from_db()
+    assert (row.base, row.adapter, row.choices_max) == (base, "lora-7", 2)
+    assert (row.defaults, row.cache_s) == ({"temperature": 0.5}, 60)
+    assert row.tasks == ["chat", "embedding"]
+    for wrong in ('{"temperature": "hot"}', "[]", "{"):
+        refused = submit(admin, address, {**said, "defaults": wrong})
+        assert refused.status_code == 200
+    emptied = {**said, "defaults": "", "tasks": []}
+    assert submit(admin, address, emptied).status_code == 302
+    row.refresh_from_db()
+    assert (row.defaults, row.tasks) == ({}, ["chat", "completion"])
+
+
+def test_an_alias_is_created_repointed_disabled_and_enabled(admin: Client) -> None:
+    first, second = make_model(), make_model()
+    form = {"name": "nick", "model": first.pk}
+    assert admin.post(page(ALIAS, "add"), form).status_code == 302
+    row = ModelAlias.objects.get(name="nick")
+    changed = {"model": str(second.pk)}
+    assert submit(admin, page(ALIAS, "change", row.pk), changed).status_code == 302
+    row.refresh_from_db()
+    assert row.model == second
+    for name, enabled in (("disable", False), ("enable", True)):
+        confirm(admin, action(ALIAS, name, row.pk))
+        row.refresh_from_db()
+        assert row.enabled is enabled
 
 
 def test_an_answer_longer_than_the_context_is_said_on_the_form(admin: Client) -> None:
@@ -76,10 +127,12 @@ def test_a_replica_is_added_and_changed(admin: Client) -> None:
         "name": "engine-1",
         "url": "http://10.0.0.5:8000",
         "dialect": "vllm",
+        "auth": "bearer",
+        "options": "",
     }
     assert admin.post(page(REPLICA, "add"), form).status_code == 302
     row = Replica.objects.get(name="engine-1")
-    changed = {"url": "http://10.0.0.6:8000", "dialect": "openai"}
+    changed = {"url": "http://10.0.0.6:8000", "dialect": "openai", "auth": "bearer"}
     assert submit(admin, page(REPLICA, "change", row.pk), changed).status_code == 302
     row.refresh_from_db()
     assert (row.url, row.dialect) == ("http://10.0.0.6:8000", "openai")

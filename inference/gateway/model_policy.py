@@ -1,0 +1,70 @@
+"""What a served model makes of a request: lengths, defaults, and what it forbids.
+
+Looked at before anything is admitted, so that what is held, counted and sent is one
+request. Of a model without rules nothing is touched. Failure: `InvalidRequest` that
+names the field. Pure.
+"""
+
+from dataclasses import replace
+from typing import Any
+
+from inference.openai.requests import GenerationRequest
+from inference.openai.tasks import Task
+from inference.routing.model_rules import ModelRules
+from inference.routing.snapshot import ModelEntry
+from kit.errors import InvalidRequest
+from kit.json_values import is_object
+
+# Of these a request may say a part, and the rest holds as it is by default.
+_MERGED = "chat_template_kwargs"
+
+
+def as_served(request: GenerationRequest, model: ModelEntry) -> GenerationRequest:
+    """Return the request as the served model takes it, under its own name."""
+    if request.model != model.name:
+        request = replace(request, model=model.name)
+    if model.rules is None:
+        return request
+    _check(request, model.name, model.rules)
+    return _with_defaults(request, model.rules)
+
+
+def output_tokens_max(request: GenerationRequest, model: ModelEntry) -> int | None:
+    """Return the bound to send to the engine; raises when more was asked for."""
+    asked, allowed = request.output_tokens_max, model.max_output_tokens
+    if asked is not None and allowed is not None and asked > allowed:
+        raise InvalidRequest(
+            f"'max_tokens' may be at most {allowed:,} for the model '{model.name}'.",
+            param="max_tokens",
+            code="invalid_value",
+        )
+    if asked is None and request.task is Task.CHAT:
+        return allowed
+    return asked
+
+
+def _check(request: GenerationRequest, name: str, rules: ModelRules) -> None:
+    most, payload = rules.choices_max, request.payload
+    if most is not None and request.choices > most * request.prompts:
+        raise InvalidRequest(
+            f"'n' may be at most {most} for the model '{name}'.",
+            param="n",
+            code="invalid_value",
+        )
+    if not rules.allows_tools and payload.get("tools"):
+        raise InvalidRequest(
+            f"The model '{name}' takes no tools. Leave 'tools' out.",
+            param="tools",
+            code="unsupported_parameter",
+        )
+
+
+def _with_defaults(request: GenerationRequest, rules: ModelRules) -> GenerationRequest:
+    defaults, said = rules.defaults[request.task], request.payload
+    if not defaults:
+        return request
+    payload: dict[str, Any] = {**defaults, **said}
+    asked = said.get(_MERGED)
+    if _MERGED in defaults and is_object(asked):
+        payload[_MERGED] = {**defaults[_MERGED], **asked}
+    return replace(request, payload=payload)
