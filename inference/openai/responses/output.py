@@ -110,7 +110,6 @@ class Output:
         # What is written now, if it is no call.
         self._open: _Item | None = None
         self._calls: dict[int, _Item] = {}
-        self._latest: _Item | None = None
         self.characters = 0
 
     def __len__(self) -> int:
@@ -139,12 +138,13 @@ class Output:
         return events
 
     def finish(self, *, is_cut: bool) -> Events:
-        """End whatever is not ended; what was written last may have been cut short."""
+        """End whatever is not ended; the last item may have been cut short."""
         events: Events = []
-        status = _INCOMPLETE if is_cut else _COMPLETED
+        last = self._items[-1] if self._items else None
         for item in self._items:
             if item.status == _IN_PROGRESS:
-                self._end(item, events, status if item is self._latest else _COMPLETED)
+                is_whole = item is not last or not is_cut
+                self._end(item, events, _COMPLETED if is_whole else _INCOMPLETE)
         self._open = None
         return events
 
@@ -174,7 +174,7 @@ class Output:
             part.logprobs += logprobs or []
             said["logprobs"] = logprobs or []
         events.append(_of_part(item, f"{_PARTS[part_kind][0]}.delta", **said))
-        self._note(item, text)
+        self.characters += len(text)
 
     def _call(self, call: Mapping[str, Any], position: int, events: Events) -> None:
         """Take in a call, or a piece of one; pieces are known by the call's place."""
@@ -194,11 +194,7 @@ class Output:
             item.arguments.append(arguments)
             delta = "response.function_call_arguments.delta"
             events.append(item.event(delta, delta=arguments))
-        self._note(item, name + arguments)
-
-    def _note(self, item: _Item, text: str) -> None:
-        self._latest = item
-        self.characters += len(text)
+        self.characters += len(name) + len(arguments)
 
     def _begin(self, item: _Item, events: Events) -> _Item:
         if self._open is not None:
