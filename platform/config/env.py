@@ -14,19 +14,12 @@ from typing import Literal, TypeVar
 from urllib.parse import urlsplit
 
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
-from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from config.addresses import with_user
+from config.env_base import Settings
+from config.env_engines import EngineSettings
 from config.secret_rules import require_secret
 from kit.networks import Network, network_of
-
-
-class Settings(BaseSettings):
-    """Base of all groups of settings; unknown variables are other programs' business."""
-
-    model_config = SettingsConfigDict(
-        extra="ignore", frozen=True, env_ignore_empty=True
-    )
 
 
 class DatabaseSettings(Settings):
@@ -81,7 +74,7 @@ class SecretSettings(Settings):
         return _secret(value, info)
 
 
-class GatewaySettings(Settings):
+class GatewaySettings(EngineSettings):
     """The data plane."""
 
     gateway_name: str = Field(
@@ -121,23 +114,6 @@ class GatewaySettings(Settings):
     settle_gap_ms: int = Field(
         5, ge=0, description="Longest pause between two group commits."
     )
-    engine_connect_ms: int = Field(
-        2000, gt=0, description="Longest wait for a connection to an engine."
-    )
-    engine_first_byte_ms: int = Field(
-        600_000, gt=0, description="Longest wait for an engine's first byte."
-    )
-    engine_idle_ms: int = Field(
-        120_000, gt=0, description="Longest silence of an engine within an answer."
-    )
-    engine_ca_file: str = Field(
-        "",
-        description="File of certificate authorities, in PEM, that engines behind TLS are known by besides the system's.",
-    )
-    engine_proxy: str = Field(
-        "",
-        description="Proxy for engines behind TLS, e.g. http://proxy:3128; the environment's own proxies are not used.",
-    )
     redis_url: str = Field(
         "",
         description="Valkey or Redis that the gateways count rate limits in; empty: each for itself, which is right for one alone.",
@@ -150,20 +126,6 @@ class GatewaySettings(Settings):
     drain_ms: int = Field(
         30_000, ge=0, description="How long running streams may go on after SIGTERM."
     )
-
-    @field_validator("engine_ca_file")
-    @classmethod
-    def _holds_authorities(cls, value: str) -> str:
-        if value and "BEGIN CERTIFICATE" not in Path(value).read_text(errors="replace"):
-            raise ValueError("no certificate in PEM stands in this file")
-        return value
-
-    @field_validator("engine_proxy")
-    @classmethod
-    def _is_a_proxy(cls, value: str) -> str:
-        if value and urlsplit(value).scheme != "http":
-            raise ValueError("give an http:// address")
-        return value
 
     @field_validator("gateway_name")
     @classmethod

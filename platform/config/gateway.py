@@ -141,15 +141,7 @@ class GatewayProcess:
         self.limiter = limiter
         self.rates = Rates(limiter=limiter, metrics=self.metrics)
         self._peers = peers
-        self.pool = EnginePool(
-            timeouts=Timeouts(
-                connect=gateway.engine_connect_ms / 1000,
-                first_byte=gateway.engine_first_byte_ms / 1000,
-                idle=gateway.engine_idle_ms / 1000,
-            ),
-            ca_file=gateway.engine_ca_file,
-            proxy=gateway.engine_proxy,
-        )
+        self.pool = _engine_pool(gateway)
         self.tokenizers = TokenizerPool()
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
@@ -345,6 +337,18 @@ class GatewayProcess:
             counters={**limits.counters, **meter.counters},
             histograms={**limits.histograms, **meter.histograms},
         )
+
+
+def _engine_pool(settings: GatewaySettings) -> EnginePool:
+    return EnginePool(
+        timeouts=Timeouts(
+            connect=settings.engine_connect_ms / 1000,
+            first_byte=settings.engine_first_byte_ms / 1000,
+            idle=settings.engine_idle_ms / 1000,
+        ),
+        ca_file=settings.engine_ca_file,
+        proxy=settings.engine_proxy,
+    )
 
 
 async def main() -> None:

@@ -8,7 +8,8 @@ from pathlib import Path
 
 import pytest
 
-from config.env import SecretSettings, Settings, WebSettings, load
+from config.env import SecretSettings, WebSettings, load
+from config.env_base import Settings
 from config.secret_rules import SECRETS, require_secret
 
 ROOT = Path(__file__).resolve().parents[2]

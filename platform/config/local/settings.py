@@ -5,7 +5,7 @@ from typing import Literal
 
 from pydantic import Field
 
-from config.env import Settings
+from config.env_base import Settings
 from config.local.children import LOOPBACK
 
 

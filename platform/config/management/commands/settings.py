@@ -9,7 +9,8 @@ from django.core.management.base import BaseCommand
 from pydantic import SecretStr
 from pydantic.fields import FieldInfo
 
-from config.env import GROUPS, Settings
+from config.env import GROUPS
+from config.env_base import Settings
 from config.local.settings import UpSettings
 
 
