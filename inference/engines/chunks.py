@@ -57,6 +57,12 @@ class ChunkWriter:
         kind = "chat.completion.chunk" if self.task is Task.CHAT else "text_completion"
         self._frame = _frame(self.envelope, self.task, kind)
 
+    def begin(self, used: Used) -> bytes:
+        """Return the first part of a chat's message, with what was used so far."""
+        self._begun = True
+        delta = {"role": "assistant", "content": ""}
+        return self._choice({"delta": delta, "finish_reason": None}, usage=used.json)
+
     def delta(self, **delta: Any) -> bytes:
         """Return a part of a chat's message; the first one names its role."""
         if not self._begun:
@@ -70,18 +76,20 @@ class ChunkWriter:
             return self.delta(content=text)
         return self._choice({"text": text, "finish_reason": None})
 
-    def finish(self, reason: str) -> bytes:
-        """Return the end of the choice."""
+    def finish(self, reason: str, *, stopped_at: object = None) -> bytes:
+        """Return the end of the choice, and the text of the client's that made it."""
         part: JsonObject = {"delta": {}} if self.task is Task.CHAT else {"text": ""}
+        if stopped_at is not None:
+            part["stop_reason"] = stopped_at
         return self._choice({**part, "finish_reason": reason})
 
     def usage(self, used: Used) -> bytes:
         """Return the final usage."""
         return orjson.dumps({**self._frame, "choices": [], "usage": used.json})
 
-    def _choice(self, choice: JsonObject) -> bytes:
+    def _choice(self, choice: JsonObject, **more: object) -> bytes:
         choice = {"index": 0, "logprobs": None, **choice}
-        return orjson.dumps({**self._frame, "choices": [choice]})
+        return orjson.dumps({**self._frame, "choices": [choice], **more})
 
 
 def fault(message: str, code: int = 500) -> bytes:
@@ -113,6 +121,8 @@ class Message:
     text: str = ""
     reasoning: str = ""
     tool_calls: list[JsonObject] = field(default_factory=list[JsonObject])
+    # Reasoning as the engine signed it, to be shown to it again.
+    thinking_blocks: list[JsonObject] = field(default_factory=list[JsonObject])
 
     @property
     def json(self) -> JsonObject:
@@ -122,16 +132,25 @@ class Message:
             message["content"] = ""
         if self.reasoning:
             message["reasoning"] = self.reasoning
+        if self.thinking_blocks:
+            message["thinking_blocks"] = self.thinking_blocks
         if self.tool_calls:
             message["tool_calls"] = self.tool_calls
         return message
 
 
 def chat_answer(
-    envelope: Envelope, message: Message, *, reason: str, used: Used | None
+    envelope: Envelope,
+    message: Message,
+    *,
+    reason: str,
+    used: Used | None,
+    stopped_at: object = None,
 ) -> bytes:
     """Return a whole chat; of no usage it says nothing."""
-    choice = {"message": message.json}
+    choice: JsonObject = {"message": message.json}
+    if stopped_at is not None:
+        choice["stop_reason"] = stopped_at
     return _answer(envelope, Task.CHAT, "chat.completion", choice, reason, used)
 
 

@@ -40,7 +40,12 @@ DIALECTS: Mapping[str, OptionRule] = {
     ),
     "azure": _rule(api_version="such as 2024-10-21"),
     "vertex": _rule(),
-    "anthropic": _rule(),
+    "anthropic": _rule(
+        may={
+            "max_tokens": "of an answer whose request names no bound; by default 4096",
+            "thinking_budget_tokens": "where a model cannot choose how much to think",
+        },
+    ),
     "bedrock": _rule(),
     "sagemaker": _rule(
         endpoint="the endpoint's name",

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 
+from inference.engines.anthropic import AnthropicBackend
 from inference.engines.backend import InferenceBackend
 from inference.engines.bedrock import BedrockBackend
 from inference.engines.clouds import AzureBackend, VertexBackend
@@ -24,6 +25,7 @@ _CONTAINERS: Mapping[str, InferenceBackend] = {
 }
 BACKENDS: Mapping[str, InferenceBackend] = {
     **_CONTAINERS,
+    "anthropic": AnthropicBackend(),
     "azure": AzureBackend(),
     "bedrock": BedrockBackend(),
     "huggingface": HuggingFaceBackend(_CONTAINERS),

@@ -45,7 +45,10 @@ class Answer:
     def events(self) -> list[bytes]:
         """Return the data of the whole events so far."""
         return [
-            block.removeprefix(b"data: ") for block in self.body.split(b"\n\n")[:-1]
+            block.removeprefix(b"data: ")
+            for block in self.body.split(b"\n\n")[:-1]
+            # A comment says nothing.
+            if not block.startswith(b":")
         ]
 
     @property

@@ -274,7 +274,7 @@ def test_a_count_is_what_the_prompt_is_billed(
 def test_a_count_takes_a_request_of_its_limit_and_no_tokens(
     gateway: RunningGateway, sdk: Anthropic, model: str
 ) -> None:
-    gateway.limit(rate("requests", 2), rate("input_tokens", 1))
+    gateway.limit(rate("requests", 2), rate("input_tokens", 0))
     for _ in range(2):
         sdk.messages.count_tokens(model=model, messages=HELLO)
     with pytest.raises(anthropic.RateLimitError) as refused:
