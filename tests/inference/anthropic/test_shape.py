@@ -225,7 +225,7 @@ def test_arguments_that_are_no_object_stay_visible() -> None:
     assert block["input"] == {"arguments": "{oops"}
 
 
-DELTAS = st.one_of(
+DELTAS: st.SearchStrategy[dict[str, str]] = st.one_of(
     st.text(max_size=5).map(lambda text: {"content": text}),
     st.text(max_size=5).map(lambda text: {"reasoning": text}),
     st.just({}),

@@ -100,7 +100,7 @@ def test_a_chat_streamed_and_whole(gateway: RunningGateway) -> None:
         choice.delta.content or "" for each in chunks for choice in each.choices
     )
     assert text == "Good morning – ça va?"
-    assert {each.model for each in (*chunks, said)} == {model}
+    assert {each.model for each in chunks} == {said.model} == {model}
     assert chunks[-1].usage is not None
     assert chunks[-1].usage.completion_tokens == 15
     assert said.choices[0].message.content == "Good morning"
