@@ -77,6 +77,12 @@ def delivered(speaker: Speaker, answer: Answer) -> int:
     return delivered_tokens("".join(speaker.texts(pieces_of(answer))))
 
 
+def test_no_surface_is_missing_from_the_walk() -> None:
+    assert set(SURFACES) == set(Surface) == set(SPEAKERS)
+    for surface, entry in SURFACES.items():
+        assert entry.path == SPEAKERS[surface].path
+
+
 @every_generating
 @streamed_or_not
 @pytest.mark.parametrize(
