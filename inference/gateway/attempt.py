@@ -5,6 +5,7 @@ began is passed over; any other refusal is the caller's answer. When the client 
 the engine's connection is cut, which stops it.
 """
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -37,6 +38,8 @@ ERROR_BYTES_MAX = 64 * 1024
 # A request that breaks engines must not be carried to every replica.
 LOST_MAX = 2
 _RETRY = {"retry-after": "1"}
+# Nothing here unpacks: an answer is no larger than what comes of it.
+_PLAIN = {"accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -108,10 +111,12 @@ class Attempts:
                     break
                 continue
             if exchange.status == 200:
+                _require_plain(exchange)
                 return Attempt(exchange, replica, backend, request, envelope)
             # What an engine refuses it has not taken, whoever leaves meanwhile.
             settlement.is_sent = False
-            refusal = await _refusal(exchange, backend)
+            rename = (envelope.model, request.model)
+            refusal = await _refusal(exchange, backend, rename=rename)
             if not isinstance(refusal, EngineOverloaded):
                 break
         raise refusal or EngineOverloaded(
@@ -137,7 +142,7 @@ class Attempts:
                 origin,
                 method="POST",
                 path=call.path,
-                headers={**call.headers, **proof},
+                headers={**call.headers, **_PLAIN, **proof},
                 body=call.body,
             )
             settlement.watch.sent()
@@ -158,11 +163,26 @@ class Attempts:
             return exchange
 
 
-async def _refusal(exchange: Exchange, backend: InferenceBackend) -> PlatformError:
+def _require_plain(exchange: Exchange) -> None:
+    """Refuse an answer that was packed unasked: the engine is not what it seems."""
+    for name, value in exchange.headers:
+        if name == b"content-encoding" and value.lower() != b"identity":
+            exchange.close()
+            raise EngineFailed("The engine's answer cannot be read.")
+
+
+async def _refusal(
+    exchange: Exchange, backend: InferenceBackend, *, rename: tuple[str, str]
+) -> PlatformError:
+    """Read an engine's refusal; what it calls the model is not the caller's to read."""
     try:
         body = await exchange.read_all(bytes_max=ERROR_BYTES_MAX)
     except EngineError:
         body = b""
     finally:
         exchange.close()
-    return backend.error(exchange.status, body)
+    refusal = backend.error(exchange.status, body)
+    engine, public = rename
+    name = rf"(?<![\w./:-]){re.escape(engine)}(?![\w/:-])"
+    refusal.message = re.sub(name, lambda _: public, refusal.message)
+    return refusal

@@ -11,7 +11,7 @@ import contextlib
 import socket
 import uuid
 from collections.abc import Callable, MutableMapping
-from typing import Any
+from typing import Any, NoReturn
 
 import httptools
 from uvicorn.protocols.http.httptools_impl import (
@@ -35,6 +35,11 @@ STALL_S_MAX = 60.0
 # forgiven for each part of a body covers honest chunks.
 HEAD_S_MAX = 30.0
 HEAD_BYTES_MAX = 64 * 1024
+HEADERS_MAX = 128
+# How long a body may take whatever its pace, and the pace that is due over all of its
+# time from then on.
+BODY_GRACE_S = 30.0
+BODY_BYTES_PER_S_MIN = 1024
 _FRAMING_BYTES = 32
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 
@@ -163,6 +168,7 @@ class ClientConnection(HttpToolsProtocol):
 
     stall_s_max = STALL_S_MAX
     head_s_max = HEAD_S_MAX
+    body_grace_s = BODY_GRACE_S
     ended: asyncio.Future[Exception | None]
     # Until the connection is lost.
     parser: httptools.HttpRequestParser
@@ -178,6 +184,9 @@ class ClientConnection(HttpToolsProtocol):
         self._is_in_body = False
         self._refusal = ""
         self._head_timer = self.loop.call_later(self.head_s_max, transport.abort)
+        # Of a body that did not come with its head.
+        self._body_timer: asyncio.TimerHandle | None = None
+        self._body_bytes = 0
         transport.set_write_buffer_limits(high=0)
         self.sock: Any = transport.get_extra_info("socket")
         if self.sock.family in {socket.AF_INET, socket.AF_INET6}:
@@ -201,9 +210,32 @@ class ClientConnection(HttpToolsProtocol):
             return
         self._overhead_bytes += len(data)
         super().data_received(data)
+        if self._is_in_body and self._body_timer is None:
+            self._await_body(self.loop.time())
         if self._overhead_bytes > HEAD_BYTES_MAX:
             self._is_deaf = True
             self.transport.abort()
+
+    def _await_body(self, since: float) -> None:
+        """Look at a body's pace after a while, and again for as long as it comes."""
+        self._body_timer = self.loop.call_later(
+            self.body_grace_s, self._judge_body, since
+        )
+
+    def _judge_body(self, since: float) -> None:
+        """Drop a client that sends too slowly; while we do not read, it cannot."""
+        due = (self.loop.time() - since) * BODY_BYTES_PER_S_MIN
+        if self._body_bytes < due and not self.flow.read_paused:
+            self.transport.abort()
+        else:
+            self._await_body(since)
+
+    def _end_body(self) -> None:
+        self._is_in_body = False
+        self._body_bytes = 0
+        if self._body_timer is not None:
+            self._body_timer.cancel()
+            self._body_timer = None
 
     def on_message_begin(self) -> None:
         """Give the head its time."""
@@ -214,12 +246,13 @@ class ClientConnection(HttpToolsProtocol):
     def on_body(self, body: bytes) -> None:
         """Pass a part of the body on."""
         self._overhead_bytes -= min(self._overhead_bytes, len(body) + _FRAMING_BYTES)
+        self._body_bytes += len(body)
         super().on_body(body)
 
     def on_message_complete(self) -> None:
         """Begin to count anew."""
         self._overhead_bytes = 0
-        self._is_in_body = False
+        self._end_body()
         super().on_message_complete()
 
     def _unsupported_upgrade_warning(self) -> None:
@@ -231,6 +264,8 @@ class ClientConnection(HttpToolsProtocol):
     def on_headers_complete(self) -> None:
         """Give the request's scope its view of the connection."""
         self._head_timer.cancel()
+        if len(self.headers) > HEADERS_MAX:
+            self._refuse(f"Send at most {HEADERS_MAX} headers with a request.")
         self._require_a_host()
         downstream = Downstream(self)
         scope: MutableMapping[str, Any] = self.scope  # type: ignore[assignment]
@@ -252,9 +287,12 @@ class ClientConnection(HttpToolsProtocol):
         """Refuse what proxies in front may have read as meant for somebody else."""
         hosts = [name for name, _ in self.headers if name == b"host"]
         if len(hosts) > 1 or (not hosts and self.parser.get_http_version() == "1.1"):
-            self._refusal = "Send one Host header with a request."
-            # The parser stops here and takes any error for a malformed request.
-            raise httptools.HttpParserError(self._refusal)
+            self._refuse("Send one Host header with a request.")
+
+    def _refuse(self, message: str) -> NoReturn:
+        # The parser stops here and takes any error for a malformed request.
+        self._refusal = message
+        raise httptools.HttpParserError(message)
 
     def send_400_response(self, msg: str) -> None:
         """Refuse what is no clean HTTP, as the API refuses, and end the connection.
@@ -293,6 +331,7 @@ class ClientConnection(HttpToolsProtocol):
         """Tell every request whose answer is not complete."""
         super().connection_lost(exc)
         self._head_timer.cancel()
+        self._end_body()
         self.ended.set_result(exc)
         for downstream in self._unanswered:
             downstream.lost()

@@ -126,6 +126,7 @@ class Generation:
             rename=rename,
             prompts=asked.prompts,
             shape=asked.shape,
+            output_tokens_max=call.output_tokens_max or call.model.context_tokens,
         )
         if gate is None or call.request.stream:
             await relay_stream(http, attempt, settlement, options, gate)

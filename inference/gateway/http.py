@@ -6,7 +6,12 @@ from typing import Any
 
 from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
 from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
-from kit.errors import InvalidRequest, PayloadTooLarge, PlatformError
+from kit.errors import (
+    InvalidRequest,
+    PayloadTooLarge,
+    PlatformError,
+    UnsupportedEncoding,
+)
 
 Scope = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
@@ -84,6 +89,12 @@ class HttpRequest:
         """Read the whole body; the bytes are counted, whatever the headers say."""
         if self.downstream.asks_to_upgrade and self._announces_a_body():
             raise InvalidRequest("Send this without asking for another protocol.")
+        if self.header(b"content-encoding").strip().lower() not in {"", "identity"}:
+            # It would be unpacked before anybody knows its size.
+            raise UnsupportedEncoding(
+                "Send the body as it is, without 'Content-Encoding'.",
+                headers={"accept-encoding": "identity"},
+            )
         parts: list[bytes] = []
         size = 0
         while True:

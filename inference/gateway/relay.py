@@ -18,6 +18,7 @@ from inference.gateway.holding import Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import EndedError
 from inference.gateway.settle import Settlement, judge
+from inference.openai.sse import EVENT_BYTES_MAX, EventTooLargeError
 from inference.openai.stream import StreamOptions, StreamTranslator
 from inference.openai.transcript import Marks
 from kit.contracts import DatabaseAwayError, EventStatus, TokenCounts
@@ -67,11 +68,16 @@ async def _pump(attempt: Attempt, handover: "_Handover") -> None:
     """Carry the stream up to its last token; return once its usage is known."""
     reader = attempt.reader()
     translator = handover.translator
+    silent_bytes = 0
     while not translator.is_complete:
         data = await attempt.exchange.read()
         if not data:
             break
-        for events in _pieces(reader.feed(data), handover.http.downstream):
+        found = reader.feed(data)
+        silent_bytes = 0 if found else silent_bytes + len(data)
+        if silent_bytes > EVENT_BYTES_MAX:
+            raise EventTooLargeError
+        for events in _pieces(found, handover.http.downstream):
             await handover.pass_on(events)
             attempt.exchange.raise_if_stopped()
             if translator.failure is not None:

@@ -1,5 +1,6 @@
 """Errors on the wire: ours as the SDKs expect them, an engine's in our words."""
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -27,6 +28,12 @@ _OVERFLOWS = (
     "Input is too long",
     "input token count",
 )
+_REFUSED = "The engine refused the request."
+# What an engine's message may tell of where and how it runs.
+_INSIDE = re.compile(
+    r"https?://|\b\d{1,3}(?:\.\d{1,3}){3}\b|localhost|Traceback|[Aa]liases"
+    r"|(?:^|[\s'\"(])/(?:app|data|etc|home|mnt|models|opt|root|srv|tmp|usr|var|workspace)/"
+)
 _OVERLOAD_RETRY = {"retry-after": "1"}
 
 
@@ -46,9 +53,10 @@ def from_engine(status: int, body: bytes) -> PlatformError:
     What the caller did wrong keeps the engine's message; what is wrong between us and
     the engine (its address, its key, its model's name) is not the caller's to read.
     """
-    message, kind, param = _read(body)
+    said, kind, param = _read(body)
+    message = _REFUSED if _INSIDE.search(said) else said
     if status in {400, 413, 422}:
-        if kind == _OVERFLOW_TYPE or _is_context_overflow(message, param):
+        if kind == _OVERFLOW_TYPE or _is_context_overflow(said, param):
             return ContextLengthExceeded(message, param="messages")
         return InvalidRequest(
             message, param=param, code=kind if kind == "invalid_value" else None
@@ -78,13 +86,11 @@ def _read(body: bytes) -> tuple[str, str | None, str | None]:
     if isinstance(error, str):
         return error[:_MESSAGE_CHARS_MAX], None, None
     if not is_object(error):
-        return "The engine refused the request.", None, None
+        return _REFUSED, None, None
     message = error.get("message") or error.get("detail")
     param, kind = error.get("param"), error.get("type")
     return (
-        message[:_MESSAGE_CHARS_MAX]
-        if isinstance(message, str)
-        else "The engine refused the request.",
+        message[:_MESSAGE_CHARS_MAX] if isinstance(message, str) else _REFUSED,
         kind if isinstance(kind, str) else None,
         param[:100] if isinstance(param, str) else None,
     )

@@ -12,6 +12,7 @@ from typing import Any
 
 import orjson
 
+from inference.openai.guards import check_options
 from inference.openai.limits import (
     check_depth,
     check_messages,
@@ -148,6 +149,7 @@ def _generation(
     prompts: int,
     shape: Shape = PLAIN,
 ) -> GenerationRequest:
+    check_options(payload)
     choices = prompts * (integer(payload, "n", low=1, high=CHOICES_MAX) or 1)
     stream, include_usage, continuous_usage = _stream_options(payload)
     return GenerationRequest(

@@ -6,6 +6,7 @@ usage event is committed; a finish that carries text is split so that the text g
 once. Pure: bytes in, bytes out.
 """
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -37,6 +38,11 @@ _CHOICELESS = b'"choices":[]'
 ABORTED = "abort"
 # What may follow the last token: the finish of each choice and the usage.
 HELD_BYTES_MAX = 1024 * 1024
+# How far an engine may go beyond the tokens that it was asked for, and beyond one chunk
+# for each; how many events of a stream may bring nothing, as those that keep it alive.
+TOKENS_BEYOND = 8
+CHUNKS_BEYOND = 1024
+IDLE_EVENTS_MAX = 10_000
 
 
 class StreamFormatError(Exception):
@@ -60,6 +66,8 @@ class StreamOptions:
     rename: tuple[str, str] | None = None
     prompts: int = 1
     shape: Shape = PLAIN
+    # The most that each choice was to have.
+    output_tokens_max: int | None = None
 
 
 class StreamTranslator:
@@ -87,6 +95,8 @@ class StreamTranslator:
         # How many events carried text, or a call, or tokens of it.
         self.chunks = 0
         self.is_done = False
+        self._events = 0
+        self._tokens_max, self._chunks_max = _bounds(options)
         # What ends the stream, to be raised once what came before it is sent.
         self.failure: Exception | None = None
 
@@ -118,6 +128,14 @@ class StreamTranslator:
                 self._feed(event, out)
         except (PlatformError, StreamFormatError, UsageError) as failure:
             self.failure = failure
+        self._events += len(events)
+        if (
+            self.tally.output_tokens > self._tokens_max
+            or self.chunks > self._chunks_max
+            or self._events - self.chunks > IDLE_EVENTS_MAX
+        ):
+            self.failure = StreamFormatError("an answer that does not end")
+            return b""
         return b"".join(out)
 
     def take_back(self) -> None:
@@ -264,6 +282,19 @@ class StreamTranslator:
         if self._rename is not None:
             event = event.replace(*self._rename, 1)
         return self._shape.event(event)
+
+
+def _bounds(options: StreamOptions) -> tuple[float, float]:
+    """Return how many tokens and chunks a stream may have before it is cut off.
+
+    An engine that does not count as it goes is known by its chunks alone, of which a
+    token seldom makes more than one.
+    """
+    asked = options.output_tokens_max
+    if asked is None:
+        return math.inf, math.inf
+    tokens = (asked + TOKENS_BEYOND) * options.choices
+    return tokens, 2 * tokens + CHUNKS_BEYOND
 
 
 def usage_of(counts: TokenCounts) -> dict[str, Any]:

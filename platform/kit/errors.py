@@ -143,6 +143,14 @@ class PreconditionFailed(PlatformError):
     code = "precondition_failed"
 
 
+class UnsupportedEncoding(PlatformError):
+    """The body is compressed: what it holds would be larger than what is counted."""
+
+    status = 415
+    type = "invalid_request_error"
+    code = "unsupported_encoding"
+
+
 class PayloadTooLarge(PlatformError):
     """The body is larger than is taken."""
 

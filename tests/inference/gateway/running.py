@@ -69,6 +69,7 @@ class GatewayOptions:
     trusted_proxies: str = ""
     stall_s_max: float = 60.0
     head_s_max: float = 30.0
+    body_grace_s: float = 30.0
     drain_s: float = 5.0
     count_patience_s: float = 1.0
     # Put around the application, to act at a moment that only the inside knows.
@@ -322,7 +323,11 @@ def _server(options: GatewayOptions, app: App, live: LiveRequests) -> GatewaySer
     protocol = type(
         "Connection",
         (ClientConnection,),
-        {"stall_s_max": options.stall_s_max, "head_s_max": options.head_s_max},
+        {
+            "stall_s_max": options.stall_s_max,
+            "head_s_max": options.head_s_max,
+            "body_grace_s": options.body_grace_s,
+        },
     )
     config = uvicorn.Config(
         options.around(app) if options.around else app,

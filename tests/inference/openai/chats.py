@@ -1,6 +1,7 @@
 """Requests of every shape that passes our checks, for properties of all of them."""
 
 import math
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -66,9 +67,13 @@ def deep(levels: int, *, inner: Any = 1) -> Any:
 
 
 def chat(messages: list[dict[str, Any]], **fields: Any) -> GenerationRequest:
-    """Return a chat as the gateway reads it."""
-    body = {"model": "m", "messages": messages, **fields}
-    return parse(Surface.CHAT_COMPLETIONS, orjson.dumps(body))
+    """Return a chat as the gateway reads it, with fields that it might refuse."""
+    body = {"model": "m", "messages": messages}
+    request = parse(Surface.CHAT_COMPLETIONS, orjson.dumps(body))
+    given = {name: value for name, value in fields.items() if value is not None}
+    # As JSON has it: what cannot be written does not get this far.
+    read = orjson.loads(orjson.dumps(given))
+    return replace(request, payload={**request.payload, **read})
 
 
 def completion(prompt: Any) -> GenerationRequest:

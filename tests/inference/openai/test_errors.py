@@ -75,6 +75,26 @@ def test_an_overloaded_engine_is_worth_another_try() -> None:
     assert from_engine(503, b"").headers["retry-after"] == "1"
 
 
+@pytest.mark.parametrize(
+    "told",
+    ["no route to http://vllm-7.engines:8000/v1", "connect to 10.1.2.3 failed",
+     "see localhost:8000", "Traceback (most recent call last)",
+     "The model `x` does not exist. Valid aliases: secret",
+     "cannot read /models/secret/config.json", "in '/usr/lib/python3/x.py'"],
+)  # fmt: skip
+def test_where_and_how_an_engine_runs_is_not_told(told: str) -> None:
+    for body in ({"error": {"message": told}}, {"error": told}, {"detail": told}):
+        error = from_engine(400, orjson.dumps(body))
+        assert error.message == "The engine refused the request."
+
+
+@pytest.mark.parametrize(
+    "told", ["top_p must be in (0, 1], got 1.2.3", "use a/b or c", "1.2.3.x is no"]
+)
+def test_what_the_caller_did_wrong_is_told(told: str) -> None:
+    assert from_engine(400, orjson.dumps({"error": told})).message == told
+
+
 def test_an_engine_s_long_message_is_cut() -> None:
     error = from_engine(400, orjson.dumps({"error": {"message": "x" * 5000}}))
     assert len(error.message) == 1000

@@ -163,7 +163,10 @@ def test_a_list_of_prompts_makes_as_many_choices(
      "chat_template", "mm_processor_kwargs", "truncate_prompt_tokens", "ignore_eos",
      "min_tokens", "use_beam_search", "echo", "prompt_logprobs", "return_token_ids",
      "allowed_token_ids", "session_id", "guided_json", "logits_processors",
-     "continuous_usage_stats", "best_of", "suffix"],
+     "continuous_usage_stats", "best_of", "suffix", "ec_transfer_params",
+     "media_io_kwargs", "routed_experts", "prompt_embeds", "add_generation_prompt",
+     "continue_final_message", "documents", "add_special_tokens", "guided_grammar",
+     "return_tokens_as_token_ids", "length_penalty", "tokenizer", "lora_request"],
 )  # fmt: skip
 @pytest.mark.parametrize("surface", [CHAT, COMPLETION])
 def test_fields_that_steer_the_engine_are_refused_by_name(
