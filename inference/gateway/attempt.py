@@ -183,6 +183,6 @@ async def _refusal(
         exchange.close()
     refusal = backend.error(exchange.status, body)
     engine, public = rename
-    name = rf"(?<![\w./:-]){re.escape(engine)}(?![\w/:-])"
+    name = rf"(?<![\w./-]){re.escape(engine)}(?![\w/-]|:\w)"
     refusal.message = re.sub(name, lambda _: public, refusal.message)
     return refusal
