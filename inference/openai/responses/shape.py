@@ -38,22 +38,22 @@ _CUTS: Mapping[str, str] = {
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """What a response says from its first event to its last."""
+    """What a response says of its request, from its first event to its last."""
 
     key: str
     model: str
     fields: JsonObject
 
-    def response(self, status: str, *, created: int, **said: Any) -> JsonObject:
+    def response(self, status: str, frame: "_Frame", **said: Any) -> JsonObject:
         """Return the response as it stands."""
         return {
             "id": f"resp_{self.key}",
             "object": "response",
-            "created_at": created,
+            "created_at": frame.created,
             "status": status,
             "error": None,
             "incomplete_details": None,
-            "model": self.model,
+            "model": frame.model or self.model,
             "output": [],
             "usage": None,
             **self.fields,
@@ -61,16 +61,36 @@ class Outline:
         }
 
     def ended(
-        self, output: Output, reason: Any, counts: TokenCounts, *, created: int
+        self, output: Output, reason: Any, counts: TokenCounts, *, frame: "_Frame"
     ) -> JsonObject:
         """Return a response that is over, for this reason of a chat's finish."""
         cut = _cut(reason)
         return self.response(
             "completed" if cut is None else "incomplete",
-            created=created,
+            frame,
             incomplete_details=None if cut is None else {"reason": cut},
             output=output.shown(),
             usage=usage_of(counts),
+        )
+
+
+@dataclass(frozen=True, slots=True)
+class _Frame:
+    """What a chat says of itself: when it was made, and by which of the models.
+
+    An alias was asked for, perhaps: what answers is the model that it stands for.
+    """
+
+    created: int = 0
+    model: str = ""
+
+    @classmethod
+    def of(cls, said: Mapping[str, Any]) -> "_Frame":
+        """Read a chunk, or a whole answer."""
+        created, model = said.get("created"), said.get("model")
+        return cls(
+            created if isinstance(created, int) else 0,
+            model if isinstance(model, str) else "",
         )
 
 
@@ -82,7 +102,7 @@ class ResponsesShape(ResponsesErrors):
     def __init__(self, outline: Outline) -> None:
         self._outline = outline
         self._output = Output(outline.key)
-        self._created = 0
+        self._frame = _Frame()
         self._reason: Any = None
         self._number = 0
         self._usage: TokenCounts | None = None
@@ -93,8 +113,8 @@ class ResponsesShape(ResponsesErrors):
         """Return what a chunk adds; its finish waits for the end."""
         said = _parsed(chunk)
         self._before = self._number, self._usage
-        if not self._created and isinstance(created := said.get("created"), int):
-            self._created = created
+        if not self._number:
+            self._frame = _Frame.of(said)
         events: list[JsonObject] = []
         choices = said.get("choices")
         for choice in choices if is_array(choices) else ():
@@ -116,7 +136,7 @@ class ResponsesShape(ResponsesErrors):
         events = [] if self._number else self._opening()
         events += self._output.finish(is_cut=_cut(self._reason) is not None)
         response = self._outline.ended(
-            self._output, self._reason, counts, created=self._created
+            self._output, self._reason, counts, frame=self._frame
         )
         events.append({"type": f"response.{response['status']}", "response": response})
         return self._framed(events)
@@ -129,10 +149,7 @@ class ResponsesShape(ResponsesErrors):
         if is_object(message):
             output.take(message, choice.get("logprobs"))
         output.finish(is_cut=_cut(reason) is not None)
-        created = answer.get("created")
-        return self._outline.ended(
-            output, reason, counts, created=created if isinstance(created, int) else 0
-        )
+        return self._outline.ended(output, reason, counts, frame=_Frame.of(answer))
 
     def last_event(self, error: PlatformError, *, request_id: str) -> bytes:
         """Return the response as it failed, and the error."""
@@ -140,7 +157,7 @@ class ResponsesShape(ResponsesErrors):
         usage = self._usage
         failed = self._outline.response(
             "failed",
-            created=self._created,
+            self._frame,
             error=failure_of(error),
             # Before its first token, an answer is not charged.
             usage=usage_of(usage) if usage and usage.output_tokens else None,
@@ -150,7 +167,7 @@ class ResponsesShape(ResponsesErrors):
         return self._framed(events)
 
     def _opening(self) -> list[JsonObject]:
-        response = self._outline.response("in_progress", created=self._created)
+        response = self._outline.response("in_progress", self._frame)
         return [
             {"type": "response.created", "response": response},
             {"type": "response.in_progress", "response": response},

@@ -164,6 +164,17 @@ def test_an_answer_of_nothing_has_no_output() -> None:
     assert events[-1]["response"]["output"] == []
 
 
+def test_the_model_that_answers_is_named_or_else_the_one_that_was_asked() -> None:
+    chunks = [chunk({"content": "a"}), chunk({}, end="stop")]
+    assert whole(chunks)["model"] == "engine-model"
+    for event in shown(chunks, asked().shape):
+        assert event.get("response", {}).get("model") in (None, "engine-model")
+    for said in chunks:
+        del said["model"], said["created"]
+    response = shown(chunks, asked().shape)[-1]["response"]
+    assert (response["model"], response["created_at"]) == ("m", 0)
+
+
 def test_a_call_that_an_engine_gave_no_id_gets_one() -> None:
     chunks = [chunk(call(0, arguments="{}")), chunk({}, end="stop")]
     [item] = whole(chunks)["output"]
@@ -410,13 +421,12 @@ def test_errors_name_the_fields_that_the_caller_knows() -> None:
 # Where we differ from vLLM 0.32 and mean it. An output that was cut short is
 # incomplete, and its response ends with `response.incomplete`: so the API's reference.
 # What sampling was left to the model's defaults is not known here. Nothing is stored.
-DIFFERENT = {"id", "item_id", "output_index", "status", "temperature", "top_p"}
-DIFFERENT |= {"service_tier", "text", "tool_choice", "top_logprobs", "logprobs"}
-DIFFERENT |= {"reasoning", "metadata", "type"}
+DIFFERENT = {"id", "item_id", "status", "temperature", "top_p", "service_tier"}
+DIFFERENT |= {"tool_choice", "top_logprobs", "logprobs", "reasoning", "metadata"}
 ONLY_VLLM = {"phase", "prompt", "presence_penalty", "frequency_penalty"}
 ONLY_VLLM |= {"kv_transfer_params", "ec_transfer_params", "input_messages"}
 ONLY_VLLM |= {"output_messages", "input_tokens_per_turn", "cached_tokens_per_turn"}
-ONLY_VLLM |= {"output_tokens_per_turn", "tool_output_tokens", "model"}
+ONLY_VLLM |= {"output_tokens_per_turn", "tool_output_tokens"}
 ONLY_VLLM |= {"tool_output_tokens_per_turn"}
 ONLY_OURS = {"error", "prompt_cache_key", "safety_identifier", "store"}
 
@@ -425,8 +435,9 @@ def test_vllm_says_the_same_field_by_field() -> None:
     theirs = events_of(CAPTURE.read_bytes())
     usage = theirs[-1]["response"]["usage"]
     texts = [event["delta"] for event in theirs if "delta" in event]
-    created = {"created": theirs[0]["response"]["created_at"]}
-    chunks = [ROLE | created, *(chunk({"content": text}) for text in texts)]
+    first = theirs[0]["response"]
+    frame = {"created": first["created_at"], "model": first["model"]}
+    chunks = [ROLE | frame, *(chunk({"content": text}) for text in texts)]
     ours = shown(
         [*chunks, chunk({}, end="length")],
         asked(max_output_tokens=6).shape,
@@ -435,6 +446,7 @@ def test_vllm_says_the_same_field_by_field() -> None:
     kinds = types_of(theirs)
     assert (kinds[-1], types_of(ours)[-1]) == ("completed", "incomplete")
     assert types_of(ours)[:-1] == kinds[:-1]
+    ours[-1]["type"] = theirs[-1]["type"]
     for mine, other in zip(ours, theirs, strict=True):
         compare(mine, other)
 
@@ -449,5 +461,8 @@ def compare(mine: Any, other: Any) -> None:
     elif isinstance(mine, list) and isinstance(other, list):
         for one, another in zip(mine, other, strict=True):
             compare(one, another)
+    elif other is None:
+        # Of a form that was not asked for it says nothing, and we that it is text.
+        assert mine in (None, {"format": {"type": "text"}})
     else:
         assert mine == other
