@@ -127,6 +127,11 @@ class Tally:
             self._reasoning = max(
                 self._reasoning, reported_tokens(output_details, "reasoning_tokens")
             )
+        else:
+            # SGLang says it beside the totals.
+            self._reasoning = max(
+                self._reasoning, reported_tokens(usage, "reasoning_tokens")
+            )
 
     def counts(self, *, output_tokens: int | None = None) -> TokenCounts:
         """Return the counts by class, with as much of the output as was handed over."""

@@ -11,10 +11,10 @@ from config.env import (
     DatabaseSettings,
     GatewaySettings,
     LogSettings,
-    Settings,
     WebSettings,
     load,
 )
+from config.env_base import Settings
 
 ROOT = Path(__file__).resolve().parents[2]
 SECRET = "do-not-show-this-to-anybody-0123456789"
