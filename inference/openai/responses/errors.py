@@ -11,7 +11,7 @@ from typing import TypeVar
 
 from inference.openai.errors import body_of
 from inference.openai.responses.framing import framed
-from kit.errors import PlatformError, RateLimited
+from kit.errors import InvalidRequest, PlatformError, RateLimited
 from kit.json_values import JsonObject
 
 Error = TypeVar("Error", bound=PlatformError)
@@ -22,6 +22,11 @@ _NAMES: Mapping[str, str] = {
     "messages": "input",
     "reasoning_effort": "reasoning.effort",
     "response_format": "text.format",
+}
+# Whatever else it was, the request is not to blame for it.
+_CODES: Mapping[int, str] = {
+    InvalidRequest.status: "invalid_prompt",
+    RateLimited.status: "rate_limit_exceeded",
 }
 _QUOTED = re.compile(rf"'({'|'.join(_NAMES)})(?:\[\d+\][\w.\[\]]*)?'")
 
@@ -56,10 +61,7 @@ def error_event(error: PlatformError) -> JsonObject:
 
 def failure_of(error: PlatformError) -> JsonObject:
     """Return the `error` of a response that failed; its codes are a closed list."""
-    if error.status == RateLimited.status:
-        code = "rate_limit_exceeded"
-    else:
-        code = "server_error" if error.status >= 500 else "invalid_prompt"
+    code = _CODES.get(error.status, "server_error")
     return {"code": code, "message": named_as_here(error).message}
 
 

@@ -13,7 +13,13 @@ from inference.openai.reassembly import Reassembly
 from inference.openai.responses import shape as shapes
 from inference.openai.stream import StreamFormatError
 from kit.contracts import TokenCounts
-from kit.errors import EngineFailed, InsufficientQuota, InvalidRequest
+from kit.errors import (
+    EngineFailed,
+    InsufficientQuota,
+    InvalidRequest,
+    PermissionDenied,
+    PlatformError,
+)
 from tests.inference.openai.responses.reading import (
     COUNTS,
     Json,
@@ -364,6 +370,24 @@ def test_a_failure_before_the_first_token_has_used_nothing() -> None:
     shape.event(counted("", 0))
     [*_, failed, _] = events_of_one(shape.last_event(EngineFailed("x"), request_id=""))
     assert failed["response"]["usage"] is None
+
+
+@pytest.mark.parametrize(
+    ("error", "code"),
+    [
+        (InvalidRequest("x"), "invalid_prompt"),
+        (InsufficientQuota("x"), "rate_limit_exceeded"),
+        (PermissionDenied("x", code="key_revoked"), "server_error"),
+        (EngineFailed("x"), "server_error"),
+    ],
+)
+def test_a_response_fails_with_one_of_the_codes_that_it_may(
+    error: PlatformError, code: str
+) -> None:
+    events = events_of(asked().shape.last_event(error, request_id=""))
+    validated(events)
+    assert events[-2]["response"]["error"]["code"] == code
+    assert events[-1]["code"] == error.code
 
 
 def test_a_failure_of_a_stream_that_has_not_begun_begins_it() -> None:
