@@ -60,7 +60,12 @@ class Counting:
     async def prompt(
         self, request: GenerationRequest, tokenizer: str, *, is_waited_for: bool
     ) -> int | None:
-        """Return the length of a prompt in tokens; None when nobody can tell."""
+        """Return the length of a prompt in tokens; None when nobody can tell.
+
+        No engine is told of an address, and of media only engines know the length.
+        """
+        if request.media.urls:
+            return None
         patience_s = self.patience_s
         if is_waited_for:
             patience_s = min(patience_s, WAITED_FOR_S)
@@ -69,7 +74,7 @@ class Counting:
                 tokens = await self._prompt_at_engines(request, patience_s=patience_s)
         except TimeoutError:
             tokens = None
-        if tokens is None and tokenizer:
+        if tokens is None and tokenizer and not request.media:
             tokens = await self.tokenizers.prompt(tokenizer, request)
         return tokens
 

@@ -16,6 +16,7 @@ from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
 from inference.gateway.http import HttpRequest
 from inference.gateway.live import DrainedError, KeyRevokedError
+from inference.gateway.media import NOTHING_REMOTE, RemoteMedia
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.model_policy import as_served, output_tokens_max
 from inference.gateway.relay import relay_stream
@@ -46,6 +47,7 @@ class Generation:
     admissions: Admissions
     metrics: GatewayMetrics
     body_bytes_max: int
+    media: RemoteMedia = NOTHING_REMOTE
 
     async def serve(self, http: HttpRequest, entry: SurfaceEntry) -> None:
         """Answer one request; raises `PlatformError` before the client's first byte."""
@@ -93,6 +95,8 @@ class Generation:
                 param="model",
                 code="unsupported_task",
             )
+        if request.media:
+            self.media.check(request.media, model)
         return model
 
     async def _relay(
@@ -142,13 +146,18 @@ class Generation:
         replicas: Sequence[ReplicaEntry],
     ) -> Attempt:
         """Return the attempt that a replica took; else the admission is voided."""
+        interruption = admitted.interruption
         try:
+            if asked.media.urls:
+                asked = await interruption.wait_for(self.media.inlined(asked))
+                # Whoever counts it is sent no address either.
+                settlement.request = asked
             return await self.attempts.open(
                 asked,
                 settlement=settlement,
                 replicas=replicas,
                 output_tokens_max=call.output_tokens_max,
-                interruption=admitted.interruption,
+                interruption=interruption,
             )
         except BaseException as error:
             if (

@@ -1,11 +1,12 @@
 """What a request may look like: depth, messages, prompts, integers."""
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from typing import Any
 
+from inference.openai.media import KINDS, Media, media_of
 from kit.errors import InvalidRequest
-from kit.json_values import is_array, is_object
+from kit.json_values import JsonObject, is_array, is_object
 
 DEPTH_MAX = 64
 VALUES_MAX = 32_768
@@ -51,8 +52,11 @@ def integer(
     return value
 
 
-def check_messages(messages: Any) -> None:
-    """Check the shape of a chat's messages; their text is the engine's business."""
+def check_messages(messages: Any) -> Media:
+    """Check the shape of a chat's messages; their text is the engine's business.
+
+    Returns what of them is no text.
+    """
     if not is_array(messages) or not messages:
         raise InvalidRequest(
             "'messages' must be a list of at least one message.", param="messages"
@@ -61,6 +65,7 @@ def check_messages(messages: Any) -> None:
         raise InvalidRequest(
             f"'messages' holds more than {MESSAGES_MAX}.", param="messages"
         )
+    media: list[tuple[str, JsonObject]] = []
     for position, message in enumerate(messages):
         param = f"messages[{position}]"
         if not is_object(message):
@@ -70,19 +75,24 @@ def check_messages(messages: Any) -> None:
                 f"'{param}.role' must be one of {', '.join(sorted(_ROLES))}.",
                 param=f"{param}.role",
             )
-        _check_content(message.get("content"), f"{param}.content")
+        content = message.get("content")
+        if content is not None and not isinstance(content, str):
+            media += _media_parts(content, f"{param}.content")
+    return media_of(media)
 
 
-def _check_content(content: Any, param: str) -> None:
-    if content is None or isinstance(content, str):
-        return
+def _media_parts(content: Any, param: str) -> Iterator[tuple[str, JsonObject]]:
+    """Find what is no text in a content that is a list, each part with its place."""
     if not is_array(content):
         raise InvalidRequest(f"'{param}' must be text or a list of parts.", param=param)
-    for part in content:
+    for position, part in enumerate(content):
         kind = part.get("type") if is_object(part) else None
-        if not _is_one_of(kind, _TEXT_PARTS):
+        if isinstance(kind, str) and kind in KINDS:
+            yield f"{param}[{position}]", part
+        elif not _is_one_of(kind, _TEXT_PARTS):
             raise InvalidRequest(
-                f"'{param}' may hold parts of type 'text' only.",
+                f"'{param}' may hold parts of type 'text' and"
+                f" {', '.join(repr(each) for each in KINDS)} only.",
                 param=param,
                 code="unsupported_content",
             )

@@ -20,6 +20,7 @@ from inference.openai.limits import (
     prompts_of,
     split_prompt,
 )
+from inference.openai.media import NO_MEDIA, Media
 from inference.openai.shapes import PLAIN, Shape
 from inference.openai.tasks import Task
 from kit.contracts import Surface
@@ -87,7 +88,7 @@ class GenerationRequest:
     `payload` is what an engine of the OpenAI API is sent for the task, whatever surface
     the request came through; `shape` turns what comes back into that surface's form.
     `known_tokens` and `texts` are the prompts of all tasks but chat: those that are
-    token ids, and those that are to be counted.
+    token ids, and those that are to be counted. `media` is what of a chat is no text.
     """
 
     surface: Surface
@@ -103,6 +104,7 @@ class GenerationRequest:
     known_tokens: int = 0
     texts: tuple[str, ...] = ()
     shape: Shape = PLAIN
+    media: Media = NO_MEDIA
 
 
 def parse(surface: Surface, body: bytes) -> GenerationRequest:
@@ -119,10 +121,11 @@ def chat_request(
     """Check a chat, as a client sent it or as a surface of another form made it."""
     payload = allowed_of(payload, _CHAT, dropped=_DROPPED)
     model = model_of(payload)
-    check_messages(payload.get("messages"))
-    return _generation(
+    media = check_messages(payload.get("messages"))
+    request = _generation(
         payload, surface=surface, task=Task.CHAT, model=model, prompts=1, shape=shape
     )
+    return replace(request, media=media) if media else request
 
 
 def _completion(payload: dict[str, Any]) -> GenerationRequest:

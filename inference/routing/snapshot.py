@@ -15,6 +15,7 @@ from typing import Any
 import structlog
 from psycopg import AsyncConnection
 
+from inference.openai.media import TEXT_ONLY
 from inference.openai.prompt_bound import DEFAULT, PromptBound
 from inference.openai.tasks import GENERATING
 from inference.routing.limit_rows import LimitRows
@@ -94,6 +95,8 @@ class ModelEntry:
     rules: ModelRules | None = None
     # How long its answers are kept; 0 for not at all.
     cache_s: int = 0
+    # Which kinds of input its engines take.
+    modalities: frozenset[str] = TEXT_ONLY
 
 
 @dataclass(frozen=True, slots=True)
@@ -244,6 +247,7 @@ def _model(key: str, body: Mapping[str, Any]) -> ModelEntry:
         adapter=body.get("adapter", ""),
         rules=ModelRules.of_published(body),
         cache_s=body.get("cache_s", 0),
+        modalities=frozenset(body.get("modalities", TEXT_ONLY)),
     )
 
 

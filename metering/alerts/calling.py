@@ -21,7 +21,7 @@ import httpx
 import structlog
 
 from kit.networks import Network
-from metering.alerts.addresses import is_loopback, may_be_called
+from kit.public_addresses import is_loopback, may_be_called
 
 TIMEOUT_S = 10.0
 ANSWER_BYTES_MAX = 1024

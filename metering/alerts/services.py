@@ -19,9 +19,10 @@ from kit.errors import Conflict, InvalidRequest, NotFound, PermissionDenied
 from kit.networks import address_of
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
+from kit.public_addresses import is_loopback, may_be_called
 from kit.scopes import Scope
 from metering.alerts import signing, telling
-from metering.alerts.addresses import is_loopback, may_be_called, refuse_address
+from metering.alerts.addresses import refuse_address
 from metering.alerts.models import CHOSEN_EVENTS, Delivery, Endpoint, EventType
 from tenants import rights
 from tenants.credentials import OVERLAP_DEFAULT, require_overlap

@@ -3,7 +3,7 @@
 import pytest
 
 from kit.networks import network_of
-from metering.alerts.addresses import may_be_called
+from kit.public_addresses import may_be_called
 
 REFUSED = """
 0.0.0.0 0.1.2.3 10.0.0.1 10.255.255.255 100.64.0.1 100.100.100.200 127.0.0.1 127.1.2.3
