@@ -13,6 +13,7 @@ secret. Owns: the threads that look names up.
 
 import asyncio
 import base64
+import re
 import socket
 import ssl
 from collections.abc import Awaitable, Callable, Collection, Sequence
@@ -45,6 +46,8 @@ TOTAL_BYTES_MAX = 2 * PART_BYTES_MAX
 FETCHES_AT_ONCE = 16
 _LOOKUPS_AT_ONCE = 4
 _HTTPS = 443
+# A name or an address: what else a URL may hold there, readers disagree about.
+_HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
 
 # Returns the addresses of a host and port.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -75,7 +78,7 @@ class RemoteMedia:
         """Raise `InvalidRequest` for media that the model or the operator refuses."""
         if refused := media.modalities - model.modalities - TEXT_ONLY:
             raise InvalidRequest(
-                f"The model '{model.name}' takes no input of the kind '{min(refused)}'.",
+                f"The model '{model.name}' takes no {min(refused)} as input.",
                 param="messages",
                 code="unsupported_content",
             )
@@ -119,10 +122,10 @@ class RemoteMedia:
             url = httpx.URL(text)
         except httpx.InvalidURL:
             raise _refused("an address of media cannot be read") from None
-        host = url.host.lower().rstrip(".")
+        host = _host(url).rstrip(".")
         port = url.port or _HTTPS
         name = host if port == _HTTPS else f"{host}:{port}"
-        if url.scheme != "https" or url.userinfo or not host:
+        if url.scheme != "https" or url.userinfo or not _HOST.fullmatch(host):
             raise _refused("an address of media must be https, without a user")
         if not any(fnmatchcase(name, pattern) for pattern in self._hosts):
             raise _refused("media is not fetched from this host")
@@ -153,7 +156,7 @@ class RemoteMedia:
     async def _address(self, url: httpx.URL) -> str:
         """Look a host up once; all its addresses may be called, or none is."""
         try:
-            found = await self._resolve(url.host, url.port or _HTTPS)
+            found = await self._resolve(_host(url), url.port or _HTTPS)
         except (OSError, UnicodeError):
             found = ()
         if not found:
@@ -180,7 +183,7 @@ class RemoteMedia:
                     "user-agent": "Tollgate-Media/1",
                     "connection": "close",
                 },
-                extensions={"sni_hostname": url.host},
+                extensions={"sni_hostname": _host(url)},
                 follow_redirects=False,
             ) as response,
         ):
@@ -209,6 +212,11 @@ class RemoteMedia:
         ask = partial(socket.getaddrinfo, host, port, type=socket.SOCK_STREAM)
         found = await asyncio.get_running_loop().run_in_executor(self._lookups, ask)
         return tuple(dict.fromkeys(str(each[4][0]) for each in found))
+
+
+def _host(url: httpx.URL) -> str:
+    """Return the host as it goes over the wire."""
+    return url.raw_host.decode("ascii").lower()
 
 
 def _remote(part: JsonObject, media: Media) -> tuple[str, Modality] | None:

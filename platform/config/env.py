@@ -16,10 +16,11 @@ from urllib.parse import urlsplit
 from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_validator
 
 from config.addresses import with_user
-from config.env_base import Settings
+from config.env_base import Settings, networks_listed
 from config.env_engines import EngineSettings
+from config.env_inputs import InputSettings
 from config.secret_rules import require_secret
-from kit.networks import Network, network_of
+from kit.networks import Network
 
 
 class DatabaseSettings(Settings):
@@ -136,8 +137,7 @@ class GatewaySettings(EngineSettings):
     @field_validator("trusted_proxies")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        for part in filter(str.strip, value.split(",")):
-            network_of(part)
+        networks_listed(value)
         return value
 
 
@@ -242,15 +242,13 @@ class AlertSettings(Settings):
     @field_validator("webhook_networks_allowed")
     @classmethod
     def _are_networks(cls, value: str) -> str:
-        for part in filter(str.strip, value.split(",")):
-            network_of(part)
+        networks_listed(value)
         return value
 
     @property
     def networks_allowed(self) -> tuple[Network, ...]:
         """Return the networks that are named."""
-        parts = filter(str.strip, self.webhook_networks_allowed.split(","))
-        return tuple(network_of(part) for part in parts)
+        return networks_listed(self.webhook_networks_allowed)
 
 
 class ApiSettings(Settings):
@@ -343,6 +341,7 @@ GROUPS: tuple[type[Settings], ...] = (
     DatabaseSettings,
     SecretSettings,
     GatewaySettings,
+    InputSettings,
     WebSettings,
     SignInSettings,
     MailSettings,

@@ -24,6 +24,7 @@ from config.env import (
     SecretSettings,
     load,
 )
+from config.env_inputs import InputSettings
 from config.listening import listening_socket
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
@@ -39,6 +40,7 @@ from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
 from inference.gateway.idempotency import Idempotency
 from inference.gateway.live import LiveRequests
+from inference.gateway.media import RemoteMedia
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
@@ -113,11 +115,13 @@ class GatewayProcess:
         gateway: GatewaySettings,
         database: DatabaseSettings,
         secrets: SecretSettings,
+        inputs: InputSettings,
         journal: JournalFile,
         limiter: MemoryLimiter | GuardedLimiter,
         peers: Peers,
     ) -> None:
         self._settings = gateway
+        self._inputs = inputs
         self._database = database
         self.live = LiveRequests()
         self.liveness = Liveness(away_after_ms=gateway.database_away_ms)
@@ -179,6 +183,7 @@ class GatewayProcess:
         gateway: GatewaySettings,
         database: DatabaseSettings,
         secrets: SecretSettings,
+        inputs: InputSettings | None = None,
     ) -> "GatewayProcess":
         """Make a process that shares its rate limits with the others, if it is to.
 
@@ -200,6 +205,7 @@ class GatewayProcess:
             gateway=gateway,
             database=database,
             secrets=secrets,
+            inputs=inputs or InputSettings(),
             journal=journal,
             limiter=limiter,
             peers=peers,
@@ -303,6 +309,9 @@ class GatewayProcess:
             ),
             metrics=self.metrics,
             body_bytes_max=self._settings.body_bytes_max,
+            media=RemoteMedia(
+                self._inputs.media_hosts, allowed=self._inputs.media_networks
+            ),
         )
         return Gateway(
             generation=generation,
@@ -359,6 +368,7 @@ async def main() -> None:
             gateway=settings,
             database=load(DatabaseSettings),
             secrets=load(SecretSettings),
+            inputs=load(InputSettings),
         )
     except ValueError as error:
         raise SystemExit(f"tollgate: REDIS_URL: {error}") from None

@@ -18,7 +18,8 @@ from pathlib import Path
 
 import httpx
 
-from config.env import GROUPS, Settings
+from config.env import GROUPS
+from config.env_base import Settings
 from config.local.children import dies_with_parent, free_port
 from config.local.settings import UpSettings
 from config.local.state import read_env

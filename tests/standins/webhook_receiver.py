@@ -87,7 +87,7 @@ def receiving(
 class _Handler(BaseHTTPRequestHandler):
     def do_POST(self) -> None:
         receiver: Receiver = self.server.receiver  # type: ignore[attr-defined]
-        body = self.rfile.read(int(self.headers["content-length"]))
+        body = self.rfile.read(int(self.headers["content-length"] or 0))
         headers = {name.lower(): value for name, value in self.headers.items()}
         receiver.received.append(Received(self.path, headers, body))
         receiver.came.release()
@@ -101,6 +101,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(receiver.answer)
         except OSError:
             self.close_connection = True
+
+    def do_GET(self) -> None:
+        self.do_POST()
 
     def log_message(self, *args: object) -> None:
         """Say nothing."""

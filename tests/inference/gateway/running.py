@@ -169,6 +169,7 @@ class RunningGateway:
         tokenizer: str = "",
         prompt_bound: dict[str, int] | None = None,
         tasks: Collection[str] = (),
+        modalities: Collection[str] = ("text",),
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
@@ -179,6 +180,7 @@ class RunningGateway:
             "tokenizer": tokenizer,
             "prompt_bound": prompt_bound,
             "tasks": list(tasks),
+            "modalities": list(modalities),
         }
         self.publish("model", name, body)
         for url in urls:
