@@ -205,7 +205,7 @@ class GatewayProcess:
             gateway=gateway,
             database=database,
             secrets=secrets,
-            inputs=inputs or InputSettings(),
+            inputs=inputs or load(InputSettings),
             journal=journal,
             limiter=limiter,
             peers=peers,
