@@ -16,6 +16,7 @@ from inference.control.models import (
     ServedModel,
 )
 from inference.control.sources import RowSource, Source
+from inference.openai.media import TEXT_ONLY
 from tenants.models import ApiKey, Tenant
 
 
@@ -62,6 +63,7 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
     if calibration is None and row.base is not None:
         calibration = getattr(row.base, "calibration", None)
     factors = calibration.factors if calibration else None
+    media = set(row.modalities) - TEXT_ONLY
     return {
         "id": row.pk,
         "context_tokens": row.context_tokens,
@@ -71,6 +73,7 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
         "tasks": sorted(row.tasks),
         **({"prompt_bound": factors} if factors else {}),
         **_said(
+            modalities=sorted(row.modalities) if media else None,
             base=row.base.name if row.base else None,
             adapter=(row.adapter or row.name) if row.base else None,
             defaults=row.defaults,

@@ -3,6 +3,7 @@
 Failure: what is out of form is said beside its field; the services have the last word.
 """
 
+from collections.abc import Callable, Iterable
 from typing import Any
 
 from django import forms
@@ -11,18 +12,35 @@ from unfold.widgets import (
     UnfoldAdminTextareaWidget,
 )
 
-from inference.control.models import Replica, ServedModel, default_tasks
+from inference.control.models import (
+    Replica,
+    ServedModel,
+    default_modalities,
+    default_tasks,
+)
+from inference.openai.media import Modality
 from inference.openai.tasks import Task
 
+Unless = Callable[[], list[str]]
 
-class TasksField(forms.MultipleChoiceField):
-    """The tasks of a model, to tick; none is what a model does unless it is said."""
+
+class TicksField(forms.MultipleChoiceField):
+    """Some of a few things, to tick; none is what holds unless it is said."""
 
     widget = UnfoldAdminCheckboxSelectMultipleWidget
 
+    def __init__(self, kinds: Iterable[str], unless: Unless, *, help_text: str) -> None:
+        super().__init__(
+            choices=[(str(kind), str(kind)) for kind in kinds],
+            initial=unless,
+            required=False,
+            help_text=help_text,
+        )
+        self._unless = unless
+
     def to_python(self, value: Any) -> list[str]:
         """Return what was ticked, in the order of the alphabet."""
-        return sorted(super().to_python(value)) or default_tasks()
+        return sorted(super().to_python(value)) or self._unless()
 
 
 class ObjectField(forms.JSONField):
@@ -39,11 +57,15 @@ class ObjectField(forms.JSONField):
 class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
     """A served model."""
 
-    tasks = TasksField(
-        choices=[(task.value, task.value) for task in Task],
-        initial=default_tasks,
-        required=False,
+    tasks = TicksField(
+        Task,
+        default_tasks,
         help_text="What its engines can be asked for. None: chat and completion.",
+    )
+    modalities = TicksField(
+        Modality,
+        default_modalities,
+        help_text="Which kinds of input its engines take. None: text.",
     )
     defaults = ObjectField(
         initial=dict,

@@ -20,6 +20,7 @@ from django.db.models.functions import Now
 from inference.caching.naming import priced_as
 from inference.engines.presets import faults
 from inference.openai.defaults import check_defaults
+from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import GENERATING, Task
 from inference.tokenizers.shipped import SHIPPED
@@ -50,6 +51,7 @@ def _engine_url(value: str) -> None:
 CACHE_S_MAX = 7 * 24 * 3600
 PRICED_NAME_CHARS = 128
 _TAKEN = "A served model or an alias has this name."
+_MODALITIES = [(kind.value, kind.value) for kind in Modality]
 _TASKS = [(task.value, task.value) for task in Task]
 
 
@@ -64,6 +66,11 @@ def sampling_defaults(values: Any) -> None:
 def default_tasks() -> list[str]:
     """Return what a model serves unless it is said: answers in words."""
     return sorted(task.value for task in GENERATING)
+
+
+def default_modalities() -> list[str]:
+    """Return what every model takes."""
+    return [Modality.TEXT.value]
 
 
 class ServedModel(models.Model):
@@ -92,6 +99,12 @@ class ServedModel(models.Model):
         default=default_tasks,
         db_default=default_tasks(),
         help_text="What its engines can be asked for.",
+    )
+    modalities = ArrayField(
+        models.CharField(max_length=16, choices=_MODALITIES),
+        default=default_modalities,
+        db_default=default_modalities(),
+        help_text="Which kinds of input its engines take.",
     )
     base = models.ForeignKey(
         "self",

@@ -22,6 +22,7 @@ class ModelSettings(TypedDict, total=False):
     max_output_tokens: int | None
     tokenizer: str
     tasks: list[str]
+    modalities: list[str]
     base: ServedModel | None
     adapter: str
     defaults: dict[str, Any]

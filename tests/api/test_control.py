@@ -36,6 +36,7 @@ def test_a_model_is_created_read_changed_disabled_and_enabled(
         "max_output_tokens": None,
         "tokenizer": "",
         "tasks": ["chat", "completion"],
+        "modalities": ["text"],
         "base": None,
         "adapter": "",
         "defaults": {},
@@ -84,6 +85,7 @@ def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
     one = f"models/{row.pk}/"
     settings = {
         "tasks": ["chat"],
+        "modalities": ["image", "text"],
         "base": "base",
         "adapter": "lora-7",
         "defaults": {"temperature": 0.5},
@@ -97,6 +99,7 @@ def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
         ({"defaults": {"n": 2}}, "defaults"),
         ({"tasks": []}, "tasks"),
         ({"tasks": ["dream"]}, "tasks.0"),
+        ({"modalities": ["smell"]}, "modalities.0"),
         ({"base": "nothing"}, "base"),
         ({"base": "tuned"}, "base"),
         ({"base": None}, "adapter"),

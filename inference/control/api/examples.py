@@ -11,6 +11,7 @@ MODEL = {
     "max_output_tokens": 8192,
     "tokenizer": "",
     "tasks": ["chat", "completion"],
+    "modalities": ["image", "text"],
     "base": None,
     "adapter": "",
     "defaults": {"temperature": 0.6, "top_p": 0.95},

@@ -13,8 +13,10 @@ from inference.control.models import (
     ModelAlias,
     Replica,
     ServedModel,
+    default_modalities,
     default_tasks,
 )
+from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import Task
 from inference.tokenizers.shipped import SHIPPED
@@ -25,6 +27,7 @@ _TOKENS_MAX = 2**31 - 1
 
 
 _TASKS = [task.value for task in Task]
+_MODALITIES = [kind.value for kind in Modality]
 
 
 class ModelReference(serializers.SlugRelatedField[ServedModel]):
@@ -54,6 +57,15 @@ def _tasks(**options: Any) -> serializers.ListField:
         child=serializers.ChoiceField(choices=_TASKS),
         min_length=1,
         help_text="What its engines can be asked for.",
+        **options,
+    )
+
+
+def _modalities(**options: Any) -> serializers.ListField:
+    return serializers.ListField(
+        child=serializers.ChoiceField(choices=_MODALITIES),
+        min_length=1,
+        help_text="Which kinds of input its engines take.",
         **options,
     )
 
@@ -115,6 +127,9 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
     tasks = serializers.ListField(
         child=serializers.ChoiceField(choices=_TASKS), read_only=True
     )
+    modalities = serializers.ListField(
+        child=serializers.ChoiceField(choices=_MODALITIES), read_only=True
+    )
     defaults = serializers.DictField(read_only=True)
     tokenizer = serializers.ChoiceField(
         choices=list(SHIPPED), allow_blank=True, read_only=True
@@ -130,6 +145,7 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
             "max_output_tokens",
             "tokenizer",
             "tasks",
+            "modalities",
             "base",
             "adapter",
             "defaults",
@@ -161,6 +177,7 @@ class ModelCreate(Input):
         help_text="Counts tokens where an engine reports none.",
     )
     tasks = _tasks(default=default_tasks)
+    modalities = _modalities(default=default_modalities)
     base = _base(default=None)
     adapter = _adapter(default="")
     defaults = _defaults(default=dict)
@@ -186,6 +203,7 @@ class ModelUpdate(Input):
         choices=list(SHIPPED), required=False, allow_blank=True
     )
     tasks = _tasks(required=False)
+    modalities = _modalities(required=False)
     base = _base(required=False)
     adapter = _adapter(required=False)
     defaults = _defaults(required=False)

@@ -81,19 +81,22 @@ def test_what_a_model_makes_of_requests_is_written_and_refused(admin: Client) ->
         "choices_max": "2",
         "cache_s": "60",
         "tasks": ["chat", "embedding"],
+        "modalities": ["image", "text"],
     }
     assert submit(admin, address, said).status_code == 302
     row.refresh_from_db()
     assert (row.base, row.adapter, row.choices_max) == (base, "lora-7", 2)
     assert (row.defaults, row.cache_s) == ({"temperature": 0.5}, 60)
     assert row.tasks == ["chat", "embedding"]
+    assert row.modalities == ["image", "text"]
     for wrong in ('{"temperature": "hot"}', "[]", "{"):
         refused = submit(admin, address, {**said, "defaults": wrong})
         assert refused.status_code == 200
-    emptied = {**said, "defaults": "", "tasks": []}
+    emptied = {**said, "defaults": "", "tasks": [], "modalities": []}
     assert submit(admin, address, emptied).status_code == 302
     row.refresh_from_db()
     assert (row.defaults, row.tasks) == ({}, ["chat", "completion"])
+    assert row.modalities == ["text"]
 
 
 def test_an_alias_is_created_repointed_disabled_and_enabled(admin: Client) -> None:

@@ -121,6 +121,9 @@ class TestBodies:
             "created": int(model.created_at.timestamp()),
         }
         assert body(Kind.MODEL, "demo") == told
+        services.update_model(model=model, modalities=["text", "image"])
+        assert body(Kind.MODEL, "demo") == {**told, "modalities": ["image", "text"]}
+        services.update_model(model=model, modalities=["text"])
         services.update_model(model=model, max_output_tokens=None)
         assert body(Kind.MODEL, "demo") == {**told, "max_output_tokens": None}
         services.disable_model(model=model)
