@@ -88,7 +88,7 @@ def test_what_is_not_a_json_object_is_refused(body: bytes) -> None:
         ({"messages": [{"role": "user", "content": [5]}]}, "messages[0].content"),
         (
             {"messages": [{"role": "user", "content": [{"type": "image_url"}]}]},
-            "messages[0].content",
+            "messages[0].content[0].image_url",
         ),
         (
             {"messages": [{"role": "user", "content": [{"type": ["text"]}]}]},
