@@ -2,7 +2,7 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 from inference.openai.requests import GenerationRequest
 from inference.openai.tasks import Task
@@ -61,10 +61,7 @@ class InferenceBackend(Protocol):
     `tasks` are those that it can be asked for.
     """
 
-    @property
-    def tasks(self) -> frozenset[Task]:
-        """Return what engines of this dialect can do."""
-        ...
+    tasks: ClassVar[frozenset[Task]]
 
     def call(self, request: GenerationRequest, envelope: Envelope) -> EngineCall:
         """Write the call: the engine's own name of the model, usage forced on.

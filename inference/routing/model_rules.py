@@ -25,7 +25,7 @@ class ModelRules:
     @classmethod
     def of_published(cls, body: Mapping[str, Any]) -> "ModelRules | None":
         """Read a model's entry; None where it has no rules."""
-        defaults = body.get("defaults") or {}
+        defaults: Mapping[str, Any] = body.get("defaults") or {}
         choices_max = body.get("choices_max")
         allows_tools = body.get("allows_tools", True)
         if not defaults and choices_max is None and allows_tools:

@@ -8,6 +8,7 @@ more in what is signed, as all services but S3 have it.
 
 import asyncio
 from collections.abc import Mapping
+from importlib import import_module
 from typing import TYPE_CHECKING
 
 from inference.engines.backend import EngineCall
@@ -50,4 +51,4 @@ class SigV4:
 
 
 def _load() -> None:
-    from inference.engines.auth import aws_signing  # noqa: F401, PLC0415
+    import_module("inference.engines.auth.aws_signing")
