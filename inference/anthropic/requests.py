@@ -1,8 +1,8 @@
 """Read a body of Anthropic's Messages API into the chat that an engine is asked for.
 
 Fields are allowed by list, as for a chat. What means something only to Anthropic's own
-service (caching marks, tiers, a user's id) is dropped; what would change the answer and
-cannot be had is refused.
+service (caching marks, tiers, a user's id, what it may clear of a long context) is
+dropped; what would change the answer and cannot be had is refused.
 
 Thinking is asked for as templates are told to think (`enable_thinking`). Its budget is
 checked and goes no further: no engine's chat has such a bound, `max_tokens` holds for
@@ -41,7 +41,9 @@ _PROMPT = frozenset(
 # Those that a chat has under the same name.
 _SAME = ("stream", "temperature", "top_k", "top_p")
 _ALLOWED = _PROMPT | {"max_tokens", "stop_sequences", *_SAME}
-_DROPPED = frozenset({"cache_control", "metadata", "service_tier"})
+_DROPPED = frozenset(
+    {"cache_control", "context_management", "metadata", "service_tier"}
+)
 BUDGET_TOKENS_MIN = 1024
 # A chat's efforts end at high.
 _EFFORTS = {

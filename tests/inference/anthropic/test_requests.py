@@ -58,6 +58,7 @@ def test_what_means_something_to_anthropic_alone_is_dropped() -> None:
         "metadata": {"user_id": "u"},
         "service_tier": "auto",
         "cache_control": {"type": "ephemeral"},
+        "context_management": {"edits": []},
     }
     assert read(**dropped).payload == read().payload
 
