@@ -9,7 +9,6 @@ block that is closed cannot be added to. Pure.
 """
 
 from collections.abc import Iterator, Mapping
-from typing import Any
 
 import orjson
 
@@ -76,7 +75,8 @@ class MessagesShape(AnthropicErrors):
 
     def answer(self, answer: JsonObject, counts: TokenCounts) -> JsonObject:
         """Return a whole answer as a message."""
-        choice: JsonObject = answer["choices"][0]
+        first = answer["choices"][0]
+        choice: JsonObject = first if is_object(first) else {}
         said = choice.get("message")
         content = list(_blocks(said)) if is_object(said) else []
         called = any(block["type"] == "tool_use" for block in content)
@@ -203,7 +203,7 @@ def _message_start(chunk: JsonObject) -> JsonObject:
     counts = TokenCounts(
         input_tokens=max(0, prompt - cached), cached_input_tokens=cached
     )
-    message = {
+    message: JsonObject = {
         "id": _id_of(chunk),
         "type": "message",
         "role": "assistant",
@@ -228,7 +228,9 @@ def _blocks(said: JsonObject) -> Iterator[JsonObject]:
             yield {"type": "text", "text": text}
     calls = said.get("tool_calls")
     for number, call in enumerate(calls if is_array(calls) else ()):
-        function: dict[str, Any] = call["function"]
+        function = call.get("function") if is_object(call) else None
+        if not is_object(function):
+            continue
         yield {
             "type": "tool_use",
             "id": call.get("id") or f"toolu_{number}",
@@ -239,10 +241,12 @@ def _blocks(said: JsonObject) -> Iterator[JsonObject]:
 
 def _input_of(arguments: object) -> JsonObject:
     """Return a call's arguments; what a model wrote that is no object stays visible."""
+    if not isinstance(arguments, str) or not arguments:
+        return {}
     try:
-        value = orjson.loads(arguments) if isinstance(arguments, str) else {}
+        value: object = orjson.loads(arguments)
     except orjson.JSONDecodeError:
-        value = None if arguments else {}
+        value = None
     return value if is_object(value) else {"arguments": arguments}
 
 

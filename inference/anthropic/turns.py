@@ -14,7 +14,7 @@ import orjson
 
 from inference.anthropic.fields import flag_at, list_at, object_at, refuse, text_at
 from inference.openai.limits import MESSAGES_MAX
-from kit.json_values import JsonObject
+from kit.json_values import JsonObject, is_array
 
 # What a tool's failure is told by, for a chat has no field for it.
 FAILED = "Error: "
@@ -191,9 +191,9 @@ def _content(parts: list[JsonObject]) -> str | list[JsonObject]:
 
 def _blocks(value: object, where: str) -> Iterator[tuple[str, dict[str, Any]]]:
     """Return the blocks of a content, each with its place and a type that is text."""
-    if not isinstance(value, list):
+    if not is_array(value):
         raise refuse(f"'{where}' must be text or a list of blocks.", where)
-    for number, item in enumerate(list_at(value, where)):
+    for number, item in enumerate(value):
         place = f"{where}[{number}]"
         block = object_at(item, place)
         text_at(block, "type", place)
