@@ -1,6 +1,5 @@
 """What a request may look like: depth, messages, prompts, integers."""
 
-import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
@@ -10,33 +9,58 @@ from kit.json_values import JsonObject, is_array, is_object
 
 DEPTH_MAX = 64
 VALUES_MAX = 32_768
+FIELDS_MAX = 65_536
+# A prompt may be a list of tokens, as long as the longest context.
+ITEMS_MAX = 1_048_576
+STRINGS_MAX = 131_072
 MESSAGES_MAX = 2048
 PROMPTS_MAX = 32
 _ROLES = frozenset({"assistant", "developer", "function", "system", "tool", "user"})
 _TEXT_PARTS = frozenset({"refusal", "text"})
 _OPEN = b"[{"
-_NO_BRACKETS = bytes(set(range(256)) - set(b"[]{}"))
-# Possessive, and content with a string that never ends: linear on any input.
-_STRING = re.compile(rb'"(?:[^"\\]++|\\.)*+"?', re.DOTALL)
+_STRUCTURE = b"[]{},:"
+_NO_STRUCTURE = bytes(set(range(256)) - set(_STRUCTURE))
 
 
 def check_depth(body: bytes) -> None:
-    """Refuse a body that nests too deep or too much, before it is parsed."""
-    if body.count(b"[") + body.count(b"{") <= DEPTH_MAX:
+    """Refuse a body that nests too deep or holds too much, before it is parsed.
+
+    The event loop waits while a body is parsed: what that takes is a matter of how many
+    values it holds, not of its size.
+    """
+    brackets = body.count(b"[") + body.count(b"{")
+    if brackets <= DEPTH_MAX and body.count(b",") < FIELDS_MAX:
         return
-    # Brackets within strings are text. What is left is walked byte by byte while the
-    # event loop waits, so that their number is bounded too.
-    brackets = _STRING.sub(b"", body).translate(None, _NO_BRACKETS)
-    if len(brackets) > 2 * VALUES_MAX:
+    structure = _structure_of(body)
+    if structure.count(b",") > ITEMS_MAX or structure.count(b":") > FIELDS_MAX:
+        raise InvalidRequest(
+            f"The body holds over {FIELDS_MAX:,} fields or {ITEMS_MAX:,} items."
+        )
+    # What is left is walked byte by byte.
+    brackets_only = structure.translate(None, b",:")
+    if len(brackets_only) > 2 * VALUES_MAX:
         raise InvalidRequest(f"The body holds over {VALUES_MAX:,} lists and objects.")
     depth = 0
-    for byte in brackets:
+    for byte in brackets_only:
         if byte in _OPEN:
             depth += 1
             if depth > DEPTH_MAX:
                 raise InvalidRequest(f"The body nests deeper than {DEPTH_MAX} levels.")
         else:
             depth -= 1
+
+
+def _structure_of(body: bytes) -> bytes:
+    """Return the marks that are no text, as far as the body is JSON.
+
+    A mark that an escaped quote could hide is none: a backslash that is no text is no
+    JSON either, and the parser stops there.
+    """
+    if b"\\" in body:
+        body = body.replace(b"\\\\", b"").replace(b'\\"', b"")
+    if body.count(b'"') > 2 * STRINGS_MAX:
+        raise InvalidRequest(f"The body holds over {STRINGS_MAX:,} texts.")
+    return b"".join(body.split(b'"')[::2]).translate(None, _NO_STRUCTURE)
 
 
 def integer(

@@ -14,6 +14,7 @@ from inference.openai.limits import (
     MESSAGES_MAX,
     PROMPTS_MAX,
     VALUES_MAX,
+    _structure_of,
     check_depth,
 )
 from inference.openai.requests import CHOICES_MAX, GenerationRequest, parse
@@ -258,8 +259,49 @@ def test_the_number_of_lists_is_bounded() -> None:
 
 
 @pytest.mark.parametrize(
+    ("largest", "larger"),
+    [
+        (b"{" + b'"a":1,' * 65_535 + b'"a":1}', b"{" + b'"a":1,' * 65_536 + b'"a":1}'),
+        (b"[" + b"1," * 1_048_576 + b"1]", b"[" + b"1," * 1_048_577 + b"1]"),
+        (
+            b"[" + b'"",' * 131_071 + b'""]',
+            b"[" + b'"",' * 131_072 + b'""]',
+        ),
+    ],
+    ids=["fields", "items", "texts"],
+)
+def test_the_number_of_values_is_bounded(largest: bytes, larger: bytes) -> None:
+    check_depth(largest)
+    with pytest.raises(InvalidRequest, match="holds over"):
+        check_depth(larger)
+
+
+_TEXTS = st.text(alphabet='[]{},:"\\\n é', max_size=9)
+_JSON = st.recursive(
+    _TEXTS | st.none(),
+    lambda inner: st.lists(inner) | st.dictionaries(_TEXTS, inner),
+)
+
+
+@given(_JSON)
+def test_the_structure_is_what_is_no_text(value: object) -> None:
+    def marks(of: object) -> str:
+        if isinstance(of, dict):
+            return "{" + ",".join(":" + marks(each) for each in of.values()) + "}"
+        if isinstance(of, list):
+            return "[" + ",".join(map(marks, of)) + "]"
+        return ""
+
+    assert _structure_of(orjson.dumps(value)) == marks(value).encode()
+
+
+@pytest.mark.parametrize(
     "body",
     [
+        b'{"a":' * 2_500_000 + b"1" + b"}" * 2_500_000,
+        b"{" + b",".join(b'"k%07d":1' % number for number in range(1_000_000)) + b"}",
+        b'["' + b'\\\\"' * 3_000_000 + b"[]" * 99,
+        b"[" + b'"",' * 4_000_000 + b"1]",
         b'["' + b"x[{" * 1_500_000 + b'"]' + b"[]" * 99,
         b'"' + b'\\"' * 2_000_000 + b"[]" * 99,
         b'["' + b"\\\\" * 2_000_000 + b"[{" * 99,
