@@ -44,7 +44,7 @@ class OwnKeys:
             found = None
         if found is None:
             raise EngineUnreachableError("no keys of Amazon's can be had")
-        return Keys(*found)
+        return Keys(found.access_key, found.secret_key, found.token)
 
 
 def keys_of(credential: str) -> Keys:

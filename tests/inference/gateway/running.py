@@ -170,6 +170,7 @@ class RunningGateway:
         prompt_bound: dict[str, int] | None = None,
         tasks: Collection[str] = (),
         modalities: Collection[str] = ("text",),
+        **replica_fields: Any,
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
         name = f"model-{next(_numbers)}"
@@ -193,6 +194,7 @@ class RunningGateway:
                 "upstream_model": upstream_model or name,
                 "credential": "",
                 "state": "active",
+                **replica_fields,
             }
             self.publish("replica", str(number), replica)
         return name
