@@ -257,6 +257,30 @@ def test_a_budget_that_ends_in_mid_stream_raises(
     assert outcome.counts.output_tokens == 10
 
 
+def test_a_budget_ends_what_an_engine_does_not_count_as_it_goes(
+    gateway: RunningGateway, sdk: OpenAI
+) -> None:
+    quota(gateway, "output_tokens", 10)
+
+    def endless(side: EngineSide) -> None:
+        side.request()
+        side.stream()
+        while True:
+            side.send(wire.chunk(wire.event(wire.chat_chunk({"content": "abc"}))))
+
+    seen: list[Any] = []
+    with scripted_engine(endless) as engine:
+        model = gateway.serve(engine.url, dialect="openai")
+        with pytest.raises(openai.APIError) as raised:
+            note_each(sdk, model, seen)
+    assert raised.value.code == "insufficient_quota"
+    assert [event.sequence_number for event in seen] == list(range(len(seen)))
+    # A token is at least a byte: of text that nobody counted no more may leave.
+    assert "".join(getattr(event, "delta", "") for event in seen) == "abcabcabc"
+    assert seen[-1].type == "response.failed"
+    assert seen[-1].response.usage is None
+
+
 def note_each(sdk: OpenAI, model: str, seen: list[Any]) -> None:
     """Read a stream, and note its events until it raises."""
     seen.extend(sdk.responses.create(model=model, input="hello", stream=True))
