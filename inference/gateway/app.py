@@ -95,6 +95,7 @@ class Gateway:
                 for entry in SURFACES.values()
             },
             "/v1/messages/count_tokens": ("POST", counts.messages),
+            "/v1/tokenize": ("POST", counts.tokenize),
             "/v1/models": ("GET", models.list_all),
             "/healthz": ("GET", probes.healthz),
             "/readyz": ("GET", probes.readyz),

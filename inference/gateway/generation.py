@@ -25,6 +25,7 @@ from inference.gateway.surfaces import SurfaceEntry
 from inference.gateway.whole_answers import relay_answer, relay_reassembled
 from inference.openai.requests import GenerationRequest
 from inference.openai.stream import StreamOptions
+from inference.openai.tasks import Task
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
 from inference.routing.router import Router
@@ -80,16 +81,23 @@ class Generation:
             self.admissions.end(http, admitted)
 
     def model(
-        self, caller: Caller, request: GenerationRequest, *, path: str
+        self,
+        caller: Caller,
+        request: GenerationRequest,
+        *,
+        path: str,
+        is_counted: bool = False,
     ) -> ModelEntry:
         """Return the model that is asked; raises where a caller cannot ask it this.
 
-        An alias leads to it here: everything after knows the model's own name.
+        An alias leads to it here: everything after knows the model's own name. A text
+        that is only counted is any model's.
         """
         model = self.snapshot.model(request.model)
         if model is None or not caller.may_call(model.name):
             raise ModelNotFound(request.model)
-        if request.task not in model.tasks:
+        is_any_model_s = is_counted and request.task is Task.COMPLETION
+        if request.task not in model.tasks and not is_any_model_s:
             raise InvalidRequest(
                 f"The model '{model.name}' does not serve '{path}'.",
                 param="model",

@@ -18,12 +18,21 @@ from inference.gateway.model_policy import as_served
 from inference.gateway.rates import Taken
 from inference.limiting.limiter import Unit
 from inference.openai.requests import GenerationRequest
+from inference.openai.tokenizing import tokenize_request
 from kit.contracts import Caller, TokenCounts
-from kit.errors import ServiceUnavailable
+from kit.errors import InvalidRequest, ServiceUnavailable
 from kit.scopes import Scope
 
 _UNITS = frozenset({Unit.REQUESTS, Unit.CONCURRENT_REQUESTS})
 _RETRY = {"retry-after": "1"}
+
+
+@dataclass(frozen=True, slots=True)
+class Count:
+    """How long a prompt is, and how long one may be with its answer."""
+
+    tokens: int
+    context_tokens: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,17 +43,29 @@ class PromptCounts:
 
     async def messages(self, http: HttpRequest) -> None:
         """Serve `/v1/messages/count_tokens`."""
-        tokens = await self.count(http, parse_count)
-        await http.respond(200, orjson.dumps({"input_tokens": tokens}))
+        count = await self.count(http, parse_count)
+        await http.respond(200, orjson.dumps({"input_tokens": count.tokens}))
+
+    async def tokenize(self, http: HttpRequest) -> None:
+        """Serve `/v1/tokenize`: how many tokens, and never which."""
+        count = await self.count(http, tokenize_request)
+        told = {"count": count.tokens, "max_model_len": count.context_tokens}
+        await http.respond(200, orjson.dumps(told))
 
     async def count(
         self, http: HttpRequest, parse: Callable[[bytes], GenerationRequest]
-    ) -> int:
+    ) -> Count:
         """Return the tokens of the prompt in a body; raises `PlatformError`."""
         generation = self.generation
         caller = generation.authenticator.caller(http, needs=Scope.GENERATE)
         request = parse(await http.body(bytes_max=generation.body_bytes_max))
-        model = generation.model(caller, request, path=http.path)
+        model = generation.model(caller, request, path=http.path, is_counted=True)
+        if request.media.urls:
+            raise InvalidRequest(
+                "A prompt is counted with its media in it: send 'data:TYPE;base64,…'.",
+                param="messages",
+                code="unsupported_content",
+            )
         request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
         try:
@@ -59,7 +80,7 @@ class PromptCounts:
             raise ServiceUnavailable(
                 "Nobody can count this prompt now. Try again shortly.", headers=_RETRY
             )
-        return tokens
+        return Count(tokens, model.context_tokens)
 
     async def _taken(
         self, http: HttpRequest, caller: Caller, model: str

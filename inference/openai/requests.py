@@ -111,7 +111,7 @@ def parse(surface: Surface, body: bytes) -> GenerationRequest:
     """Read and check a body; raises `InvalidRequest` with field and remedy."""
     payload = object_of(body)
     if surface is Surface.COMPLETIONS:
-        return _completion(payload)
+        return completion_request(payload)
     return chat_request(payload, surface=surface)
 
 
@@ -128,7 +128,8 @@ def chat_request(
     return replace(request, media=media) if media else request
 
 
-def _completion(payload: dict[str, Any]) -> GenerationRequest:
+def completion_request(payload: dict[str, Any]) -> GenerationRequest:
+    """Check a completion as a client sent it."""
     payload = allowed_of(payload, _COMPLETION, dropped=_DROPPED)
     model = model_of(payload)
     prompts = prompts_of(payload.get("prompt"))
