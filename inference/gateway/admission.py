@@ -12,7 +12,7 @@ while it waits. Owns: nothing; what is admitted is ended by its settlement.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from typing import Protocol
 
@@ -43,7 +43,8 @@ class Call:
     """One checked request: who asks for what, and how much each choice may say.
 
     `output_tokens_max` is what the engine is told; None leaves it to the engine.
-    `keyed` is None without an `Idempotency-Key`.
+    `keyed` is None without an `Idempotency-Key`. `priced_as` is empty where the price
+    is the model's own.
     """
 
     caller: Caller
@@ -51,6 +52,7 @@ class Call:
     model: ModelEntry
     output_tokens_max: int | None
     keyed: KeyedRequest | None = None
+    priced_as: str = ""
 
     @property
     def output_tokens(self) -> int:
@@ -91,6 +93,10 @@ class Admissions:
         `end` is owed for it afterwards.
         """
         limits = self.limits.of(call.caller, call.model.name, self.now_us())
+        if call.priced_as:
+            # Budgets are counted by what was charged, and that has the other name.
+            charged = self.limits.of(call.caller, call.priced_as, self.now_us())
+            limits = replace(limits, budgets=charged.budgets)
         prompt_tokens = 0
         if limits.rates or limits.budgets:
             prompt_tokens = bound(
@@ -109,7 +115,7 @@ class Admissions:
         try:
             admission = self.meter.admit(
                 call.caller,
-                model=call.model.name,
+                model=call.priced_as or call.model.name,
                 surface=call.request.surface,
                 streamed=call.request.stream,
             )

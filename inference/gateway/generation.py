@@ -10,11 +10,20 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from inference.gateway.admission import Admissions, Admitted, Call
+from inference.gateway.answering import Answering
 from inference.gateway.attempt import Attempt, Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
+from inference.gateway.holding import Gate
 from inference.gateway.http import HttpRequest
+from inference.gateway.keeping import (
+    Found,
+    Keeping,
+    Recorded,
+    billed_from_cache,
+    replay,
+)
 from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.media import NOTHING_REMOTE, RemoteMedia
 from inference.gateway.metrics import GatewayMetrics
@@ -46,6 +55,7 @@ class Generation:
     attempts: Attempts
     counting: Counting
     admissions: Admissions
+    keeping: Keeping
     metrics: GatewayMetrics
     body_bytes_max: int
     media: RemoteMedia = NOTHING_REMOTE
@@ -63,7 +73,12 @@ class Generation:
         keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
         most = output_tokens_max(request, model)
         call = Call(caller, request, model, most, keyed)
-        replicas = self._replicas(model)
+        found = await self.keeping.find(http, call) if model.cache_s else None
+        replicas: Sequence[ReplicaEntry] = ()
+        if found is not None and found.answer is not None:
+            call = billed_from_cache(call)
+        else:
+            replicas = self._replicas(model)
         admitted = await self.admissions.admit(http, call)
         settlement = Settlement(
             self.meter,
@@ -76,7 +91,7 @@ class Generation:
             admitted.taken,
         )
         try:
-            await self._relay(http, call, admitted, settlement, replicas)
+            await self._relay(http, call, admitted, settlement, replicas, found)
         finally:
             self.admissions.end(http, admitted)
 
@@ -114,6 +129,7 @@ class Generation:
         admitted: Admitted,
         settlement: Settlement,
         replicas: Sequence[ReplicaEntry],
+        found: Found | None,
     ) -> None:
         gate = admitted.gate
         asked = call.request
@@ -121,7 +137,27 @@ class Generation:
             asked = replace(
                 asked, stream=True, payload={**asked.payload, "stream": True}
             )
-        attempt = await self._taken(call, asked, admitted, settlement, replicas)
+        attempt: Answering
+        if found is not None and found.answer is not None:
+            attempt = replay(found.answer, asked, settlement, admitted.interruption)
+        else:
+            attempt = await self._taken(call, asked, admitted, settlement, replicas)
+            if found is not None:
+                attempt = Recorded(attempt)
+        await self._pass_on(http, call, attempt, settlement, gate)
+        if found is not None and isinstance(attempt, Recorded):
+            self.keeping.keep(call, found, attempt, settlement)
+
+    async def _pass_on(
+        self,
+        http: HttpRequest,
+        call: Call,
+        attempt: Answering,
+        settlement: Settlement,
+        gate: Gate | None,
+    ) -> None:
+        """Relay an answer in the way that was asked for."""
+        asked = attempt.request
         upstream_model = attempt.replica.upstream_model
         rename = (
             (upstream_model, asked.model)

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 import structlog
 
 from inference.engines.origin import EngineError, EngineLostError
-from inference.gateway.attempt import Attempt
+from inference.gateway.answering import Answering
 from inference.gateway.connection import ClientGoneError, Downstream
 from inference.gateway.holding import Gate
 from inference.gateway.http import HttpRequest
@@ -34,7 +34,7 @@ log = structlog.get_logger("tollgate.gateway")
 
 async def relay_stream(
     http: HttpRequest,
-    attempt: Attempt,
+    attempt: Answering,
     settlement: Settlement,
     options: StreamOptions,
     gate: Gate | None,
@@ -64,7 +64,7 @@ async def relay_stream(
     await finish_exchange(attempt)
 
 
-async def _pump(attempt: Attempt, handover: "_Handover") -> None:
+async def _pump(attempt: Answering, handover: "_Handover") -> None:
     """Carry the stream up to its last token; return once its usage is known."""
     reader = attempt.reader()
     translator = handover.translator
@@ -225,7 +225,7 @@ async def _finish_stream(
     await http.write(translator.ending(settlement.counts), last=True)
 
 
-async def finish_exchange(attempt: Attempt) -> None:
+async def finish_exchange(attempt: Answering) -> None:
     """Read an answer to its end, so that its connection can be used again."""
     exchange = attempt.exchange
     try:

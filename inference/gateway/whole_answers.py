@@ -15,7 +15,7 @@ from typing import Any
 import orjson
 
 from inference.engines.origin import EngineLostError
-from inference.gateway.attempt import Attempt
+from inference.gateway.answering import Answering
 from inference.gateway.holding import BudgetEndedError, Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.relay import finish_exchange
@@ -36,7 +36,7 @@ ENDED = {"x-tollgate-ended": "insufficient_quota"}
 
 async def relay_answer(
     http: HttpRequest,
-    attempt: Attempt,
+    attempt: Answering,
     settlement: Settlement,
     gate: Gate | None,
     *,
@@ -69,7 +69,7 @@ async def relay_answer(
 
 async def relay_reassembled(
     http: HttpRequest,
-    attempt: Attempt,
+    attempt: Answering,
     settlement: Settlement,
     gate: Gate,
     options: StreamOptions,
@@ -106,7 +106,7 @@ class _Collected:
     output_tokens: int = 0
     marks: Marks = field(default_factory=dict[int, tuple[int, int]])
 
-    async def read(self, attempt: Attempt) -> None:
+    async def read(self, attempt: Answering) -> None:
         """Read the stream to its last token, or as far as a budget lets it."""
         reader, translator = attempt.reader(), self.translator
         while not translator.is_complete:

@@ -122,7 +122,12 @@ class GatewaySettings(EngineSettings):
     rate_limiter_timeout_ms: int = Field(
         25,
         gt=0,
-        description="How long a request waits for that store before its gateway limits by its own share.",
+        description="How long a request waits for that store before its gateway limits by its own share, and asks an engine rather than the store for an answer.",
+    )
+    response_cache_bytes: int = Field(
+        67_108_864,
+        ge=0,
+        description="Without that store: memory of one gateway for kept answers, of models that have a time to keep them.",
     )
     drain_ms: int = Field(
         30_000, ge=0, description="How long running streams may go on after SIGTERM."

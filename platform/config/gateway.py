@@ -26,6 +26,8 @@ from config.env import (
 )
 from config.env_inputs import InputSettings
 from config.listening import listening_socket
+from inference.caching.answers import KeptAnswers
+from inference.caching.opening import open_cache
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
@@ -39,6 +41,7 @@ from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
 from inference.gateway.idempotency import Idempotency
+from inference.gateway.keeping import Keeping
 from inference.gateway.live import LiveRequests
 from inference.gateway.media import RemoteMedia
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
@@ -150,6 +153,7 @@ class GatewayProcess:
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
         self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))
+        self.answers = _kept_answers(gateway, pepper)
         self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
@@ -237,6 +241,7 @@ class GatewayProcess:
             await self.counting.close()
             await self.meter.stop()
             await self.limiter.close()
+            await self.answers.cache.close()
             await self.pool.close()
 
     def readiness(self) -> Mapping[str, bool]:
@@ -307,6 +312,7 @@ class GatewayProcess:
                 idempotency=self.idempotency,
                 now_us=self.meter.clock.now_us,
             ),
+            keeping=Keeping(self.answers, self.meter),
             metrics=self.metrics,
             body_bytes_max=self._settings.body_bytes_max,
             media=RemoteMedia(
@@ -343,7 +349,11 @@ class GatewayProcess:
                     lambda: self.snapshot.version,
                 ),
             },
-            counters={**limits.counters, **meter.counters},
+            counters={
+                **limits.counters,
+                **meter.counters,
+                **self.answers.metrics.counters,
+            },
             histograms={**limits.histograms, **meter.histograms},
         )
 
@@ -358,6 +368,15 @@ def _engine_pool(settings: GatewaySettings) -> EnginePool:
         ca_file=settings.engine_ca_file,
         proxy=settings.engine_proxy,
     )
+
+
+def _kept_answers(gateway: GatewaySettings, pepper: bytes) -> KeptAnswers:
+    cache = open_cache(
+        gateway.redis_url,
+        bytes_max=gateway.response_cache_bytes,
+        deadline_ms=gateway.rate_limiter_timeout_ms,
+    )
+    return KeptAnswers(cache, derive(pepper, Purpose.RESPONSE_CACHE))
 
 
 async def main() -> None:

@@ -18,6 +18,7 @@ class Purpose(StrEnum):
     MANAGEMENT_TOKEN = "tollgate/management-token/1"  # noqa: S105
     INVITATION = "tollgate/invitation/1"
     STORED_ANSWER = "tollgate/stored-answer/1"
+    RESPONSE_CACHE = "tollgate/response-cache/1"
     CACHE_SALT = "tollgate/cache-salt/1"
     IDEMPOTENCY = "tollgate/idempotency/1"
     SECOND_FACTOR = "tollgate/second-factor/1"

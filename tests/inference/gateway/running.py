@@ -20,6 +20,8 @@ import uvloop
 from openai import OpenAI
 
 from config.gateway import GatewayServer
+from inference.caching.answers import KeptAnswers
+from inference.caching.memory import MemoryCache
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.origin import Timeouts
@@ -34,6 +36,7 @@ from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
 from inference.gateway.http import Receive, Scope, Send
 from inference.gateway.idempotency import Idempotency
+from inference.gateway.keeping import Keeping
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
@@ -51,6 +54,7 @@ from tests.inference.gateway.polling import PATIENCE_S
 
 PEPPER = b"pepper of the tests"
 BODY_BYTES_MAX = 4 * 1024 * 1024
+CACHE_BYTES_MAX = 1024 * 1024
 BACKLOG = 1024
 PATIENT = Timeouts(connect=2.0, first_byte=30.0, idle=30.0)
 
@@ -292,6 +296,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             attempts=Attempts(pool=pool, salts=CacheSalts(PEPPER)),
             counting=counting,
             admissions=admissions,
+            keeping=Keeping(_no_answers(), meter),
             metrics=metrics,
             body_bytes_max=BODY_BYTES_MAX,
         ),
@@ -321,6 +326,10 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         rates,
         readiness,
     )
+
+
+def _no_answers() -> KeptAnswers:
+    return KeptAnswers(MemoryCache(bytes_max=CACHE_BYTES_MAX), PEPPER)
 
 
 def _server(options: GatewayOptions, app: App, live: LiveRequests) -> GatewayServer:
