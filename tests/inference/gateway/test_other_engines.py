@@ -7,7 +7,7 @@ once, and breaks off.
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 import orjson
 import pytest
@@ -365,3 +365,33 @@ def test_what_an_engine_has_no_words_for_is_refused(
     assert (answer.status, answer.json["error"]["param"]) == (400, next(iter(fields)))
     assert not gateway.meter.outcomes
     assert orjson.loads(answer.body)["error"]["type"] == "invalid_request_error"
+
+
+@pytest.mark.parametrize("form", ["float", "base64"])
+def test_ollama_embeds(
+    gateway: RunningGateway, form: Literal["float", "base64"]
+) -> None:
+    body = (CAPTURES / "documented/ollama/embed.json").read_bytes()
+
+    def reply(side: EngineSide) -> None:
+        while side.request():
+            side.send(wire.whole(body))
+
+    with scripted_engine(reply) as engine:
+        model = gateway.serve(engine.url, dialect="ollama", tasks=["embedding"])
+        sdk = gateway.openai()
+        made = sdk.embeddings.create(
+            model=model, input=["a", "b"], encoding_format=form
+        )
+    assert [each.embedding for each in made.data] == [
+        [0.5, -0.25] if form == "float" else "AAAAPwAAgL4=",
+        [1, 0] if form == "float" else "AACAPwAAAAA=",
+    ]
+    [request] = engine.requests
+    assert (request.target, request.json) == (
+        "/api/embed",
+        {"model": model, "input": ["a", "b"], "truncate": False},
+    )
+    wait_until(lambda: gateway.meter.open_requests == 0)
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counts == TokenCounts(input_tokens=8)
