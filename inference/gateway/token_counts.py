@@ -8,12 +8,15 @@ count it, else with the model's tokenizer. Failure: what nobody can count now is
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 import orjson
 
 from inference.anthropic.requests import parse_count
+from inference.gateway.connection import ClientGoneError
 from inference.gateway.generation import Generation
 from inference.gateway.http import HttpRequest
+from inference.gateway.interruption import Interruption
 from inference.gateway.model_policy import as_served
 from inference.gateway.rates import Taken
 from inference.limiting.limiter import Unit
@@ -68,12 +71,14 @@ class PromptCounts:
             )
         request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
+        interruption = Interruption()
+        http.downstream.on_lost(partial(interruption.interrupt, ClientGoneError()))
         try:
-            # Somebody waits, so that it takes a moment at the most.
-            tokens = await generation.counting.prompt(
-                request, model.tokenizer, is_waited_for=True
+            tokens = await interruption.wait_for(
+                self._counted(request, model.tokenizer)
             )
         finally:
+            http.downstream.on_lost(None)
             if taken is not None:
                 taken.settle(TokenCounts())
         if tokens is None:
@@ -81,6 +86,13 @@ class PromptCounts:
                 "Nobody can count this prompt now. Try again shortly.", headers=_RETRY
             )
         return Count(tokens, model.context_tokens)
+
+    async def _counted(self, request: GenerationRequest, tokenizer: str) -> int | None:
+        """Count a prompt, once all of it is here; somebody waits for it."""
+        generation = self.generation
+        if request.media.urls:
+            request = await generation.media.inlined(request)
+        return await generation.counting.prompt(request, tokenizer, is_waited_for=True)
 
     async def _taken(
         self, http: HttpRequest, caller: Caller, model: str

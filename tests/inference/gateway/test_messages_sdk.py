@@ -1,6 +1,7 @@
 """The anthropic SDK as the judge of `/v1/messages`, and of a prompt's count."""
 
 import asyncio
+import threading
 from collections.abc import Iterator
 from typing import Any
 
@@ -10,14 +11,17 @@ import pytest
 from anthropic import Anthropic, AsyncAnthropic
 
 from inference.engines.simulator.tokens import delivered_tokens
+from inference.gateway.counting import WAITED_FOR_S
 from kit import api_keys
 from kit.contracts import EventStatus, Surface
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
-from tests.inference.gateway.limited import quota, rate
+from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.limited import quota, rate, slots
 from tests.inference.gateway.polling import PATIENCE_S, wait_until
-from tests.inference.gateway.running import RunningGateway
+from tests.inference.gateway.running import RunningGateway, running_gateway
+from tests.inference.openai.test_media import PNG, encoded
 
 HELLO: Any = [{"role": "user", "content": "hello you"}]
 
@@ -215,6 +219,39 @@ def test_closing_a_stream_stops_the_engine(
     assert outcome.status is EventStatus.CLIENT_GONE
 
 
+def test_a_picture_reaches_an_engine_whose_model_sees(
+    gateway: RunningGateway, sdk: Anthropic, model: str
+) -> None:
+    source = {"type": "base64", "media_type": "image/png", "data": encoded(PNG)}
+    turns: Any = [
+        {
+            "role": "user",
+            "content": [
+                {"type": "image", "source": source},
+                {"type": "text", "text": "what is it?"},
+            ],
+        }
+    ]
+
+    def script(side: EngineSide) -> None:
+        while side.request():
+            side.send(wire.whole(wire.answer("a dot", output=2)))
+
+    with scripted_engine(script) as engine:
+        seeing = gateway.serve(engine.url, modalities=["text", "image"])
+        said = sdk.messages.create(model=seeing, max_tokens=9, messages=turns)
+        with pytest.raises(anthropic.BadRequestError, match="takes no image"):
+            sdk.messages.create(model=model, max_tokens=9, messages=turns)
+
+    [block] = said.content
+    assert block.type == "text"
+    assert block.text == "a dot"
+    [request] = engine.requests
+    assert request.json["messages"][0]["content"][0]["image_url"] == {
+        "url": f"data:image/png;base64,{encoded(PNG)}"
+    }
+
+
 # Who calls ---------------------------------------------------------------------------
 
 
@@ -282,6 +319,30 @@ def test_a_count_takes_a_request_of_its_limit_and_no_tokens(
         sdk.messages.count_tokens(model=model, messages=HELLO)
     assert int(refused.value.response.headers["retry-after"]) > 0
     assert not gateway.rates.running
+
+
+def test_who_leaves_a_count_frees_its_slot() -> None:
+    asked = threading.Event()
+
+    def script(side: EngineSide) -> None:
+        side.request()
+        asked.set()
+        side.wait_until_left()
+
+    with (
+        running_gateway(count_patience_s=PATIENCE_S) as gateway,
+        scripted_engine(script) as engine,
+        RawClient(gateway.port, gateway.key) as raw,
+    ):
+        model = gateway.serve(engine.url)
+        gateway.limit(slots(1))
+        raw.post("/v1/messages/count_tokens", {"model": model, "messages": HELLO})
+        assert asked.wait(PATIENCE_S)
+        assert len(gateway.rates.running) == 1
+        raw.leave()
+        # Else it would go on for as long as a client is made to wait.
+        assert engine.left.wait(0.75 * WAITED_FOR_S)
+        wait_until(lambda: not gateway.rates.running)
 
 
 def test_what_nobody_can_count_is_asked_for_again(
