@@ -228,6 +228,27 @@ def test_a_quota_that_ends_is_never_passed(
     assert gateway.meter.budgets.posted[place] == outcome.counts.output_tokens <= 12
 
 
+def test_near_the_end_of_a_quota_an_answer_at_once_is_put_together(
+    gateway: RunningGateway, sdk: Anthropic
+) -> None:
+    with scripted_engine(answering()) as engine:
+        model = served(gateway, engine)
+        place = quota(gateway, "output_tokens", 12)
+        asked = sdk.messages.with_raw_response
+        raw = asked.create(model=model, messages=HELLO, max_tokens=99)
+
+    message = raw.parse()
+    assert raw.headers["x-tollgate-ended"] == "insufficient_quota"
+    assert engine.requests[0].json["stream"]
+    assert message.stop_reason == "max_tokens"
+    [block] = message.content
+    assert block.type == "text"
+    assert block.text == "Good "
+    [outcome] = wait_until(lambda: gateway.meter.outcomes)
+    assert message.usage.output_tokens == outcome.counts.output_tokens
+    assert gateway.meter.budgets.posted[place] == outcome.counts.output_tokens <= 12
+
+
 def test_a_refusal_is_passed_on_and_what_is_ours_is_not(
     gateway: RunningGateway, sdk: Anthropic
 ) -> None:
