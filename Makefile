@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos bench figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos hostile bench figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -34,7 +34,7 @@ test-engines: $(INSTALLED)-dev ## Run the journeys against real engines, built o
 	@-$(BIN)/python -m tests.engines.environment
 	@exec $(BIN)/python -m pytest -m engines $(ARGS)
 
-fuzz: $(INSTALLED)-dev ## Send the management API thousands of requests made from its document: EXAMPLES=10
+fuzz: $(INSTALLED)-dev ## Send the management API requests made from its document, cut streams a million times: EXAMPLES=10
 	@FUZZ_EXAMPLES=$(or $(EXAMPLES),10) exec $(BIN)/python -m pytest tests/fuzz $(ARGS)
 
 mutants: $(INSTALLED)-dev ## Mutate the core of the meter, and see that its tests notice: MODULES="slots journal"
@@ -47,6 +47,9 @@ limits: $(INSTALLED)-dev ## Show on four gateways that budgets and limits hold: 
 chaos: $(INSTALLED)-dev ## Break everything under load and hold every bill: SEED=1 MINUTES=30 CASES="kill9 pg_frozen" TIMES=
 	@exec $(BIN)/python -m tests.chaos --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(TIMES),--times $(TIMES)) $(ARGS) $(CASES)
+
+hostile: $(INSTALLED)-dev ## Show what hostile crowds do to healthy clients beside them: ARGS="--connections 10000"
+	@exec $(BIN)/python -m tests.hostile $(ARGS)
 
 bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"
 	@exec $(BIN)/python -m tests.bench $(ARGS)

@@ -74,6 +74,7 @@ class GatewayOptions:
     stall_s_max: float = 60.0
     head_s_max: float = 30.0
     body_grace_s: float = 30.0
+    body_bytes_max: int = BODY_BYTES_MAX
     drain_s: float = 5.0
     count_patience_s: float = 1.0
     # Put around the application, to act at a moment that only the inside knows.
@@ -298,7 +299,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             admissions=admissions,
             keeping=Keeping(_no_answers(), meter),
             metrics=metrics,
-            body_bytes_max=BODY_BYTES_MAX,
+            body_bytes_max=options.body_bytes_max,
         ),
         models=ModelList(authenticator, snapshot, meter),
         probes=Probes(
@@ -308,7 +309,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         passthrough=Passthrough(
             pool=pool,
             web_url=options.web_url,
-            body_bytes_max=BODY_BYTES_MAX,
+            body_bytes_max=options.body_bytes_max,
             proxies=proxies,
         ),
         metrics=metrics,
