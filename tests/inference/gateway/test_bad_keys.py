@@ -8,6 +8,7 @@ from collections.abc import Callable
 
 import pytest
 
+from inference.gateway.surfaces import SURFACES
 from inference.routing.snapshot import KeyEntry
 from kit import api_keys
 from tests.inference.gateway.client import Answer, RawClient
@@ -15,8 +16,8 @@ from tests.inference.gateway.meter import NOW_US
 from tests.inference.gateway.running import PEPPER, RunningGateway
 
 ROUTES = {
-    "/v1/chat/completions": "POST",
-    "/v1/completions": "POST",
+    **{entry.path: "POST" for entry in SURFACES.values()},
+    "/v1/messages/count_tokens": "POST",
     "/v1/models": "GET",
     "/v1/models/some-model": "GET",
 }
@@ -101,8 +102,14 @@ def code_of(answer: Answer) -> str | None:
     """Return the error's code; the shape must be the one that all errors have."""
     assert answer.header("content-type") == "application/json"
     assert answer.header("x-request-id")
-    assert answer.json.keys() == {"error"}
     error = answer.json["error"]
+    if "type" in answer.json:
+        # Anthropic's has no code, but a type for each of these.
+        assert answer.json.keys() == {"type", "error", "request_id"}
+        assert error.keys() == {"type", "message"}
+        kinds = {"authentication_error": "invalid_api_key"}
+        return kinds.get(error["type"])
+    assert answer.json.keys() == {"error"}
     assert error.keys() == {"message", "type", "param", "code"}
     assert error["type"] == "invalid_request_error"
     code: str | None = error["code"]
@@ -137,7 +144,9 @@ def test_a_bad_key_gets_the_one_answer_and_leaves_no_trace(
         ([b"authorization: Basic dTpw"], 401, "invalid_api_key"),
         ([b"authorization: Token %(key)s"], 401, "invalid_api_key"),
         ([b"authorization: %(key)s"], 401, "invalid_api_key"),
-        ([b"x-api-key: %(key)s"], 401, "invalid_api_key"),
+        ([b"x-api-key: Bearer %(key)s"], 401, "invalid_api_key"),
+        ([b"x-api-key: %(key)s", b"authorization: x"], 401, "invalid_api_key"),
+        ([b"x-api-key: %(key)s"] * 2, 400, None),
         ([b"api-key: %(key)s"], 401, "invalid_api_key"),
         ([b"cookie: authorization=%(key)s"], 401, "invalid_api_key"),
         ([b"proxy-authorization: Bearer %(key)s"], 401, "invalid_api_key"),
