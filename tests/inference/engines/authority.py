@@ -23,8 +23,8 @@ class Authority:
     serving: ssl.SSLContext
 
 
-def make_authority(folder: Path) -> Authority:
-    """Make an authority that has signed for 127.0.0.1 and localhost."""
+def make_authority(folder: Path, *, address: str = "127.0.0.1") -> Authority:
+    """Make an authority that has signed for an address, and for localhost."""
     own = ec.generate_private_key(ec.SECP256R1())
     name = _name("Authority of the tests")
     root = (
@@ -35,7 +35,7 @@ def make_authority(folder: Path) -> Authority:
     key = ec.generate_private_key(ec.SECP256R1())
     names = [
         x509.DNSName("localhost"),
-        x509.IPAddress(ipaddress.ip_address("127.0.0.1")),
+        x509.IPAddress(ipaddress.ip_address(address)),
     ]
     certificate = (
         _builder(_name("An engine"), name, key)

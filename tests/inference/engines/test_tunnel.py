@@ -10,7 +10,7 @@ import pytest
 
 from inference.engines.client import EnginePool
 from inference.engines.origin import EngineUnreachableError, Origin, Timeouts
-from inference.engines.tunnel import Proxy
+from inference.engines.tunnel import Proxy, TunnelError, open_tunnel
 from tests.inference.engines.authority import Authority, make_authority
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.wire import whole
@@ -104,6 +104,10 @@ async def test_a_proxy_that_opens_no_way_leaves_the_engine_out_of_reach(
             side.wait_until_left()
 
     with scripted_engine(refuse) as proxy:
+        at = Proxy.parse(proxy.url)
+        assert at is not None
+        with pytest.raises(TunnelError):
+            await open_tunnel(at, Origin.parse("https://127.0.0.1:1"))
         async with pool_of(proxy.url, authority) as pool:
             with pytest.raises(EngineUnreachableError):
                 await pool.request(
@@ -136,6 +140,23 @@ async def test_whom_nobody_trusts_is_sent_nothing(
         scripted_engine(passing(engine.url)) as proxy,
     ):
         async with pool_of(proxy.url if through_proxy else "", authority) as pool:
+            with pytest.raises(EngineUnreachableError):
+                await pool.request(
+                    Origin.parse(engine.url), method="POST", path="/", headers={}
+                )
+    assert not engine.requests
+
+
+@pytest.mark.parametrize("through_proxy", [False, True])
+async def test_a_certificate_of_another_address_is_not_the_engine_s(
+    tmp_path: Path, through_proxy: bool
+) -> None:
+    other = make_authority(tmp_path, address="127.0.0.2")
+    with (
+        scripted_engine(echo, tls=other.serving) as engine,
+        scripted_engine(passing(engine.url)) as proxy,
+    ):
+        async with pool_of(proxy.url if through_proxy else "", other) as pool:
             with pytest.raises(EngineUnreachableError):
                 await pool.request(
                     Origin.parse(engine.url), method="POST", path="/", headers={}
