@@ -1,12 +1,16 @@
 """The response cache through the gateway: what is a hit, what it costs, whose it is."""
 
+from types import SimpleNamespace
 from typing import Any
 
 import httpx
+import orjson
 import pytest
 
-from inference.gateway.keeping import NO_REPLICA
-from kit.contracts import EventStatus, TokenCounts
+from inference.caching.answers import KeptAnswers
+from inference.caching.memory import MemoryCache
+from inference.gateway.keeping import NO_REPLICA, Found, Keeping, Recorded
+from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.limited import quota, rate
@@ -237,6 +241,37 @@ class TestMisses:
         for stream in (False, True, False):
             again = ask(gateway, model, stream=stream)
             assert (again.status_code, again.headers[HEADER]) == (200, "miss")
+
+
+BODY = orjson.dumps({"choices": [{}], "usage": {"prompt_tokens": 1}})
+
+
+@pytest.mark.parametrize(
+    ("status", "counted_by", "body", "is_kept"),
+    [
+        (EventStatus.OK, CountedBy.ENGINE, BODY, True),
+        (EventStatus.OK, CountedBy.ENGINE, b"", False),
+        (EventStatus.OK, CountedBy.ENGINE, b'{"choices": [{}]}', False),
+        (EventStatus.OK, CountedBy.TOKENIZER, BODY, False),
+        (EventStatus.OK, CountedBy.NONE, BODY, False),
+        (EventStatus.CLIENT_GONE, CountedBy.ENGINE, BODY, False),
+        (EventStatus.BUDGET_EXHAUSTED, CountedBy.ENGINE, BODY, False),
+    ],
+)
+async def test_only_what_ended_well_and_was_counted_is_kept(
+    status: EventStatus, counted_by: CountedBy, body: bytes, is_kept: bool
+) -> None:
+    """Whatever else holds back the rest, such as that a stream lacks its usage."""
+    answers = KeptAnswers(MemoryCache(bytes_max=10_000), b"secret")
+    model = SimpleNamespace(name="m", cache_s=60)
+    call: Any = SimpleNamespace(caller=SimpleNamespace(tenant_id=1), model=model)
+    outcome = SimpleNamespace(status=status, counted_by=counted_by)
+    settlement: Any = SimpleNamespace(outcome=outcome)
+    meter: Any = None
+    found = Found(answers.key(1, b"asked"), None)
+    inner: Any = None
+    Keeping(answers, meter).keep(call, found, Recorded(inner, body), settlement)
+    assert (await answers.get(1, found.key) is not None) is is_kept
 
 
 class TestLimits:

@@ -186,6 +186,16 @@ def test_an_address_that_two_processes_share_is_not_compared(
         assert process.problem.startswith("several processes answer")
 
 
+def test_what_came_from_the_cache_is_held_against_no_engine(scene: EngineScene) -> None:
+    """Its answer has tokens, which were counted when it was made."""
+    scene.request()
+    scene.request(replica_id=-1, after=MINUTE)
+    scene.read(prompt_tokens=PROMPT, generated_tokens=ANSWER)
+    assert scene.found() == []
+    scene.read(prompt_tokens=PROMPT, generated_tokens=2 * ANSWER)
+    assert len(scene.found()) == 1
+
+
 def test_what_a_replica_served_elsewhere_is_not_held_against_this_one(
     scene: EngineScene,
 ) -> None:
