@@ -7,6 +7,7 @@ under the next version and announces it in the same transaction; see
 
 from typing import Any, ClassVar
 
+from django.conf import settings
 from django.contrib.postgres.fields import ArrayField
 from django.core.exceptions import ValidationError
 from django.core.validators import (
@@ -23,7 +24,7 @@ from inference.openai.defaults import check_defaults
 from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import GENERATING, Task
-from inference.tokenizers.shipped import SHIPPED
+from inference.tokenizers.own import tokenizer_names
 from kit.errors import InvalidRequest
 from kit.json_values import is_object
 from kit.orm.audited import Audited
@@ -68,6 +69,11 @@ def default_tasks() -> list[str]:
     return sorted(task.value for task in GENERATING)
 
 
+def tokenizer_choices() -> list[tuple[str, str]]:
+    """Return the tokenizers that there are: shipped ones, and the installation's."""
+    return [(name, name) for name in tokenizer_names(settings.TOKENIZER_DIR)]
+
+
 def default_modalities() -> list[str]:
     """Return what every model takes."""
     return [Modality.TEXT.value]
@@ -91,7 +97,7 @@ class ServedModel(models.Model):
         max_length=32,
         blank=True,
         db_default="",
-        choices=[(name, name) for name in SHIPPED],
+        choices=tokenizer_choices,
         help_text="Counts tokens where an engine reports none; else leave it empty.",
     )
     tasks = ArrayField(

@@ -23,7 +23,7 @@ from inference.limiting.limiter import Unit
 from inference.openai.requests import GenerationRequest
 from inference.openai.tokenizing import tokenize_request
 from kit.contracts import Caller, TokenCounts
-from kit.errors import InvalidRequest, ServiceUnavailable
+from kit.errors import ServiceUnavailable
 from kit.scopes import Scope
 
 _UNITS = frozenset({Unit.REQUESTS, Unit.CONCURRENT_REQUESTS})
@@ -63,12 +63,6 @@ class PromptCounts:
         caller = generation.authenticator.caller(http, needs=Scope.GENERATE)
         request = parse(await http.body(bytes_max=generation.body_bytes_max))
         model = generation.model(caller, request, path=http.path, is_counted=True)
-        if request.media.urls:
-            raise InvalidRequest(
-                "A prompt is counted with its media in it: send 'data:TYPE;base64,…'.",
-                param="messages",
-                code="unsupported_content",
-            )
         request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
         interruption = Interruption()

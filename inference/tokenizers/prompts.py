@@ -23,9 +23,11 @@ def prompt_tokens(
 ) -> int:
     """Return how many tokens the prompt of a request is, over all its prompts."""
     if request.task is not Task.CHAT:
-        return request.known_tokens + sum(map(count_text, request.texts))
+        opening = len(request.texts) * shipped.opening_tokens
+        return request.known_tokens + opening + sum(map(count_text, request.texts))
     messages: list[dict[str, Any]] = request.payload["messages"]
     overhead = len(messages) * shipped.message_tokens + shipped.reply_tokens
+    overhead += shipped.opening_tokens
     return overhead + sum(count_text(text) for text in _chat_texts(request.payload))
 
 

@@ -12,18 +12,24 @@ from types import MappingProxyType
 _O200K_SUFFIX = r"(?i:'s|'t|'re|'ve|'m|'ll|'d)?"
 
 
+class TokenizerError(Exception):
+    """A tokenizer that cannot be had, or a text that it cannot count."""
+
+
 @dataclass(frozen=True, slots=True)
 class ShippedTokenizer:
     """One rank file: the hash of its plain bytes, and its splitting rule.
 
     `message_tokens` is what a chat template adds to each message, its role included,
     and `reply_tokens` what opens the answer: those of ChatML, the commonest template.
+    `opening_tokens` stand before every prompt, such as a mark of its beginning.
     """
 
     sha256: str
     rule: str
     message_tokens: int = 5
     reply_tokens: int = 3
+    opening_tokens: int = 0
 
 
 SHIPPED: Mapping[str, ShippedTokenizer] = MappingProxyType(

@@ -149,7 +149,7 @@ class GatewayProcess:
         self.rates = Rates(limiter=limiter, metrics=self.metrics)
         self._peers = peers
         self.pool = _engine_pool(gateway)
-        self.tokenizers = TokenizerPool()
+        self.tokenizers = TokenizerPool(inputs.tokenizer_dir)
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
         self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))

@@ -98,6 +98,7 @@ def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
         ({"defaults": {"temperature": "hot"}}, "defaults"),
         ({"defaults": {"n": 2}}, "defaults"),
         ({"tasks": []}, "tasks"),
+        ({"tokenizer": "p50k_base"}, "tokenizer"),
         ({"tasks": ["dream"]}, "tasks.0"),
         ({"modalities": ["smell"]}, "modalities.0"),
         ({"base": "nothing"}, "base"),

@@ -19,7 +19,6 @@ from inference.control.models import (
 from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import Task
-from inference.tokenizers.shipped import SHIPPED
 from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 
@@ -50,6 +49,16 @@ class ModelReference(serializers.SlugRelatedField[ServedModel]):
 def _models() -> ModelReference:
     """Return a field that names one of the served models, as a filter would."""
     return ModelReference(queryset=ServedModel.objects.all(), slug_field="name")
+
+
+def _tokenizer(**options: Any) -> serializers.CharField:
+    return serializers.CharField(
+        max_length=32,
+        allow_blank=True,
+        help_text="Counts tokens where an engine reports none: one of those that ship,"
+        " or of the installation's own.",
+        **options,
+    )
 
 
 def _tasks(**options: Any) -> serializers.ListField:
@@ -131,9 +140,7 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
         child=serializers.ChoiceField(choices=_MODALITIES), read_only=True
     )
     defaults = serializers.DictField(read_only=True)
-    tokenizer = serializers.ChoiceField(
-        choices=list(SHIPPED), allow_blank=True, read_only=True
-    )
+    tokenizer = serializers.CharField(read_only=True)
 
     class Meta:
         model = ServedModel
@@ -170,12 +177,7 @@ class ModelCreate(Input):
     max_output_tokens = serializers.IntegerField(
         min_value=1, max_value=_TOKENS_MAX, default=None, allow_null=True
     )
-    tokenizer = serializers.ChoiceField(
-        choices=list(SHIPPED),
-        default="",
-        allow_blank=True,
-        help_text="Counts tokens where an engine reports none.",
-    )
+    tokenizer = _tokenizer(default="")
     tasks = _tasks(default=default_tasks)
     modalities = _modalities(default=default_modalities)
     base = _base(default=None)
@@ -199,9 +201,7 @@ class ModelUpdate(Input):
     max_output_tokens = serializers.IntegerField(
         min_value=1, max_value=_TOKENS_MAX, required=False, allow_null=True
     )
-    tokenizer = serializers.ChoiceField(
-        choices=list(SHIPPED), required=False, allow_blank=True
-    )
+    tokenizer = _tokenizer(required=False)
     tasks = _tasks(required=False)
     modalities = _modalities(required=False)
     base = _base(required=False)

@@ -1,8 +1,8 @@
 """The management API and its OpenAPI document."""
 
 from config.env import ApiSettings, load
+from inference.openai.media import Modality
 from inference.openai.tasks import Task
-from inference.tokenizers.shipped import SHIPPED
 from kit.acting import ActorKind
 from kit.scopes import DATA_PLANE, EVERY
 
@@ -107,6 +107,7 @@ SPECTACULAR_SETTINGS = {
         "ReconciliationCaseState": "metering.reconciliation.models.Case.State",
         "MemberRole": "tenants.models.Role",
         "ModelTask": [task.value for task in Task],
+        "Modality": [kind.value for kind in Modality],
         "ReplicaAuth": "inference.control.models.Replica.Auth",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
@@ -120,6 +121,5 @@ SPECTACULAR_SETTINGS = {
         "TokenState": "tenants.models.TokenState",
         "TenantState": "tenants.models.Tenant.State",
         "BilledTokenClass": ["input", "cached_input", "output"],
-        "Tokenizer": list(SHIPPED),
     },
 }

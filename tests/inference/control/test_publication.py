@@ -8,6 +8,7 @@ import datetime as dt
 import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 from typing import Any
 
 import psycopg
@@ -25,6 +26,7 @@ from inference.control.models import (
     ServedModel,
 )
 from inference.control.tasks import republish as republish_task
+from kit.errors import InvalidRequest
 from kit.orm.atomic import atomic
 from kit.orm.roles import OPERATOR, as_operator
 from kit.orm.saving import change
@@ -130,6 +132,17 @@ class TestBodies:
         assert body(Kind.MODEL, "demo") is None
         services.enable_model(model=model)
         assert body(Kind.MODEL, "demo") == {**told, "max_output_tokens": None}
+
+    def test_a_model_may_name_a_tokenizer_of_the_installation_s_own(
+        self, settings: Any, tmp_path: Path
+    ) -> None:
+        settings.TOKENIZER_DIR = tmp_path
+        model = make_model(name="demo")
+        with pytest.raises(InvalidRequest):
+            services.update_model(model=model, tokenizer="mine")
+        (tmp_path / "mine.json").write_text("{}")
+        services.update_model(model=model, tokenizer="mine")
+        assert body(Kind.MODEL, "demo")["tokenizer"] == "mine"
 
     def test_replica(self) -> None:
         replica = make_replica(model=make_model(name="demo"), name="engine-1")

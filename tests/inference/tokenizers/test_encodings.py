@@ -15,10 +15,9 @@ from inference.tokenizers import encodings
 from inference.tokenizers.encodings import (
     PIECE_CHARACTERS,
     RUN_CHARACTERS_MAX,
-    TokenizerError,
     text_tokens,
 )
-from inference.tokenizers.shipped import SHIPPED
+from inference.tokenizers.shipped import SHIPPED, TokenizerError
 
 NAMES = sorted(SHIPPED)
 
