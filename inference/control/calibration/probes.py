@@ -16,12 +16,15 @@ from typing import Any
 
 import orjson
 
+from inference.openai.guards import SCHEMA_DEPTH_MAX
 from inference.openai.requests import GenerationRequest, parse
 from kit.contracts import Surface
 
 SHORT_BYTES = 64
 LONG_BYTES = 1024
 MANY = 24
+# As deep as a tool may be: five levels are its own, and each field's object is two.
+_LEVELS_MAX = (SCHEMA_DEPTH_MAX - 5) // 2
 _SEED = 20_261_121
 
 
@@ -135,7 +138,7 @@ def _schemas(count: int) -> Mapping[str, dict[str, Any]]:
     names = [f"field_{number}" for number in range(count)]
     text = {"type": "string", "description": "What it is called."}
     deep: dict[str, Any] = {"type": "string"}
-    for name in names:
+    for name in names[:_LEVELS_MAX]:
         deep = {"type": "object", "properties": {name: deep}}
     return {
         "fields": {"type": "object", "properties": dict.fromkeys(names, text)},
