@@ -17,6 +17,7 @@ import uvicorn
 import uvloop
 from psycopg import AsyncConnection
 
+from config.engine_pool import engine_pool
 from config.env import (
     DatabaseSettings,
     GatewaySettings,
@@ -29,8 +30,6 @@ from config.listening import listening_socket
 from inference.caching.answers import KeptAnswers
 from inference.caching.opening import open_cache
 from inference.engines.cache_salt import CacheSalts
-from inference.engines.client import EnginePool
-from inference.engines.origin import Timeouts
 from inference.gateway.admission import Admissions
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
@@ -148,7 +147,7 @@ class GatewayProcess:
         self.limiter = limiter
         self.rates = Rates(limiter=limiter, metrics=self.metrics)
         self._peers = peers
-        self.pool = _engine_pool(gateway)
+        self.pool = engine_pool(gateway)
         self.tokenizers = TokenizerPool(inputs.tokenizer_dir)
         self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
@@ -356,18 +355,6 @@ class GatewayProcess:
             },
             histograms={**limits.histograms, **meter.histograms},
         )
-
-
-def _engine_pool(settings: GatewaySettings) -> EnginePool:
-    return EnginePool(
-        timeouts=Timeouts(
-            connect=settings.engine_connect_ms / 1000,
-            first_byte=settings.engine_first_byte_ms / 1000,
-            idle=settings.engine_idle_ms / 1000,
-        ),
-        ca_file=settings.engine_ca_file,
-        proxy=settings.engine_proxy,
-    )
 
 
 def _kept_answers(gateway: GatewaySettings, pepper: bytes) -> KeptAnswers:
