@@ -69,6 +69,8 @@ from metering.intake.peers import Peers
 # Above the idle time of common proxies, so that the proxy is the one to close.
 KEEP_ALIVE_S = 75
 SHUTDOWN_GRACE_S = 5
+# How many new objects there are before each generation is looked through.
+GC_THRESHOLDS = (50_000, 20, 100)
 
 log = structlog.get_logger("tollgate.gateway")
 
@@ -384,6 +386,8 @@ async def main() -> None:
     # stop every stream for some 20 ms.
     gc.collect()
     gc.freeze()
+    # What thousands of open requests hold took half a second, again and again.
+    gc.set_threshold(*GC_THRESHOLDS)
     log.info("gateway_starts", gateway=settings.gateway_name, port=settings.port)
     await process.run()
 

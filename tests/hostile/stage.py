@@ -4,6 +4,7 @@ The data plane is whole but for its meter, which only records: what crowds cost 
 apart from what a database does. Owns: both processes, which end with the block.
 """
 
+import gc
 import multiprocessing
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -11,6 +12,7 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from config.gateway import GC_THRESHOLDS
 from tests.inference.engines.simulator.running import running_simulator
 from tests.inference.gateway.running import running_gateway
 
@@ -69,6 +71,10 @@ def _run_engine(pipe: Connection) -> None:
 
 def _run_gateway(pipe: Connection) -> None:
     url = pipe.recv()
+    # As the product does, whose pauses are what is measured.
+    gc.collect()
+    gc.freeze()
+    gc.set_threshold(*GC_THRESHOLDS)
     with running_gateway(body_bytes_max=BODY_BYTES_MAX) as gateway:
         model = gateway.serve(url, upstream_model="sim")
         pipe.send((gateway.port, gateway.key, model))
