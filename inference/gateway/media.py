@@ -187,7 +187,7 @@ class RemoteMedia:
                 follow_redirects=False,
             ) as response,
         ):
-            if response.status_code != httpx.codes.OK:
+            if not response.is_success:
                 raise _refused("the host of media did not give it")
             parts: list[bytes] = []
             size = 0

@@ -7,10 +7,8 @@ drained, commits what is left and closes its epoch.
 
 import asyncio
 import gc
-import socket
 from collections.abc import Mapping
 from functools import partial
-from types import FrameType
 
 import structlog
 import uvicorn
@@ -27,6 +25,7 @@ from config.env import (
 )
 from config.env_inputs import InputSettings
 from config.listening import listening_socket
+from config.serving import GatewayServer
 from inference.caching.answers import KeptAnswers
 from inference.caching.opening import open_cache
 from inference.engines.cache_salt import CacheSalts
@@ -73,41 +72,6 @@ SHUTDOWN_GRACE_S = 5
 GC_THRESHOLDS = (50_000, 20, 100)
 
 log = structlog.get_logger("tollgate.gateway")
-
-
-class GatewayServer(uvicorn.Server):
-    """uvicorn's server, which stops being ready with the first signal."""
-
-    def __init__(
-        self, config: uvicorn.Config, *, live: LiveRequests, drain_s: float
-    ) -> None:
-        super().__init__(config)
-        self._live = live
-        self._drain_s = drain_s
-
-    @property
-    def is_draining(self) -> bool:
-        """Tell whether the server has been asked to stop."""
-        return bool(self.should_exit)
-
-    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
-        """Take a signal for a wish to stop, and for nothing else.
-
-        uvicorn would raise it again once it has served, which would end the process
-        before the last events are committed.
-        """
-        super().handle_exit(sig, frame)
-        self._captured_signals.clear()
-        # Nor does asking twice: it would leave running requests behind, unbilled.
-        self.force_exit = False
-
-    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
-        """Stop accepting; give running requests their time, then end them."""
-        timer = asyncio.get_running_loop().call_later(self._drain_s, self._live.drain)
-        try:
-            await super().shutdown(sockets)
-        finally:
-            timer.cancel()
 
 
 class GatewayProcess:

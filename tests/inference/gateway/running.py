@@ -19,7 +19,7 @@ import uvicorn
 import uvloop
 from openai import OpenAI
 
-from config.gateway import GatewayServer
+from config.serving import GatewayServer
 from inference.caching.answers import KeptAnswers
 from inference.caching.memory import MemoryCache
 from inference.engines.cache_salt import CacheSalts

@@ -88,6 +88,8 @@ def test_models_are_listed_that_are_priced_for_the_caller(
         "object": "model",
         "created": 1,
         "owned_by": "tollgate",
+        "root": priced,
+        "parent": None,
         "max_model_len": 32_768,
     }
     assert gateway.client.get(f"/v1/models/{unpriced}").status_code == 404
