@@ -118,7 +118,6 @@ class ServedModel(models.Model):
         null=True,
         blank=True,
         related_name="adapters",
-        # There are dozens of models, not thousands.
         db_index=False,
         help_text=(
             "For a LoRA adapter: the model whose replicas serve it, as long as it has"
@@ -207,10 +206,7 @@ class ServedModel(models.Model):
 
 
 class ModelAlias(models.Model):
-    """Another name by which callers find a served model; it may be pointed elsewhere.
-
-    Limits, prices and usage know the served model alone.
-    """
+    """Another name of a served model, which limits, prices and usage do not know."""
 
     name = models.CharField(max_length=128, unique=True, validators=[_model_name])
     model = models.ForeignKey(ServedModel, models.PROTECT, related_name="aliases")
