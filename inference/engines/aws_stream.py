@@ -8,7 +8,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol, cast
 
-from botocore import eventstream  # type: ignore[import-untyped]
+from botocore import eventstream
 
 from inference.openai.sse import EVENT_BYTES_MAX, EventTooLargeError
 from inference.openai.stream import StreamFormatError

@@ -20,7 +20,7 @@ from django.contrib.auth.models import User
 
 from inference.control import selectors as control
 from inference.control import services as serving
-from inference.control.models import Replica, ServedModel
+from inference.control.models import Replica, ServedModel, default_tasks
 from kit import api_keys
 from kit.errors import NotFound
 from metering.pricing import selectors as pricing
@@ -52,6 +52,7 @@ class Engine:
     model: str
     context_tokens: int
     tokenizer: str = ""
+    tasks: tuple[str, ...] = tuple(default_tasks())
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,15 +143,14 @@ def _model(engine: Engine) -> ServedModel:
             name=engine.model,
             context_tokens=engine.context_tokens,
             tokenizer=engine.tokenizer,
+            tasks=sorted(engine.tasks),
         )
-    elif (model.context_tokens, model.tokenizer) != (
-        engine.context_tokens,
-        engine.tokenizer,
-    ):
+    else:
         model = serving.update_model(
             model=model,
             context_tokens=engine.context_tokens,
             tokenizer=engine.tokenizer,
+            tasks=sorted(engine.tasks),
         )
     name = f"demo-{model.pk}"
     for other in control.replicas(state=Replica.State.ACTIVE):

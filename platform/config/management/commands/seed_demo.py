@@ -11,8 +11,10 @@ from django.utils import timezone
 
 from config import demo
 from config.env import DatabaseSettings, load
+from config.local.programs import SIMULATED_MODEL
 from config.local.settings import UpSettings
 from config.local.state import read_env, write_env
+from inference.openai.tasks import Task
 from kit.errors import PlatformError
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
@@ -44,6 +46,8 @@ class Command(BaseCommand):
                 url=up.engine_url, dialect=up.engine_dialect, model=up.engine_model
             )
             engine = replace(engine, tokenizer=up.engine_tokenizer)
+            if engine.model == SIMULATED_MODEL:
+                engine = replace(engine, tasks=tuple(task.value for task in Task))
             with as_operator(), atomic():
                 made = demo.seed(
                     engine=engine, known=read_env(file), now=timezone.now()
