@@ -5,7 +5,6 @@ began is passed over; any other refusal is the caller's answer. When the client 
 the engine's connection is cut, which stops it.
 """
 
-import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -30,6 +29,7 @@ from inference.engines.origin import (
 from inference.engines.registry import BACKENDS
 from inference.gateway.interruption import Interruption
 from inference.gateway.settle import Settlement
+from inference.openai.errors import rename_model
 from inference.openai.requests import GenerationRequest
 from inference.routing.snapshot import ReplicaEntry
 from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformError
@@ -182,7 +182,5 @@ async def _refusal(
     finally:
         exchange.close()
     refusal = backend.error(exchange.status, body)
-    engine, public = rename
-    name = rf"(?<![\w./-]){re.escape(engine)}(?![\w/-]|:\w)"
-    refusal.message = re.sub(name, lambda _: public, refusal.message)
+    rename_model(refusal, *rename)
     return refusal

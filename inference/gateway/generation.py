@@ -164,9 +164,6 @@ class Generation:
             if upstream_model and upstream_model != asked.model
             else None
         )
-        if not asked.stream:
-            await relay_answer(http, attempt, settlement, gate, rename=rename)
-            return
         options = StreamOptions(
             choices=asked.choices,
             include_usage=asked.include_usage,
@@ -176,7 +173,9 @@ class Generation:
             shape=asked.shape,
             output_tokens_max=call.output_tokens_max or call.model.context_tokens,
         )
-        if gate is None or call.request.stream:
+        if not asked.stream:
+            await relay_answer(http, attempt, settlement, gate, options)
+        elif gate is None or call.request.stream:
             await relay_stream(http, attempt, settlement, options, gate)
         else:
             await relay_reassembled(http, attempt, settlement, gate, options)

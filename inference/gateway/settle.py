@@ -216,7 +216,8 @@ class Settlement:
             log.warning("tokens_not_counted", model=self.request.model[:128])
             counts = ended.tally.counts(output_tokens=ended.output_tokens)
             is_free_text = ended.delivered and not counts.output_tokens
-            counted_by = CountedBy.NONE if is_free_text else None
+            is_free_prompt = not counts.input_tokens + counts.cached_input_tokens
+            counted_by = CountedBy.NONE if is_free_text or is_free_prompt else None
         committed = self._settle(
             ended, counts, counted_by=counted_by, generated_tokens=generated
         )

@@ -20,14 +20,21 @@ from inference.gateway.holding import BudgetEndedError, Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.relay import finish_exchange
 from inference.gateway.settle import Settlement, judge
-from inference.openai.answers import read_answer
+from inference.openai.answers import Answer, read_answer
+from inference.openai.errors import rename_model
 from inference.openai.reassembly import Reassembly
 from inference.openai.shapes import PLAIN, Shape
-from inference.openai.stream import StreamOptions, StreamTranslator, usage_of
+from inference.openai.stream import (
+    StreamOptions,
+    StreamTranslator,
+    tokens_bound,
+    usage_of,
+)
+from inference.openai.tasks import Task
 from inference.openai.transcript import Marks, Transcript
-from inference.openai.usage import Tally
+from inference.openai.usage import Tally, UsageError
 from kit.contracts import DatabaseAwayError, EventStatus
-from kit.errors import ServiceUnavailable
+from kit.errors import PlatformError, ServiceUnavailable
 
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # Tells a client that its answer was cut short, and by what.
@@ -39,8 +46,7 @@ async def relay_answer(
     attempt: Answering,
     settlement: Settlement,
     gate: Gate | None,
-    *,
-    rename: tuple[str, str] | None,
+    options: StreamOptions,
 ) -> None:
     """Send the engine's answer once it is committed; raises if there is none."""
     tally, asked = Tally(), attempt.request
@@ -51,7 +57,7 @@ async def relay_answer(
             # What is waited for from here on is not the engine.
             attempt.exchange.close()
         body = attempt.answer(body)
-        answer = read_answer(body, asked.task, tally)
+        answer = _read(body, asked.task, tally, options)
         transcript = answer.transcript
         if gate is not None:
             await gate.require(gate.counts(tally, transcript))
@@ -64,7 +70,22 @@ async def relay_answer(
     if not tally.is_reported:
         usage = usage_of(settlement.counts)
         body = orjson.dumps({**orjson.loads(body), "usage": usage})
-    await _hand_over(http, settlement, asked.shape, _renamed(body, rename))
+    await _hand_over(
+        http, settlement, asked.shape, _renamed(body, answer.json, options.rename)
+    )
+
+
+def _read(body: bytes, task: Task, tally: Tally, options: StreamOptions) -> Answer:
+    """Read an answer; an error in its place calls the model as its caller does."""
+    try:
+        answer = read_answer(body, task, tally)
+    except PlatformError as error:
+        if options.rename is not None:
+            rename_model(error, *options.rename)
+        raise
+    if tally.output_tokens > tokens_bound(options):
+        raise UsageError("more tokens than were asked for cannot be")
+    return answer
 
 
 async def relay_reassembled(
@@ -155,7 +176,7 @@ async def _send_reassembled(
     elif collected.reassembly.usage is not None:
         usage = collected.reassembly.usage
     answer = collected.reassembly.answer(usage=usage, choices=choices)
-    body = _renamed(orjson.dumps(answer), options.rename)
+    body = _renamed(orjson.dumps(answer), answer, options.rename)
     await _hand_over(http, settlement, settlement.request.shape, body)
 
 
@@ -208,11 +229,16 @@ async def _hand_over(
     await http.downstream.caught_up()
 
 
-def _renamed(body: bytes, rename: tuple[str, str] | None) -> bytes:
-    """Put the public name of the model in place of the engine's own."""
-    if rename is None:
+def _renamed(
+    body: bytes, answer: Mapping[str, Any], rename: tuple[str, str] | None
+) -> bytes:
+    """Put the public name of the model in place of what the engine calls it.
+
+    That need not be what it was asked for: services answer with a version's own name.
+    """
+    if rename is None or not isinstance(said := answer.get("model"), str):
         return body
-    engine, public = (orjson.dumps(name) for name in rename)
+    engine, public = (orjson.dumps(name) for name in (said, rename[1]))
     # Within a text its quotes would be escaped, so this is never the model's own word.
     pattern = rb'"model"(\s*:\s*)' + re.escape(engine)
     return re.sub(pattern, lambda at: b'"model"' + at[1] + public, body, count=1)

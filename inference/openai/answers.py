@@ -58,6 +58,8 @@ def read_answer(body: bytes, task: Task, tally: Tally) -> Answer:
         # The total tells where the prompt is not said: nothing else was used.
         prompt = usage.get("prompt_tokens", usage.get("total_tokens"))
         usage = {**usage, "prompt_tokens": prompt, "completion_tokens": 0}
+    elif not usage.get("completion_tokens") and Transcript.of_answer(json):
+        raise UsageError("text of no tokens cannot be")
     tally.final(usage)
     return Answer(json, tally)
 

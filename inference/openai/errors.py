@@ -31,7 +31,8 @@ _OVERFLOWS = (
 _REFUSED = "The engine refused the request."
 # What an engine's message may tell of where and how it runs.
 _INSIDE = re.compile(
-    r"https?://|\b\d{1,3}(?:\.\d{1,3}){3}\b|localhost|Traceback|[Aa]liases"
+    r"https?://|\b\d{1,3}(?:\.\d{1,3}){3}\b|localhost|Traceback|[Aa]liases|\barn:"
+    r"|\.(?:svc|internal|local)\b"
     r"|(?:^|[\s'\"(])/(?:app|data|etc|home|mnt|models|opt|root|srv|tmp|usr|var|workspace)/"
 )
 _OVERLOAD_RETRY = {"retry-after": "1"}
@@ -74,6 +75,12 @@ def from_stream(error: Mapping[str, Any]) -> PlatformError:
     if isinstance(code, int) and 400 <= code < 500:
         return from_engine(code, orjson.dumps({"error": dict(error)}))
     return EngineFailed("The engine failed while it was answering.")
+
+
+def rename_model(error: PlatformError, engine: str, public: str) -> None:
+    """Let an error's message call the model as its caller does."""
+    name = rf"(?<![\w./-]){re.escape(engine)}(?![\w/-]|:\w)"
+    error.message = re.sub(name, lambda _: public, error.message)
 
 
 def _read(body: bytes) -> tuple[str, str | None, str | None]:

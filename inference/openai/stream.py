@@ -14,7 +14,7 @@ from typing import Any
 
 import orjson
 
-from inference.openai.errors import from_stream
+from inference.openai.errors import from_stream, rename_model
 from inference.openai.shapes import DONE, PLAIN, Shape
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
@@ -193,7 +193,8 @@ class StreamTranslator:
     def _feed_parsed(self, event: bytes, out: list[bytes]) -> None:
         chunk = _parsed(event)
         if (error := chunk.get("error")) is not None:
-            raise from_stream(error if is_object(error) else {})
+            raise self._failed(error)
+        self._note_name(chunk.get("model"))
         choices = chunk.get("choices")
         if not is_array(choices):
             raise StreamFormatError("an event without choices")
@@ -265,6 +266,21 @@ class StreamTranslator:
         if not self._frame:
             self._frame = {name: chunk[name] for name in _FRAME if name in chunk}
 
+    def _failed(self, error: Any) -> PlatformError:
+        failure = from_stream(error if is_object(error) else {})
+        if self._options.rename is not None:
+            rename_model(failure, *self._options.rename)
+        return failure
+
+    def _note_name(self, said: Any) -> None:
+        """Learn what the engine calls the model: services name a version of it.
+
+        What is not parsed comes of engines that say the same in every chunk, and their
+        first one is parsed.
+        """
+        if self._rename is not None and isinstance(said, str):
+            self._rename = b'"model":' + orjson.dumps(said), self._rename[1]
+
     def _hold(self, chunk: Mapping[str, Any]) -> None:
         self._keep(self._shown(orjson.dumps(chunk)))
 
@@ -284,16 +300,19 @@ class StreamTranslator:
         return self._shape.event(event)
 
 
+def tokens_bound(options: StreamOptions) -> float:
+    """Return how many tokens an answer may have before it is not believed."""
+    asked = options.output_tokens_max
+    return math.inf if asked is None else (asked + TOKENS_BEYOND) * options.choices
+
+
 def _bounds(options: StreamOptions) -> tuple[float, float]:
     """Return how many tokens and chunks a stream may have before it is cut off.
 
     An engine that does not count as it goes is known by its chunks alone, of which a
     token seldom makes more than one.
     """
-    asked = options.output_tokens_max
-    if asked is None:
-        return math.inf, math.inf
-    tokens = (asked + TOKENS_BEYOND) * options.choices
+    tokens = tokens_bound(options)
     return tokens, 2 * tokens + CHUNKS_BEYOND
 
 

@@ -54,9 +54,12 @@ class Tally:
 
     @property
     def has_prompt(self) -> bool:
-        """Tell whether the engine has reported how long all of the prompt is."""
+        """Tell whether the engine has reported how long all of the prompt is.
+
+        One of no tokens is none: it was not counted, and is not to be free.
+        """
         if self._prompts == 1 or self.is_final:
-            return self.is_reported
+            return self._prompt > 0
         return len(self._by_prompt) >= self._prompts
 
     @property
