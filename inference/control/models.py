@@ -19,7 +19,7 @@ from django.db import models
 from django.db.models.functions import Now
 
 from inference.caching.naming import priced_as
-from inference.engines.presets import faults
+from inference.engines.presets import faults, url_fault
 from inference.openai.defaults import check_defaults
 from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
@@ -40,13 +40,8 @@ _environment_name = RegexValidator(
 
 def _engine_url(value: str) -> None:
     """Accept `http://host:port` or https, with an optional path and nothing else."""
-    scheme, separator, rest = value.partition("://")
-    if scheme not in {"http", "https"} or not separator or not rest:
-        raise ValidationError(
-            "Give the engine's base URL, such as http://10.0.0.5:8000."
-        )
-    if any(mark in rest for mark in "?#@ "):
-        raise ValidationError("The base URL has no query, fragment, user or space.")
+    if said := url_fault(value):
+        raise ValidationError(said)
 
 
 CACHE_S_MAX = 7 * 24 * 3600

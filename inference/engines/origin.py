@@ -47,13 +47,17 @@ class Origin:
 
     @classmethod
     def parse(cls, url: str) -> "Origin":
-        """Read a base URL; a trailing `/v1` is the API's own and is taken off."""
+        """Read a base URL; a trailing `/v1` is the API's own and is taken off.
+
+        `ValueError`: it names no host, or a port that there cannot be.
+        """
         parts = urlsplit(url)
         tls = parts.scheme == "https"
+        port = parts.port
+        if not parts.hostname or port == 0:
+            raise ValueError("no host, or no port")
         prefix = parts.path.rstrip("/").removesuffix("/v1")
-        return cls(
-            parts.hostname or "", parts.port or (443 if tls else 80), tls, prefix
-        )
+        return cls(parts.hostname, port or (443 if tls else 80), tls, prefix)
 
     @property
     def authority(self) -> str:
@@ -70,7 +74,10 @@ class Origin:
 @lru_cache(maxsize=1024)
 def origin_of(url: str) -> Origin:
     """Return the origin of a base URL, read once."""
-    return Origin.parse(url)
+    try:
+        return Origin.parse(url)
+    except ValueError as error:
+        raise EngineUnreachableError("its address is none") from error
 
 
 def request_head(

@@ -5,6 +5,7 @@ on engines lists what goes together. Pure; what is missing or means nothing is s
 words for whoever writes the replica.
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -12,6 +13,28 @@ from inference.engines.origin import Origin
 from kit.json_values import is_object
 
 OPTION_CHARS_MAX = 500
+_NUMBER = re.compile(r"[1-9][0-9]{0,8}\Z"), "a whole number, such as 8192"
+_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9-]{0,62}\Z"), "letters, digits and hyphens"
+# What an option's text is; whatever is not here may be any.
+_TEXTS: Mapping[str, tuple[re.Pattern[str], str]] = {
+    "api_version": (re.compile(r"[0-9A-Za-z.-]+\Z"), "a version, such as 2024-10-21"),
+    "container": (
+        re.compile(r"(?:vllm|sglang|tgi|llamacpp|openai)\Z"),
+        "one of vllm, sglang, tgi, llamacpp and openai",
+    ),
+    "endpoint": _NAME,
+    "inference_component": _NAME,
+    "keep_alive": (
+        re.compile(r"-?[0-9]+(?:\.[0-9]+)?(?:ms|s|m|h)\Z"),
+        "a time with its unit, such as 30m",
+    ),
+    "max_tokens": _NUMBER,
+    "num_ctx": _NUMBER,
+    "region": _NAME,
+    "service": _NAME,
+    "target_variant": _NAME,
+    "thinking_budget_tokens": _NUMBER,
+}
 # Whoever names an address could have our own Google token sent there.
 GOOGLE_HOSTS = (".googleapis.com", ".vertexai.goog")
 
@@ -81,6 +104,8 @@ def faults(
             yield f"Give '{name}' as a text of 1 to {OPTION_CHARS_MAX} characters."
         elif not value.isprintable():
             yield f"'{name}' holds what is no printable character."
+        elif name in _TEXTS and not _TEXTS[name][0].match(value):
+            yield f"Give '{name}' as {_TEXTS[name][1]}."
     rules = [
         (what, name, rule)
         for what, name, rule in (
@@ -98,6 +123,22 @@ def faults(
     for option in sorted(options.keys() - known):
         yield f"Nothing here has an option '{option}'. Remove it."
     yield from _unsafe(auth, credential, url, options)
+
+
+def url_fault(url: str) -> str:
+    """Say what is wrong with a replica's base URL; nothing where it is one."""
+    scheme, _, rest = url.partition("://")
+    if scheme not in {"http", "https"} or not rest:
+        return "Give the engine's base URL, such as http://10.0.0.5:8000."
+    if any(mark in rest for mark in "?#@ "):
+        return "The base URL has no query, fragment, user or space."
+    if not rest.isascii() or not rest.isprintable():
+        return "The base URL has only plain letters, digits and marks."
+    try:
+        Origin.parse(url)
+    except ValueError:
+        return "The base URL names a host, and a port from 1 to 65535 if any."
+    return ""
 
 
 def is_google(host: str) -> bool:

@@ -1,5 +1,6 @@
 """Text Generation Inference: no running usage, and errors in a shape of their own."""
 
+from collections.abc import Mapping
 from typing import ClassVar
 
 import orjson
@@ -13,6 +14,13 @@ from inference.openai.tasks import Task
 from kit.json_values import is_object
 
 _ERROR = (b'{"error"', b'{ "error"')
+# Whatever fails within a stream is said under the status of a request that is wrong;
+# these are the words for what is not.
+_FAILURES: Mapping[str, int] = {
+    "Request failed during generation": 500,
+    "Incomplete generation": 500,
+    "Model is overloaded": 429,
+}
 
 
 class TgiBackend(OpenAICompatibleBackend):
@@ -48,9 +56,13 @@ def _framed(event: bytes) -> bytes:
         return fault(error)
     if not is_object(error):
         return event
-    status = error.get("http_status_code")
-    message = error.get("message")
-    return fault(
-        message if isinstance(message, str) else "",
-        status if type(status) is int else 500,
-    )
+    said_message = error.get("message")
+    message = said_message if isinstance(said_message, str) else ""
+    return fault(message, _status_of(error.get("http_status_code"), message))
+
+
+def _status_of(status: object, message: str) -> int:
+    for words, real in _FAILURES.items():
+        if message.startswith(words):
+            return real
+    return status if type(status) is int else 500

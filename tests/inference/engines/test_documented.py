@@ -208,6 +208,25 @@ def test_an_engine_s_failure_within_a_stream_is_told(
         assert (seen.said("content"), seen.failure.code) == (text, code)
 
 
+@pytest.mark.parametrize(
+    ("words", "code"),
+    [
+        ("Request failed during generation: CUDA", "engine_failed"),
+        ("Incomplete generation", "engine_failed"),
+        ("Model is overloaded", "engine_overloaded"),
+        ("Input validation error: `stop` is empty", None),
+    ],
+)
+def test_tgi_blames_the_request_for_whatever_fails_within_a_stream(
+    words: str, code: str | None
+) -> None:
+    error = {"message": words, "http_status_code": 422}
+    data = b"data: " + orjson.dumps({"error": error}) + b"\n\n"
+    failure = see("tgi", [data], request_of()).failure
+    assert isinstance(failure, PlatformError)
+    assert failure.code == code
+
+
 def test_a_count_that_is_not_named_is_no_count() -> None:
     data = (DOCUMENTED / "ollama/uncounted.ndjson").read_bytes()
     seen = see("ollama", [data], request_of())
