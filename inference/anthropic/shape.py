@@ -96,7 +96,8 @@ class MessagesShape(AnthropicErrors):
             self._delta({"type": "thinking_delta", "thinking": thought}, out)
         self._add_signed(delta.get("thinking_blocks"), out)
         for name in ("content", "refusal"):
-            if text := delta.get(name):
+            # What is no text, the meter does not count either.
+            if isinstance(text := delta.get(name), str) and text:
                 self._into("text", {"text": ""}, out)
                 self._delta({"type": "text_delta", "text": text}, out)
         calls = delta.get("tool_calls")
@@ -133,7 +134,8 @@ class MessagesShape(AnthropicErrors):
                 "input": {},
             }
             self._into(name, block, out)
-        if arguments := function.get("arguments"):
+        arguments = function.get("arguments")
+        if isinstance(arguments, str) and arguments:
             self._delta(
                 {"type": "input_json_delta", "partial_json": arguments},
                 out,
@@ -224,7 +226,7 @@ def _blocks(said: JsonObject) -> Iterator[JsonObject]:
     elif thought := _reasoning_of(said):
         yield {"type": "thinking", "thinking": thought, "signature": ""}
     for name in ("content", "refusal"):
-        if text := said.get(name):
+        if isinstance(text := said.get(name), str) and text:
             yield {"type": "text", "text": text}
     calls = said.get("tool_calls")
     for number, call in enumerate(calls if is_array(calls) else ()):

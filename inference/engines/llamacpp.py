@@ -1,6 +1,8 @@
 """llama.cpp's server: running counts in each chunk's timings, and calls that count.
 
 Its timings tell what is left of the prompt beside the cache, so both make the prompt.
+Its cache of prompts knows no tenants, and what was found in it is told: it is not used,
+unless the replica's option `shared_cache` says that it may be.
 """
 
 from collections.abc import Mapping
@@ -34,8 +36,11 @@ class LlamaCppBackend(OpenAICompatibleBackend):
     def additions(
         self, request: GenerationRequest, envelope: Envelope
     ) -> Mapping[str, Any]:
-        """Ask for running counts."""
-        return {"timings_per_token": True} if request.stream else {}
+        """Ask for running counts, and that no prompt be read from another's."""
+        asked = {"timings_per_token": True} if request.stream else {}
+        if request.task.generates and envelope.options.get("shared_cache") != "yes":
+            asked["cache_prompt"] = False
+        return asked
 
     def reader(self, request: GenerationRequest, envelope: Envelope) -> EventReader:
         """Return what reads the stream and its timings."""

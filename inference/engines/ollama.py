@@ -108,14 +108,14 @@ class OllamaBackend:
         if record.get("done") is not True:
             raise StreamFormatError("an answer that is not done")
         reader = OllamaReader(envelope, request.task)
-        reason = reader.reason_of(record)
         used = used_of(record)
         if request.task is Task.COMPLETION:
-            text = record.get("response")
+            text, reason = record.get("response"), reader.reason_of(record)
             return text_answer(envelope, _text(text), reason=reason, used=used)
-        return chat_answer(
-            envelope, _message_of(record, reader), reason=reason, used=used
-        )
+        message = _message_of(record, reader)
+        # Why it ended is told by whether it called a tool, too.
+        reason = reader.reason_of(record)
+        return chat_answer(envelope, message, reason=reason, used=used)
 
     def error(self, status: int, body: bytes) -> PlatformError:
         """Translate the error body; a missing model is between us and the engine."""

@@ -32,7 +32,8 @@ class OpenAICompatibleBackend:
 
     stream_options: ClassVar[Mapping[str, bool]] = {"include_usage": True}
     attempt_header: ClassVar[str] = "x-client-request-id"
-    takes_cache_salt: ClassVar[bool] = False
+    # For which tasks the engine is told whose its cache of a prompt is.
+    salted: ClassVar[frozenset[Task]] = frozenset()
 
     def call(self, request: GenerationRequest, envelope: Envelope) -> EngineCall:
         """Write the call in the form that all OpenAI-compatible engines share."""
@@ -41,7 +42,7 @@ class OpenAICompatibleBackend:
             payload["max_tokens"] = envelope.output_tokens_max
         if request.stream:
             payload["stream_options"] = self.stream_options
-        if self.takes_cache_salt and envelope.cache_salt and request.task.generates:
+        if envelope.cache_salt and request.task in self.salted:
             payload["cache_salt"] = envelope.cache_salt
         payload.update(self.additions(request, envelope))
         headers = {**JSON, self.attempt_header: envelope.attempt_id}

@@ -56,7 +56,9 @@ DIALECTS: Mapping[str, OptionRule] = {
     "openai": _rule(),
     "sglang": _rule(),
     "tgi": _rule(),
-    "llamacpp": _rule(),
+    "llamacpp": _rule(
+        may={"shared_cache": "yes, where tenants may tell what others have asked"}
+    ),
     "huggingface": _rule(may={"container": "what it runs: vllm, sglang, tgi, …"}),
     "ollama": _rule(
         may={"num_ctx": "tokens of context", "keep_alive": "such as 30m"},

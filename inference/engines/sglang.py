@@ -11,7 +11,7 @@ from inference.engines.backend import Envelope, EventReader
 from inference.engines.openai_compatible import OpenAICompatibleBackend
 from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventSplitter
-from inference.openai.tasks import Task
+from inference.openai.tasks import GENERATING, Task
 
 _FLAT = b'{"object":"error"'
 _FLAT_SPACED = b'{"object": "error"'
@@ -25,7 +25,7 @@ class SGLangBackend(OpenAICompatibleBackend):
         "include_usage": True,
         "continuous_usage_stats": True,
     }
-    takes_cache_salt: ClassVar[bool] = True
+    salted: ClassVar[frozenset[Task]] = GENERATING
 
     def additions(
         self, request: GenerationRequest, envelope: Envelope

@@ -30,7 +30,8 @@ class VllmBackend(OpenAICompatibleBackend):
         "continuous_usage_stats": True,
     }
     attempt_header: ClassVar[str] = "x-request-id"
-    takes_cache_salt: ClassVar[bool] = True
+    # What only reads its prompt has the same cache.
+    salted: ClassVar[frozenset[Task]] = frozenset(Task)
 
     def prompt_calls(
         self, request: GenerationRequest, *, model: str

@@ -18,6 +18,7 @@ from typing import Any
 import orjson
 
 from inference.caching.answers import KeptAnswers
+from inference.caching.cache import VALUE_BYTES_MAX
 from inference.caching.naming import priced_as
 from inference.engines.backend import EventReader
 from inference.gateway.admission import Call
@@ -207,6 +208,9 @@ class Recorded:
 
     def whole(self) -> JsonObject | None:
         """Return the answer, if all of it came and its usage with it."""
+        if len(self.body) > VALUE_BYTES_MAX:
+            # It would not be kept: no time is spent on reading it.
+            return None
         if self.stream is None:
             json: Any = orjson.loads(self.body) if self.body else None
             return json if is_object(json) and is_object(json.get("usage")) else None

@@ -48,6 +48,7 @@ _LOOKUPS_AT_ONCE = 4
 _HTTPS = 443
 # A name or an address: what else a URL may hold there, readers disagree about.
 _HOST = re.compile(r"[a-z0-9._-]+|[0-9a-f:.]+")
+_WITH_PORT = re.compile(r":(?:\d+|\*)\Z")
 
 # Returns the addresses of a host and port.
 Resolver = Callable[[str, int], Awaitable[Sequence[str]]]
@@ -125,9 +126,15 @@ class RemoteMedia:
         host = _host(url).rstrip(".")
         port = url.port or _HTTPS
         name = host if port == _HTTPS else f"{host}:{port}"
+        patterns = [
+            each
+            for each in self._hosts
+            # One that says nothing of ports, such as `*`, is of the usual one.
+            if port == _HTTPS or _WITH_PORT.search(each)
+        ]
         if url.scheme != "https" or url.userinfo or not _HOST.fullmatch(host):
             raise _refused("an address of media must be https, without a user")
-        if not any(fnmatchcase(name, pattern) for pattern in self._hosts):
+        if not any(fnmatchcase(name, pattern) for pattern in patterns):
             raise _refused("media is not fetched from this host")
         return url
 

@@ -15,6 +15,8 @@ from inference.routing.snapshot import ModelEntry
 from kit.errors import InvalidRequest
 from kit.json_values import is_object
 
+# What a completion may say by default, in the API as in vLLM.
+COMPLETION_TOKENS = 16
 # Of these a request may say a part, and the rest holds as it is by default.
 _MERGED = "chat_template_kwargs"
 
@@ -38,9 +40,12 @@ def output_tokens_max(request: GenerationRequest, model: ModelEntry) -> int | No
             param="max_tokens",
             code="invalid_value",
         )
-    if asked is None and request.task is Task.CHAT:
+    if asked is not None or not request.task.generates:
+        return asked
+    if request.task is Task.CHAT:
         return allowed
-    return asked
+    # Said to every engine, for some of them go on until their context is full.
+    return min(COMPLETION_TOKENS, allowed or COMPLETION_TOKENS)
 
 
 def _check(request: GenerationRequest, name: str, rules: ModelRules) -> None:

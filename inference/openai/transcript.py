@@ -12,6 +12,9 @@ from kit.json_values import is_array, is_object
 
 # Of a chat's delta.
 _TEXT_FIELDS = ("content", "refusal")
+# Of a part, where a content is a list of them.
+_PART_FIELDS = ("text", "thinking", "refusal")
+_PARTS_DEPTH_MAX = 2
 # Engines write the reasoning under either name, and some the same under both.
 _REASONING_FIELDS = ("reasoning", "reasoning_content")
 
@@ -121,17 +124,31 @@ def _texts(choice: Mapping[str, Any]) -> Iterator[str]:
     if not is_object(delta):
         return
     for name in _TEXT_FIELDS:
-        if isinstance(text := delta.get(name), str) and text:
-            yield text
+        yield from _words(delta.get(name))
     for name in _REASONING_FIELDS:
         if isinstance(text := delta.get(name), str) and text:
             yield text
             break
     calls = delta.get("tool_calls")
-    for call in calls if is_array(calls) else ():
-        function = call.get("function") if is_object(call) else None
+    functions = [
+        call.get("function")
+        for call in (calls if is_array(calls) else ())
+        if is_object(call)
+    ]
+    for function in (*functions, delta.get("function_call")):
         if not is_object(function):
             continue
         for name in ("name", "arguments"):
             if isinstance(text := function.get(name), str) and text:
                 yield text
+
+
+def _words(said: object, *, depth: int = 0) -> Iterator[str]:
+    """Find the text of a content: some services write parts, and parts of thoughts."""
+    if isinstance(said, str):
+        if said:
+            yield said
+    elif is_array(said) and depth < _PARTS_DEPTH_MAX:
+        for part in said:
+            for name in _PART_FIELDS if is_object(part) else ():
+                yield from _words(part.get(name), depth=depth + 1)

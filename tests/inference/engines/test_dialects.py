@@ -123,3 +123,17 @@ def test_errors_are_in_our_words(dialect: str) -> None:
     backend = BACKENDS[dialect]
     assert type(backend.error(400, b'{"error":{"message":"x"}}')) is InvalidRequest
     assert type(backend.error(401, b'{"error":"Unauthorized"}')) is EngineFailed
+
+
+def test_llamacpp_reads_no_prompt_from_what_another_left() -> None:
+    request = parse(CHAT, orjson.dumps({"model": "public", "messages": MESSAGES}))
+    sent: list[dict[str, object]] = [
+        orjson.loads(
+            BACKENDS["llamacpp"]
+            .call(request, Envelope("own", "a-0", options=options))
+            .body
+        )
+        for options in ({}, {"shared_cache": "yes"})
+    ]
+    assert sent[0]["cache_prompt"] is False
+    assert "cache_prompt" not in sent[1]

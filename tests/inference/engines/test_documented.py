@@ -275,6 +275,15 @@ def test_a_whole_answer_is_a_chat(file: str, counts: TokenCounts) -> None:
     assert tally.counts() == counts
 
 
+def test_a_whole_answer_that_calls_a_tool_ends_with_that() -> None:
+    call = {"function": {"name": "look", "arguments": {"a": "b"}}}
+    said = {"role": "assistant", "content": "", "tool_calls": [call]}
+    record = {"message": said, "done": True, "done_reason": "stop"}
+    body = BACKENDS["ollama"].answer(orjson.dumps(record), request_of(), ENVELOPE)
+    [choice] = orjson.loads(body)["choices"]
+    assert choice["finish_reason"] == "tool_calls"
+
+
 @pytest.mark.parametrize("case", ERRORS, ids=lambda case: case["dialect"])
 def test_an_error_is_told_in_our_words(case: dict[str, Any]) -> None:
     body = case["body"]

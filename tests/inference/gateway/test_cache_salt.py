@@ -6,10 +6,12 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import (
     RunningSimulator,
     running_simulator,
 )
+from tests.inference.engines.wire import whole
 from tests.inference.gateway.running import RunningGateway
 
 PROMPT = " ".join(f"word{number}" for number in range(200))
@@ -72,3 +74,34 @@ def test_a_client_names_no_salt_of_its_own(
     )
     assert refused.status_code == 400
     assert refused.json()["error"]["param"] == "cache_salt"
+
+
+@pytest.mark.parametrize("path", ["embeddings", "rerank", "score"])
+def test_what_only_reads_is_as_much_a_tenant_s_own(
+    gateway: RunningGateway, path: str
+) -> None:
+    asked: dict[str, Any] = {
+        "embeddings": {"input": PROMPT},
+        "rerank": {"query": "a", "documents": [PROMPT]},
+        "score": {"text_1": "a", "text_2": PROMPT},
+    }[path]
+
+    def script(side: EngineSide) -> None:
+        while side.request() is not None:
+            side.send(whole({}, status=500))
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url, tasks=("embedding", "rerank", "score"))
+        for tenant in (75, 75, 76):
+            httpx.post(
+                f"{gateway.url}/v1/{path}",
+                headers={
+                    "authorization": f"Bearer {gateway.issue_key(tenant_id=tenant)}"
+                },
+                json={"model": model, **asked},
+                trust_env=False,
+            )
+        mine, again, other = (each.json["cache_salt"] for each in engine.requests)
+
+    assert len(mine) == len(other) == 43
+    assert mine == again != other

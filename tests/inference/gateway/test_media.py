@@ -159,6 +159,7 @@ def test_what_was_checked_is_what_is_asked(
         (["*.example.com"], f"https://evil.net/#.{NAME}"),
         (["*.example.com"], f"https://evil.net\\.{NAME}/a"),
         (["*"], "https:///a"),
+        (["*"], f"https://{NAME}:8443/a"),
     ],
 )
 def test_only_hosts_that_are_named_are_asked(hosts: list[str], url: str) -> None:

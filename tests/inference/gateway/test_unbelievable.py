@@ -77,6 +77,25 @@ def test_a_prompt_of_no_tokens_that_nobody_can_count_says_so(
     assert outcome.counted_by is CountedBy.NONE
 
 
+@pytest.mark.parametrize(
+    ("most", "told"), [(None, 16), (100, 16), (9, 9)], ids=["none", "higher", "lower"]
+)
+@pytest.mark.parametrize("dialect", ["openai", "llamacpp", "ollama"])
+def test_a_completion_that_names_no_length_has_the_api_s(
+    gateway: RunningGateway, raw: RawClient, dialect: str, most: int | None, told: int
+) -> None:
+    with scripted_engine(
+        _answering({}),
+    ) as engine:
+        model = gateway.serve(engine.url, dialect=dialect, max_output_tokens=most)
+        raw.post("/v1/completions", {"model": model, "prompt": "a b"})
+        raw.read()
+
+    [request] = engine.requests
+    options = request.json.get("options", {})
+    assert request.json.get("max_tokens", options.get("num_predict")) == told
+
+
 class TestNames:
     """What an engine calls its model, though it is not what it was asked for."""
 

@@ -20,6 +20,19 @@ def test_all_that_a_model_writes_is_text() -> None:
     assert transcript.generated() == ["ablook{}", "c"]
 
 
+def test_text_in_parts_is_text() -> None:
+    transcript = Transcript()
+    thought = {"type": "thinking", "thinking": [{"type": "text", "text": "why"}]}
+    transcript.add(0, delta(content=[thought, {"type": "text", "text": "so"}, None]))
+    transcript.add(0, delta(function_call={"name": "look", "arguments": "{}"}))
+    assert transcript.generated() == ["whysolook{}"]
+    nested: Any = "deep"
+    for _ in range(400):
+        nested = [{"text": nested}]
+    transcript.add(1, delta(content=nested))
+    assert transcript.generated() == ["whysolook{}"]
+
+
 def test_reasoning_under_both_of_its_names_is_written_once() -> None:
     transcript = Transcript()
     transcript.add(0, delta(reasoning="why", reasoning_content="why", content="a"))
