@@ -27,7 +27,14 @@ from inference.openai.prompt_bound import bound
 from inference.openai.requests import GenerationRequest
 from inference.routing.limits import CallLimits
 from inference.routing.snapshot import ModelEntry
-from kit.contracts import Admission, BudgetPlace, Caller, KeyedRequest, Meter
+from kit.contracts import (
+    Admission,
+    BudgetPlace,
+    Caller,
+    KeyedRequest,
+    Meter,
+    TokenCounts,
+)
 
 
 class Limits(Protocol):
@@ -44,7 +51,7 @@ class Call:
 
     `output_tokens_max` is what the engine is told; None leaves it to the engine.
     `keyed` is None without an `Idempotency-Key`. `priced_as` is empty where the price
-    is the model's own.
+    is the model's own, and `known` None where it is to be seen what the answer uses.
     """
 
     caller: Caller
@@ -53,10 +60,13 @@ class Call:
     output_tokens_max: int | None
     keyed: KeyedRequest | None = None
     priced_as: str = ""
+    known: TokenCounts | None = None
 
     @property
     def output_tokens(self) -> int:
         """Return how many tokens all choices together can be."""
+        if self.known is not None:
+            return self.known.output_tokens
         model = self.model
         most = self.output_tokens_max or model.max_output_tokens or model.context_tokens
         return self.request.choices * min(most, model.context_tokens)
@@ -90,7 +100,8 @@ class Admissions:
     async def admit(self, http: HttpRequest, call: Call) -> Admitted:
         """Return the request as it may run; raises `PlatformError` when it may not.
 
-        `end` is owed for it afterwards.
+        Raises `BudgetShortError` where it is known what the answer uses, and a budget
+        does not cover that. `end` is owed for what is returned.
         """
         limits = self.limits.of(call.caller, call.model.name, self.now_us())
         if call.priced_as:
@@ -98,7 +109,9 @@ class Admissions:
             charged = self.limits.of(call.caller, call.priced_as, self.now_us())
             limits = replace(limits, budgets=charged.budgets)
         prompt_tokens = 0
-        if limits.rates or limits.budgets:
+        if call.known is not None:
+            prompt_tokens = call.known.input_tokens + call.known.cached_input_tokens
+        elif limits.rates or limits.budgets:
             prompt_tokens = bound(
                 call.request,
                 call.model.prompt_bound,
@@ -155,6 +168,7 @@ class Admissions:
             call.model,
             prompt_tokens,
             call.output_tokens,
+            is_exact=call.known is not None,
         )
         try:
             return await self.holds.open(ask, admitted.interruption)

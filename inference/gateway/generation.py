@@ -40,7 +40,7 @@ from inference.openai.usage import Tally
 from inference.routing.router import Router
 from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
 from kit.clock import boot_us
-from kit.contracts import Caller, Meter
+from kit.contracts import BudgetShortError, Caller, Meter
 from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
 
 
@@ -74,12 +74,21 @@ class Generation:
         most = output_tokens_max(request, model)
         call = Call(caller, request, model, most, keyed)
         found = await self.keeping.find(http, call) if model.cache_s else None
-        replicas: Sequence[ReplicaEntry] = ()
+        admitted: Admitted | None = None
         if found is not None and found.answer is not None:
-            call = billed_from_cache(call)
-        else:
+            from_cache = billed_from_cache(call, found.answer)
+            try:
+                admitted = await self.admissions.admit(http, from_cache)
+                call = from_cache
+            except BudgetShortError:
+                # What an engine makes anew may end where the budget does.
+                found = replace(found, answer=None)
+        replicas: Sequence[ReplicaEntry] = ()
+        if admitted is None:
             replicas = self._replicas(model)
-        admitted = await self.admissions.admit(http, call)
+            admitted = await self.admissions.admit(http, call)
+        if found is not None:
+            http.add_headers(found.headers)
         settlement = Settlement(
             self.meter,
             self.metrics,

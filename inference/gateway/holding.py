@@ -61,6 +61,8 @@ class Ask:
     prompt_tokens: int
     # Of all its choices, at the most.
     output_tokens: int
+    # Whether that is what the answer uses, which comes as it is or not at all.
+    is_exact: bool = False
 
 
 class Gate:
@@ -190,6 +192,8 @@ class Holds:
     async def open(self, ask: Ask, interruption: Interruption) -> Gate:
         """Hold the prompt and some output; raises `RateLimited`, `InsufficientQuota`.
 
+        What is exact is held at once, else raises `BudgetShortError`.
+
         The client leaving, and whatever else interrupts, ends the wait.
         """
         self.metrics.holds_waiting += 1
@@ -199,6 +203,9 @@ class Holds:
             self.metrics.holds_waiting -= 1
 
     async def _open(self, ask: Ask, interruption: Interruption) -> Gate:
+        if ask.is_exact:
+            hold = await self._hold(ask, (ask.output_tokens,), patience_s=BRIEFLY_S)
+            return self._gate(hold, ask, interruption, is_whole=True)
         try:
             return await self._held(ask, interruption)
         except BudgetShortError as short:

@@ -56,7 +56,7 @@ class HttpRequest:
         # Under which names it is told its id.
         self.id_headers: tuple[bytes, ...] = _ID_HEADERS
         self._request_id = ""
-        self._more_headers: list[tuple[bytes, bytes]] = []
+        self._more_headers: dict[bytes, bytes] = {}
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
@@ -82,8 +82,8 @@ class HttpRequest:
         return values[0].decode("latin-1") if values else ""
 
     def add_headers(self, headers: Mapping[str, str]) -> None:
-        """Send these with the answer, whatever it will be."""
-        self._more_headers += _encoded(headers)
+        """Send these with the answer, whatever it will be; the last of a name holds."""
+        self._more_headers.update(_encoded(headers))
 
     async def body(self, *, bytes_max: int) -> bytes:
         """Read the whole body; the bytes are counted, whatever the headers say."""
@@ -136,7 +136,7 @@ class HttpRequest:
                 "status": status,
                 "headers": [
                     *headers,
-                    *self._more_headers,
+                    *self._more_headers.items(),
                     *((name, request_id) for name in self.id_headers),
                 ],
             }

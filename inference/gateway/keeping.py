@@ -12,6 +12,7 @@ tenant's, of the same model, task, length and body but for how it is streamed.
 Failure: none of its own; without the cache, engines answer.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -31,13 +32,13 @@ from inference.openai.replaying import stream_of
 from inference.openai.requests import GenerationRequest
 from inference.openai.sse import EventSplitter
 from inference.openai.stream import StreamFormatError
+from inference.openai.usage import Tally
 from inference.routing.snapshot import ReplicaEntry
 from kit.contracts import CountedBy, EventStatus, Meter
 from kit.json_values import JsonObject, is_object
 
 # No engine's: what it is said to have answered is held against no engine's counts.
 NO_REPLICA = -1
-_HEADER = "x-tollgate-cache"
 # How it is asked, not what.
 _ASIDE = frozenset({"model", "stream", "stream_options"})
 _NOBODY = ReplicaEntry(
@@ -58,6 +59,11 @@ class Found:
 
     key: bytes
     answer: JsonObject | None
+
+    @property
+    def headers(self) -> Mapping[str, str]:
+        """Return what tells a client of it."""
+        return {"x-tollgate-cache": "miss" if self.answer is None else "hit"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,7 +90,6 @@ class Keeping:
         if "no-cache" not in said:
             kept = await self.answers.get(caller.tenant_id, key)
             answer = None if kept is None else orjson.loads(kept)
-        http.add_headers({_HEADER: "miss" if answer is None else "hit"})
         return Found(key, answer)
 
     def keep(
@@ -232,9 +237,17 @@ class _Copying:
         return events
 
 
-def billed_from_cache(call: Call) -> Call:
-    """Return the call as it is admitted when its answer was kept."""
-    return replace(call, priced_as=priced_as(call.model.name))
+def billed_from_cache(call: Call, answer: JsonObject) -> Call:
+    """Return the call as it is admitted when its answer was kept.
+
+    What it uses is known, and held as a whole: a kept answer is not cut at a budget.
+    """
+    tally = Tally()
+    usage: JsonObject = answer["usage"]
+    # Of what only reads its prompt, some say the total alone.
+    prompt = usage.get("total_tokens")
+    tally.final({"completion_tokens": 0, "prompt_tokens": prompt, **usage})
+    return replace(call, priced_as=priced_as(call.model.name), known=tally.counts())
 
 
 def _asked(call: Call) -> bytes:

@@ -10,7 +10,7 @@ import pytest
 from inference.caching.answers import KeptAnswers
 from inference.caching.memory import MemoryCache
 from inference.gateway.keeping import NO_REPLICA, Found, Keeping, Recorded
-from kit.contracts import CountedBy, EventStatus, TokenCounts
+from kit.contracts import CountedBy, EventStatus
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.limited import quota, rate
@@ -93,6 +93,22 @@ class TestHits:
         assert kept.status is EventStatus.OK
         assert made.replica_id > 0
         assert kept.replica_id == NO_REPLICA
+
+    @pytest.mark.parametrize("stream", [False, True])
+    @pytest.mark.parametrize("left", [5, 4])
+    def test_at_a_budgets_end_it_is_given_whole_or_made_anew(
+        self, gateway: RunningGateway, model: str, stream: bool, left: int
+    ) -> None:
+        ask(gateway, model)
+        place = quota(gateway, "output_tokens", left)
+        again = ask(gateway, model, stream=stream)
+        assert again.status_code == 200
+        assert again.headers.get_list(HEADER) == ["hit" if left == 5 else "miss"]
+        wait_until(lambda: gateway.meter.budgets.posted[place] == left)
+        ended = gateway.meter.outcomes[-1].status
+        assert ended is (EventStatus.OK if left == 5 else EventStatus.BUDGET_EXHAUSTED)
+        spent = ask(gateway, model, stream=stream)
+        assert (spent.status_code, spent.headers["x-should-retry"]) == (429, "false")
 
     @pytest.mark.parametrize("first_streamed", [False, True])
     @pytest.mark.parametrize("then_streamed", [False, True])
@@ -282,24 +298,6 @@ class TestLimits:
         answers = [ask(gateway, model) for _ in range(3)]
         assert [each.status_code for each in answers] == [200, 200, 429]
         assert answers[1].headers[HEADER] == "hit"
-        gateway.limit()
-
-    @pytest.mark.parametrize("stream", [False, True])
-    def test_budgets_hold_it_whole_or_not_at_all(
-        self, gateway: RunningGateway, model: str, stream: bool
-    ) -> None:
-        ask(gateway, model)
-        [made] = gateway.meter.outcomes
-        place = quota(gateway, "output_tokens", made.counts.output_tokens + 2)
-        assert ask(gateway, model, stream=stream).status_code == 200
-        assert gateway.meter.budgets.posted[place] == made.counts.output_tokens
-        refused = ask(gateway, model, stream=stream)
-        assert refused.status_code == 429
-        assert gateway.meter.budgets.posted[place] == made.counts.output_tokens
-        assert all(
-            each.counts in (made.counts, TokenCounts())
-            for each in gateway.meter.outcomes
-        )
         gateway.limit()
 
     def test_engines_that_are_gone_are_not_missed(
