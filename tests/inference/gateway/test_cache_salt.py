@@ -80,11 +80,11 @@ def test_a_client_names_no_salt_of_its_own(
 def test_what_only_reads_is_as_much_a_tenant_s_own(
     gateway: RunningGateway, path: str
 ) -> None:
-    asked: dict[str, Any] = {
+    bodies: dict[str, dict[str, Any]] = {
         "embeddings": {"input": PROMPT},
         "rerank": {"query": "a", "documents": [PROMPT]},
         "score": {"text_1": "a", "text_2": PROMPT},
-    }[path]
+    }
 
     def script(side: EngineSide) -> None:
         while side.request() is not None:
@@ -98,7 +98,7 @@ def test_what_only_reads_is_as_much_a_tenant_s_own(
                 headers={
                     "authorization": f"Bearer {gateway.issue_key(tenant_id=tenant)}"
                 },
-                json={"model": model, **asked},
+                json={"model": model, **bodies[path]},
                 trust_env=False,
             )
         mine, again, other = (each.json["cache_salt"] for each in engine.requests)
