@@ -64,7 +64,9 @@ class AnthropicBackend:
     def prompt_calls(
         self, request: GenerationRequest, *, model: str
     ) -> PromptCalls | None:
-        """Write the call that counts; None for a chat that it has no words for."""
+        """Write the call that counts; None for what it has no words for."""
+        if request.task is not Task.CHAT:
+            return None
         try:
             prompt = prompt_request(request.payload, {})
         except InvalidRequest:

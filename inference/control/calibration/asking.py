@@ -24,7 +24,7 @@ from inference.control.models import Replica
 from inference.engines.auth.registry import AUTH
 from inference.engines.backend import EngineCall, InferenceBackend
 from inference.engines.credentials import credential
-from inference.engines.origin import origin_of
+from inference.engines.origin import EngineError, origin_of
 from inference.engines.registry import BACKENDS
 from inference.openai.prompt_bound import Measures, chat_measures, text_measures
 from inference.openai.requests import GenerationRequest
@@ -79,7 +79,7 @@ def ask(
             seen = _Asking(client, replica, backend, deadline).observe(probes)
     except _EndError as end:
         return Answer(end.outcome, str(end))
-    except httpx.HTTPError as error:
+    except (httpx.HTTPError, EngineError) as error:
         return Answer(Outcome.AWAY, f"could not be asked ({type(error).__name__})")
     if not seen:
         return Answer(Outcome.UNABLE, "counted none of the probes")

@@ -50,7 +50,11 @@ def calibrate_due(*, now: dt.datetime) -> int:
     due = [model for model in _candidates() if is_due(model, now=now)]
     due.sort(key=_tried_at)
     for model in due[:MODELS_MAX]:
-        calibrate(model=model, now=now)
+        try:
+            calibrate(model=model, now=now)
+        except Exception:
+            # What one model is in the way of is not for all that come after it.
+            log.exception("model_not_calibrated", model=model.name)
     return len(due[:MODELS_MAX])
 
 

@@ -226,6 +226,15 @@ class TestCalibrating:
         assert calibration.calibrate_due(now=NOW) == 0
         assert not Calibration.objects.filter(model=disabled).exists()
 
+    def test_a_model_that_cannot_be_calibrated_is_in_nobody_s_way(
+        self, engine: str
+    ) -> None:
+        broken, model = make_served(engine), make_served(engine)
+        Replica.objects.filter(model=broken).update(dialect="nobody-speaks-it")
+        calibration.calibrate_due(now=NOW)
+        assert is_due(broken)
+        assert not is_due(model)
+
 
 def replica_at(url: str) -> Replica:
     """Return a replica that is stored nowhere."""
@@ -276,6 +285,14 @@ def test_an_engine_that_hangs_up_is_away() -> None:
         answer = ask(replica_at(engine.url), probes())
     assert answer.outcome == Outcome.AWAY
     assert answer.said == "could not be asked (RemoteProtocolError)"
+
+
+def test_an_engine_that_cannot_be_shown_a_key_is_away() -> None:
+    replica = replica_at(NOWHERE)
+    replica.auth = Replica.Auth.SIGV4
+    answer = ask(replica, probes())
+    assert answer.outcome == Outcome.AWAY
+    assert answer.said == "could not be asked (EngineUnreachableError)"
 
 
 class TestAskedFor:

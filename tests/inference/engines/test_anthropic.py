@@ -227,6 +227,8 @@ def test_prompts_are_counted_by_the_engine() -> None:
             BACKEND.prompt_tokens(body)
     refused = request_of(chat_template_kwargs={"other": 1})
     assert BACKEND.prompt_calls(refused, model="m") is None
+    text = parse(Surface.COMPLETIONS, orjson.dumps({"model": "m", "prompt": "Hi"}))
+    assert BACKEND.prompt_calls(text, model="m") is None
 
 
 # What it answers ---------------------------------------------------------------------
