@@ -25,6 +25,7 @@ from inference.gateway.live import LiveRequests
 from inference.gateway.rates import Rates, Taken
 from inference.openai.prompt_bound import bound
 from inference.openai.requests import GenerationRequest
+from inference.openai.usage import TOKENS_MAX
 from inference.routing.limits import CallLimits
 from inference.routing.snapshot import ModelEntry
 from kit.contracts import (
@@ -35,6 +36,10 @@ from kit.contracts import (
     Meter,
     TokenCounts,
 )
+
+# How much longer than its model's context a prompt may be said to be: an engine may
+# have been started with more than is written here.
+CONTEXTS_MAX = 2
 
 
 class Limits(Protocol):
@@ -70,6 +75,17 @@ class Call:
         model = self.model
         most = self.output_tokens_max or model.max_output_tokens or model.context_tokens
         return self.request.choices * min(most, model.context_tokens)
+
+    @property
+    def prompt_tokens_max(self) -> int:
+        """Return a length that no engine is believed for all prompts together.
+
+        What only reads may read more than one context, piece by piece.
+        """
+        if not self.request.task.generates:
+            return TOKENS_MAX
+        longest = CONTEXTS_MAX * self.model.context_tokens * self.request.prompts
+        return min(longest, TOKENS_MAX)
 
 
 @dataclass(frozen=True, slots=True)

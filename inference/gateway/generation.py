@@ -181,6 +181,7 @@ class Generation:
             prompts=asked.prompts,
             shape=asked.shape,
             output_tokens_max=call.output_tokens_max or call.model.context_tokens,
+            prompt_tokens_max=call.prompt_tokens_max,
         )
         if not asked.stream:
             await relay_answer(http, attempt, settlement, gate, options)

@@ -49,7 +49,8 @@ async def relay_answer(
     options: StreamOptions,
 ) -> None:
     """Send the engine's answer once it is committed; raises if there is none."""
-    tally, asked = Tally(), attempt.request
+    tally = Tally(prompt_tokens_max=options.prompt_tokens_max)
+    asked = attempt.request
     try:
         try:
             body = await attempt.exchange.read_all(bytes_max=ANSWER_BYTES_MAX)

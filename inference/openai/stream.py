@@ -17,7 +17,7 @@ import orjson
 from inference.openai.errors import from_stream, rename_model
 from inference.openai.shapes import DONE, PLAIN, Shape
 from inference.openai.transcript import Transcript
-from inference.openai.usage import Tally, UsageError
+from inference.openai.usage import TOKENS_MAX, Tally, UsageError
 from kit.contracts import TokenCounts
 from kit.errors import EngineFailed, PlatformError
 from kit.json_values import JsonObject, is_array, is_object
@@ -68,6 +68,8 @@ class StreamOptions:
     shape: Shape = PLAIN
     # The most that each choice was to have.
     output_tokens_max: int | None = None
+    # More than the prompts can be, together.
+    prompt_tokens_max: int = TOKENS_MAX
 
 
 class StreamTranslator:
@@ -89,6 +91,7 @@ class StreamTranslator:
         self.tally = Tally(
             prompts=options.prompts,
             choices_per_prompt=options.choices // options.prompts,
+            prompt_tokens_max=options.prompt_tokens_max,
         )
         # Text that no usage has covered yet; empty while the engine counts as it goes.
         self.transcript = Transcript()

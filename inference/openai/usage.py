@@ -32,12 +32,21 @@ class Tally:
         "_final_output",
         "_output",
         "_prompt",
+        "_prompt_max",
         "_prompts",
         "_reasoning",
     )
 
-    def __init__(self, *, prompts: int = 1, choices_per_prompt: int = 1) -> None:
+    def __init__(
+        self,
+        *,
+        prompts: int = 1,
+        choices_per_prompt: int = 1,
+        prompt_tokens_max: int = TOKENS_MAX,
+    ) -> None:
         self._prompts = prompts
+        # More than all prompts can be together: whoever reports it is not believed.
+        self._prompt_max = prompt_tokens_max
         self._choices_per_prompt = choices_per_prompt
         self._by_prompt: dict[int, int] = {}
         self._prompt = 0
@@ -80,10 +89,10 @@ class Tally:
             number = choice // self._choices_per_prompt
             longest = max(self._by_prompt.get(number, 0), prompt_tokens)
             by_prompt = self._by_prompt | {number: longest}
-            _checked(sum(by_prompt.values()))
+            _checked(sum(by_prompt.values()), self._prompt_max)
             self._by_prompt = by_prompt
         if prompt_tokens > self._prompt:
-            self._prompt = _checked(prompt_tokens)
+            self._prompt = _checked(prompt_tokens, self._prompt_max)
         before = self._by_choice.get(choice, 0)
         if output_tokens < before:
             raise UsageError("the output has become less")
@@ -94,8 +103,9 @@ class Tally:
 
     def at_least(self, prompt_tokens: int, output_tokens: int) -> None:
         """Take in a running total over all choices."""
-        self._prompt = max(self._prompt, _checked(prompt_tokens))
+        prompt = max(self._prompt, _checked(prompt_tokens, self._prompt_max))
         self._output = max(self._output, _checked(output_tokens))
+        self._prompt = prompt
 
     def final(self, usage: Mapping[str, Any]) -> None:
         """Take in the usage object of a whole answer."""
@@ -161,7 +171,7 @@ def reported_tokens(usage: Mapping[str, Any], name: str) -> int:
     return _checked(value)
 
 
-def _checked(tokens: int) -> int:
-    if not 0 <= tokens <= TOKENS_MAX:
+def _checked(tokens: int, most: int = TOKENS_MAX) -> int:
+    if not 0 <= tokens <= most:
         raise UsageError(f"{tokens} tokens cannot be")
     return tokens

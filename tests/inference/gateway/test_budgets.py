@@ -107,12 +107,12 @@ def test_near_the_limit_the_answer_is_the_one_that_the_engine_would_have_given(
 ) -> None:
     simulator.change(answer_tokens=20)
     asked = {"messages": [{"role": "user", "content": "a b"}]}
-    body: dict[str, Any] = {"model": model, "n": choices}
+    body: dict[str, Any] = {"model": model, "n": choices, "max_tokens": 64}
     body |= {"prompt": "a b"} if path == "/v1/completions" else asked
     raw.post(path, body)
     plain = raw.read()
     before = gateway.metrics.reassembled
-    quota(gateway, "output_tokens", 100)
+    quota(gateway, "output_tokens", 30 * choices)
     raw.post(path, body)
     got = raw.read()
 

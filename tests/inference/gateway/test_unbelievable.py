@@ -33,6 +33,35 @@ def test_more_output_than_was_asked_for_is_not_billed(
     assert outcome.counts == TokenCounts()
 
 
+@pytest.mark.parametrize("stream", [True, False])
+def test_a_prompt_that_no_context_holds_is_not_billed(
+    gateway: RunningGateway, raw: RawClient, stream: bool
+) -> None:
+    usage = {"prompt_tokens": 2 * 32_768 + 1, "completion_tokens": 1}
+    body = {**answer("hello", output=1), "usage": usage}
+    chunks = [
+        {"choices": [_choice({"content": "hello"})], "usage": usage},
+        {"choices": [_choice({}, "stop")]},
+        {"choices": [], "usage": usage},
+    ]
+
+    def script(side: EngineSide) -> None:
+        if (request := side.request()) is None:
+            return
+        if request.json.get("stream"):
+            side.stream(*map(event, chunks), DONE)
+            side.send(STREAM_END)
+        else:
+            side.send(whole(body))
+
+    with scripted_engine(script) as engine:
+        raw.chat(gateway.serve(engine.url), stream=stream)
+        assert raw.read().status == 502
+
+    [outcome] = gateway.meter.outcomes
+    assert outcome.counts == TokenCounts()
+
+
 def test_text_of_no_tokens_is_not_handed_over(
     gateway: RunningGateway, raw: RawClient
 ) -> None:
