@@ -105,7 +105,7 @@ def test_near_the_limit_the_answer_is_the_one_that_the_engine_would_have_given(
     path: str,
     choices: int,
 ) -> None:
-    simulator.change(answer_tokens=20)
+    simulator.change(answer_tokens_max=20)
     asked = {"messages": [{"role": "user", "content": "a b"}]}
     body: dict[str, Any] = {"model": model, "n": choices, "max_tokens": 64}
     body |= {"prompt": "a b"} if path == "/v1/completions" else asked

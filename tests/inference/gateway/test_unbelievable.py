@@ -39,7 +39,7 @@ def test_a_prompt_that_no_context_holds_is_not_billed(
 ) -> None:
     usage = {"prompt_tokens": 2 * 32_768 + 1, "completion_tokens": 1}
     body = {**answer("hello", output=1), "usage": usage}
-    chunks = [
+    chunks: list[dict[str, Any]] = [
         {"choices": [_choice({"content": "hello"})], "usage": usage},
         {"choices": [_choice({}, "stop")]},
         {"choices": [], "usage": usage},
