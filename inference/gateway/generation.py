@@ -148,7 +148,12 @@ class Generation:
             )
         attempt: Answering
         if found is not None and found.answer is not None:
-            attempt = replay(found.answer, asked, settlement, admitted.interruption)
+            try:
+                attempt = replay(found.answer, asked, settlement, admitted.interruption)
+            except BaseException:
+                settlement.void()
+                self.admissions.unclaim(call, admitted.admission)
+                raise
         else:
             attempt = await self._taken(call, asked, admitted, settlement, replicas)
             if found is not None:

@@ -35,7 +35,7 @@ from inference.openai.stream import StreamFormatError
 from inference.openai.usage import Tally
 from inference.routing.snapshot import ReplicaEntry
 from kit.contracts import CountedBy, EventStatus, Meter
-from kit.json_values import JsonObject, is_object
+from kit.json_values import JsonObject, is_array, is_object
 
 # No engine's: what it is said to have answered is held against no engine's counts.
 NO_REPLICA = -1
@@ -218,7 +218,8 @@ class Recorded:
             return None
         if self.stream is None:
             json: Any = orjson.loads(self.body) if self.body else None
-            return json if is_object(json) and is_object(json.get("usage")) else None
+            is_answer = is_object(json) and is_object(json.get("usage"))
+            return json if is_answer and _can_be_streamed(json) else None
         if self._is_broken or self.stream.usage is None:
             return None
         return self.stream.answer(usage=self.stream.usage)
@@ -235,6 +236,18 @@ class _Copying:
         events = self.inner.feed(data)
         self.recorded.copy(events)
         return events
+
+
+def _can_be_streamed(answer: JsonObject) -> bool:
+    """Tell whether its choices and calls are some: whoever asks next may stream it."""
+    for choice in answer.get("choices", ()):
+        if not is_object(choice):
+            return False
+        message = choice.get("message")
+        calls = message.get("tool_calls") if is_object(message) else None
+        if calls and not (is_array(calls) and all(map(is_object, calls))):
+            return False
+    return True
 
 
 def billed_from_cache(call: Call, answer: JsonObject) -> Call:

@@ -9,9 +9,12 @@ import pytest
 
 from inference.caching.answers import KeptAnswers
 from inference.caching.memory import MemoryCache
+from inference.gateway import keeping
 from inference.gateway.keeping import NO_REPLICA, Found, Keeping, Recorded
 from kit.contracts import CountedBy, EventStatus
+from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
+from tests.inference.engines.wire import whole
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.limited import quota, rate
 from tests.inference.gateway.polling import wait_until
@@ -257,6 +260,38 @@ class TestMisses:
         for stream in (False, True, False):
             again = ask(gateway, model, stream=stream)
             assert (again.status_code, again.headers[HEADER]) == (200, "miss")
+
+
+@pytest.mark.parametrize(
+    "said", [None, {"message": {"tool_calls": ["odd"]}}, {"message": {"tool_calls": 5}}]
+)
+def test_what_could_not_be_streamed_is_not_kept(
+    gateway: RunningGateway, said: Any
+) -> None:
+    usage = {"prompt_tokens": 1, "completion_tokens": 1}
+
+    def script(side: EngineSide) -> None:
+        while side.request() is not None:
+            side.send(whole({"choices": [said], "usage": usage}))
+
+    with scripted_engine(script) as engine:
+        model = gateway.serve(engine.url)
+        gateway.publish("model", model, MODEL)
+        for _ in range(2):
+            assert ask(gateway, model).headers[HEADER] == "miss"
+
+
+def test_a_kept_answer_that_cannot_be_read_leaves_nothing_open(
+    gateway: RunningGateway, model: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(answer: object) -> bytes:
+        raise TypeError(answer)
+
+    ask(gateway, model)
+    monkeypatch.setattr(keeping, "stream_of", broken)
+    assert ask(gateway, model, stream=True).status_code >= 500
+    wait_until(lambda: gateway.meter.open_requests == 0)
+    assert len(gateway.meter.outcomes) == 1
 
 
 BODY = orjson.dumps({"choices": [{}], "usage": {"prompt_tokens": 1}})
