@@ -274,3 +274,19 @@ def test_errors_have_anthropic_s_names(error: PlatformError, kind: str) -> None:
     }
     assert orjson.loads(ANTHROPIC_ERRORS.body(error, request_id="r")) == expected
     assert events(ANTHROPIC_ERRORS.last_event(error, request_id="r")) == [expected]
+
+
+def test_what_is_no_text_is_not_shown_as_some() -> None:
+    shape = MessagesShape()
+    odd = {"content": [{"text": "free"}], "refusal": 5}
+    shown = shape.event(orjson.dumps(chunk(odd)))
+    shown += shape.event(orjson.dumps(chunk(call(0, "", name="look"))))
+    shown += shape.event(
+        orjson.dumps(
+            chunk({"tool_calls": [{"index": 0, "function": {"arguments": ["free"]}}]})
+        )
+    )
+    assert b"free" not in shown
+    message: dict[str, Any] = {"role": "assistant", **odd}
+    whole = shape.answer({"choices": [{"message": message}]}, COUNTS)
+    assert whole["content"] == []
