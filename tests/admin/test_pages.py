@@ -56,3 +56,15 @@ def _counted(client: Client, page: Page) -> tuple[int, int]:
     with CaptureQueriesContext(connections[OPERATOR]) as made:
         response = client.get(page.address)
     return response.status_code, len(made)
+
+
+@pytest.mark.usefixtures("operator_db")
+def test_the_page_of_a_new_row_shows_only_what_is_to_be_written() -> None:
+    client = signed_in()
+    asked: Any = RequestFactory().get("/admin/")
+    asked.user = User.objects.get(is_superuser=True)
+    adding = [each for each in every_page(asked) if each.name.endswith(" add")]
+    assert len(adding) > 10
+    for each in adding:
+        # A default of the database's is an object of Django's until the row is there.
+        assert b"DatabaseDefault" not in client.get(each.address).content, each.name

@@ -169,6 +169,16 @@ class ServiceAdmin(_Pages):
             messages.error(request, refused.message)
             return HttpResponseRedirect(request.get_full_path())
 
+    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave out of a new row's page what only a row that exists can show."""
+        fields = super().get_fields(request, obj)
+        if obj is not None:
+            return fields
+        shown = set(self.get_readonly_fields(request))
+        lines = [line if isinstance(line, tuple) else (line,) for line in fields]
+        written = [tuple(name for name in line if name not in shown) for line in lines]
+        return [line for line in written if line]
+
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Let fixed fields be written once."""
         fields = tuple(super().get_readonly_fields(request, obj))
