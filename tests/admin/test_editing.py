@@ -97,7 +97,13 @@ def test_numbers_and_choices_are_taken_over_like_words(admin: Client) -> None:
             "description",
             "2000",
         ),
-        ("control_replica", replica, {"dialect": "openai"}, "upstream_model", "openai"),
+        (
+            "control_replica",
+            replica,
+            {"dialect": "openai", "auth": "bearer"},
+            "upstream_model",
+            "openai",
+        ),
     ):
         address = page(name, "change", row.pk)
         opened = fields_of(admin.get(address))
