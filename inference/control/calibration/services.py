@@ -13,6 +13,7 @@ import hashlib
 from collections.abc import Sequence
 from typing import Any
 
+import orjson
 import structlog
 from celery import current_app
 from django.db import transaction
@@ -94,7 +95,14 @@ def is_due(model: ServedModel, *, now: dt.datetime) -> bool:
 
 def mark(replica: Replica) -> str:
     """Return what changes when a replica is another engine, or reached otherwise."""
-    how = (replica.url, replica.dialect, replica.upstream_model, replica.credential)
+    how = (
+        replica.url,
+        replica.dialect,
+        replica.upstream_model,
+        replica.credential,
+        replica.auth,
+        orjson.dumps(replica.options, option=orjson.OPT_SORT_KEYS).decode(),
+    )
     digest = hashlib.sha256("\n".join(how).encode()).hexdigest()[:_MARK_CHARACTERS]
     return f"{replica.pk}:{digest}"
 

@@ -142,6 +142,18 @@ class TestCalibrating:
         assert entry(model).prompt_bound == DEFAULT
         assert not is_due(model, now=NOW + dt.timedelta(days=1))
 
+    @pytest.mark.parametrize(
+        "change", [{"auth": "x-api-key"}, {"options": {"num_ctx": "100"}}]
+    )
+    def test_one_that_is_reached_otherwise_is_asked_again(
+        self, engine: str, change: dict[str, Any]
+    ) -> None:
+        model = make_served(engine, dialect=Replica.Dialect.OLLAMA)
+        assert calibrated(model).state == State.UNABLE
+        assert not is_due(model)
+        services.update_replica(replica=model.replicas.get(), **change)
+        assert is_due(model)
+
     def test_an_engine_out_of_reach_is_tried_again_later(self, engine: str) -> None:
         model = make_served(NOWHERE)
         row = calibrated(model)
