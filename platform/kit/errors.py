@@ -11,6 +11,7 @@
     |-- Conflict 409
     |-- PreconditionFailed 412
     |-- PayloadTooLarge 413
+    |-- UnsupportedEncoding 415
     |-- IdempotencyKeyReused 422
     |-- RateLimited 429
     |-- InsufficientQuota 429

@@ -28,6 +28,7 @@ TABLE = {
     "ModelNotPriced": (403, "permission_error", "model_not_priced"),
     "NotFound": (404, "invalid_request_error", "not_found"),
     "PayloadTooLarge": (413, "invalid_request_error", "request_too_large"),
+    "UnsupportedEncoding": (415, "invalid_request_error", "unsupported_encoding"),
     "PermissionDenied": (403, "permission_error", "permission_denied"),
     "PreconditionFailed": (412, "invalid_request_error", "precondition_failed"),
     "RateLimited": (429, "rate_limit_error", "rate_limit_exceeded"),

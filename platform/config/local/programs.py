@@ -23,12 +23,11 @@ from config.local.account import service_account
 from config.local.children import LOOPBACK
 from config.local.postgres import OWNER, SUPERUSER, Postgres, installed
 from config.local.process import Program
-from config.local.settings import UpSettings
+from config.local.settings import SIMULATED_MODEL, UpSettings
 from config.local.state import PRODUCT_SECRETS, State
 
 ROOT = Path(__file__).resolve().parents[3]
 DATABASE = "tollgate"
-SIMULATED_MODEL = "demo-model"
 LISTENING = ("postgres", "valkey", "engine-1", "web")
 DRAIN_MS = 5_000
 # What a gateway may need beyond: to cut off readers that stand still, to end its counts

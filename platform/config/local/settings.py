@@ -8,6 +8,9 @@ from pydantic import Field
 from config.env_base import Settings
 from config.local.children import LOOPBACK
 
+# What the engine that comes along serves.
+SIMULATED_MODEL = "demo-model"
+
 
 class UpSettings(Settings):
     """The whole product on one machine: `make up`."""

@@ -11,8 +11,7 @@ from django.utils import timezone
 
 from config import demo
 from config.env import DatabaseSettings, load
-from config.local.programs import SIMULATED_MODEL
-from config.local.settings import UpSettings
+from config.local.settings import SIMULATED_MODEL, UpSettings
 from config.local.state import read_env, write_env
 from inference.openai.tasks import Task
 from kit.errors import PlatformError
