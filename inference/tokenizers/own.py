@@ -6,12 +6,11 @@ that no half-written or exchanged file counts anything. Files are read once in a
 process. Failure: what is missing, too large or not as described is `TokenizerError`.
 """
 
+import json
 import re
 from functools import cache
 from pathlib import Path
 from typing import Any
-
-import orjson
 
 from inference.tokenizers.shipped import SHIPPED, ShippedTokenizer, TokenizerError
 from kit.json_values import is_object
@@ -58,8 +57,8 @@ def own_ranks(name: str, folder: Path) -> bytes:
 
 def _described(path: Path) -> dict[str, Any]:
     try:
-        values = orjson.loads(_read(path, bytes_max=DESCRIPTION_BYTES_MAX))
-    except orjson.JSONDecodeError as error:
+        values = json.loads(_read(path, bytes_max=DESCRIPTION_BYTES_MAX))
+    except (ValueError, RecursionError) as error:
         raise TokenizerError(f"{path.name} is not JSON") from error
     if not is_object(values):
         raise TokenizerError(f"{path.name} is not an object")

@@ -21,6 +21,7 @@ import gguf  # type: ignore[import-not-found]
 import numpy as np  # type: ignore[import-not-found,unused-ignore]
 
 sys.path.insert(0, str(Path(__file__).resolve().parents[2]))
+sys.path.insert(0, str(Path(__file__).resolve().parents[2] / "platform"))
 
 from inference.tokenizers.encodings import encoding
 
