@@ -30,6 +30,8 @@ from kit.json_values import is_object
 _SAMPLING = frozenset(
     {
         "frequency_penalty",
+        # For measurements: an answer as long as was asked for, and paid for.
+        "ignore_eos",
         "include_stop_str_in_output",
         "logit_bias",
         "max_tokens",

@@ -52,6 +52,13 @@ def stripe() -> Iterator[StripeStandIn]:
 
 
 @pytest.fixture(scope="session")
+def tried_product(engine: Engine) -> Iterator[Product]:
+    """Provide another one, for clients that are tried: nobody adds up its books."""
+    with running_product(engine_url=engine.url, engine_model=engine.model) as product:
+        yield product
+
+
+@pytest.fixture(scope="session")
 def product(engine: Engine, stripe: StripeStandIn) -> Iterator[Product]:
     """Provide a running product whose one model is served by `engine`."""
     with running_product(

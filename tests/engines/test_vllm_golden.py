@@ -210,14 +210,14 @@ def flat(value: Any, place: str = "") -> Iterator[tuple[str, object]]:
         yield place, value
 
 
-def differences(engine: Engine, product: Product) -> Iterator[Difference]:
+def differences(engine: Engine, tried_product: Product) -> Iterator[Difference]:
     """Make every call twice, and yield where they differ."""
-    key = {"authorization": f"Bearer {product.api_key}"}
+    key = {"authorization": f"Bearer {tried_product.api_key}"}
     for call, (path, body) in CALLS.items():
         asked = {"model": engine.model, **body}
         direct = said(httpx.post(engine.url + path, json=asked, timeout=120))
         through = said(
-            httpx.post(product.url + path, json=asked, headers=key, timeout=120)
+            httpx.post(tried_product.url + path, json=asked, headers=key, timeout=120)
         )
         for place in sorted({*direct, *through}):
             here, there = (side.get(place, "absent") for side in (direct, through))
@@ -225,8 +225,8 @@ def differences(engine: Engine, product: Product) -> Iterator[Difference]:
                 yield Difference(call, place, here, there)
 
 
-def test_every_difference_is_meant(engine: Engine, product: Product) -> None:
-    found = list(differences(engine, product))
+def test_every_difference_is_meant(engine: Engine, tried_product: Product) -> None:
+    found = list(differences(engine, tried_product))
     unmeant, unused = [], set(INTENDED)
     for each in found:
         reasons = {

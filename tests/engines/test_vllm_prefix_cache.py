@@ -28,12 +28,14 @@ def cached(client: OpenAI, model: str, prompt: str) -> int:
     return (details.cached_tokens or 0) if details else 0
 
 
-def test_a_cached_prefix_is_its_tenants_alone(product: Product, engine: Engine) -> None:
+def test_a_cached_prefix_is_its_tenants_alone(
+    tried_product: Product, engine: Engine
+) -> None:
     """Who is told of a hit learns what another has asked: nobody ever is."""
-    keys = [product.api_key] + [
-        another_tenant(product, slug) for slug in ("second", "third")
+    keys = [tried_product.api_key] + [
+        another_tenant(tried_product, slug) for slug in ("second", "third")
     ]
-    clients = [OpenAI(base_url=product.base_url, api_key=key) for key in keys]
+    clients = [OpenAI(base_url=tried_product.base_url, api_key=key) for key in keys]
     # Their template begins alike, less than a block of it.
     prompts = [f"{number} " + "what is this " * WORDS for number in range(PROMPTS)]
     first = [cached(clients[0], engine.model, prompt) for prompt in prompts]

@@ -24,7 +24,6 @@ from tests.engines.catalogue import serve
 from tests.engines.engine import Engine
 from tests.engines.server_process import ServerProcess
 from tests.engines.vllm_environment import ensure_vllm
-from tests.engines.vllm_facts import ENDLESS
 from tests.engines.vllm_server import engine_from_outside
 from tests.journeys.product import Product
 
@@ -42,17 +41,19 @@ class Verdict(BaseModel):
 
 
 @pytest.fixture(scope="module")
-def client(product: Product) -> Iterator[OpenAI]:
+def client(tried_product: Product) -> Iterator[OpenAI]:
     """Provide the SDK."""
-    with OpenAI(base_url=product.base_url, api_key=product.api_key) as client:
+    with OpenAI(
+        base_url=tried_product.base_url, api_key=tried_product.api_key
+    ) as client:
         yield client
 
 
 @pytest_asyncio.fixture
-async def async_client(product: Product) -> AsyncIterator[AsyncOpenAI]:
+async def async_client(tried_product: Product) -> AsyncIterator[AsyncOpenAI]:
     """Provide the asynchronous SDK."""
     async with AsyncOpenAI(
-        base_url=product.base_url, api_key=product.api_key
+        base_url=tried_product.base_url, api_key=tried_product.api_key
     ) as client:
         yield client
 
@@ -123,8 +124,8 @@ def test_openai_asks_for_responses(client: OpenAI, engine: Engine) -> None:
     }
 
 
-def test_anthropic_asks_for_messages(product: Product, engine: Engine) -> None:
-    with Anthropic(base_url=product.url, api_key=product.api_key) as client:
+def test_anthropic_asks_for_messages(tried_product: Product, engine: Engine) -> None:
+    with Anthropic(base_url=tried_product.url, api_key=tried_product.api_key) as client:
         asked: dict[str, Any] = {
             "model": engine.model,
             "messages": ASKED,
@@ -145,11 +146,11 @@ def test_anthropic_asks_for_messages(product: Product, engine: Engine) -> None:
             client.messages.create(**{**asked, "extra_body": {"temperature": -1}})
 
 
-def test_langchain_invokes_and_streams(product: Product, engine: Engine) -> None:
+def test_langchain_invokes_and_streams(tried_product: Product, engine: Engine) -> None:
     chat = ChatOpenAI(
         model=engine.model,
-        base_url=product.base_url,
-        api_key=SecretStr(product.api_key),
+        base_url=tried_product.base_url,
+        api_key=SecretStr(tried_product.api_key),
         max_completion_tokens=TOKENS,
         temperature=0,
         stream_usage=True,
@@ -163,10 +164,10 @@ def test_langchain_invokes_and_streams(product: Product, engine: Engine) -> None
 
 
 @pytest.fixture(scope="module")
-def embedder(product: Product, pooling_server: ServerProcess) -> str:
+def embedder(tried_product: Product, pooling_server: ServerProcess) -> str:
     """Serve a model that embeds, ranks and scores; return its name."""
     serve(
-        product,
+        tried_product,
         EMBEDDER,
         pooling_server.url,
         tasks=["embedding", "rerank", "score"],
@@ -205,7 +206,9 @@ def test_documents_are_ranked_and_scored(client: OpenAI, embedder: str) -> None:
     assert scored["usage"]["total_tokens"] > 0
 
 
-def test_vllms_own_benchmark(product: Product, engine: Engine, tmp_path: Path) -> None:
+def test_vllms_own_benchmark(
+    tried_product: Product, engine: Engine, tmp_path: Path
+) -> None:
     if engine_from_outside():
         pytest.skip("needs the tokenizer of our own engine")
     environment = ensure_vllm()
@@ -214,12 +217,11 @@ def test_vllms_own_benchmark(product: Product, engine: Engine, tmp_path: Path) -
         [
             *(str(environment.python), "-I", "-m", "vllm.entrypoints.cli.main"),
             *("bench", "serve", "--backend", "openai-chat"),
-            *("--base-url", product.url, "--endpoint", "/v1/chat/completions"),
+            *("--base-url", tried_product.url, "--endpoint", "/v1/chat/completions"),
             *("--model", engine.model, "--tokenizer", str(environment.model)),
             *("--dataset-name", "random", "--num-prompts", "20"),
             *("--random-input-len", "32", "--random-output-len", "16"),
-            *("--extra-body", json.dumps(ENDLESS)),
-            *("--header", f"Authorization=Bearer {product.api_key}"),
+            *("--header", f"Authorization=Bearer {tried_product.api_key}"),
             *("--save-result", "--result-filename", str(result)),
         ],
         check=True,

@@ -161,7 +161,7 @@ def test_a_list_of_prompts_makes_as_many_choices(
 @pytest.mark.parametrize(
     "name",
     ["priority", "request_id", "cache_salt", "kv_transfer_params", "vllm_xargs",
-     "chat_template", "mm_processor_kwargs", "truncate_prompt_tokens", "ignore_eos",
+     "chat_template", "mm_processor_kwargs", "truncate_prompt_tokens",
      "min_tokens", "use_beam_search", "echo", "prompt_logprobs", "return_token_ids",
      "allowed_token_ids", "session_id", "guided_json", "logits_processors",
      "continuous_usage_stats", "best_of", "suffix", "ec_transfer_params",
