@@ -95,6 +95,11 @@ class HttpRequest:
                 "Send the body as it is, without 'Content-Encoding'.",
                 headers={"accept-encoding": "identity"},
             )
+        # A length that is announced is believed where it is too much: nothing is read.
+        size = _length(self.header(b"content-length"))
+        too_large = PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
+        if size > bytes_max:
+            raise too_large
         parts: list[bytes] = []
         size = 0
         while True:
@@ -104,7 +109,7 @@ class HttpRequest:
             part = message.get("body", b"")
             size += len(part)
             if size > bytes_max:
-                raise PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
+                raise too_large
             parts.append(part)
             if not message.get("more_body", False):
                 return parts[0] if len(parts) == 1 else b"".join(parts)
@@ -176,6 +181,12 @@ class HttpRequest:
         headers = [JSON, *_encoded(error.headers)]
         body = self.error_form.body(error, request_id=self.request_id)
         await self.respond(error.status, body, headers)
+
+
+def _length(announced: str) -> int:
+    """Return the length that a head announces; 0 where it says none that is one."""
+    is_number = announced.isascii() and announced.isdigit() and len(announced) < 20
+    return int(announced) if is_number else 0
 
 
 def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:

@@ -96,7 +96,11 @@ class GatewaySettings(EngineSettings):
         description="Addresses or networks of proxies in front, comma separated, whose"
         " X-Forwarded-For and X-Forwarded-Proto are believed.",
     )
-    body_bytes_max: int = Field(20_971_520, gt=0, description="Largest request body.")
+    body_bytes_max: int = Field(
+        8_388_608,
+        gt=0,
+        description="Largest request body. While one is read, other streams wait: some 7 ms for each MiB.",
+    )
     journal_dir: Path = Field(
         Path("/var/lib/tollgate/journal"),
         description="Folder of this host for the journals of its gateways: what they owe PostgreSQL if they die. All gateways of a host share it.",

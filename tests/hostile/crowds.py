@@ -16,6 +16,7 @@ from tests.hostile.healthy import post
 from tests.hostile.stage import BODY_BYTES_MAX, PATIENCE_S, Target
 
 SENDERS = 2
+HUGE_BYTES = 20 * 1024 * 1024
 # What one sender waits between two of its bodies.
 PAUSE_S = 1.0
 _AT_ONCE = 200
@@ -36,6 +37,7 @@ def _chat(content: bytes) -> bytes:
 
 BODIES: Mapping[str, Callable[[int], bytes]] = {
     "large bodies": lambda size: _chat(b"word " * ((size - 100) // 5)),
+    "bodies at the limit": lambda _: _chat(b"word " * ((BODY_BYTES_MAX - 100) // 5)),
     "deep bodies": lambda size: b"[" * size,
     "a million spaces": lambda size: b" " * min(size, 1_000_000),
     "fields": lambda size: b"{" + b'"k":1,' * ((size - 10) // 6) + b'"k":1}',
@@ -48,7 +50,7 @@ CROWDS = (*SLOW, *BODIES)
 
 @contextmanager
 def crowd(
-    name: str, target: Target, *, connections: int, size: int = BODY_BYTES_MAX
+    name: str, target: Target, *, connections: int, size: int = HUGE_BYTES
 ) -> Iterator[Callable[[], Met]]:
     """Let a crowd act until the block ends; give what asks it for what it met."""
     spawn = multiprocessing.get_context("spawn")

@@ -12,11 +12,13 @@ from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from pathlib import Path
 
+from config.env import GatewaySettings
 from config.gateway import GC_THRESHOLDS
 from tests.inference.engines.simulator.running import running_simulator
 from tests.inference.gateway.running import running_gateway
 
-BODY_BYTES_MAX = 20 * 1024 * 1024
+# As the product has it, unless it is told otherwise.
+BODY_BYTES_MAX: int = GatewaySettings.model_fields["body_bytes_max"].default
 FIRST_TOKEN_MS = 20.0
 PATIENCE_S = 30.0
 
