@@ -105,7 +105,7 @@ async def test_nobody_there_is_an_error() -> None:
 
 
 async def test_a_slow_stream_is_no_error(simulator: RunningSimulator) -> None:
-    slow = replace(STREAMED, tokens=1000)
+    slow = replace(STREAMED, tokens=20_000)
     seen = await observe(slow, simulator.port)
     assert (seen.answers, seen.errors, seen.broken) == (0, 0, 0)
 
