@@ -44,7 +44,7 @@ def calibrate_soon() -> None:
 
 
 def calibrate_due(*, now: dt.datetime) -> int:
-    """Calibrate what is due, longest untried first; return how many models were.
+    """Calibrate what is due, longest untried first; return how many models were tried.
 
     Idempotent: a model that two scans calibrate at once is as well calibrated by one.
     """
