@@ -9,21 +9,23 @@ import json
 import os
 import platform
 import sys
-from collections.abc import Collection, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import uvloop
 
+from tests.bench.against import THERE, running_both
 from tests.bench.journal_costs import acts_table, recovery_table
 from tests.bench.machine import Cores, pin_alone
+from tests.bench.paired import cost_table
 from tests.bench.report import Measurement, table
 from tests.bench.results import LATEST, collect
 from tests.bench.scenarios import SCENARIOS, Scenario
 from tests.bench.targets import BenchError, peers, running, running_engine
 from tests.bench.turns import turns
-from tests.bench.variants import cost_table, running_variants
+from tests.bench.variants import NEITHER, running_variants
 
 
 def main(argv: Sequence[str]) -> int:
@@ -35,8 +37,7 @@ def main(argv: Sequence[str]) -> int:
     pin_alone(cores.rest)
     measured: list[Measurement] = []
     try:
-        show = _show_costs if options.journal else _show_peers
-        measured.extend(show(options, cores))
+        measured.extend(_asked(options)(options, cores))
     except BenchError as error:
         _say(f"bench: {error}")
         return 2
@@ -55,6 +56,14 @@ def main(argv: Sequence[str]) -> int:
     return 0
 
 
+def _asked(
+    options: argparse.Namespace,
+) -> Callable[[argparse.Namespace, Cores], Iterator[Measurement]]:
+    if options.against:
+        return _show_both
+    return _show_costs if options.journal else _show_peers
+
+
 def _show_peers(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
     """Measure the product beside its peers, and print a table per scenario."""
     with (
@@ -66,6 +75,19 @@ def _show_peers(options: argparse.Namespace, cores: Cores) -> Iterator[Measureme
             rows = turns(scenario, targets, engine, rounds=options.rounds)
             yield from chain.from_iterable(rows.values())
             _say(table(scenario, rows, load_is_shared=cores.load_is_shared))
+
+
+def _show_both(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
+    """Measure this checkout's gateway beside another's, and print what each needs."""
+    with (
+        running_engine(cores) as engine,
+        running_both(options.against, engine, cores) as targets,
+    ):
+        pin_alone(cores.client)
+        for scenario in _scenarios(options):
+            rows = turns(scenario, targets, engine, rounds=options.rounds)
+            yield from chain.from_iterable(rows.values())
+            _say(cost_table(scenario, rows, base=THERE))
 
 
 def _show_costs(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
@@ -81,7 +103,7 @@ def _show_costs(options: argparse.Namespace, cores: Cores) -> Iterator[Measureme
         for scenario in _scenarios(options):
             rows = turns(scenario, variants.targets, engine, rounds=options.rounds)
             yield from chain.from_iterable(rows.values())
-            _say(cost_table(scenario, rows))
+            _say(cost_table(scenario, rows, base=NEITHER))
         pin_alone(cores.gateway)
         _say(uvloop.run(recovery_table(variants.database_url)))
 
@@ -119,6 +141,12 @@ def _parser() -> argparse.ArgumentParser:
         "--journal",
         action="store_true",
         help="measure what the gateway's journal and commits cost instead",
+    )
+    kinds.add_argument(
+        "--against",
+        type=Path,
+        metavar="DIR",
+        help="compare this checkout's gateway with another's instead",
     )
     kinds.add_argument(
         "--save",

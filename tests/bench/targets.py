@@ -123,7 +123,7 @@ def running(
     names: Sequence[str], engine: Engine, cores: Cores
 ) -> Iterator[list[Target]]:
     """Run what is to be measured, all at once: only one of them is busy at a time."""
-    ways = {DIRECT: _direct, NGINX: _nginx, TOLLGATE: _tollgate}
+    ways = {DIRECT: _direct, NGINX: _nginx, TOLLGATE: running_tollgate}
     with contextlib.ExitStack() as stack:
         yield [stack.enter_context(ways[name](engine, cores)) for name in names]
 
@@ -155,14 +155,16 @@ def _nginx(engine: Engine, cores: Cores) -> Iterator[Target]:
 
 
 @contextlib.contextmanager
-def _tollgate(engine: Engine, cores: Cores) -> Iterator[Target]:
+def running_tollgate(
+    engine: Engine, cores: Cores, *, name: str = TOLLGATE, root: Path = ROOT
+) -> Iterator[Target]:
     """Run the product as `make up` does, with all that a request costs behind it."""
     settings = {"ENGINE_DIALECT": "vllm", "GATEWAYS": "1"}
-    with running_product(engine.url, MODEL, settings) as product:
+    with running_product(engine.url, MODEL, settings, root=root) as product:
         gateway = product.pid("gateway-1")
         pin(gateway, cores.gateway)
         yield Target(
-            TOLLGATE,
+            name,
             urlsplit(product.url).port or 0,
             key=product.api_key,
             gateway_pid=gateway,

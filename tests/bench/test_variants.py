@@ -7,10 +7,11 @@ import psycopg
 import pytest
 
 from tests.bench import journal_costs
+from tests.bench.paired import cost_table
 from tests.bench.report import Measurement
 from tests.bench.scenarios import SCENARIOS
 from tests.bench.test_report import TOLLGATE as ROW
-from tests.bench.variants import AS_IT_IS, NEITHER, cost_table
+from tests.bench.variants import AS_IT_IS, NEITHER
 from tests.databases import Database
 
 SLOTS, UNSETTLED = 50, 10
@@ -22,7 +23,7 @@ def cells(scenario: str, *rows: Measurement) -> dict[str, list[str]]:
         name: [row for row in rows if row.target == name]
         for name in (AS_IT_IS, NEITHER)
     }
-    lines = cost_table(SCENARIOS[scenario], measured).splitlines()[3:]
+    lines = cost_table(SCENARIOS[scenario], measured, base=NEITHER).splitlines()[3:]
     return {name: rest for name, *rest in (re.split("  +", line) for line in lines)}
 
 
@@ -46,8 +47,8 @@ def test_a_round_is_compared_with_the_same_round() -> None:
         replace(ROW, target=name, other_cores=1.5) for name in rates for _ in "ab"
     ]
     found = cells("ns", *rows, *crowded)
-    assert found[AS_IT_IS][:2] == ["400", "0.50"]
-    assert found[NEITHER][:2] == ["600", "1.00"]
+    assert found[AS_IT_IS][:2] == ["400", "0.500"]
+    assert found[NEITHER][:2] == ["600", "1.000"]
 
 
 def test_rounds_of_a_busy_machine_do_not_count() -> None:
@@ -55,15 +56,15 @@ def test_rounds_of_a_busy_machine_do_not_count() -> None:
     starved = replace(quiet[AS_IT_IS], requests_per_s=1.0)
     crowded = replace(quiet[NEITHER], other_cores=1.5)
     found = cells("ns", starved, quiet[AS_IT_IS], crowded, quiet[NEITHER])
-    assert found[AS_IT_IS][:2] == ["1,000", "1.00"]
+    assert found[AS_IT_IS][:2] == ["1,000", "1.000"]
 
 
 def test_endings_are_compared_where_tokens_are_paced() -> None:
     row = replace(ROW, ending_ms_p50=3.0, ending_ms_p99=9.0)
     base = replace(row, target=NEITHER, ending_ms_p50=1.5, ending_ms_p99=0.0)
     found = cells("c16", replace(row, target=AS_IT_IS), base)
-    assert found[AS_IT_IS][6:10] == ["3.00", "2.00", "9.00", "-"]
-    assert found[NEITHER][6:8] == ["1.50", "1.00"]
+    assert found[AS_IT_IS][6:10] == ["3.00", "2.000", "9.00", "-"]
+    assert found[NEITHER][6:8] == ["1.50", "1.000"]
 
 
 @pytest.mark.usefixtures("few_slots")

@@ -49,11 +49,12 @@ class Product:
     env: Mapping[str, str]
     state_dir: Path
     supervisor: "subprocess.Popen[bytes]"
+    root: Path = ROOT
 
     def manage(self, *args: str) -> str:
         """Run one of manage.py's commands beside the product; return its stdout."""
         done = subprocess.run(
-            [sys.executable, str(ROOT / "manage.py"), *args],
+            [sys.executable, str(self.root / "manage.py"), *args],
             env=self.env,
             capture_output=True,
             text=True,
@@ -74,10 +75,12 @@ def running_product(
     engine_model: str | None = None,
     env: Mapping[str, str] | None = None,
     state_dir: Path | None = None,
+    root: Path = ROOT,
 ) -> Iterator[Product]:
     """Run a product of its own until the block ends, and see that nothing stays.
 
-    With a `state_dir` its state is kept for a later run, else it is removed.
+    With a `state_dir` its state is kept for a later run, else it is removed. `root` may
+    be another checkout, to compare the two.
     """
     with contextlib.ExitStack() as stack:
         state = state_dir or stack.enter_context(temporary_state())
@@ -88,7 +91,7 @@ def running_product(
             **(env or {}),
             "STATE_DIR": str(state),
         }
-        supervisor = stack.enter_context(started(settings))
+        supervisor = stack.enter_context(started(settings, root))
         url = f"http://127.0.0.1:{settings['PORT']}"
         wait_until_up(supervisor, url, state)
         demo = read_env(state / "demo.env")
@@ -101,9 +104,10 @@ def running_product(
             admin_user=demo["TOLLGATE_ADMIN_USER"],
             admin_password=demo["TOLLGATE_ADMIN_PASSWORD"],
             admin_totp_secret=demo["TOLLGATE_ADMIN_TOTP_SECRET"],
-            env={**_environment(), **read_env(state / "product.env")},
+            env={**_environment(root), **read_env(state / "product.env")},
             state_dir=state,
             supervisor=supervisor,
+            root=root,
         )
         stop(supervisor, state)
 
@@ -120,15 +124,17 @@ def temporary_state() -> Iterator[Path]:
 
 
 @contextlib.contextmanager
-def started(settings: Mapping[str, str]) -> Iterator["subprocess.Popen[bytes]"]:
+def started(
+    settings: Mapping[str, str], root: Path = ROOT
+) -> Iterator["subprocess.Popen[bytes]"]:
     """Start the supervisor with these settings; what it says goes to `said(state)`."""
     state = Path(settings["STATE_DIR"])
     state.mkdir(parents=True, exist_ok=True)
     with _output(state).open("wb") as output:
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "config.local.up"],
-            cwd=ROOT,
-            env={**_environment(), **settings},
+            cwd=root,
+            env={**_environment(root), **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -193,11 +199,11 @@ def _output(state: Path) -> Path:
     return state / "output.log"
 
 
-def _environment() -> dict[str, str]:
+def _environment(root: Path) -> dict[str, str]:
     """Return this process's environment for this checkout, without any setting."""
     kept = {
         name: value
         for name, value in os.environ.items()
         if name not in OURS and not name.startswith("ENGINE_")
     }
-    return {**kept, "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}"}
+    return {**kept, "PYTHONPATH": f"{root / 'platform'}{os.pathsep}{root}"}
