@@ -9,12 +9,14 @@ checked and goes no further: no engine's chat has such a bound, `max_tokens` hol
 both. Failure: `InvalidRequest`. Pure.
 """
 
+from dataclasses import replace
 from typing import Any
 
 from inference.anthropic.fields import list_at, object_at, only, refuse, type_at
 from inference.anthropic.shape import MessagesShape
 from inference.anthropic.tools import chat_tool_choice, chat_tools
 from inference.anthropic.turns import chat_messages
+from inference.openai.hints import hints_of
 from inference.openai.limits import integer
 from inference.openai.requests import (
     GenerationRequest,
@@ -57,7 +59,9 @@ _EFFORTS = {
 
 def parse(body: bytes) -> GenerationRequest:
     """Read the body of `/v1/messages`."""
-    fields = allowed_of(object_of(body), _ALLOWED, dropped=_DROPPED)
+    asked = object_of(body)
+    hints = hints_of(asked)
+    fields = allowed_of(asked, _ALLOWED, dropped=_DROPPED)
     most = integer(fields, "max_tokens", low=1)
     if most is None:
         raise refuse("'max_tokens' is required: the most tokens to say.", "max_tokens")
@@ -80,9 +84,10 @@ def parse(body: bytes) -> GenerationRequest:
     stops = _stops(fields.get("stop_sequences"))
     if stops:
         payload["stop"] = stops
-    return chat_request(
+    request = chat_request(
         payload, surface=Surface.MESSAGES, shape=MessagesShape(frozenset(stops))
     )
+    return replace(request, hints=hints)
 
 
 def parse_count(body: bytes) -> GenerationRequest:

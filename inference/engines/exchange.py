@@ -106,6 +106,12 @@ class Exchange(asyncio.Protocol):
             await self._wait()
         return self.status
 
+    async def begun(self) -> None:
+        """Wait until something of the body is there, or its end, and leave it there."""
+        while not self._chunks and not self._complete:
+            self.raise_if_stopped()
+            await self._wait()
+
     async def read(self) -> bytes:
         """Return what has come of the body since the last call; nothing at its end."""
         while True:

@@ -53,6 +53,10 @@ class Answering(Protocol):
         """Return what reads its streamed answer."""
         ...
 
+    def done(self) -> None:
+        """Note that whoever answers has said all: it is free for others."""
+        ...
+
     def answer(self, body: bytes) -> bytes:
         """Return its whole answer in the OpenAI API's form."""
         ...

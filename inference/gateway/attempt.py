@@ -1,12 +1,12 @@
 """One attempt after another, until a replica takes the request.
 
-Failure: a replica that cannot be reached, is overloaded or breaks off before its answer
-began is passed over; any other refusal is the caller's answer. When the client leaves,
-the engine's connection is cut, which stops it.
+Failure: a replica that cannot be reached, is overloaded or breaks off before the client
+can have a byte is passed over; any other refusal is the caller's answer. When the
+client leaves, the engine's connection is cut, which stops it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import count
 
 from inference.engines.auth.registry import AUTH
 from inference.engines.backend import (
@@ -27,30 +27,65 @@ from inference.engines.origin import (
     origin_of,
 )
 from inference.engines.registry import BACKENDS
+from inference.gateway.answering import AnswerBytes
 from inference.gateway.interruption import Interruption
 from inference.gateway.settle import Settlement
 from inference.openai.errors import rename_model
 from inference.openai.requests import GenerationRequest
+from inference.routing.fleet import Failure
 from inference.routing.snapshot import ReplicaEntry
+from inference.scheduling.turns import Turn
 from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformError
 
 ERROR_BYTES_MAX = 64 * 1024
+ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # A request that breaks engines must not be carried to every replica.
 LOST_MAX = 2
+_BROKEN = frozenset({Failure.LOST, Failure.FAULT})
 _RETRY = {"retry-after": "1"}
 # Nothing here unpacks: an answer is no larger than what comes of it.
 _PLAIN = {"accept-encoding": "identity"}
 
 
 @dataclass(frozen=True, slots=True)
-class Attempt:
-    """A request that a replica has taken: its 200 status line was read."""
+class Whole:
+    """An answer that is all there; implements `AnswerBytes`."""
 
-    exchange: Exchange
-    replica: ReplicaEntry
+    body: bytes
+
+    async def read(self) -> bytes:
+        """Return all of it."""
+        return self.body
+
+    async def read_all(self, *, bytes_max: int) -> bytes:
+        """Return all of it."""
+        return self.body
+
+    def raise_if_stopped(self) -> None:
+        """Whoever leaves now is noticed when it is handed over."""
+
+    def close(self) -> None:
+        """Do nothing: the engine's connection is free already."""
+
+
+@dataclass(frozen=True, slots=True)
+class Attempt:
+    """A request that a replica has taken; implements `Answering`."""
+
+    exchange: AnswerBytes
+    turn: Turn
     backend: InferenceBackend
     request: GenerationRequest
     envelope: Envelope
+
+    @property
+    def replica(self) -> ReplicaEntry:
+        """Return who answers."""
+        return self.turn.replica
+
+    def done(self) -> None:
+        """Free the replica's place."""
+        self.turn.free()
 
     def reader(self) -> EventReader:
         """Return what reads its streamed answer."""
@@ -59,6 +94,21 @@ class Attempt:
     def answer(self, body: bytes) -> bytes:
         """Return its whole answer in the OpenAI API's form."""
         return self.backend.answer(body, self.request, self.envelope)
+
+
+class _FailedError(Exception):
+    """A replica did not take a request for reasons of its own; `reply` tells of it."""
+
+    def __init__(
+        self,
+        failure: Failure,
+        reply: PlatformError | EngineError,
+        retry_after_s: float = 0.0,
+    ) -> None:
+        super().__init__(failure.name)
+        self.failure = failure
+        self.reply = reply
+        self.retry_after_s = retry_after_s
 
 
 class Attempts:
@@ -73,56 +123,99 @@ class Attempts:
         request: GenerationRequest,
         *,
         settlement: Settlement,
-        replicas: Sequence[ReplicaEntry],
+        turn: Turn,
         output_tokens_max: int | None,
         interruption: Interruption,
     ) -> Attempt:
         """Return the attempt that was taken; tell `settlement` of each replica tried.
 
-        Raises the engine's refusal in our words, `EngineOverloaded` when no replica can
-        take the request, and whatever interrupts it (`ClientGoneError`,
-        `EndedError`).
+        Something of a stream is there by then, and all of an answer that is wanted at
+        once: until then another replica may be tried. Raises the engine's refusal in
+        our words, `EngineOverloaded` when no replica can take the request, an
+        `EngineError` when the last one broke off within its answer, and whatever
+        interrupts the request (`ClientGoneError`, `EndedError`).
         """
-        refusal: PlatformError | None = None
-        request_id = settlement.admission.request_id
         cache_salt = self._salts.of(settlement.admission.caller.tenant_id)
-        lost = 0
-        for number, replica in enumerate(replicas):
+        broke = 0
+        for number in count():
+            replica = turn.replica
             settlement.replica_id = replica.id
-            backend = BACKENDS[replica.dialect]
             envelope = Envelope(
                 model=replica.upstream_model or request.model,
-                attempt_id=f"{request_id.hex}-{number}",
+                attempt_id=f"{settlement.admission.request_id.hex}-{number}",
                 output_tokens_max=output_tokens_max,
                 cache_salt=cache_salt,
                 options=replica.options,
             )
-            call = backend.call(request, envelope)
             try:
-                exchange = await self._exchange(call, replica, settlement, interruption)
-            except EngineUnreachableError:
-                continue
-            except EngineSilentError:
-                raise EngineTimeout("The engine did not answer in time.") from None
-            except EngineLostError:
-                refusal = EngineFailed("The engine failed to answer. Try again.")
-                lost += 1
-                if lost == LOST_MAX:
-                    break
-                continue
-            if exchange.status == 200:
-                _require_plain(exchange)
-                return Attempt(exchange, replica, backend, request, envelope)
+                return await self._tried(
+                    request, envelope, turn, settlement, interruption
+                )
+            except _FailedError as failed:
+                # A request that breaks engines must not be carried to every replica.
+                broke += failed.failure in _BROKEN
+                is_last = broke >= LOST_MAX
+                moving = turn.move(failed.failure, retry_after_s=failed.retry_after_s)
+                if not await interruption.wait_for(moving) or is_last:
+                    raise failed.reply from None
+        raise AssertionError("counting does not end")
+
+    async def _tried(
+        self,
+        request: GenerationRequest,
+        envelope: Envelope,
+        turn: Turn,
+        settlement: Settlement,
+        interruption: Interruption,
+    ) -> Attempt:
+        """Try one replica; raises `_FailedError` where another one may do better."""
+        replica = turn.replica
+        backend = BACKENDS[replica.dialect]
+        call = backend.call(request, envelope)
+        try:
+            exchange = await self._exchange(call, replica, settlement, interruption)
+        except EngineUnreachableError:
+            raise _FailedError(Failure.UNREACHABLE, _unreachable()) from None
+        except EngineSilentError:
+            turn.place.failed(Failure.SILENT)
+            raise EngineTimeout("The engine did not answer in time.") from None
+        except EngineLostError:
+            reply = EngineFailed("The engine failed to answer. Try again.")
+            raise _FailedError(Failure.LOST, reply) from None
+        if exchange.status != 200:
             # What an engine refuses it has not taken, whoever leaves meanwhile.
             settlement.is_sent = False
             rename = (envelope.model, request.model)
             refusal = await _refusal(exchange, backend, rename=rename)
-            if not isinstance(refusal, EngineOverloaded):
-                break
-        raise refusal or EngineOverloaded(
-            "No replica of this model can be reached. Try again shortly.",
-            headers=_RETRY,
-        )
+            if isinstance(refusal, EngineOverloaded):
+                after_s = _retry_after_s(exchange)
+                raise _FailedError(Failure.OVERLOADED, refusal, after_s)
+            if isinstance(refusal, EngineFailed):
+                raise _FailedError(Failure.FAULT, refusal)
+            turn.place.answered()
+            raise refusal
+        _require_plain(exchange)
+        settlement.is_taken = True
+        answer: AnswerBytes = exchange
+        try:
+            if request.stream:
+                await exchange.begun()
+            else:
+                answer = Whole(await exchange.read_all(bytes_max=ANSWER_BYTES_MAX))
+        except EngineSilentError:
+            exchange.close()
+            turn.place.failed(Failure.SILENT)
+            raise
+        except EngineLostError as lost:
+            exchange.close()
+            raise _FailedError(Failure.LOST, lost) from None
+        except BaseException:
+            exchange.close()
+            raise
+        if not request.stream:
+            exchange.close()
+        turn.place.answered()
+        return Attempt(answer, turn, backend, request, envelope)
 
     async def _exchange(
         self,
@@ -132,7 +225,7 @@ class Attempts:
         interruption: Interruption,
     ) -> Exchange:
         """Send a call and read the status; replace a kept connection that was gone."""
-        settlement.is_sent = False
+        settlement.is_sent = settlement.is_taken = False
         origin = origin_of(replica.url)
         key = credential(replica.credential)
         proof = await AUTH[replica.auth].headers(origin, call, key, replica.options)
@@ -161,6 +254,20 @@ class Attempts:
                 raise
             settlement.is_sent = True
             return exchange
+
+
+def _unreachable() -> EngineOverloaded:
+    return EngineOverloaded(
+        "No replica of this model can be reached. Try again shortly.", headers=_RETRY
+    )
+
+
+def _retry_after_s(exchange: Exchange) -> float:
+    """Return how long an engine asks to be left alone; 0 where it does not say."""
+    for name, value in exchange.headers:
+        if name == b"retry-after" and value.isdigit():
+            return float(value)
+    return 0.0
 
 
 def _require_plain(exchange: Exchange) -> None:

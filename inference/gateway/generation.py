@@ -6,9 +6,9 @@ it. An answer that is wanted at once is streamed from the engine where its budge
 not hold all of it.
 """
 
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from inference.engines.origin import EngineError
 from inference.gateway.admission import Admissions, Admitted, Call
 from inference.gateway.answering import Answering
 from inference.gateway.attempt import Attempt, Attempts
@@ -24,24 +24,33 @@ from inference.gateway.keeping import (
     billed_from_cache,
     replay,
 )
-from inference.gateway.live import DrainedError, KeyRevokedError
+from inference.gateway.live import EndedError
 from inference.gateway.media import NOTHING_REMOTE, RemoteMedia
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.model_policy import as_served, output_tokens_max
 from inference.gateway.relay import relay_stream
 from inference.gateway.settle import Settlement, judge
 from inference.gateway.surfaces import SurfaceEntry
+from inference.gateway.turns import Turns
 from inference.gateway.whole_answers import relay_answer, relay_reassembled
 from inference.openai.requests import GenerationRequest
 from inference.openai.stream import StreamOptions
 from inference.openai.tasks import Task
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally
-from inference.routing.router import Router
-from inference.routing.snapshot import ModelEntry, ReplicaEntry, Snapshot
+from inference.routing.snapshot import ModelEntry, Snapshot
+from inference.scheduling.turns import Turn
 from kit.clock import boot_us
-from kit.contracts import BudgetShortError, Caller, Meter
-from kit.errors import EngineOverloaded, InvalidRequest, ModelNotFound
+from kit.contracts import BudgetShortError, Caller, KeyedRequest, Meter
+from kit.errors import (
+    EngineFailed,
+    EngineOverloaded,
+    EngineTimeout,
+    InvalidRequest,
+    ModelNotFound,
+    PlatformError,
+)
+from kit.json_values import JsonObject
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +59,7 @@ class Generation:
 
     authenticator: Authenticator
     snapshot: Snapshot
-    router: Router
+    turns: Turns
     meter: Meter
     attempts: Attempts
     counting: Counting
@@ -68,11 +77,59 @@ class Generation:
         body = await http.body(bytes_max=self.body_bytes_max)
         request = entry.parse(body)
         http.error_form = request.shape
-        model = self.model(caller, request, path=entry.path)
-        request = as_served(request, model)
+        asked = self.model(caller, request, path=entry.path)
         keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
-        most = output_tokens_max(request, model)
-        call = Call(caller, request, model, most, keyed)
+        call = self._call(caller, request, asked, keyed)
+        try:
+            await self._serve(http, call, started_us, body_bytes=len(body))
+        except NotTakenError as not_taken:
+            await self._fall_back(http, call, request, not_taken, started_us, len(body))
+
+    async def _fall_back(
+        self,
+        http: HttpRequest,
+        call: Call,
+        request: GenerationRequest,
+        not_taken: "NotTakenError",
+        started_us: int,
+        body_bytes: int,
+    ) -> None:
+        """Let other models answer in place of one that no replica serves now.
+
+        Each is admitted anew under its own name, at its own price and limits. The first
+        refusal is what the client hears in the end: it is of what it asked for.
+        """
+        for name in call.model.serving.fallbacks:
+            try:
+                asked = replace(request, model=name)
+                model = self.model(call.caller, asked, path=http.path)
+                other = self._call(call.caller, request, model, call.keyed)
+            except PlatformError:
+                # What this one does not serve, or may not be asked for by this key.
+                continue
+            try:
+                await self._serve(http, other, started_us, body_bytes=body_bytes)
+            except (NotTakenError, PlatformError):
+                continue
+            self.metrics.fallbacks += 1
+            return
+        raise not_taken.reply
+
+    def _call(
+        self,
+        caller: Caller,
+        request: GenerationRequest,
+        model: ModelEntry,
+        keyed: KeyedRequest | None,
+    ) -> Call:
+        request = as_served(request, model)
+        return Call(caller, request, model, output_tokens_max(request, model), keyed)
+
+    async def _serve(
+        self, http: HttpRequest, call: Call, started_us: int, *, body_bytes: int
+    ) -> None:
+        """Let one model answer; raises `NotTakenError` where no replica of it can."""
+        model, request = call.model, call.request
         found = await self.keeping.find(http, call) if model.cache_s else None
         admitted: Admitted | None = None
         if found is not None and found.answer is not None:
@@ -83,9 +140,8 @@ class Generation:
             except BudgetShortError:
                 # What an engine makes anew may end where the budget does.
                 found = replace(found, answer=None)
-        replicas: Sequence[ReplicaEntry] = ()
         if admitted is None:
-            replicas = self._replicas(model)
+            self._require_replicas(model)
             admitted = await self.admissions.admit(http, call)
         if found is not None:
             http.add_headers(found.headers)
@@ -100,7 +156,12 @@ class Generation:
             admitted.taken,
         )
         try:
-            await self._relay(http, call, admitted, settlement, replicas, found)
+            if found is not None and found.answer is not None:
+                await self._replay(http, call, admitted, settlement, found.answer)
+            else:
+                await self._generate(
+                    http, call, admitted, settlement, found, body_bytes=body_bytes
+                )
         finally:
             self.admissions.end(http, admitted)
 
@@ -131,36 +192,58 @@ class Generation:
             self.media.check(request.media, model)
         return model
 
-    async def _relay(
+    async def _replay(
         self,
         http: HttpRequest,
         call: Call,
         admitted: Admitted,
         settlement: Settlement,
-        replicas: Sequence[ReplicaEntry],
-        found: Found | None,
+        answer: JsonObject,
     ) -> None:
-        gate = admitted.gate
         asked = call.request
+        try:
+            attempt = replay(answer, asked, settlement, admitted.interruption)
+        except BaseException:
+            settlement.void()
+            self.admissions.unclaim(call, admitted.admission)
+            raise
+        await self._pass_on(http, call, attempt, settlement, admitted.gate)
+
+    async def _generate(
+        self,
+        http: HttpRequest,
+        call: Call,
+        admitted: Admitted,
+        settlement: Settlement,
+        found: Found | None,
+        *,
+        body_bytes: int,
+    ) -> None:
+        gate, asked = admitted.gate, call.request
         if gate is not None and not gate.is_whole and not asked.stream:
             asked = replace(
                 asked, stream=True, payload={**asked.payload, "stream": True}
             )
-        attempt: Answering
-        if found is not None and found.answer is not None:
-            try:
-                attempt = replay(found.answer, asked, settlement, admitted.interruption)
-            except BaseException:
-                settlement.void()
-                self.admissions.unclaim(call, admitted.admission)
-                raise
-        else:
-            attempt = await self._taken(call, asked, admitted, settlement, replicas)
-            if found is not None:
-                attempt = Recorded(attempt)
-        await self._pass_on(http, call, attempt, settlement, gate)
-        if found is not None and isinstance(attempt, Recorded):
-            self.keeping.keep(call, found, attempt, settlement)
+        try:
+            turn = await self.turns.take(http, call, admitted, body_bytes=body_bytes)
+        except BaseException as error:
+            settlement.void()
+            self.admissions.unclaim(call, admitted.admission)
+            if isinstance(error, EngineOverloaded):
+                raise NotTakenError(error) from None
+            raise
+        try:
+            attempt: Answering = await self._taken(
+                call, asked, admitted, settlement, turn
+            )
+            if found is None:
+                await self._pass_on(http, call, attempt, settlement, gate)
+                return
+            recorded = Recorded(attempt)
+            await self._pass_on(http, call, recorded, settlement, gate)
+            self.keeping.keep(call, found, recorded, settlement)
+        finally:
+            _end_turn(turn, settlement)
 
     async def _pass_on(
         self,
@@ -201,7 +284,7 @@ class Generation:
         asked: GenerationRequest,
         admitted: Admitted,
         settlement: Settlement,
-        replicas: Sequence[ReplicaEntry],
+        turn: Turn,
     ) -> Attempt:
         """Return the attempt that a replica took; else the admission is voided."""
         interruption = admitted.interruption
@@ -213,29 +296,56 @@ class Generation:
             return await self.attempts.open(
                 asked,
                 settlement=settlement,
-                replicas=replicas,
+                turn=turn,
                 output_tokens_max=call.output_tokens_max,
                 interruption=interruption,
             )
         except BaseException as error:
-            if (
-                isinstance(error, ClientGoneError | KeyRevokedError | DrainedError)
-                and settlement.is_sent
-                and not asked.stream
-            ):
+            is_left = isinstance(error, ClientGoneError | EndedError)
+            # Of a stream it is known by its head that the engine has taken it.
+            is_used = settlement.is_sent and (settlement.is_taken or not asked.stream)
+            if isinstance(error, EngineError) or (is_left and is_used):
                 # The engine had the whole prompt, and did not say how long it was. One
                 # that we ended costs nothing, but what the engine counted is told of.
-                settlement.end(judge(error)[0], Tally(), Transcript())
+                status, reply = judge(error)
+                settlement.end(status, Tally(), Transcript())
             else:
+                reply = error if isinstance(error, PlatformError) else None
                 settlement.void()
                 self.admissions.unclaim(call, admitted.admission)
+            if isinstance(reply, EngineOverloaded | EngineFailed | EngineTimeout):
+                raise NotTakenError(reply) from None
             raise
 
-    def _replicas(self, model: ModelEntry) -> Sequence[ReplicaEntry]:
-        replicas = self.snapshot.replicas_by_model.get(model.name, ())
-        if not replicas:
-            raise EngineOverloaded(
+    def _require_replicas(self, model: ModelEntry) -> None:
+        """Refuse before anything is taken where no replica is there to wait for."""
+        if model.serving.wake_ms or self.snapshot.replicas_by_model.get(model.name):
+            return
+        raise NotTakenError(
+            EngineOverloaded(
                 f"No replica of '{model.name}' is in service. Try again later.",
                 headers={"retry-after": "5"},
             )
-        return self.router.order(replicas)
+        )
+
+
+class NotTakenError(Exception):
+    """No replica of a model has taken a request, of which its client has nothing yet.
+
+    `reply` is what the client is to hear if no other model does.
+    """
+
+    def __init__(self, reply: PlatformError) -> None:
+        super().__init__(reply.message)
+        self.reply = reply
+
+
+def _end_turn(turn: Turn, settlement: Settlement) -> None:
+    """Tell the scheduler what was used, and free the place at the latest here."""
+    counts = settlement.counts
+    if settlement.outcome is not None:
+        turn.told(
+            prompt_tokens=counts.input_tokens + counts.cached_input_tokens,
+            cached_tokens=counts.cached_input_tokens,
+        )
+    turn.end(input_tokens=counts.input_tokens, output_tokens=settlement.output_tokens)

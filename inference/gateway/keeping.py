@@ -162,6 +162,9 @@ class Replayed:
         """Split the stream that was made of it."""
         return EventSplitter()
 
+    def done(self) -> None:
+        """Nobody is kept from others by it."""
+
     def answer(self, body: bytes) -> bytes:
         """Leave the answer as it is."""
         return body
@@ -195,6 +198,10 @@ class Recorded:
         """Return what reads the stream, and lets the copy be made."""
         self.stream = Reassembly()
         return _Copying(self.inner.reader(), self)
+
+    def done(self) -> None:
+        """Pass it on."""
+        self.inner.done()
 
     def answer(self, body: bytes) -> bytes:
         """Return the whole answer, and keep it."""

@@ -62,6 +62,7 @@ class GatewayMetrics:
     extensions: int = 0
     budget_ends: int = 0
     reassembled: int = 0
+    fallbacks: int = 0
     bounds: BoundWatch = field(default_factory=BoundWatch)
     duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
     latencies: Latencies = field(default_factory=Latencies)
@@ -214,6 +215,10 @@ def _of_budgets(counted: GatewayMetrics) -> Readings:
         "tollgate_prompt_bounds_exceeded": (
             "Prompts that were longer than their bound: calibrate the model.",
             counted.bounds.total,
+        ),
+        "tollgate_fallbacks": (
+            "Answers of fallbacks, where no replica of the model took a request.",
+            lambda: counted.fallbacks,
         ),
         "tollgate_reassembled": (
             "Whole answers that were streamed from the engine near a budget's end.",

@@ -84,6 +84,7 @@ async def _pump(attempt: Answering, handover: "_Handover") -> None:
                 raise translator.failure
     if not translator.is_whole:
         raise EngineLostError("the stream ended early")
+    attempt.done()
     if handover.gate is not None:
         # The finish, too, may be a token, and the last usage larger than the running.
         await handover.gate.require(

@@ -95,6 +95,8 @@ class Settlement:
     replica_id: int = 0
     # Whether an engine has the whole request, and has not refused it.
     is_sent: bool = False
+    # Whether it has begun to answer it.
+    is_taken: bool = False
     output_tokens: int = 0
     outcome: Outcome | None = None
     _gives_prompt_back: bool | None = None

@@ -16,6 +16,7 @@ import orjson
 
 from inference.engines.origin import EngineLostError
 from inference.gateway.answering import Answering
+from inference.gateway.attempt import ANSWER_BYTES_MAX
 from inference.gateway.holding import BudgetEndedError, Gate
 from inference.gateway.http import HttpRequest
 from inference.gateway.relay import finish_exchange
@@ -36,7 +37,6 @@ from inference.openai.usage import Tally, UsageError
 from kit.contracts import DatabaseAwayError, EventStatus
 from kit.errors import PlatformError, ServiceUnavailable
 
-ANSWER_BYTES_MAX = 64 * 1024 * 1024
 # Tells a client that its answer was cut short, and by what.
 ENDED = {"x-tollgate-ended": "insufficient_quota"}
 
@@ -57,6 +57,7 @@ async def relay_answer(
         finally:
             # What is waited for from here on is not the engine.
             attempt.exchange.close()
+            attempt.done()
         body = attempt.answer(body)
         answer = _read(body, asked.task, tally, options)
         transcript = answer.transcript
@@ -148,6 +149,7 @@ class _Collected:
                     return
         if not translator.is_whole:
             raise EngineLostError("the stream ended early")
+        attempt.done()
 
     async def _keep(self, event: bytes) -> None:
         tally, transcript = self.translator.tally, self.translator.transcript

@@ -13,6 +13,7 @@ from typing import Any
 import orjson
 
 from inference.openai.guards import check_options
+from inference.openai.hints import NO_HINTS, Hints, hints_of
 from inference.openai.limits import (
     check_depth,
     check_messages,
@@ -90,7 +91,8 @@ class GenerationRequest:
     `payload` is what an engine of the OpenAI API is sent for the task, whatever surface
     the request came through; `shape` turns what comes back into that surface's form.
     `known_tokens` and `texts` are the prompts of all tasks but chat: those that are
-    token ids, and those that are to be counted. `media` is what of a chat is no text.
+    token ids, and those that are to be counted. `media` is what of a chat is no text,
+    `hints` what is said of how to serve it.
     """
 
     surface: Surface
@@ -107,6 +109,7 @@ class GenerationRequest:
     texts: tuple[str, ...] = ()
     shape: Shape = PLAIN
     media: Media = NO_MEDIA
+    hints: Hints = NO_HINTS
 
 
 def parse(surface: Surface, body: bytes) -> GenerationRequest:
@@ -121,17 +124,21 @@ def chat_request(
     payload: dict[str, Any], *, surface: Surface, shape: Shape = PLAIN
 ) -> GenerationRequest:
     """Check a chat, as a client sent it or as a surface of another form made it."""
+    hints = hints_of(payload)
     payload = allowed_of(payload, _CHAT, dropped=_DROPPED)
     model = model_of(payload)
     media = check_messages(payload.get("messages"))
     request = _generation(
         payload, surface=surface, task=Task.CHAT, model=model, prompts=1, shape=shape
     )
-    return replace(request, media=media) if media else request
+    if media or hints is not NO_HINTS:
+        return replace(request, media=media, hints=hints)
+    return request
 
 
 def completion_request(payload: dict[str, Any]) -> GenerationRequest:
     """Check a completion as a client sent it."""
+    hints = hints_of(payload)
     payload = allowed_of(payload, _COMPLETION, dropped=_DROPPED)
     model = model_of(payload)
     prompts = prompts_of(payload.get("prompt"))
@@ -143,7 +150,7 @@ def completion_request(payload: dict[str, Any]) -> GenerationRequest:
         model=model,
         prompts=prompts,
     )
-    return replace(request, known_tokens=known, texts=tuple(texts))
+    return replace(request, known_tokens=known, texts=tuple(texts), hints=hints)
 
 
 def _generation(

@@ -32,6 +32,8 @@ _UNITS = {
     Kind.QUOTA: _TOKENS,
     Kind.BUDGET: frozenset({""}),
 }
+# A plan's share of a busy model, unless it has one of its own.
+WEIGHT = 100
 _SPENT_OVER = frozenset({"day", "month", "forever"})
 # What the database's widest amounts hold.
 _VALUE_MAX = 10**38
@@ -46,6 +48,8 @@ class PlanRows:
 
     is_default: bool
     rows: tuple[Row, ...]
+    # The share of a busy model that its tenants get, beside that of others.
+    weight: int = WEIGHT
 
 
 @dataclass(slots=True)
@@ -83,6 +87,13 @@ class LimitRows:
         plan = self.plans.get(plan_id) if plan_id is not None else None
         return found if plan is None else [*found, *plan.rows]
 
+    def weight_of(self, plan_id: int | None) -> int:
+        """Return the share of tenants on a plan; on none they are on the default."""
+        plan = self.plans.get(
+            plan_id if plan_id is not None else (self.default_plan_id or 0)
+        )
+        return WEIGHT if plan is None else plan.weight
+
     def apply_own(self, key: str, body: Mapping[str, Any] | None) -> None:
         """Take in the rows of `tenant:level:holder:side`; raises `ValueError`."""
         tenant, level, holder, side = key.split(":")
@@ -102,7 +113,9 @@ class LimitRows:
             self.plans.pop(plan_id, None)
         else:
             rows = _rows(body, None, plan_id=plan_id)
-            self.plans[plan_id] = PlanRows(bool(body["is_default"]), rows)
+            self.plans[plan_id] = PlanRows(
+                bool(body["is_default"]), rows, body.get("weight", WEIGHT)
+            )
         self.default_plan_id = next(
             (number for number, plan in self.plans.items() if plan.is_default), None
         )

@@ -20,6 +20,7 @@ from inference.openai.prompt_bound import DEFAULT, PromptBound
 from inference.openai.tasks import GENERATING
 from inference.routing.limit_rows import LimitRows
 from inference.routing.model_rules import ModelRules
+from inference.routing.serving import DEFAULT_SERVING, Priority, Serving
 from kit.contracts import Caller
 from kit.networks import Network, network_of
 from kit.scopes import DATA_PLANE
@@ -28,6 +29,8 @@ CHANNEL = "tollgate_snapshot"
 # When an announcement is lost, a revoked key goes on working for this long, and for as
 # long as one look takes: together less than the second that is promised.
 POLL_S = 0.5
+# As many sequences as vLLM runs at once unless it is told otherwise.
+SLOTS = 256
 
 _NEWER = """
 SELECT kind, key, version, body FROM control_publication
@@ -58,6 +61,8 @@ class KeyEntry:
     scopes: frozenset[str]
     models: frozenset[str] | None
     networks: tuple[Network, ...]
+    # The best class of requests that it may ask for.
+    priority: Priority = Priority.DEFAULT
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +102,7 @@ class ModelEntry:
     cache_s: int = 0
     # Which kinds of input its engines take.
     modalities: frozenset[str] = TEXT_ONLY
+    serving: Serving = DEFAULT_SERVING
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,6 +120,11 @@ class ReplicaEntry:
     # How the credential is shown, and what the dialect wants to know besides.
     auth: str = "bearer"
     options: Mapping[str, str] = field(default_factory=dict[str, str])
+    # How many requests it is given at a time, by all gateways together; its share of
+    # the work beside others; whether it is tried out on a part of them.
+    slots: int = SLOTS
+    weight: int = 100
+    is_canary: bool = False
 
 
 @dataclass(slots=True)
@@ -128,6 +139,8 @@ class Snapshot:
     aliases: dict[str, str] = field(default_factory=dict)
     replicas: dict[int, ReplicaEntry] = field(default_factory=dict)
     replicas_by_model: dict[str, tuple[ReplicaEntry, ...]] = field(default_factory=dict)
+    # Of models that others' replicas serve: whose.
+    pools: dict[str, str] = field(default_factory=dict)
     limits: LimitRows = field(default_factory=LimitRows)
     is_loaded: bool = False
 
@@ -137,6 +150,10 @@ class Snapshot:
         if entry is None and self.aliases:
             entry = self.models.get(self.aliases.get(name, ""))
         return entry
+
+    def pool_of(self, model: str) -> str:
+        """Return whose replicas serve a model: an adapter mostly shares its base's."""
+        return self.pools.get(model, model)
 
     def stop_reason(self, caller: Caller, *, now_us: int) -> StopReason | None:
         """Tell why a caller may not go on; None when it may.
@@ -196,6 +213,7 @@ def _apply_key(snapshot: Snapshot, key: str, body: Mapping[str, Any] | None) -> 
         scopes=_scopes(tuple(body.get("scopes", DATA_PLANE))),
         models=frozenset(models) if models else None,
         networks=tuple(network_of(text) for text in body.get("networks", ())),
+        priority=Priority.of_published(body.get("priority", "")),
     )
     snapshot.keys[key] = snapshot.keys_by_id[entry.api_key_id] = entry
 
@@ -248,6 +266,7 @@ def _model(key: str, body: Mapping[str, Any]) -> ModelEntry:
         rules=ModelRules.of_published(body),
         cache_s=body.get("cache_s", 0),
         modalities=frozenset(body.get("modalities", TEXT_ONLY)),
+        serving=Serving.of_published(body),
     )
 
 
@@ -277,6 +296,9 @@ def _apply_replica(
             # A publication from before these were known has neither.
             auth=body.get("auth", "bearer"),
             options=body.get("options", {}),
+            slots=body.get("slots", SLOTS),
+            weight=body.get("weight", 100),
+            is_canary=body.get("canary", False),
         )
         snapshot.replicas[replica_id] = entry
         touched.add(entry.model)
@@ -294,8 +316,10 @@ def _place_replicas(snapshot: Snapshot, model: str) -> None:
     """
     own = _replicas_of(snapshot, model)
     entry = snapshot.models.get(model)
+    snapshot.pools.pop(model, None)
     if not own and entry is not None and entry.base is not None:
         name = entry.adapter or entry.name
+        snapshot.pools[model] = entry.base
         own = [
             replace(each, upstream_model=name)
             for each in _replicas_of(snapshot, entry.base)

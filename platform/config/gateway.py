@@ -46,12 +46,18 @@ from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.gateway.rates import Rates
+from inference.gateway.turns import Turns
 from inference.limiting.guarded import GuardedLimiter
 from inference.limiting.memory import MemoryLimiter
 from inference.limiting.opening import open_limiter
 from inference.routing import snapshot as routing
+from inference.routing.fleet import Fleet
+from inference.routing.health import AlwaysWell
 from inference.routing.limits import LimitsInForce
 from inference.routing.router import RoundRobin
+from inference.routing.serving import Policy
+from inference.scheduling.scheduler import LineScheduler
+from inference.scheduling.shares import WholeShares
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import Refresh, follow
@@ -120,6 +126,12 @@ class GatewayProcess:
         self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))
         self.answers = _kept_answers(gateway, pepper)
         self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
+        self.fleet = Fleet(
+            self.snapshot,
+            AlwaysWell(),
+            WholeShares(),
+            dict.fromkeys(Policy, RoundRobin()),
+        )
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
             secret=derive(pepper, Purpose.API_KEY),
@@ -264,7 +276,7 @@ class GatewayProcess:
         generation = Generation(
             authenticator=self.authenticator,
             snapshot=self.snapshot,
-            router=RoundRobin(),
+            turns=Turns(LineScheduler(self.fleet), self.snapshot, self.salts),
             meter=self.meter,
             attempts=Attempts(pool=self.pool, salts=self.salts),
             counting=self.counting,

@@ -9,8 +9,10 @@ parameters of the chat surface that the Responses API has no word for keep their
 
 import secrets
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
+from inference.openai.hints import hints_of
 from inference.openai.limits import integer
 from inference.openai.requests import (
     GenerationRequest,
@@ -127,10 +129,12 @@ def read(payload: JsonObject, *, key: str) -> GenerationRequest:
     shape = ResponsesShape(
         Outline(key=key, model=model, fields=_shown(asked, tools, reasoning))
     )
+    hints = hints_of(payload)
     try:
-        return chat_request(chat, surface=Surface.RESPONSES, shape=shape)
+        request = chat_request(chat, surface=Surface.RESPONSES, shape=shape)
     except InvalidRequest as error:
         raise named_as_here(error) from None
+    return replace(request, hints=hints)
 
 
 def _allowed(payload: JsonObject) -> JsonObject:

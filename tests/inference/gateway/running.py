@@ -42,10 +42,16 @@ from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.gateway.rates import Rates
+from inference.gateway.turns import KEEP_ALIVE_S, Turns
 from inference.limiting.memory import MemoryLimiter
+from inference.routing.fleet import Fleet
+from inference.routing.health import AlwaysWell
 from inference.routing.limits import LimitsInForce
 from inference.routing.router import RoundRobin
+from inference.routing.serving import Policy
 from inference.routing.snapshot import Snapshot
+from inference.scheduling.scheduler import LineScheduler
+from inference.scheduling.shares import WholeShares
 from inference.tokenizers.pool import TokenizerPool
 from kit import api_keys
 from tests.inference.gateway.claims import MemoryClaims
@@ -77,6 +83,7 @@ class GatewayOptions:
     body_bytes_max: int = BODY_BYTES_MAX
     drain_s: float = 5.0
     count_patience_s: float = 1.0
+    keep_alive_s: float = KEEP_ALIVE_S
     # Put around the application, to act at a moment that only the inside knows.
     around: Callable[[App], App] | None = None
 
@@ -288,13 +295,17 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         idempotency=Idempotency(MemoryClaims(meter), PEPPER),
         now_us=lambda: NOW_US,
     )
+    salts = CacheSalts(PEPPER)
+    fleet = Fleet(
+        snapshot, AlwaysWell(), WholeShares(), dict.fromkeys(Policy, RoundRobin())
+    )
     app = Gateway(
         generation=Generation(
             authenticator=authenticator,
             snapshot=snapshot,
-            router=RoundRobin(),
+            turns=Turns(LineScheduler(fleet), snapshot, salts, options.keep_alive_s),
             meter=meter,
-            attempts=Attempts(pool=pool, salts=CacheSalts(PEPPER)),
+            attempts=Attempts(pool=pool, salts=salts),
             counting=counting,
             admissions=admissions,
             keeping=Keeping(_no_answers(), meter),

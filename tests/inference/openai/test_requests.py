@@ -182,8 +182,8 @@ def test_fields_that_steer_the_engine_are_refused_by_name(
 
 @pytest.mark.parametrize(
     "name",
-    ["metadata", "user", "store", "service_tier", "safety_identifier",
-     "prompt_cache_key", "prompt_cache_retention", "verbosity"],
+    ["metadata", "user", "store", "safety_identifier", "prompt_cache_key",
+     "prompt_cache_retention", "verbosity"],
 )  # fmt: skip
 def test_fields_that_mean_nothing_here_are_dropped(name: str) -> None:
     assert name not in chat(**{name: {"a": 1}}).payload

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from inference.openai.prompt_bound import DEFAULT, PromptBound
-from inference.routing.router import RoundRobin
+from inference.routing.router import Candidate, RoundRobin, RouteAsk
 from inference.routing.snapshot import ReplicaEntry, Snapshot
 from tests.databases import Database
 
@@ -148,8 +148,12 @@ def test_every_replica_takes_its_turn_and_none_is_left_out(count: int) -> None:
         ReplicaEntry(n, "m", "r", "u", "vllm", "", "", active=True)
         for n in range(count)
     ]
-    router = RoundRobin()
-    orders = [[entry.id for entry in router.order(entries)] for _ in range(2 * count)]
+    router, candidates = RoundRobin(), [Candidate(entry, 0.0) for entry in entries]
+    ask = RouteAsk("m", "", "", 1, "", bytes)
+    orders = [
+        [each.replica.id for each in router.order(ask, candidates)]
+        for _ in range(2 * count)
+    ]
     assert all(sorted(order) == list(range(count)) for order in orders)
     firsts = [order[0] for order in orders]
     assert all(firsts.count(n) == 2 for n in range(count))

@@ -1,0 +1,27 @@
+"""Which replicas are well."""
+
+from inference.routing.fleet import Failure
+from inference.routing.snapshot import ReplicaEntry
+
+
+class AlwaysWell:
+    """Takes every replica for well, and learns nothing."""
+
+    def may_take(self, replica: ReplicaEntry) -> bool:
+        """Say yes."""
+        return True
+
+    def began(self, replica: ReplicaEntry) -> None:
+        """Learn nothing."""
+
+    def answered(self, replica: ReplicaEntry) -> None:
+        """Learn nothing."""
+
+    def failed(
+        self, replica: ReplicaEntry, failure: Failure, *, retry_after_s: float = 0.0
+    ) -> None:
+        """Learn nothing."""
+
+    def foreign(self, replica: ReplicaEntry, *, own: int) -> int:
+        """Know of none."""
+        return 0
