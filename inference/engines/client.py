@@ -9,11 +9,12 @@ that sweeps the deadlines of all exchanges.
 
 import asyncio
 import ssl
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Mapping
 
 from inference.engines.exchange import Exchange
 from inference.engines.origin import (
+    Deadline,
     EngineLostError,
     EngineUnreachableError,
     Origin,
@@ -36,6 +37,7 @@ class EnginePool:
         self.loop = asyncio.get_running_loop()
         self.timeouts = timeouts
         self.running: set[Exchange] = set()
+        self.missed: Counter[Deadline] = Counter()
         self._idle: dict[Origin, deque[Exchange]] = {}
         self._tls = tls_context(ca_file)
         self._proxy = Proxy.parse(proxy)
@@ -78,6 +80,16 @@ class EnginePool:
         if idle is not None and exchange in idle:
             idle.remove(exchange)
 
+    def give_up_on(self, origin: Origin) -> None:
+        """Let nobody wait any longer for the first of an answer from there.
+
+        For engines that do not even answer probes: what they were sent may be sent to
+        others, and raises `EngineLostError`.
+        """
+        for exchange in list(self.running):
+            if exchange.origin == origin:
+                exchange.give_up_waiting()
+
     async def close(self) -> None:
         """Stop the watchdog and close every connection."""
         self._watchdog.cancel()
@@ -100,6 +112,7 @@ class EnginePool:
 
     async def _connect(self, origin: Origin) -> Exchange:
         try:
+            # A connection is rare, and only its task's cancellation ends the attempt.
             async with asyncio.timeout(self.timeouts.connect):
                 if origin.tls and self._proxy is not None:
                     return await self._connect_through(self._proxy, origin)
@@ -109,7 +122,10 @@ class EnginePool:
                     origin.port,
                     ssl=self._tls if origin.tls else None,
                 )
-        except (OSError, TimeoutError) as error:
+        except TimeoutError as error:
+            self.missed[Deadline.CONNECT] += 1
+            raise EngineUnreachableError("no connection in time") from error
+        except OSError as error:
             raise EngineUnreachableError(type(error).__name__) from error
         return exchange
 
@@ -133,7 +149,9 @@ class EnginePool:
             await asyncio.sleep(SWEEP_S)
             now = self.loop.time()
             for exchange in list(self.running):
-                exchange.interrupt_if_late(now)
+                missed = exchange.interrupt_if_late(now)
+                if missed is not None:
+                    self.missed[missed] += 1
 
 
 def tls_context(ca_file: str) -> ssl.SSLContext:

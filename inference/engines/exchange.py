@@ -11,7 +11,9 @@ from typing import Protocol
 import httptools
 
 from inference.engines.origin import (
+    Deadline,
     EngineLostError,
+    EngineOverdueError,
     EngineSilentError,
     EngineUnreachableError,
     Origin,
@@ -62,6 +64,8 @@ class Exchange(asyncio.Protocol):
         self.is_reused = False
         self.idle_since = 0.0
         self.deadline = 0.0
+        self._ends_by = 0.0
+        self._has_begun = False
         self.status = 0
         self.headers: list[tuple[bytes, bytes]] = []
         self._number = 0
@@ -91,7 +95,10 @@ class Exchange(asyncio.Protocol):
         self._head_done = self._complete = self._keeps_alive = False
         self._head_bytes = 0
         self._bodiless = bodiless
-        self.deadline = self._loop.time() + self._keeper.timeouts.first_byte
+        now, timeouts = self._loop.time(), self._keeper.timeouts
+        self.deadline = now + timeouts.first_byte
+        self._ends_by = now + timeouts.total
+        self._has_begun = False
         self._keeper.running.add(self)
         if self._transport is None or self._transport.is_closing():
             self._fail(EngineUnreachableError("the connection was closed"))
@@ -121,9 +128,12 @@ class Exchange(asyncio.Protocol):
             if self._complete:
                 return b""
             # The engine's patience is used up only while somebody waits for it, not
-            # while a slow client takes what has come already.
-            self.deadline = self._loop.time() + self._keeper.timeouts.idle
+            # while a slow client takes what has come already. A head by itself is no
+            # beginning: some send it before they have looked at the prompt.
+            if self._has_begun:
+                self.deadline = self._loop.time() + self._keeper.timeouts.idle
             await self._wait()
+        self._has_begun = True
         data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
         self._chunks.clear()
         self._buffered = 0
@@ -159,20 +169,31 @@ class Exchange(asyncio.Protocol):
         def interrupt(error: BaseException, *, at_once: bool = False) -> None:
             if self._number != number:
                 return
-            if at_once and self._stopped is None:
-                self._stopped = error
-                # An engine that answers must not go on for a client that dawdles. Of
-                # one that does not yet, it is still to be seen what it was sent.
-                if self._head_done:
-                    self.discard()
+            if at_once:
+                self._stop(error)
             self._fail(error)
 
         return interrupt
 
-    def interrupt_if_late(self, now: float) -> None:
-        """Make a reader raise that has waited past the deadline."""
+    def interrupt_if_late(self, now: float) -> Deadline | None:
+        """Make a reader raise that has waited past a deadline; return which it was."""
+        if self._error is not None or self._complete:
+            return None
         if self._waiter is not None and self.deadline < now:
             self._fail(EngineSilentError("no answer in time"))
+            return Deadline.IDLE if self._has_begun else Deadline.FIRST_BYTE
+        if self._ends_by < now:
+            # Whoever reads need not wait for it: there may always be more to read.
+            error = EngineOverdueError("the answer takes too long")
+            self._stop(error)
+            self._fail(error)
+            return Deadline.TOTAL
+        return None
+
+    def give_up_waiting(self) -> None:
+        """Make a reader raise that waits for the first of an answer."""
+        if self._waiter is not None and not self._has_begun and not self._complete:
+            self._fail(EngineLostError("the engine shows no sign of life"))
 
     def close(self) -> None:
         """Give the connection back if its answer was read to the end, else cut it."""
@@ -301,6 +322,15 @@ class Exchange(asyncio.Protocol):
     def _wake(self) -> None:
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
+
+    def _stop(self, error: BaseException) -> None:
+        """Let the reader have nothing more, not even what has come."""
+        if self._stopped is None:
+            self._stopped = error
+            # An engine that answers must not go on for a client that dawdles. Of one
+            # that does not yet, it is still to be seen what it was sent.
+            if self._head_done:
+                self.discard()
 
     def _fail(self, error: BaseException) -> None:
         if self._error is None:

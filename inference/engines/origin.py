@@ -2,11 +2,12 @@
 
 Every failure is an `EngineError`. Unreachable: nothing was taken, so another replica
 may be tried. Lost: it broke off, or answered what is no answer. Silent: it said nothing
-for too long.
+for too long. Overdue: it went on saying something for too long.
 """
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from enum import StrEnum
 from functools import lru_cache
 from urllib.parse import urlsplit
 
@@ -27,13 +28,32 @@ class EngineSilentError(EngineError):
     """The engine said nothing for longer than its deadline."""
 
 
+class EngineOverdueError(EngineError):
+    """The engine's answer took longer than any may take: no sign of its health."""
+
+
+class Deadline(StrEnum):
+    """What an engine can be too late for."""
+
+    CONNECT = "connect"
+    FIRST_BYTE = "first_byte"
+    IDLE = "idle"
+    TOTAL = "total"
+
+
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """The patience with an engine, in seconds."""
+    """The patience with an engine, in seconds.
+
+    `first_byte` is from a request's last byte to the first of the answer's body: an
+    engine may send its head long before it has anything to say. `idle` is between two
+    pieces of the body, `total` from the request to the answer's end.
+    """
 
     connect: float
     first_byte: float
     idle: float
+    total: float = 3600.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -11,7 +11,11 @@ from dataclasses import dataclass, field, replace
 
 import structlog
 
-from inference.engines.origin import EngineError, EngineSilentError
+from inference.engines.origin import (
+    EngineError,
+    EngineOverdueError,
+    EngineSilentError,
+)
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.counting import Counting
 from inference.gateway.holding import BudgetEndedError
@@ -59,7 +63,7 @@ def judge(error: BaseException) -> tuple[EventStatus, PlatformError | None]:
         )
     if isinstance(error, BudgetEndedError):
         return EventStatus.BUDGET_EXHAUSTED, error.reply
-    if isinstance(error, EngineSilentError):
+    if isinstance(error, EngineSilentError | EngineOverdueError):
         return EventStatus.ENGINE_TIMEOUT, EngineTimeout(
             "The engine did not answer in time."
         )

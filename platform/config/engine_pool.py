@@ -12,6 +12,7 @@ def engine_pool(settings: EngineSettings) -> EnginePool:
             connect=settings.engine_connect_ms / 1000,
             first_byte=settings.engine_first_byte_ms / 1000,
             idle=settings.engine_idle_ms / 1000,
+            total=settings.engine_total_ms / 1000,
         ),
         ca_file=settings.engine_ca_file,
         proxy=settings.engine_proxy,

@@ -15,10 +15,15 @@ class EngineSettings(Settings):
         2000, gt=0, description="Longest wait for a connection to an engine."
     )
     engine_first_byte_ms: int = Field(
-        600_000, gt=0, description="Longest wait for an engine's first byte."
+        600_000,
+        gt=0,
+        description="Longest wait for the first byte of an answer's body.",
     )
     engine_idle_ms: int = Field(
         120_000, gt=0, description="Longest silence of an engine within an answer."
+    )
+    engine_total_ms: int = Field(
+        3_600_000, gt=0, description="Longest that one answer of an engine may take."
     )
     engine_ca_file: str = Field(
         "",
