@@ -178,7 +178,9 @@ class Fleet:
         place = Place(replica, request_id, route, self)
         self._live.setdefault(replica.id, {})[request_id] = place
         self.health.began(replica)
-        self.router_of(route.model).sent(route, replica.id)
+        # Where there is nothing to choose from, there is nothing to learn.
+        if len(self.snapshot.replicas_by_model.get(route.model, ())) > 1:
+            self.router_of(route.model).sent(route, replica.id)
         return place
 
     def _free(self, replica: ReplicaEntry) -> int:

@@ -1,18 +1,17 @@
 """Which replica serves a request: what policies know, and the Protocol they follow.
 
 A policy puts replicas that can take a request now in an order; it never decides whether
-they can. Pure, but for what a policy learns.
+they can. Pure, but for what a policy learns. Each has a module of its own.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from itertools import count
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from inference.routing.snapshot import ReplicaEntry
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True, eq=False)
 class RouteAsk:
     """What a policy may know of a request.
 
@@ -28,6 +27,8 @@ class RouteAsk:
     tenant_id: int
     session: str
     prompt: Callable[[], bytes]
+    # What a policy made of it, for when it is told of the same request again.
+    memo: object = field(default=None, init=False, repr=False)
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +44,10 @@ class Candidate:
 
 
 class Router(Protocol):
-    """Puts replicas in the order in which to prefer them, and learns from answers."""
+    """Puts replicas in the order in which to prefer them, and learns from answers.
+
+    One serves all models, and what it keeps of them is bounded.
+    """
 
     def order(
         self, ask: RouteAsk, candidates: Sequence[Candidate]
@@ -64,30 +68,3 @@ class Router(Protocol):
     def forget(self, replica_id: int) -> None:
         """Learn that a replica has started anew: its cache is empty."""
         ...
-
-
-class RoundRobin:
-    """Each request starts at the next replica."""
-
-    def __init__(self) -> None:
-        self._turn = count()
-
-    def order(
-        self, ask: RouteAsk, candidates: Sequence[Candidate]
-    ) -> Sequence[Candidate]:
-        """Rotate the candidates by one at each call."""
-        if len(candidates) < 2:
-            return candidates
-        start = next(self._turn) % len(candidates)
-        return [*candidates[start:], *candidates[:start]]
-
-    def sent(self, ask: RouteAsk, replica_id: int) -> None:
-        """Learn nothing."""
-
-    def answered(
-        self, ask: RouteAsk, replica_id: int, *, prompt_tokens: int, cached_tokens: int
-    ) -> None:
-        """Learn nothing."""
-
-    def forget(self, replica_id: int) -> None:
-        """Learn nothing."""

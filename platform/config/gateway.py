@@ -54,8 +54,7 @@ from inference.routing import snapshot as routing
 from inference.routing.fleet import Fleet
 from inference.routing.health import AlwaysWell
 from inference.routing.limits import LimitsInForce
-from inference.routing.router import RoundRobin
-from inference.routing.serving import Policy
+from inference.routing.policies import new_policies
 from inference.scheduling.scheduler import LineScheduler
 from inference.scheduling.shares import WholeShares
 from inference.tokenizers.pool import TokenizerPool
@@ -130,7 +129,7 @@ class GatewayProcess:
             self.snapshot,
             AlwaysWell(),
             WholeShares(),
-            dict.fromkeys(Policy, RoundRobin()),
+            new_policies(),
         )
         self.authenticator = Authenticator(
             snapshot=self.snapshot,

@@ -47,8 +47,7 @@ from inference.limiting.memory import MemoryLimiter
 from inference.routing.fleet import Fleet
 from inference.routing.health import AlwaysWell
 from inference.routing.limits import LimitsInForce
-from inference.routing.router import RoundRobin
-from inference.routing.serving import Policy
+from inference.routing.policies import new_policies
 from inference.routing.snapshot import Snapshot
 from inference.scheduling.scheduler import LineScheduler
 from inference.scheduling.shares import WholeShares
@@ -296,9 +295,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         now_us=lambda: NOW_US,
     )
     salts = CacheSalts(PEPPER)
-    fleet = Fleet(
-        snapshot, AlwaysWell(), WholeShares(), dict.fromkeys(Policy, RoundRobin())
-    )
+    fleet = Fleet(snapshot, AlwaysWell(), WholeShares(), new_policies())
     app = Gateway(
         generation=Generation(
             authenticator=authenticator,

@@ -3,14 +3,12 @@
 from typing import Any
 
 import psycopg
-import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from psycopg.types.json import Jsonb
 
 from inference.openai.prompt_bound import DEFAULT, PromptBound
-from inference.routing.router import Candidate, RoundRobin, RouteAsk
-from inference.routing.snapshot import ReplicaEntry, Snapshot
+from inference.routing.snapshot import Snapshot
 from tests.databases import Database
 
 
@@ -140,20 +138,3 @@ async def test_only_newer_versions_are_read_and_each_as_a_whole(
         await snapshot.refresh(reader)
         assert snapshot.version == 7
         assert [each.id for each in snapshot.replicas_by_model["a"]] == [1, 4]
-
-
-@pytest.mark.parametrize("count", [0, 1, 2, 5])
-def test_every_replica_takes_its_turn_and_none_is_left_out(count: int) -> None:
-    entries = [
-        ReplicaEntry(n, "m", "r", "u", "vllm", "", "", active=True)
-        for n in range(count)
-    ]
-    router, candidates = RoundRobin(), [Candidate(entry, 0.0) for entry in entries]
-    ask = RouteAsk("m", "", "", 1, "", bytes)
-    orders = [
-        [each.replica.id for each in router.order(ask, candidates)]
-        for _ in range(2 * count)
-    ]
-    assert all(sorted(order) == list(range(count)) for order in orders)
-    firsts = [order[0] for order in orders]
-    assert all(firsts.count(n) == 2 for n in range(count))
