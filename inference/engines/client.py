@@ -80,15 +80,17 @@ class EnginePool:
         if idle is not None and exchange in idle:
             idle.remove(exchange)
 
-    def give_up_on(self, origin: Origin) -> None:
+    def give_up_on(self, origin: Origin, *, silent_since: float) -> None:
         """Let nobody wait any longer for the first of an answer from there.
 
-        For engines that do not even answer probes: what they were sent may be sent to
-        others, and raises `EngineLostError`.
+        For an engine that has not even answered probes: what it was sent may be sent to
+        others, and raises `EngineLostError`. One that goes on with an answer lives.
         """
-        for exchange in list(self.running):
-            if exchange.origin == origin:
-                exchange.give_up_waiting()
+        there = [each for each in self.running if each.origin == origin]
+        if any(each.was_heard(silent_since) for each in there):
+            return
+        for exchange in there:
+            exchange.give_up_waiting()
 
     async def close(self) -> None:
         """Stop the watchdog and close every connection."""

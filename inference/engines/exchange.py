@@ -190,6 +190,11 @@ class Exchange(asyncio.Protocol):
             return Deadline.TOTAL
         return None
 
+    def was_heard(self, since: float) -> bool:
+        """Tell whether something of an answer's body has come since then."""
+        # The patience begins anew with each piece that is taken.
+        return self._has_begun and self.deadline - self._keeper.timeouts.idle >= since
+
     def give_up_waiting(self) -> None:
         """Make a reader raise that waits for the first of an answer."""
         if self._waiter is not None and not self._has_begun and not self._complete:

@@ -5,6 +5,7 @@ can have a byte is passed over; any other refusal is the caller's answer. When t
 client leaves, the engine's connection is cut, which stops it.
 """
 
+from collections import Counter
 from dataclasses import dataclass
 from itertools import count
 
@@ -117,6 +118,7 @@ class Attempts:
     def __init__(self, *, pool: EnginePool, salts: CacheSalts) -> None:
         self._pool = pool
         self._salts = salts
+        self.retries: Counter[Failure] = Counter()
 
     async def open(
         self,
@@ -154,10 +156,13 @@ class Attempts:
             except _FailedError as failed:
                 # A request that breaks engines must not be carried to every replica.
                 broke += failed.failure in _BROKEN
-                is_last = broke >= LOST_MAX
-                moving = turn.move(failed.failure, retry_after_s=failed.retry_after_s)
-                if not await interruption.wait_for(moving) or is_last:
+                if broke >= LOST_MAX:
+                    turn.place.failed(failed.failure)
                     raise failed.reply from None
+                moving = turn.move(failed.failure, retry_after_s=failed.retry_after_s)
+                if not await interruption.wait_for(moving):
+                    raise failed.reply from None
+                self.retries[failed.failure] += 1
         raise AssertionError("counting does not end")
 
     async def _tried(

@@ -6,7 +6,7 @@ so many models have a label. Durations are measured from a request's arrival.
 
 import enum
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from typing import Any
@@ -38,6 +38,17 @@ class Refusal(enum.StrEnum):
 
 
 Readings = Mapping[str, tuple[str, Callable[[], float]]]
+
+
+@dataclass(frozen=True, slots=True)
+class Family:
+    """Numbers by one label of few values, read at the scrape."""
+
+    name: str
+    help_text: str
+    label: str
+    read: Callable[[], Mapping[str, float]]
+    is_counter: bool = False
 
 
 def _by_streamed() -> dict[bool, Histogram]:
@@ -90,8 +101,10 @@ class MetricsPage:
         gauges: Mapping[str, tuple[str, Callable[[], float]]],
         counters: Mapping[str, tuple[str, Callable[[], float]]],
         histograms: Mapping[str, tuple[str, Histogram]] = MappingProxyType({}),
+        families: Sequence[Family] = (),
     ) -> None:
         self._metrics = metrics
+        self._families = families
         self._gateway = gateway
         self._gauges = gauges
         self._counters = counters
@@ -152,6 +165,8 @@ class MetricsPage:
         gauges = {**_waits(counted), **self._gauges}
         for name, (help_text, read) in gauges.items():
             yield self._filled(GaugeMetricFamily, name, help_text, read)
+        for each in self._families:
+            yield self._labelled(each)
         yield self._spread(
             "tollgate_request_duration_seconds",
             "From a request's arrival to the end of its answer.",
@@ -180,6 +195,13 @@ class MetricsPage:
     ) -> Metric:
         family = family_of(name, help_text, labels=["gateway"])
         family.add_metric([self._gateway], read())
+        return family
+
+    def _labelled(self, of: Family) -> Metric:
+        family_of = CounterMetricFamily if of.is_counter else GaugeMetricFamily
+        family = family_of(of.name, of.help_text, labels=["gateway", of.label])
+        for value, number in of.read().items():
+            family.add_metric([self._gateway, value], number)
         return family
 
     def _spread(

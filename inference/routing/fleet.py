@@ -38,6 +38,16 @@ class Health(Protocol):
         """Tell whether a replica may be sent a request now."""
         ...
 
+    def is_up(self, replica: ReplicaEntry) -> bool:
+        """Tell whether it is worth waiting for: it lives, though it may be busy."""
+        ...
+
+    def last_resort(
+        self, replicas: Sequence[ReplicaEntry], *, among: Sequence[ReplicaEntry]
+    ) -> ReplicaEntry | None:
+        """Return which to try where none of all is well; None for none just now."""
+        ...
+
     def began(self, replica: ReplicaEntry) -> None:
         """Learn that a request is sent to it."""
         ...
@@ -52,7 +62,7 @@ class Health(Protocol):
         """Learn what it did wrong; an overloaded one may say when to come again."""
         ...
 
-    def foreign(self, replica: ReplicaEntry, *, own: int) -> int:
+    def foreign(self, replica: ReplicaEntry) -> int:
         """Return how many requests it has that are not this process's."""
         ...
 
@@ -137,7 +147,7 @@ class Fleet:
         if not candidates and without:
             candidates = self._candidates(replicas, ())
         if not candidates:
-            return None
+            return self._last_resort(route, request_id, without)
         replica = candidates[0].replica
         if len(candidates) > 1:
             serving = self.snapshot.models[route.model].serving
@@ -150,11 +160,16 @@ class Fleet:
         replicas = self.snapshot.replicas_by_model.get(model, ())
         if not replicas:
             return Standing.NONE
-        well = [each for each in replicas if self.health.may_take(each)]
+        well = [each for each in replicas if self.health.is_up(each)]
         if not well:
             return Standing.DOWN
         is_free = any(self._free(each) > 0 for each in well)
         return Standing.FREE if is_free else Standing.FULL
+
+    def forget(self, replica_id: int) -> None:
+        """Let nobody believe that a replica still knows what it had computed."""
+        for router in self.routers.values():
+            router.forget(replica_id)
 
     def running(self, replica_id: int) -> int:
         """Return how many requests of this process run on a replica."""
@@ -183,6 +198,19 @@ class Fleet:
             self.router_of(route.model).sent(route, replica.id)
         return place
 
+    def _last_resort(
+        self, route: RouteAsk, request_id: UUID, without: Collection[int]
+    ) -> Place | None:
+        """Take a place where no replica is well, on the one that health would try."""
+        replicas = self.snapshot.replicas_by_model.get(route.model, ())
+        left = [
+            each for each in replicas if each.id not in without and self._free(each) > 0
+        ]
+        if not left:
+            return None
+        replica = self.health.last_resort(replicas, among=left)
+        return None if replica is None else self._place(route, replica, request_id)
+
     def _free(self, replica: ReplicaEntry) -> int:
         return self.shares.granted(replica) - self.running(replica.id)
 
@@ -199,5 +227,5 @@ class Fleet:
 
     def _load(self, replica: ReplicaEntry) -> float:
         own = self.running(replica.id)
-        runs = own + self.health.foreign(replica, own=own)
+        runs = own + self.health.foreign(replica)
         return runs * 100 / (replica.slots * replica.weight)

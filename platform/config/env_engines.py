@@ -25,6 +25,15 @@ class EngineSettings(Settings):
     engine_total_ms: int = Field(
         3_600_000, gt=0, description="Longest that one answer of an engine may take."
     )
+    engine_probe_ms: int = Field(
+        2000, gt=0, description="Pause between two probes of an engine."
+    )
+    engine_frozen_ms: int = Field(
+        15_000,
+        gt=0,
+        description="How long an engine may answer no probe before requests that have"
+        " nothing of their answers are tried elsewhere.",
+    )
     engine_ca_file: str = Field(
         "",
         description="File of certificate authorities, in PEM, that engines behind TLS"

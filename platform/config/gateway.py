@@ -15,7 +15,7 @@ import uvicorn
 import uvloop
 from psycopg import AsyncConnection
 
-from config.engine_pool import engine_pool
+from config.engine_side import EngineSide
 from config.env import (
     DatabaseSettings,
     GatewaySettings,
@@ -31,7 +31,6 @@ from inference.caching.opening import open_cache
 from inference.engines.cache_salt import CacheSalts
 from inference.gateway.admission import Admissions
 from inference.gateway.app import Gateway, Probes
-from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.client_address import Proxies
 from inference.gateway.connection import ClientConnection
@@ -51,12 +50,7 @@ from inference.limiting.guarded import GuardedLimiter
 from inference.limiting.memory import MemoryLimiter
 from inference.limiting.opening import open_limiter
 from inference.routing import snapshot as routing
-from inference.routing.fleet import Fleet
-from inference.routing.health import AlwaysWell
 from inference.routing.limits import LimitsInForce
-from inference.routing.policies import new_policies
-from inference.scheduling.scheduler import LineScheduler
-from inference.scheduling.shares import WholeShares
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import Refresh, follow
@@ -118,19 +112,13 @@ class GatewayProcess:
         self.limiter = limiter
         self.rates = Rates(limiter=limiter, metrics=self.metrics)
         self._peers = peers
-        self.pool = engine_pool(gateway)
-        self.tokenizers = TokenizerPool(inputs.tokenizer_dir)
-        self.counting = Counting(self.pool, self.snapshot, self.tokenizers)
         pepper = secrets.key_pepper.get_secret_value().encode()
+        self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
+        self.engines = EngineSide(gateway, snapshot=self.snapshot, salts=self.salts)
+        self.tokenizers = TokenizerPool(inputs.tokenizer_dir)
+        self.counting = Counting(self.engines.pool, self.snapshot, self.tokenizers)
         self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))
         self.answers = _kept_answers(gateway, pepper)
-        self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
-        self.fleet = Fleet(
-            self.snapshot,
-            AlwaysWell(),
-            WholeShares(),
-            new_policies(),
-        )
         self.authenticator = Authenticator(
             snapshot=self.snapshot,
             secret=derive(pepper, Purpose.API_KEY),
@@ -206,6 +194,7 @@ class GatewayProcess:
             ),
             asyncio.create_task(self.rates.renew(), name="slots"),
             asyncio.create_task(self.claims.run(), name="claims"),
+            asyncio.create_task(self.engines.prober.run(), name="probes"),
         ]
         starting = asyncio.create_task(self.meter.start())
         try:
@@ -218,7 +207,7 @@ class GatewayProcess:
             await self.meter.stop()
             await self.limiter.close()
             await self.answers.cache.close()
-            await self.pool.close()
+            await self.engines.pool.close()
 
     def readiness(self) -> Mapping[str, bool]:
         """Return what must hold for requests to be taken."""
@@ -275,9 +264,9 @@ class GatewayProcess:
         generation = Generation(
             authenticator=self.authenticator,
             snapshot=self.snapshot,
-            turns=Turns(LineScheduler(self.fleet), self.snapshot, self.salts),
+            turns=Turns(self.engines.scheduler, self.snapshot, self.salts),
             meter=self.meter,
-            attempts=Attempts(pool=self.pool, salts=self.salts),
+            attempts=self.engines.attempts,
             counting=self.counting,
             admissions=Admissions(
                 limits=LimitsInForce(self.snapshot),
@@ -300,7 +289,7 @@ class GatewayProcess:
             models=ModelList(self.authenticator, self.snapshot, self.meter),
             probes=Probes(self.readiness, self._metrics_page()),
             passthrough=Passthrough(
-                pool=self.pool,
+                pool=self.engines.pool,
                 web_url=self._settings.web_url,
                 body_bytes_max=self._settings.body_bytes_max,
                 proxies=self.proxies,
@@ -331,6 +320,7 @@ class GatewayProcess:
                 **self.answers.metrics.counters,
             },
             histograms={**limits.histograms, **meter.histograms},
+            families=self.engines.metrics.families(),
         )
 
 

@@ -148,17 +148,18 @@ async def test_a_connection_that_is_not_made_in_time_is_counted() -> None:
 
 
 async def test_only_who_has_nothing_yet_gives_up_on_an_engine(pool: EnginePool) -> None:
-    begun = threading.Event()
+    go_on = threading.Event()
 
     def first_only(side: EngineSide) -> None:
         side.request()
         if side.number == 1:
             side.send(STREAM_HEAD, chunk(b"x"))
-            assert begun.wait(10)
+            assert go_on.wait(10)
             side.send(chunk(b"y"))
         side.wait_until_left()
 
     with scripted_engine(first_only) as engine, scripted_engine(nothing) as other:
+        origin = Origin.parse(engine.url)
         streaming = await sent(pool, engine.url)
         assert await streaming.read()
         waiting = await sent(pool, engine.url)
@@ -167,10 +168,14 @@ async def test_only_who_has_nothing_yet_gives_up_on_an_engine(pool: EnginePool) 
             asyncio.create_task(each.read()) for each in (streaming, waiting, elsewhere)
         ]
         await asyncio.sleep(0)
-        pool.give_up_on(Origin.parse(engine.url))
+        # Its stream has gone on since then: it lives.
+        pool.give_up_on(origin, silent_since=pool.loop.time() - 9)
+        await asyncio.sleep(0)
+        assert not any(each.done() for each in readers)
+        pool.give_up_on(origin, silent_since=pool.loop.time() + 9)
         with pytest.raises(EngineLostError):
             await readers[1]
-        begun.set()
+        go_on.set()
         assert await readers[0]
         assert not readers[2].done()
         readers[2].cancel()

@@ -45,7 +45,7 @@ from inference.gateway.rates import Rates
 from inference.gateway.turns import KEEP_ALIVE_S, Turns
 from inference.limiting.memory import MemoryLimiter
 from inference.routing.fleet import Fleet
-from inference.routing.health import AlwaysWell
+from inference.routing.health import ReplicaHealth
 from inference.routing.limits import LimitsInForce
 from inference.routing.policies import new_policies
 from inference.routing.snapshot import Snapshot
@@ -295,7 +295,8 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         now_us=lambda: NOW_US,
     )
     salts = CacheSalts(PEPPER)
-    fleet = Fleet(snapshot, AlwaysWell(), WholeShares(), new_policies())
+    health = ReplicaHealth(now=loop.time)
+    fleet = Fleet(snapshot, health, WholeShares(), new_policies())
     app = Gateway(
         generation=Generation(
             authenticator=authenticator,

@@ -1,0 +1,42 @@
+"""One gateway process's way to its engines, put together.
+
+From a request that is admitted to the replica that answers it: whose turn it is, which
+replica is best and well, the connections, the probes. Owns: all of these.
+"""
+
+import asyncio
+
+from config.engine_pool import engine_pool, prober
+from config.env_engines import EngineSettings
+from inference.engines.cache_salt import CacheSalts
+from inference.gateway.attempt import Attempts
+from inference.gateway.replica_metrics import ReplicaMetrics
+from inference.routing.fleet import Fleet
+from inference.routing.health import ReplicaHealth
+from inference.routing.policies import new_policies
+from inference.routing.snapshot import Snapshot
+from inference.scheduling.scheduler import LineScheduler
+from inference.scheduling.shares import WholeShares
+
+
+class EngineSide:
+    """What stands between an admitted request and the engines; a loop must run."""
+
+    def __init__(
+        self, settings: EngineSettings, *, snapshot: Snapshot, salts: CacheSalts
+    ) -> None:
+        self.pool = engine_pool(settings)
+        self.health = ReplicaHealth(now=asyncio.get_running_loop().time)
+        self.fleet = Fleet(snapshot, self.health, WholeShares(), new_policies())
+        self.scheduler = LineScheduler(self.fleet)
+        self.attempts = Attempts(pool=self.pool, salts=salts)
+        self.prober = prober(
+            settings,
+            serving=self.pool,
+            snapshot=snapshot,
+            fleet=self.fleet,
+            health=self.health,
+        )
+        self.metrics = ReplicaMetrics(
+            snapshot, self.fleet, self.health, self.attempts, self.pool
+        )
