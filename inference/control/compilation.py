@@ -17,13 +17,14 @@ from inference.control.models import (
 )
 from inference.control.sources import RowSource, Source
 from inference.openai.media import TEXT_ONLY
-from tenants.models import ApiKey, Tenant
+from tenants.models import ApiKey, Priority, Tenant
 
 
 def api_key_body(row: ApiKey) -> dict[str, Any] | None:
     """Compile an API key: gone when revoked or disabled, or with its project archived.
 
-    Empty lists of models and networks keep it from none.
+    Empty lists of models and networks keep it from none. The best priority is the
+    key's own: gateways take the plan's where that is lower.
     """
     ends = (row.revoked_at, row.disabled_at, row.project.archived_at)
     if any(end is not None for end in ends):
@@ -36,6 +37,7 @@ def api_key_body(row: ApiKey) -> dict[str, Any] | None:
         "scopes": sorted(row.scopes),
         "models": sorted(row.allowed_models),
         "networks": sorted(row.allowed_networks),
+        **({} if row.priority == Priority.DEFAULT else {"priority": row.priority}),
     }
 
 
@@ -80,7 +82,9 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
             choices_max=row.choices_max,
             allows_tools=None if row.allows_tools else False,
             cache_s=row.cache_s,
+            fallbacks=[each.name for each in row.fallbacks if each.enabled],
         ),
+        **row.serving(),
     }
 
 
@@ -108,6 +112,7 @@ def replica_body(row: Replica) -> dict[str, Any] | None:
         "auth": row.auth,
         "options": row.options,
         "state": row.state,
+        **row.giving(),
     }
 
 
@@ -116,7 +121,9 @@ Kind = Publication.Kind
 SOURCES: Mapping[Kind, Source] = {
     Kind.TENANT: RowSource(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
     Kind.MODEL: RowSource(
-        lambda: ServedModel.objects.select_related("calibration", "base__calibration"),
+        lambda: ServedModel.objects.select_related(
+            "calibration", "base__calibration"
+        ).prefetch_related("fallback_rows__fallback"),
         "name",
         model_body,
     ),

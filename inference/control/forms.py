@@ -4,11 +4,14 @@ Failure: what is out of form is said beside its field; the services have the las
 """
 
 from collections.abc import Callable, Iterable
+from decimal import Decimal
 from typing import Any
 
 from django import forms
+from django.core.exceptions import ValidationError
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
+    UnfoldAdminDecimalFieldWidget,
     UnfoldAdminTextareaWidget,
 )
 
@@ -54,6 +57,40 @@ class ObjectField(forms.JSONField):
         return {} if found is None else found
 
 
+class PerCentField(forms.Field):
+    """A share in thousandths, written and shown in per cent."""
+
+    widget = UnfoldAdminDecimalFieldWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return thousandths as per cent."""
+        return Decimal(value) / 10 if isinstance(value, int) else value
+
+    def to_python(self, value: Any) -> int:
+        """Return per cent as thousandths; nothing is none."""
+        try:
+            permille = Decimal(str(value or 0)) * 10
+            if permille == int(permille):
+                return int(permille)
+        except (ArithmeticError, ValueError):
+            pass
+        raise ValidationError("Give per cent, with one decimal at most.")
+
+
+class NamesField(forms.Field):
+    """Served models by name, one a line, in order."""
+
+    widget = UnfoldAdminTextareaWidget
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return names as lines."""
+        return "\n".join(value) if isinstance(value, list) else value
+
+    def to_python(self, value: Any) -> list[str]:
+        """Return the lines that say something."""
+        return str(value or "").split()
+
+
 class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
     """A served model."""
 
@@ -75,9 +112,39 @@ class ModelForm(forms.ModelForm):  # type: ignore[type-arg]
         ),
     )
 
+    canary_permille = PerCentField(
+        initial=0,
+        required=False,
+        label="Canary share, per cent",
+        help_text="How much is served by its canary replicas, such as 2.5.",
+    )
+    fallbacks = NamesField(
+        initial=list,
+        required=False,
+        help_text=(
+            "Served models, one a line, that answer in this order where no engine of it"
+            " does: each at its own price, and billed under its own name. The fallbacks"
+            " of a fallback are not followed."
+        ),
+    )
+
     class Meta:
         model = ServedModel
         fields = "__all__"  # noqa: DJ007 - the page names them
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        if self.instance.pk is not None:
+            names = [each.name for each in self.instance.fallbacks]
+            self.initial["fallbacks"] = names
+
+    def clean_fallbacks(self) -> list[ServedModel]:
+        """Return the models that are named."""
+        names = self.cleaned_data["fallbacks"]
+        found = {each.name: each for each in ServedModel.objects.filter(name__in=names)}
+        if missing := [name for name in names if name not in found]:
+            raise ValidationError(f"There is no served model '{missing[0]}'.")
+        return [found[name] for name in names]
 
 
 class ReplicaForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -20,7 +20,15 @@ from django.db.models.functions import Coalesce
 
 from inference.control.sources import Entry, chunks_of
 from tenants.limits.resolution import Row
-from tenants.models import Budget, Level, Plan, Quota, RateLimit
+from tenants.models import (
+    PLAN_WEIGHT,
+    Budget,
+    Level,
+    Plan,
+    Priority,
+    Quota,
+    RateLimit,
+)
 from tenants.selectors.limits import as_row
 
 AnyLimit = RateLimit | Quota | Budget
@@ -125,14 +133,21 @@ class PlanSource:
         return str(row.pk)
 
     def entries(self, ids: Sequence[int]) -> list[Entry]:
-        """Compile the plans: whether it is the default one, and its rows."""
+        """Compile the plans: which is the default, what each limits and gives."""
         found: defaultdict[int | None, list[dict[str, Any]]] = defaultdict(list)
         for kind in KINDS:
             for limit in _live(kind).filter(plan__in=ids).order_by("pk"):
                 row = as_row(limit)
                 found[row.plan_id].append(_body(row) | {"level": row.level})
         return [
-            Entry(str(plan.pk), {"is_default": plan.is_default, "rows": found[plan.pk]})
+            Entry(
+                str(plan.pk),
+                {
+                    "is_default": plan.is_default,
+                    "rows": found[plan.pk],
+                    **_standing(plan),
+                },
+            )
             for plan in Plan.objects.filter(pk__in=ids)
         ]
 
@@ -145,6 +160,16 @@ class PlanSource:
         """Return the keys of plans that there are."""
         there = Plan.objects.filter(pk__in=keys)
         return {str(pk) for pk in there.values_list("pk", flat=True)}
+
+
+def _standing(plan: Plan) -> dict[str, Any]:
+    """Return how its tenants stand beside others, where that is not as usual."""
+    said: dict[str, Any] = {}
+    if plan.weight != PLAN_WEIGHT:
+        said["weight"] = plan.weight
+    if plan.priority_max != Priority.DEFAULT:
+        said["priority_max"] = plan.priority_max
+    return said
 
 
 def _live(kind: type[AnyLimit]) -> QuerySet[AnyLimit]:

@@ -18,7 +18,13 @@ from inference.control.calibration import services as calibration
 from inference.control.compilation import SOURCES, Kind
 from inference.control.limit_entries import KINDS as LIMITS
 from inference.control.limit_entries import AnyLimit, Holding
-from inference.control.models import Calibration, ModelAlias, Replica, ServedModel
+from inference.control.models import (
+    Calibration,
+    ModelAlias,
+    ModelFallback,
+    Replica,
+    ServedModel,
+)
 from tenants.models import ApiKey, Plan, Project, Tenant
 
 _KINDS: dict[type[Model], Kind] = {
@@ -33,8 +39,8 @@ _KINDS: dict[type[Model], Kind] = {
 
 def connect() -> None:
     """Follow the rows that are published, and those that their entries are made of."""
-    written: tuple[type[Model], ...] = (*_KINDS, Project, Calibration, *LIMITS)
-    for model in written:
+    made_of: tuple[type[Model], ...] = (Project, Calibration, ModelFallback, *LIMITS)
+    for model in (*_KINDS, *made_of):
         pre_save.connect(_require_transaction, sender=model)
         pre_delete.connect(_require_transaction, sender=model)
     for model in _KINDS:
@@ -45,7 +51,10 @@ def connect() -> None:
         post_delete.connect(_publish_limit, sender=limit)
     post_save.connect(_publish_keys, sender=Project)
     post_save.connect(_publish_replicas, sender=ServedModel)
+    post_save.connect(_publish_stood_in, sender=ServedModel)
     post_save.connect(_publish_model, sender=Calibration)
+    post_save.connect(_publish_chain, sender=ModelFallback)
+    post_delete.connect(_publish_chain, sender=ModelFallback)
     for model in (ServedModel, Replica):
         post_save.connect(_calibrate, sender=model)
 
@@ -96,6 +105,20 @@ def _publish_replicas(
     if not created:
         replicas = Replica.objects.filter(model=instance)
         publication.publish(Kind.REPLICA, replicas.values_list("pk", flat=True))
+
+
+def _publish_stood_in(
+    sender: type[Model], instance: ServedModel, created: bool, **_: Any
+) -> None:
+    """Publish those it stands in for: their entries name it while it is offered."""
+    if not created:
+        chains = ModelFallback.objects.filter(fallback=instance).order_by("model_id")
+        publication.publish(Kind.MODEL, chains.values_list("model_id", flat=True))
+
+
+def _publish_chain(sender: type[Model], instance: ModelFallback, **_: Any) -> None:
+    """Publish the model whose fallbacks change."""
+    publication.publish(Kind.MODEL, [instance.model_id])
 
 
 def _publish_model(sender: type[Model], instance: Calibration, **_: Any) -> None:

@@ -4,6 +4,7 @@ Failure: a single row that is not there is a `NotFound` that says what was looke
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
@@ -21,7 +22,9 @@ def served_models(
     search: str | None = None,
 ) -> QuerySet[ServedModel]:
     """List served models; None means no narrowing."""
-    rows = ServedModel.objects.select_related("base")
+    rows = ServedModel.objects.select_related("base").prefetch_related(
+        "fallback_rows__fallback"
+    )
     if enabled is not None:
         rows = rows.filter(enabled=enabled)
     if name is not None:
@@ -66,14 +69,16 @@ def alias(alias_id: int) -> ModelAlias:
 
 
 def replicas(
-    *, model: str | None = None, state: str | None = None
+    *, model: str | None = None, state: str | None = None, canary: bool | None = None
 ) -> QuerySet[Replica]:
-    """List replicas, narrowed by their served model's name or their state."""
+    """List replicas, narrowed by their model's name, their state, or being canaries."""
     rows = Replica.objects.select_related("model")
     if model is not None:
         rows = rows.filter(model__name=model)
     if state is not None:
         rows = rows.filter(state=state)
+    if canary is not None:
+        rows = rows.filter(canary=canary)
     return rows
 
 
@@ -83,6 +88,17 @@ def replica(replica_id: int) -> Replica:
     if row is None:
         raise NotFound(f"There is no replica {replica_id}.")
     return row
+
+
+def left_without(going: Collection[Replica]) -> list[str]:
+    """Return which models had an active replica and have none once these have gone."""
+    ids = [row.pk for row in going]
+    rest = Replica.objects.filter(state=Replica.State.ACTIVE).exclude(pk__in=ids)
+    losing = ServedModel.objects.filter(
+        replicas__in=ids, replicas__state=Replica.State.ACTIVE
+    )
+    left = losing.exclude(pk__in=rest.values("model")).distinct()
+    return list(left.order_by("name").values_list("name", flat=True))
 
 
 @dataclass(frozen=True, slots=True)

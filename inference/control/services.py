@@ -5,10 +5,10 @@ service is one transaction of the role in force; the publication to the gateways
 of it.
 """
 
-from collections.abc import Mapping
-from types import MappingProxyType
+from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
+from inference.control import fallbacks
 from inference.control.models import ModelAlias, Replica, ServedModel
 from inference.openai.tasks import GENERATING
 from kit.orm.atomic import atomic
@@ -29,6 +29,12 @@ class ModelSettings(TypedDict, total=False):
     choices_max: int | None
     allows_tools: bool
     cache_s: int
+    policy: str
+    canary_permille: int
+    queue_max: int
+    queue_ms: int
+    wake_ms: int
+    fallbacks: Sequence[ServedModel]
 
 
 class ModelChanges(ModelSettings, total=False):
@@ -37,15 +43,23 @@ class ModelChanges(ModelSettings, total=False):
     context_tokens: int
 
 
-class ReplicaChanges(TypedDict, total=False):
-    """What may change of a replica; its model and name stay."""
+class ReplicaSettings(TypedDict, total=False):
+    """What may be said of a replica besides its model, its name and its address."""
 
-    url: str
     dialect: str
     upstream_model: str
     credential: str
     auth: str
-    options: dict[str, str]
+    options: Mapping[str, str]
+    slots: int
+    weight: int
+    canary: bool
+
+
+class ReplicaChanges(ReplicaSettings, total=False):
+    """What may change of a replica; its model and name stay."""
+
+    url: str
 
 
 def create_model(
@@ -57,22 +71,27 @@ def create_model(
     """
     settings["tasks"] = sorted(settings.get("tasks", GENERATING))
     settings.setdefault("tokenizer", "")
+    chain = settings.pop("fallbacks", ())
     model = ServedModel(name=name, context_tokens=context_tokens, **settings)
     with atomic():
         _lock_base(settings)
         create(model)
+        fallbacks.put(model, chain)
     return model
 
 
 def update_model(*, model: ServedModel, **changes: Unpack[ModelChanges]) -> ServedModel:
-    """Change a served model.
+    """Change a served model; `fallbacks` are put in the place of those it has.
 
     Raises `InvalidRequest` for a value out of form.
     """
+    chain = changes.pop("fallbacks", None)
     with atomic():
         _lock_base(changes)
         row = ServedModel.objects.select_for_update().get(pk=model.pk)
         change(row, changes)
+        # What else changed may be at odds with those that stay.
+        fallbacks.put(row, row.fallbacks if chain is None else chain)
     return row
 
 
@@ -113,36 +132,19 @@ def disable_alias(*, alias: ModelAlias) -> ModelAlias:
 
 
 def add_replica(
-    *,
-    model: ServedModel,
-    name: str,
-    url: str,
-    dialect: str = Replica.Dialect.VLLM,
-    upstream_model: str = "",
-    credential: str = "",
-    auth: str = Replica.Auth.BEARER,
-    options: Mapping[str, str] = MappingProxyType({}),
+    *, model: ServedModel, name: str, url: str, **settings: Unpack[ReplicaSettings]
 ) -> Replica:
     """Add an active replica that serves a model.
 
     Raises `Conflict` when the name is taken, `InvalidRequest` for a value out of form.
     """
-    replica = Replica(
-        model=model,
-        name=name,
-        url=url,
-        dialect=dialect,
-        upstream_model=upstream_model,
-        credential=credential,
-        auth=auth,
-        options=dict(options),
-    )
+    replica = Replica(model=model, name=name, url=url, **settings)
     create(replica)
     return replica
 
 
 def update_replica(*, replica: Replica, **changes: Unpack[ReplicaChanges]) -> Replica:
-    """Change how a replica is reached."""
+    """Change how a replica is reached, and what it is given."""
     with atomic():
         row = Replica.objects.select_for_update().get(pk=replica.pk)
         change(row, changes)

@@ -75,16 +75,21 @@ class Turns:
             serving=model.serving,
             tenant_id=caller.tenant_id,
             weight=self.snapshot.limits.weight_of(plan_id),
-            priority=self._priority(caller, request),
+            priority=self._priority(caller, plan_id, request),
             input_tokens=body_bytes // _BYTES_PER_TOKEN,
             output_tokens=call.output_tokens,
         )
 
-    def _priority(self, caller: Caller, request: GenerationRequest) -> Priority:
-        """Return the class that was asked for, or the best that the key may use."""
+    def _priority(
+        self, caller: Caller, plan_id: int | None, request: GenerationRequest
+    ) -> Priority:
+        """Return the class that was asked for, or the best that key and plan allow."""
         key = self.snapshot.keys_by_id.get(caller.api_key_id)
-        asked = Priority.of_published(request.hints.tier)
-        return min(asked, Priority.DEFAULT if key is None else key.priority)
+        return min(
+            Priority.of_published(request.hints.tier),
+            Priority.DEFAULT if key is None else key.priority,
+            self.snapshot.limits.priority_of(plan_id),
+        )
 
     async def _keep_alive(self, http: HttpRequest) -> None:
         with contextlib.suppress(ClientGoneError):

@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from functools import lru_cache
 from typing import Any
 
+from inference.routing.serving import Priority
 from tenants.limits.resolution import LEVELS, Kind, Measure, Row
 
 EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -50,6 +51,8 @@ class PlanRows:
     rows: tuple[Row, ...]
     # The share of a busy model that its tenants get, beside that of others.
     weight: int = WEIGHT
+    # The best class that their requests may ask for, whatever their keys say.
+    priority_max: Priority = Priority.DEFAULT
 
 
 @dataclass(slots=True)
@@ -89,10 +92,13 @@ class LimitRows:
 
     def weight_of(self, plan_id: int | None) -> int:
         """Return the share of tenants on a plan; on none they are on the default."""
-        plan = self.plans.get(
-            plan_id if plan_id is not None else (self.default_plan_id or 0)
-        )
+        plan = self._holding(plan_id)
         return WEIGHT if plan is None else plan.weight
+
+    def priority_of(self, plan_id: int | None) -> Priority:
+        """Return the best class that tenants on a plan may ask for."""
+        plan = self._holding(plan_id)
+        return Priority.DEFAULT if plan is None else plan.priority_max
 
     def apply_own(self, key: str, body: Mapping[str, Any] | None) -> None:
         """Take in the rows of `tenant:level:holder:side`; raises `ValueError`."""
@@ -114,7 +120,10 @@ class LimitRows:
         else:
             rows = _rows(body, None, plan_id=plan_id)
             self.plans[plan_id] = PlanRows(
-                bool(body["is_default"]), rows, body.get("weight", WEIGHT)
+                bool(body["is_default"]),
+                rows,
+                body.get("weight", WEIGHT),
+                Priority.of_published(body.get("priority_max", "")),
             )
         self.default_plan_id = next(
             (number for number, plan in self.plans.items() if plan.is_default), None
@@ -123,6 +132,12 @@ class LimitRows:
         self._last_mark += 1
         self._mark_of_others = self._last_mark
         self._marks.clear()
+
+    def _holding(self, plan_id: int | None) -> PlanRows | None:
+        """Return a tenant's plan, or on none the default one."""
+        return self.plans.get(
+            plan_id if plan_id is not None else (self.default_plan_id or 0)
+        )
 
     def _drop_empty(self, tenant_id: int, at: _Holder) -> None:
         holders = self._own[tenant_id]

@@ -80,6 +80,7 @@ class KeyForm(forms.ModelForm):  # type: ignore[type-arg]
             "scopes",
             "allowed_models",
             "allowed_networks",
+            "priority",
             "expires_at",
         )
 

@@ -31,7 +31,7 @@ from tenants.admin.limits_in_effect import ShowsLimits
 from tenants.admin.standings import ago
 from tenants.models import ApiKey, Project
 
-_RIGHTS = ("scopes", "allowed_models", "allowed_networks")
+_RIGHTS = ("scopes", "allowed_models", "allowed_networks", "priority")
 
 
 def _label(project: Any) -> str:

@@ -1,4 +1,4 @@
-"""Operators' pages of plans: create, name, make the default; whom each holds for."""
+"""Operators' pages of plans: create, change, make the default; whom each holds for."""
 
 from collections.abc import Mapping, Sequence
 from typing import Any
@@ -78,12 +78,25 @@ class _Budgets(_PlanLimits):
 class PlanAdmin(ServiceAdmin):
     """Plans, and what each allows."""
 
-    list_display = ("slug", "name", "is_default", "holds_for", "created_at")
+    list_display = (
+        "slug",
+        "name",
+        "is_default",
+        "holds_for",
+        "weight",
+        "priority_max",
+        "created_at",
+    )
     list_filter = ("is_default",)
     search_fields = ("slug", "name")
     search_help_text = "Slug, name, id"
     empty_says = "A plan holds what tenants may use unless their own limits say so."
-    fields = (("slug", "name"), ("is_default", "holds_for"), "created_at")
+    fields = (
+        ("slug", "name"),
+        ("weight", "priority_max"),
+        ("is_default", "holds_for"),
+        "created_at",
+    )
     readonly_fields = ("is_default", "holds_for", "created_at")
     fixed_fields = ("slug",)
     inlines = (_RateLimits, _Quotas, _Budgets)
@@ -102,10 +115,6 @@ class PlanAdmin(ServiceAdmin):
             self.look_up([row])
         return f"{row.holds_for_count:,}"
 
-    def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
-        """Ask for the names of a new plan; show all there is of one."""
-        return self.fields if obj else self.fields[:1]
-
     def get_inlines(self, request: HttpRequest, obj: Any) -> Any:
         """Show what a plan allows once there is one."""
         return self.inlines if obj else ()
@@ -115,8 +124,8 @@ class PlanAdmin(ServiceAdmin):
         return services.create_plan(**values)
 
     def update(self, row: Plan, changes: Mapping[str, Any]) -> Plan:
-        """Rename the plan."""
-        return services.rename_plan(plan=row, **changes)
+        """Change the plan."""
+        return services.update_plan(plan=row, **changes)
 
     @confirmed_action(
         label="Make default",

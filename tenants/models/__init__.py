@@ -9,10 +9,20 @@ from tenants.models.audit import AuditAnchor, AuditDetail, AuditEntry, AuditHead
 from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyState, KeyUse
 from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
 from tenants.models.members import Invitation, Member, ProjectMember, Role
-from tenants.models.tenants import Plan, Project, Tenant, _known_zone
+from tenants.models.tenants import (
+    PLAN_WEIGHT,
+    PLAN_WEIGHT_MAX,
+    Plan,
+    Priority,
+    Project,
+    Tenant,
+    _known_zone,
+)
 from tenants.models.tokens import ManagementToken, TokenKind, TokenState
 
 __all__ = [
+    "PLAN_WEIGHT",
+    "PLAN_WEIGHT_MAX",
     "ApiKey",
     "ApiKeyQuerySet",
     "AuditAnchor",
@@ -28,6 +38,7 @@ __all__ = [
     "ManagementToken",
     "Member",
     "Plan",
+    "Priority",
     "Project",
     "ProjectMember",
     "Quota",

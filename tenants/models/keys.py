@@ -10,7 +10,7 @@ from django.db.models.functions import Now
 from kit.orm.audited import Audited
 from kit.scopes import DATA_PLANE
 from tenants.models.members import Member
-from tenants.models.tenants import Project, Tenant
+from tenants.models.tenants import Priority, Project, Tenant
 
 
 def data_plane_scopes() -> list[str]:
@@ -86,6 +86,16 @@ class ApiKey(models.Model):
     )
     allowed_networks = ArrayField(
         models.CharField(max_length=49), default=list, blank=True
+    )
+    priority = models.CharField(
+        max_length=8,
+        choices=Priority,
+        default=Priority.DEFAULT,
+        db_default=Priority.DEFAULT.value,
+        help_text=(
+            "The best class that its requests may ask for; never more than the plan"
+            " allows."
+        ),
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     expires_at = models.DateTimeField(null=True, blank=True)

@@ -4,7 +4,11 @@ import zoneinfo
 from typing import ClassVar
 
 from django.core.exceptions import ValidationError
-from django.core.validators import RegexValidator
+from django.core.validators import (
+    MaxValueValidator,
+    MinValueValidator,
+    RegexValidator,
+)
 from django.db import models
 from django.db.models.functions import Now
 
@@ -17,6 +21,7 @@ _slug = RegexValidator(
 _currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
 
 
+PLAN_WEIGHT, PLAN_WEIGHT_MAX = 100, 10_000
 # Zones that mean something else on each host, or no place at all.
 _NO_PLACE = frozenset({"Factory", "localtime"})
 
@@ -26,6 +31,19 @@ def _known_zone(value: str) -> None:
         raise ValidationError(f"'{value}' is not a time zone such as Europe/Berlin.")
 
 
+class Priority(models.TextChoices):
+    """Who waits for whom where a model is busy; the last goes first."""
+
+    FLEX = "flex"
+    DEFAULT = "default"
+    PRIORITY = "priority"
+
+    @property
+    def rank(self) -> int:
+        """Return how far in front it stands."""
+        return list(Priority).index(self)
+
+
 class Plan(models.Model):
     """What tenants may use unless their own limits say otherwise."""
 
@@ -33,6 +51,22 @@ class Plan(models.Model):
     name = models.CharField(max_length=200)
     is_default = models.BooleanField(
         default=False, help_text="Of tenants that are on no other plan."
+    )
+    weight = models.PositiveSmallIntegerField(
+        default=PLAN_WEIGHT,
+        db_default=PLAN_WEIGHT,
+        validators=[MinValueValidator(1), MaxValueValidator(PLAN_WEIGHT_MAX)],
+        help_text=(
+            "What each of its tenants gets of a busy model, beside other tenants."
+        ),
+    )
+    priority_max = models.CharField(
+        max_length=8,
+        choices=Priority,
+        default=Priority.DEFAULT,
+        db_default=Priority.DEFAULT.value,
+        verbose_name="best priority",
+        help_text="The best class that requests of its tenants' keys may ask for.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 

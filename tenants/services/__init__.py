@@ -48,12 +48,14 @@ from tenants.services.members import (
     update_member,
 )
 from tenants.services.plans import (
+    PlanChanges,
+    PlanSettings,
     clear_default_plan,
     clear_plan,
     create_plan,
     make_default_plan,
-    rename_plan,
     set_plan,
+    update_plan,
 )
 from tenants.services.projects import (
     DEFAULT_PROJECT,
@@ -87,6 +89,8 @@ __all__ = [
     "IssuedKey",
     "IssuedToken",
     "KeyRights",
+    "PlanChanges",
+    "PlanSettings",
     "TenantChanges",
     "TokenBounds",
     "TokenChanges",
@@ -116,7 +120,6 @@ __all__ = [
     "make_default_plan",
     "open_invitation",
     "remove_member",
-    "rename_plan",
     "rename_project",
     "resend_invitation",
     "restore_tenant",
@@ -132,6 +135,7 @@ __all__ = [
     "suspend_tenant",
     "update_key",
     "update_member",
+    "update_plan",
     "update_tenant",
     "update_token",
     "verify_audit",

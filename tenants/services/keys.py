@@ -21,8 +21,17 @@ from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from kit.scopes import DATA_PLANE
 from tenants import credentials, rights
-from tenants.models import ApiKey, KeyState, Member, Project, ProjectMember, Tenant
+from tenants.models import (
+    ApiKey,
+    KeyState,
+    Member,
+    Priority,
+    Project,
+    ProjectMember,
+    Tenant,
+)
 from tenants.roles import KEPT_TO_PROJECTS, scopes_of
+from tenants.selectors.plans import plan_of
 
 # What a rotated key hands on to the one that replaces it.
 _HANDED_ON = (
@@ -33,6 +42,7 @@ _HANDED_ON = (
     "scopes",
     "allowed_models",
     "allowed_networks",
+    "priority",
     "expires_at",
 )
 # Gateways hold all keys in memory, which one tenant may not fill.
@@ -56,6 +66,7 @@ class KeyRights(TypedDict, total=False):
     allowed_models: Collection[str]
     allowed_networks: Collection[str]
     expires_at: dt.datetime | None
+    priority: str
 
 
 class ApiKeyChanges(KeyRights, total=False):
@@ -251,7 +262,28 @@ def _checked(given: KeyRights, row: ApiKey, *, kept: bool) -> dict[str, Any]:
         checked["allowed_networks"] = credentials.networks_of(given["allowed_networks"])
     if "expires_at" in given:
         checked["expires_at"] = given["expires_at"]
+    if "priority" in given:
+        checked["priority"] = _priority(
+            given["priority"], row, kept=row.priority if kept else ""
+        )
     return checked
+
+
+def _priority(asked: str, row: ApiKey, *, kept: str) -> str:
+    """Return the class that is asked for; refuse one beyond the plan, unless kept.
+
+    What gateways go by is the lower of the two, whatever becomes of the plan.
+    """
+    if asked not in Priority or asked == kept:
+        # The row's own validation has the word on what there is.
+        return asked
+    plan = plan_of(row.tenant)
+    most = Priority(plan.priority_max) if plan else Priority.DEFAULT
+    if Priority(asked).rank > most.rank:
+        raise InvalidRequest(
+            f"The tenant's plan allows the priority '{most}' at most.", param="priority"
+        )
+    return asked
 
 
 def _check_new_expiry(row: ApiKey, expires_at: dt.datetime | None) -> None:

@@ -1,18 +1,34 @@
 """Writes of plans: create them, say which is the default, and put tenants on them."""
 
 from collections.abc import Iterable
+from typing import TypedDict, Unpack
 
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from tenants.models import Plan, Tenant
 
 
-def create_plan(*, slug: str, name: str, is_default: bool = False) -> Plan:
+class PlanSettings(TypedDict, total=False):
+    """What may be said of a plan besides its name, and besides its limits."""
+
+    weight: int
+    priority_max: str
+
+
+class PlanChanges(PlanSettings, total=False):
+    """What may change of a plan; its slug stays."""
+
+    name: str
+
+
+def create_plan(
+    *, slug: str, name: str, is_default: bool = False, **settings: Unpack[PlanSettings]
+) -> Plan:
     """Create a plan, which limits nothing yet.
 
-    Raises `Conflict` when the slug is taken.
+    Raises `Conflict` when the slug is taken, `InvalidRequest` for a value out of form.
     """
-    plan = Plan(slug=slug, name=name)
+    plan = Plan(slug=slug, name=name, **settings)
     with atomic():
         create(plan)
         if is_default:
@@ -20,11 +36,16 @@ def create_plan(*, slug: str, name: str, is_default: bool = False) -> Plan:
     return plan
 
 
-def rename_plan(*, plan: Plan, name: str) -> Plan:
-    """Give a plan another name; its slug stays."""
+def update_plan(*, plan: Plan, **changes: Unpack[PlanChanges]) -> Plan:
+    """Change a plan: its name, and how its tenants stand beside others.
+
+    Keys that may ask for more than its best priority keep that, and get the plan's.
+
+    Raises `InvalidRequest` for a value out of form.
+    """
     with atomic():
         row = Plan.objects.select_for_update().get(pk=plan.pk)
-        change(row, {"name": name})
+        change(row, changes)
     return row
 
 

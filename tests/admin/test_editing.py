@@ -93,7 +93,7 @@ def test_numbers_and_choices_are_taken_over_like_words(admin: Client) -> None:
         (
             "control_servedmodel",
             model,
-            {"context_tokens": "2000"},
+            {"context_tokens": "2000", "policy": "prefix_aware"},
             "description",
             "2000",
         ),

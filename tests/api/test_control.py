@@ -5,7 +5,9 @@ from typing import Any
 import pytest
 from django.test import Client
 
+from tests.api.callers import Callers
 from tests.factories.control import make_model, make_replica
+from tests.factories.tenants import make_tenant
 
 JSON = "application/json"
 API = "/api/v1/"
@@ -43,6 +45,12 @@ def test_a_model_is_created_read_changed_disabled_and_enabled(
         "choices_max": None,
         "allows_tools": True,
         "cache_s": 0,
+        "policy": "prefix_aware",
+        "canary_permille": 0,
+        "queue_max": 1000,
+        "queue_ms": 30_000,
+        "wake_ms": 0,
+        "fallbacks": [],
         "enabled": True,
         "created_at": model["created_at"],
     }
@@ -82,6 +90,7 @@ def test_a_wrong_model_is_400_and_names_the_field(
 
 def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
     base, row = make_model(name="base"), make_model(name="tuned")
+    make_model(name="other")
     one = f"models/{row.pk}/"
     settings = {
         "tasks": ["chat"],
@@ -92,6 +101,12 @@ def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
         "choices_max": 2,
         "allows_tools": False,
         "cache_s": 60,
+        "policy": "least_loaded",
+        "canary_permille": 25,
+        "queue_max": 0,
+        "queue_ms": 1,
+        "wake_ms": 600_000,
+        "fallbacks": ["other"],
     }
     assert patch(operator, one, settings).json().items() >= settings.items()
     for wrong, param in (
@@ -106,6 +121,15 @@ def test_a_model_s_settings_are_changed_and_refused(operator: Client) -> None:
         ({"base": None}, "adapter"),
         ({"choices_max": 17}, "choices_max"),
         ({"cache_s": -1}, "cache_s"),
+        ({"policy": "random"}, "policy"),
+        ({"canary_permille": 1001}, "canary_permille"),
+        ({"queue_max": -1}, "queue_max"),
+        ({"queue_ms": 0}, "queue_ms"),
+        ({"wake_ms": 3_600_001}, "wake_ms"),
+        ({"fallbacks": ["nothing"]}, "fallbacks.0"),
+        ({"fallbacks": ["tuned"]}, "fallbacks"),
+        ({"fallbacks": ["base"]}, "fallbacks"),
+        ({"fallbacks": ["other", "other"]}, "fallbacks"),
     ):
         refused = patch(operator, one, wrong)
         assert refused.status_code == 400, wrong
@@ -167,12 +191,16 @@ def test_a_replica_is_added_changed_drained_disabled_and_activated(
         "credential": "",
         "auth": "bearer",
         "options": {},
+        "slots": 256,
+        "weight": 100,
+        "canary": False,
         "state": "active",
         "created_at": replica["created_at"],
     }
     one = f"replicas/{replica['id']}/"
     assert operator.get(API + one).json() == replica
-    changes = {"dialect": "openai", "credential": "ENGINE_KEY_1"}
+    changes = {"dialect": "openai", "credential": "ENGINE_KEY_1", "canary": True}
+    changes |= {"slots": 8, "weight": 1}
     assert patch(operator, one, changes).json() == {**replica, **changes}
     for act, state in (
         ("drain", "draining"),
@@ -196,6 +224,8 @@ def test_a_replica_is_added_changed_drained_disabled_and_activated(
         ({"model": "a\0b"}, "model"),
         ({"model": ["demo"]}, "model"),
         ({"name": ""}, "name"),
+        ({"slots": 0}, "slots"),
+        ({"weight": 1001}, "weight"),
     ],
 )
 def test_a_wrong_replica_is_400_and_names_the_field(
@@ -215,3 +245,27 @@ def test_replicas_are_narrowed_by_model_and_state(operator: Client) -> None:
     by_state = operator.get(f"{API}replicas/?state=draining").json()["data"]
     assert [row["id"] for row in by_model] == [one.pk]
     assert [row["id"] for row in by_state] == [other.pk]
+    patch(operator, f"replicas/{one.pk}/", {"canary": True})
+    canaries = operator.get(f"{API}replicas/?canary=true").json()["data"]
+    assert [row["id"] for row in canaries] == [one.pk]
+
+
+def test_tenants_see_nothing_of_how_a_model_is_served(caller: Callers) -> None:
+    operator = caller()
+    offered, withheld = make_model(name="offered"), make_model(name="withheld")
+    row = make_model(
+        name="demo",
+        base=make_model(name="base"),
+        adapter="lora-7",
+        policy="least_loaded",
+        canary_permille=25,
+        fallbacks=[withheld, offered],
+    )
+    post(operator, f"models/{withheld.pk}/disable/")
+    one = f"{API}models/{row.pk}/"
+    assert operator.get(one).json()["fallbacks"] == ["withheld", "offered"]
+    shown = caller(tenant=make_tenant()).get(one).json()
+    assert shown["fallbacks"] == ["offered"]
+    for name in ("adapter", "policy", "canary_permille", "queue_max", "queue_ms"):
+        assert shown[name] is None, name
+    assert shown["wake_ms"] is None

@@ -30,7 +30,7 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     "create_replica": lambda _, __: {"model": MODEL},
     "create_model_alias": lambda _, __: {"model": MODEL},
     "update_model_alias": lambda _, __: {"model": MODEL},
-    "update_model": lambda _, __: {"max_output_tokens": 1024},
+    "update_model": lambda _, __: {"max_output_tokens": 1024, "fallbacks": []},
     "create_key": lambda _, caller: {"scopes": held(caller, DATA_PLANE)},
     "create_token": lambda _, caller: {
         "scopes": held(caller, TENANTS - DATA_PLANE),

@@ -19,6 +19,7 @@ OPEN_TO_TENANTS = {
     "billing_seller": "who sells to them",
     "control_servedmodel": "which models there are",
     "control_modelalias": "by which other names",
+    "control_modelfallback": "and which answer in their place",
     "pricing_pricebook": "whose prices they pay",
     "pricing_pricebookversion": "from when on",
     "pricing_price": "what a token costs them",

@@ -63,12 +63,13 @@ def test_a_narrow_key_is_issued(admin: Client) -> None:
         "scopes": ["generate", "embed"],
         "allowed_models": [model],
         "allowed_networks": "10.0.0.0/8\r\n2001:DB8::/32",
+        "priority": "flex",
     }
     text = issued_text(admin.post(page(KEY, "add"), form))
     row = ApiKey.objects.get(name="batch")
     assert api_keys.shown(text) == row.shown
     assert row.scopes == ["embed", "generate"]
-    assert row.allowed_models == [model]
+    assert (row.allowed_models, row.priority) == ([model], "flex")
     assert row.allowed_networks == ["10.0.0.0/8", "2001:db8::/32"]
 
 
@@ -108,6 +109,7 @@ def test_a_key_is_narrowed_on_its_page(admin: Client) -> None:
         "name": "narrow",
         "scopes": ["embed"],
         "allowed_networks": "192.0.2.7",
+        "priority": "default",
     }
     response = submit(admin, address, values)
     assert response.status_code == 302, words(response.content)

@@ -10,7 +10,7 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inference.control import selectors, services
-from inference.control.api import serializers as wire
+from inference.control.api.serializers import aliases as wire
 from inference.control.models import ModelAlias
 from kit.drf.views import ManagementViewSet
 from kit.errors import NotFound

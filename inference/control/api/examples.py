@@ -18,6 +18,12 @@ MODEL = {
     "choices_max": 4,
     "allows_tools": True,
     "cache_s": 0,
+    "policy": "prefix_aware",
+    "canary_permille": 50,
+    "queue_max": 1000,
+    "queue_ms": 30000,
+    "wake_ms": 0,
+    "fallbacks": ["llama-3.1-8b"],
     "enabled": True,
     "created_at": "2026-11-02T09:10:00.125000Z",
 }
@@ -28,8 +34,10 @@ NEW_MODEL = {
     "max_output_tokens": 8192,
     "defaults": {"temperature": 0.6, "top_p": 0.95},
     "choices_max": 4,
+    "policy": "prefix_aware",
+    "queue_ms": 20000,
 }
-MODEL_CHANGES = {"max_output_tokens": 16384}
+MODEL_CHANGES = {"max_output_tokens": 16384, "canary_permille": 50, "fallbacks": []}
 
 ALIAS = {
     "id": 2,
@@ -51,6 +59,9 @@ REPLICA = {
     "credential": "ENGINE_KEY_GPU_1",
     "auth": "bearer",
     "options": {},
+    "slots": 256,
+    "weight": 100,
+    "canary": False,
     "state": "active",
     "created_at": "2026-11-02T09:12:30.700000Z",
 }
@@ -61,5 +72,6 @@ NEW_REPLICA = {
     "dialect": "vllm",
     "upstream_model": "meta-llama/Llama-3.3-70B-Instruct",
     "credential": "ENGINE_KEY_GPU_1",
+    "slots": 256,
 }
-REPLICA_CHANGES = {"url": "http://10.0.0.6:8000"}
+REPLICA_CHANGES = {"url": "http://10.0.0.6:8000", "slots": 128}

@@ -3,7 +3,8 @@
 from rest_framework.routers import SimpleRouter
 
 from inference.control.api.alias_views import AliasViewSet
-from inference.control.api.views import ModelViewSet, ReplicaViewSet
+from inference.control.api.model_views import ModelViewSet
+from inference.control.api.replica_views import ReplicaViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("models", ModelViewSet, basename="model")

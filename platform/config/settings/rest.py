@@ -108,6 +108,8 @@ SPECTACULAR_SETTINGS = {
         "MemberRole": "tenants.models.Role",
         "ModelTask": [task.value for task in Task],
         "Modality": [kind.value for kind in Modality],
+        "Priority": "tenants.models.Priority",
+        "RoutingPolicy": "inference.control.models.Policy",
         "ReplicaAuth": "inference.control.models.Replica.Auth",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",

@@ -172,8 +172,19 @@ class ServiceAdmin(_Pages):
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out of a new row's page what only a row that exists can show."""
         fields = super().get_fields(request, obj)
-        if obj is not None:
-            return fields
+        return fields if obj is not None else self._written(request, fields)
+
+    def get_fieldsets(self, request: HttpRequest, obj: Any = None) -> Any:
+        """Leave the same out of the groups of fields, where a page has groups."""
+        groups = super().get_fieldsets(request, obj)
+        if obj is not None or not self.fieldsets:
+            return groups
+        return [
+            (name, {**group, "fields": self._written(request, group["fields"])})
+            for name, group in groups
+        ]
+
+    def _written(self, request: HttpRequest, fields: Any) -> list[tuple[str, ...]]:
         shown = set(self.get_readonly_fields(request))
         lines = [line if isinstance(line, tuple) else (line,) for line in fields]
         written = [tuple(name for name in line if name not in shown) for line in lines]

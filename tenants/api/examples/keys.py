@@ -11,6 +11,7 @@ KEY = {
     "scopes": ["embed", "generate"],
     "allowed_models": [],
     "allowed_networks": ["203.0.113.0/24", "2001:db8::/32"],
+    "priority": "default",
     "created_at": "2026-11-02T09:32:40.910000Z",
     "expires_at": "2099-12-31T23:00:00Z",
     "disabled_at": None,
@@ -37,5 +38,6 @@ KEY_CHANGES = {
     "scopes": ["generate"],
     "allowed_networks": [],
     "expires_at": None,
+    "priority": "flex",
 }
 KEY_ROTATION = {"overlap_s": 3600}

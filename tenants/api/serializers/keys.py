@@ -17,7 +17,7 @@ from tenants.api.serializers.references import (
     TenantReference,
 )
 from tenants.credentials import OVERLAP_DEFAULT, OVERLAP_MAX
-from tenants.models import ApiKey, KeyState, Member, Project, Tenant
+from tenants.models import ApiKey, KeyState, Member, Priority, Project, Tenant
 from tenants.services import IssuedKey
 
 KEY_SCOPES = sorted(DATA_PLANE)
@@ -50,6 +50,7 @@ class KeyOutput(serializers.ModelSerializer[ApiKey]):
             "scopes",
             "allowed_models",
             "allowed_networks",
+            "priority",
             "created_at",
             "expires_at",
             "disabled_at",
@@ -116,6 +117,12 @@ class _KeyRights(Input):
     )
     expires_at = serializers.DateTimeField(
         required=False, allow_null=True, help_text="In the future; null for never."
+    )
+    priority = serializers.ChoiceField(
+        choices=Priority.choices,
+        required=False,
+        help_text="The best class that its requests may ask for, no more than the plan"
+        " allows; `default` unless given.",
     )
 
 

@@ -59,15 +59,14 @@ class PlanViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.PlanUpdate, responses=wire.PlanOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Give a plan another name.
+        """Change a plan: its name, and how its tenants stand beside others.
 
-        Its slug is for good.
+        Its slug is for good. Every gateway knows within a second.
         """
-        plan = selectors.plan(pk)
-        changes = self.parse(wire.PlanUpdate)
-        if changes:
-            plan = services.rename_plan(plan=plan, **changes)
-        return Response(wire.PlanOutput(plan).data)
+        row = services.update_plan(
+            plan=selectors.plan(pk), **self.parse(wire.PlanUpdate)
+        )
+        return Response(wire.PlanOutput(row).data)
 
     @extend_schema(request=None, responses=wire.PlanOutput)
     @action(detail=True, methods=["post"], url_path="make-default")

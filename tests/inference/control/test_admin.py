@@ -26,6 +26,15 @@ from tests.factories.control import make_alias, make_model, make_replica
 
 MODEL, REPLICA = "control_servedmodel", "control_replica"
 ALIAS = "control_modelalias"
+# What the page of a model says of its routing, unless it is changed.
+SERVING = {
+    "cache_s": "0",
+    "policy": "prefix_aware",
+    "canary_permille": "0",
+    "queue_max": "1000",
+    "queue_ms": "30000",
+    "wake_ms": "0",
+}
 
 
 @pytest.fixture
@@ -57,10 +66,11 @@ def test_pages_load_and_search(admin: Client, model: str) -> None:
 
 def test_a_model_is_created_changed_and_published(admin: Client) -> None:
     form = {"name": "demo", "context_tokens": "8192", "max_output_tokens": ""}
-    form["cache_s"] = "0"
+    form |= SERVING
     assert admin.post(page(MODEL, "add"), form).status_code == 302
     row = ServedModel.objects.get(name="demo")
     form = {"name": "other", "context_tokens": "4096", "max_output_tokens": "100"}
+    form["policy"] = "least_loaded"
     assert submit(admin, page(MODEL, "change", row.pk), form).status_code == 302
     row.refresh_from_db()
     assert row.name == "demo"
@@ -68,6 +78,7 @@ def test_a_model_is_created_changed_and_published(admin: Client) -> None:
     assert entry.body is not None
     assert entry.body["context_tokens"] == 4096
     assert entry.body["max_output_tokens"] == 100
+    assert entry.body["policy"] == "least_loaded"
 
 
 def test_what_a_model_makes_of_requests_is_written_and_refused(admin: Client) -> None:
@@ -80,6 +91,7 @@ def test_what_a_model_makes_of_requests_is_written_and_refused(admin: Client) ->
         "defaults": '{"temperature": 0.5}',
         "choices_max": "2",
         "cache_s": "60",
+        "policy": "round_robin",
         "tasks": ["chat", "embedding"],
         "modalities": ["image", "text"],
     }
@@ -132,9 +144,13 @@ def test_a_replica_is_added_and_changed(admin: Client) -> None:
         "dialect": "vllm",
         "auth": "bearer",
         "options": "",
+        "slots": "64",
+        "weight": "50",
+        "canary": "on",
     }
     assert admin.post(page(REPLICA, "add"), form).status_code == 302
     row = Replica.objects.get(name="engine-1")
+    assert (row.slots, row.weight, row.canary) == (64, 50, True)
     changed = {"url": "http://10.0.0.6:8000", "dialect": "openai", "auth": "bearer"}
     assert submit(admin, page(REPLICA, "change", row.pk), changed).status_code == 302
     row.refresh_from_db()

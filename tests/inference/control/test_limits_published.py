@@ -142,7 +142,7 @@ class TestEntries:
     def test_what_gateways_do_not_see_uses_no_version(self) -> None:
         plan, quota = make_plan(), make_quota(tenant=make_tenant())
         before = version()
-        tenants.rename_plan(plan=plan, name="Another name")
+        tenants.update_plan(plan=plan, name="Another name")
         tenants.change_limit(limit=quota, now=NOW, warn_at=[50])
         assert version() == before
 

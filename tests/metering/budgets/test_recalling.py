@@ -96,7 +96,7 @@ def test_what_has_no_leases_recalls_none(operator_db: None) -> None:
     for act in (
         lambda it: make_rate_limit(tenant=it.on_none),
         lambda it: services.update_tenant(tenant=it.on_none, name="Other"),
-        lambda it: services.rename_plan(plan=it.default, name="Other"),
+        lambda it: services.update_plan(plan=it.default, name="Other"),
         lambda it: make_plan(),
     ):
         assert world.recalled(act) == set()

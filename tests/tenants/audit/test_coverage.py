@@ -23,6 +23,7 @@ NOT_AUDITED = {
     "billing.provideroperation": "it is a record of its own of each call",
     "budgets.lease": OF_THE_METER,
     "budgets.window": OF_THE_METER,
+    "control.modelfallback": "the model that it stands in for tells of it",
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
     "idempotency.claim": OF_THE_METER,

@@ -1,4 +1,4 @@
-"""The management API of served models and replicas: parse, one call, render."""
+"""The management API of replicas: parse, one call, render."""
 
 from typing import ClassVar
 
@@ -9,93 +9,10 @@ from rest_framework.request import Request
 from rest_framework.response import Response
 
 from inference.control import selectors, services
-from inference.control.api import serializers as wire
-from inference.control.models import Replica, ServedModel
+from inference.control.api.serializers import replicas as wire
+from inference.control.models import Replica
 from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
-
-
-class ModelViewSet(ManagementViewSet):
-    """What callers may ask for."""
-
-    noun = "model"
-    conflicting = ("create",)
-    locks = ServedModel
-    scopes: ClassVar = {
-        "list": Scope.CATALOG_READ,
-        "create": Scope.OPERATE_WRITE,
-        "retrieve": Scope.CATALOG_READ,
-        "partial_update": Scope.OPERATE_WRITE,
-        "enable": Scope.OPERATE_WRITE,
-        "disable": Scope.OPERATE_WRITE,
-    }
-
-    @extend_schema(
-        parameters=[wire.ModelFilters], responses=wire.ModelOutput(many=True)
-    )
-    def list(self, request: Request) -> Response:
-        """List served models, newest first.
-
-        Disabled ones are listed too, unless `enabled=true`. Tenants see those that are
-        offered.
-        """
-        filters = self.parse_query(wire.ModelFilters)
-        rows = selectors.served_models(**filters)
-        if not self.actor.is_operator:
-            rows = rows.filter(enabled=True)
-        return self.page(rows, wire.ModelOutput)
-
-    @extend_schema(request=wire.ModelCreate, responses={201: wire.ModelOutput})
-    def create(self, request: Request) -> Response:
-        """Create a served model; it is offered once a price is in force.
-
-        Its name is what callers send as `model` and what prices refer to, so it is for
-        good. It answers once a replica serves it.
-        """
-        row = services.create_model(**self.parse(wire.ModelCreate))
-        return Response(wire.ModelOutput(row).data, status.HTTP_201_CREATED)
-
-    @extend_schema(responses=wire.ModelOutput)
-    def retrieve(self, request: Request, pk: int) -> Response:
-        """Show one served model.
-
-        `enabled` tells whether it is offered to callers.
-        """
-        offered = None if self.actor.is_operator else True
-        row = selectors.served_model(pk, enabled=offered)
-        return Response(wire.ModelOutput(row).data)
-
-    @extend_schema(request=wire.ModelUpdate, responses=wire.ModelOutput)
-    def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a served model's settings.
-
-        Fields that are left out stay as they are. A context may not become shorter than
-        the longest answer allowed.
-        """
-        row = services.update_model(
-            model=selectors.served_model(pk), **self.parse(wire.ModelUpdate)
-        )
-        return Response(wire.ModelOutput(row).data)
-
-    @extend_schema(request=None, responses=wire.ModelOutput)
-    @action(detail=True, methods=["post"])
-    def enable(self, request: Request, pk: int) -> Response:
-        """Offer a served model to callers.
-
-        Every gateway knows within a second.
-        """
-        row = services.enable_model(model=selectors.served_model(pk))
-        return Response(wire.ModelOutput(row).data)
-
-    @extend_schema(request=None, responses=wire.ModelOutput)
-    @action(detail=True, methods=["post"])
-    def disable(self, request: Request, pk: int) -> Response:
-        """Stop offering a served model; running answers end as they will.
-
-        Callers are told that there is no such model. Prices and usage stay.
-        """
-        row = services.disable_model(model=selectors.served_model(pk))
-        return Response(wire.ModelOutput(row).data)
 
 
 class ReplicaViewSet(ManagementViewSet):
@@ -129,8 +46,8 @@ class ReplicaViewSet(ManagementViewSet):
     def create(self, request: Request) -> Response:
         """Add an active replica that serves a model.
 
-        Gateways send it requests at once, in turn with the model's other active
-        replicas. The engine's key stays in the gateways' environment, in the variable
+        Gateways send it requests at once, `slots` of them at a time, by the model's
+        policy. The engine's key stays in the gateways' environment, in the variable
         named by `credential`.
         """
         row = services.add_replica(**self.parse(wire.ReplicaCreate))
@@ -146,7 +63,7 @@ class ReplicaViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.ReplicaUpdate, responses=wire.ReplicaOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change how a replica is reached.
+        """Change how a replica is reached, and what it is given.
 
         Fields that are left out stay as they are. Running requests stay where they are;
         new ones go where it is reached now.

@@ -1,17 +1,18 @@
-"""What the management API takes and shows of models, aliases and replicas.
+"""What the management API takes and shows of served models.
 
 Inputs say the type of each field; the services say which values are allowed.
 """
 
-from typing import Any, ClassVar
+from typing import Any
 
 from rest_framework import serializers
 
 from inference.control.api import examples
+from inference.control.api.serializers import serving
+from inference.control.api.serializers.references import ModelReference
 from inference.control.models import (
     CACHE_S_MAX,
-    ModelAlias,
-    Replica,
+    Policy,
     ServedModel,
     default_modalities,
     default_tasks,
@@ -19,36 +20,21 @@ from inference.control.models import (
 from inference.openai.media import Modality
 from inference.openai.requests import CHOICES_MAX
 from inference.openai.tasks import Task
+from kit.acting import current
 from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 
 _TOKENS_MAX = 2**31 - 1
-
-
+_HOW_IT_IS_SERVED = (
+    "policy",
+    "canary_permille",
+    "queue_max",
+    "queue_ms",
+    "wake_ms",
+)
+_OPERATORS = "Null to tenants."
 _TASKS = [task.value for task in Task]
 _MODALITIES = [kind.value for kind in Modality]
-
-
-class ModelReference(serializers.SlugRelatedField[ServedModel]):
-    """A served model by its public name."""
-
-    default_error_messages: ClassVar[dict[str, Any]] = {
-        "does_not_exist": "There is no served model '{value}'."
-    }
-
-    def to_internal_value(self, data: Any) -> ServedModel:
-        """Return the model of this name."""
-        # PostgreSQL has no text with a NUL in it, and says so as an error.
-        return super().to_internal_value(
-            data.replace("\0", "\N{REPLACEMENT CHARACTER}")
-            if isinstance(data, str)
-            else data
-        )
-
-
-def _models() -> ModelReference:
-    """Return a field that names one of the served models, as a filter would."""
-    return ModelReference(queryset=ServedModel.objects.all(), slug_field="name")
 
 
 def _tokenizer(**options: Any) -> serializers.CharField:
@@ -126,6 +112,12 @@ def _cache_s(**options: Any) -> serializers.IntegerField:
     )
 
 
+def _figure() -> serializers.IntegerField:
+    return serializers.IntegerField(
+        read_only=True, allow_null=True, help_text=_OPERATORS
+    )
+
+
 @example(examples.MODEL)
 class ModelOutput(serializers.ModelSerializer[ServedModel]):
     """A served model."""
@@ -141,6 +133,20 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
     )
     defaults = serializers.DictField(read_only=True)
     tokenizer = serializers.CharField(read_only=True)
+    adapter = serializers.CharField(
+        read_only=True, allow_null=True, help_text=_OPERATORS
+    )
+    policy = serializers.ChoiceField(
+        choices=Policy.choices, read_only=True, allow_null=True, help_text=_OPERATORS
+    )
+    canary_permille = _figure()
+    queue_max = _figure()
+    queue_ms = _figure()
+    wake_ms = _figure()
+    fallbacks = serializers.SerializerMethodField(
+        help_text="Which models answer, in this order, where no engine of it does, each"
+        " at its own price."
+    )
 
     class Meta:
         model = ServedModel
@@ -159,10 +165,24 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
             "choices_max",
             "allows_tools",
             "cache_s",
+            *_HOW_IT_IS_SERVED,
+            "fallbacks",
             "enabled",
             "created_at",
         )
         read_only_fields = fields
+
+    def get_fallbacks(self, row: ServedModel) -> list[str]:
+        """Return their names; to tenants of those that are offered."""
+        is_operator = current().is_operator
+        return [each.name for each in row.fallbacks if is_operator or each.enabled]
+
+    def to_representation(self, instance: ServedModel) -> dict[str, Any]:
+        """Show how it is served to operators alone."""
+        shown: dict[str, Any] = super().to_representation(instance)
+        if not current().is_operator:
+            shown |= dict.fromkeys(("adapter", *_HOW_IT_IS_SERVED))
+        return shown
 
 
 @example(examples.NEW_MODEL)
@@ -186,6 +206,12 @@ class ModelCreate(Input):
     choices_max = _choices_max(default=None)
     allows_tools = serializers.BooleanField(default=True)
     cache_s = _cache_s(default=0)
+    policy = serving.policy(default=Policy.PREFIX_AWARE)
+    canary_permille = serving.canary_permille(default=0)
+    queue_max = serving.queue_max(default=1000)
+    queue_ms = serving.queue_ms(default=30_000)
+    wake_ms = serving.wake_ms(default=0)
+    fallbacks = serving.fallbacks(default=list)
 
 
 @example(examples.MODEL_CHANGES)
@@ -210,6 +236,12 @@ class ModelUpdate(Input):
     choices_max = _choices_max(required=False)
     allows_tools = serializers.BooleanField(required=False)
     cache_s = _cache_s(required=False)
+    policy = serving.policy(required=False)
+    canary_permille = serving.canary_permille(required=False)
+    queue_max = serving.queue_max(required=False)
+    queue_ms = serving.queue_ms(required=False)
+    wake_ms = serving.wake_ms(required=False)
+    fallbacks = serving.fallbacks(required=False)
 
 
 class ModelFilters(Filters):
@@ -220,125 +252,3 @@ class ModelFilters(Filters):
     search = serializers.CharField(
         required=False, help_text="Part of the name or the description."
     )
-
-
-@example(examples.ALIAS)
-class AliasOutput(serializers.ModelSerializer[ModelAlias]):
-    """Another name of a served model."""
-
-    model = serializers.SlugRelatedField[ServedModel](slug_field="name", read_only=True)
-
-    class Meta:
-        model = ModelAlias
-        fields = ("id", "name", "model", "enabled", "created_at")
-        read_only_fields = fields
-
-
-@example(examples.NEW_ALIAS)
-class AliasCreate(Input):
-    """A new alias."""
-
-    name = serializers.CharField(
-        max_length=128, help_text="No model's and no other alias's; for good."
-    )
-    model = _models()
-
-
-@example(examples.ALIAS_CHANGES)
-class AliasUpdate(Input):
-    """Where an alias leads from now on."""
-
-    model = _models()
-
-
-class AliasFilters(Filters):
-    """What aliases may be narrowed by."""
-
-    model = serializers.CharField(required=False, help_text="A served model's name.")
-    enabled = serializers.BooleanField(required=False)
-
-
-@example(examples.REPLICA)
-class ReplicaOutput(serializers.ModelSerializer[Replica]):
-    """A replica; of its credential only the variable's name is known here."""
-
-    model = serializers.SlugRelatedField[ServedModel](slug_field="name", read_only=True)
-    options = serializers.DictField(child=serializers.CharField(), read_only=True)
-
-    class Meta:
-        model = Replica
-        fields = (
-            "id",
-            "model",
-            "name",
-            "url",
-            "dialect",
-            "upstream_model",
-            "credential",
-            "auth",
-            "options",
-            "state",
-            "created_at",
-        )
-        read_only_fields = fields
-
-
-def _options(**options: Any) -> serializers.DictField:
-    return serializers.DictField(
-        child=serializers.CharField(max_length=500),
-        help_text="What its dialect or its authentication wants to know besides.",
-        **options,
-    )
-
-
-@example(examples.NEW_REPLICA)
-class ReplicaCreate(Input):
-    """A new replica."""
-
-    model = _models()
-    name = serializers.CharField(max_length=63)
-    url = serializers.CharField(
-        max_length=500, help_text="The engine's base URL, such as http://10.0.0.5:8000."
-    )
-    dialect = serializers.ChoiceField(
-        choices=Replica.Dialect.choices, default=Replica.Dialect.VLLM
-    )
-    upstream_model = serializers.CharField(
-        max_length=128,
-        default="",
-        allow_blank=True,
-        help_text="The engine's own name of the model; empty when it is the same.",
-    )
-    credential = serializers.CharField(
-        max_length=100,
-        default="",
-        allow_blank=True,
-        help_text="Name of the variable that holds the engine's key: ENGINE_KEY_...",
-    )
-    auth = serializers.ChoiceField(
-        choices=Replica.Auth.choices,
-        default=Replica.Auth.BEARER,
-        help_text="How the engine wants to be shown its key.",
-    )
-    options = _options(default=dict)
-
-
-@example(examples.REPLICA_CHANGES)
-class ReplicaUpdate(Input):
-    """What may change of a replica."""
-
-    url = serializers.CharField(max_length=500, required=False)
-    dialect = serializers.ChoiceField(choices=Replica.Dialect.choices, required=False)
-    upstream_model = serializers.CharField(
-        max_length=128, required=False, allow_blank=True
-    )
-    credential = serializers.CharField(max_length=100, required=False, allow_blank=True)
-    auth = serializers.ChoiceField(choices=Replica.Auth.choices, required=False)
-    options = _options(required=False)
-
-
-class ReplicaFilters(Filters):
-    """What replicas may be narrowed by."""
-
-    model = serializers.CharField(required=False, help_text="A served model's name.")
-    state = serializers.ChoiceField(choices=Replica.State.choices, required=False)
