@@ -136,15 +136,20 @@ class Fleet:
     )
 
     def take(
-        self, route: RouteAsk, request_id: UUID, *, without: Collection[int] = ()
+        self,
+        route: RouteAsk,
+        request_id: UUID,
+        *,
+        without: Collection[int] = (),
+        strictly: bool = False,
     ) -> Place | None:
         """Take a place on the best replica that has one; None where none has.
 
-        Replicas in `without` are taken only where there is no other.
+        Replicas in `without` are taken only where there is no other, or not at all.
         """
         replicas = self.snapshot.replicas_by_model.get(route.model, ())
         candidates = self._candidates(replicas, without)
-        if not candidates and without:
+        if not candidates and without and not strictly:
             candidates = self._candidates(replicas, ())
         if not candidates:
             return self._last_resort(route, request_id, without)
@@ -155,12 +160,16 @@ class Fleet:
             replica = self.routers[serving.policy].order(route, sided)[0].replica
         return self._place(route, replica, request_id)
 
-    def standing(self, model: str) -> Standing:
-        """Return whether a model can be served now."""
+    def standing(self, model: str, *, without: Collection[int] = ()) -> Standing:
+        """Return whether a model can be served now; by others than these replicas."""
         replicas = self.snapshot.replicas_by_model.get(model, ())
         if not replicas:
             return Standing.NONE
-        well = [each for each in replicas if self.health.is_up(each)]
+        well = [
+            each
+            for each in replicas
+            if each.id not in without and self.health.is_up(each)
+        ]
         if not well:
             return Standing.DOWN
         is_free = any(self._free(each) > 0 for each in well)
@@ -170,6 +179,13 @@ class Fleet:
         """Let nobody believe that a replica still knows what it had computed."""
         for router in self.routers.values():
             router.forget(replica_id)
+
+    def places(self, model: str) -> int:
+        """Return how many more requests of a model could run now."""
+        replicas = self.snapshot.replicas_by_model.get(model, ())
+        return sum(
+            max(0, self._free(each)) for each in replicas if self.health.may_take(each)
+        )
 
     def running(self, replica_id: int) -> int:
         """Return how many requests of this process run on a replica."""

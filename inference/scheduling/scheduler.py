@@ -1,20 +1,61 @@
-"""Says whose turn it is: first come, first served."""
+"""Says whose turn it is: at once where nobody waits and a place is free, else in line.
+
+Whoever waits is looked after by one sweep, which also finds replicas that are up again;
+places that are freed are handed on at once. A place that comes to somebody who has left
+goes to the next.
+
+Failure: `EngineOverloaded` where a model has nobody to serve it, or too much to do;
+`RateLimited` for whoever has too much in line. Owns: the lines of all pools.
+"""
 
 import asyncio
-from collections import deque
+from collections.abc import Callable
+from time import monotonic
+from typing import Protocol
 
 from inference.routing.fleet import Failure, Fleet, Place, Standing
 from inference.routing.snapshot import ReplicaEntry
+from inference.scheduling import refusals
+from inference.scheduling.fair_queue import Charge
+from inference.scheduling.metrics import Moved, SchedulerMetrics, Unserved
+from inference.scheduling.pool import Pool, Waiter
+from inference.scheduling.shares import Sharing
 from inference.scheduling.turns import Ask
-from kit.errors import EngineOverloaded
+from kit.errors import PlatformError
+
+# How often those who wait are looked at: a deadline is late by that much at most.
+SWEEP_S = 0.05
+
+
+class RetryAllowance(Protocol):
+    """Knows how much may be tried again."""
+
+    def request(self, pool: str, now: float) -> None:
+        """Learn that a request is served."""
+        ...
+
+    def take(self, pool: str, now: float) -> bool:
+        """Tell whether one may be tried again, and count it."""
+        ...
 
 
 class RunningTurn:
     """A request's leave to run on a replica."""
 
-    def __init__(self, place: Place, ask: Ask, scheduler: "LineScheduler") -> None:
+    __slots__ = ("_ask", "_charge", "_pool", "_scheduler", "place")
+
+    def __init__(
+        self,
+        place: Place,
+        ask: Ask,
+        charge: Charge,
+        pool: Pool,
+        scheduler: "FairScheduler",
+    ) -> None:
         self.place = place
         self._ask = ask
+        self._charge: Charge | None = charge
+        self._pool = pool
         self._scheduler = scheduler
 
     @property
@@ -23,11 +64,11 @@ class RunningTurn:
         return self.place.replica
 
     async def move(self, failure: Failure, *, retry_after_s: float = 0.0) -> bool:
-        """Leave a replica that failed for another one."""
+        """Leave a replica that failed for another one; it is not charged again."""
         self.place.failed(failure, retry_after_s=retry_after_s)
         self._ask.tried.add(self.replica.id)
         self.place.free()
-        place = self._scheduler.retake(self._ask)
+        place = await self._scheduler.another(self._pool, self._ask)
         if place is None:
             return False
         self.place = place
@@ -42,72 +83,226 @@ class RunningTurn:
         self.place.free()
 
     def end(self, *, input_tokens: int, output_tokens: int) -> None:
-        """Free the place."""
+        """Free the place, and put right what the tenant was charged."""
+        charge, self._charge = self._charge, None
+        if charge is not None:
+            self._pool.queue.settle(
+                charge, input_tokens=input_tokens, output_tokens=output_tokens
+            )
         self.place.free()
 
 
-class LineScheduler:
-    """One line for each pool of replicas."""
+class FairScheduler:
+    """The lines of all pools; implements `Scheduler`."""
 
-    def __init__(self, fleet: Fleet) -> None:
+    def __init__(
+        self,
+        fleet: Fleet,
+        *,
+        shares: Sharing,
+        retries: RetryAllowance,
+        metrics: SchedulerMetrics | None = None,
+        clock: Callable[[], float] = monotonic,
+    ) -> None:
+        self.metrics = metrics or SchedulerMetrics()
+        self.pools: dict[str, Pool] = {}
         self._fleet = fleet
-        self._lines: dict[str, deque[tuple[Ask, asyncio.Future[Place]]]] = {}
-        fleet.on_free = self._dispatch
+        self._shares = shares
+        self._retries = retries
+        self._clock = clock
+        self._sweeping: asyncio.TimerHandle | None = None
+        fleet.on_free = self.dispatch
 
     def try_turn(self, ask: Ask) -> RunningTurn | None:
         """Return a turn where none waits and a place is free."""
-        if self._lines.get(ask.pool):
+        pool = self.pools.get(ask.pool)
+        if pool is None:
+            pool = self._open(ask.pool)
+        if pool.waiting or self._shares.is_wanted_elsewhere(pool.name):
             return None
         place = self._fleet.take(ask.route, ask.request_id, without=ask.tried)
-        return None if place is None else RunningTurn(place, ask, self)
+        if place is None:
+            return None
+        return self._turn(pool, ask, place, pool.queue.charge(ask))
 
     async def turn(self, ask: Ask) -> RunningTurn:
-        """Return a turn once it comes."""
+        """Return a turn once it comes; see `Scheduler`."""
+        pool = self.pools.get(ask.pool) or self._open(ask.pool)
+        now_s = self._clock()
+        serving = ask.serving
+        wait_ms = serving.queue_ms
         if self._fleet.standing(ask.route.model) in (Standing.NONE, Standing.DOWN):
-            raise _overloaded(ask, "No replica of '{}' is in service.", retry_after=5)
-        line = self._lines.setdefault(ask.pool, deque())
-        if len(line) >= ask.serving.queue_max:
-            raise _overloaded(ask, "Too many requests wait for '{}'.", retry_after=1)
-        waiting: asyncio.Future[Place] = asyncio.get_running_loop().create_future()
-        line.append((ask, waiting))
-        try:
-            async with asyncio.timeout(ask.serving.queue_ms / 1000):
-                return RunningTurn(await waiting, ask, self)
-        except TimeoutError:
-            raise _overloaded(ask, "'{}' has too much to do.", retry_after=5) from None
-        finally:
-            self._leave(ask, waiting)
+            wait_ms = serving.wake_ms
+            if not wait_ms:
+                pool.metrics.unserved[Unserved.NO_REPLICA] += 1
+                raise refusals.no_replica(ask.route.model)
+        if pool.queue.waiting >= serving.queue_max:
+            self._make_room(pool, ask, now_s)
+        waiter = pool.join(ask, now_s=now_s, wait_ms=wait_ms)
+        await self._wait(pool, waiter)
+        if waiter.place is None or waiter.charge is None:
+            raise waiter.refusal or refusals.no_replica(ask.route.model)
+        return self._turn(pool, ask, waiter.place, waiter.charge)
 
-    def retake(self, ask: Ask) -> Place | None:
-        """Return another place for a request whose replica failed."""
-        place = self._fleet.take(ask.route, ask.request_id, without=ask.tried)
-        if place is not None and place.replica.id in ask.tried:
-            place.free()
+    async def another(self, pool: Pool, ask: Ask) -> Place | None:
+        """Return a place on a replica that has not failed a request yet.
+
+        None where there is none that is well, where too much is tried again already, or
+        where no place is free in time.
+        """
+        moves, now_s = pool.metrics.moves, self._clock()
+        if not self._has_other(ask):
+            moves[Moved.NOWHERE] += 1
             return None
-        return place
+        if not self._retries.take(pool.name, now_s):
+            moves[Moved.BUDGET] += 1
+            return None
+        wait_ms = ask.serving.queue_ms
+        waiter = pool.join_moving(ask, now_s=now_s, wait_ms=wait_ms)
+        await self._wait(pool, waiter)
+        moves[Moved.DEADLINE if waiter.place is None else Moved.MOVED] += 1
+        return waiter.place
 
-    def _leave(self, ask: Ask, waiting: "asyncio.Future[Place]") -> None:
-        line = self._lines.get(ask.pool)
-        if line and (entry := (ask, waiting)) in line:
-            line.remove(entry)
-        elif waiting.cancelled():
+    def dispatch(self, name: str) -> None:
+        """Hand out the places of a pool that are free."""
+        pool = self.pools.get(name)
+        if pool is None:
             return
+        if not pool.waiting:
+            if self._shares.is_wanted_elsewhere(name):
+                self._shares.want(name)
+            return
+        now_s = self._clock()
+        for waiter in pool.moving:
+            place = self._take(waiter.ask, is_moving=True)
+            if place is not None:
+                pool.serve(waiter, place, now_s=now_s)
+        while (head := pool.head()) is not None:
+            if not self._may_run(pool, head):
+                return
+            place = self._take(head.ask)
+            if place is not None:
+                pool.serve(head, place, now_s=now_s)
+                self._shares.ran(name)
+            elif self._fleet.standing(head.ask.route.model) is Standing.NONE:
+                # Its model is gone, and must not hold up others of the pool.
+                if not head.ask.serving.wake_ms:
+                    self._refuse(pool, head, Unserved.NO_REPLICA, now_s)
+                    continue
+                return
+            else:
+                return
 
-    def _dispatch(self, pool: str) -> None:
-        line = self._lines.get(pool)
-        while line:
-            ask, waiting = line[0]
-            if not waiting.done():
-                place = self._fleet.take(ask.route, ask.request_id, without=ask.tried)
-                if place is None:
-                    return
-                waiting.set_result(place)
-            line.popleft()
-        self._lines.pop(pool, None)
+    def dispatch_all(self) -> None:
+        """Hand out what is free anywhere: replicas or shares have changed."""
+        for name in list(self.pools):
+            self.dispatch(name)
+
+    def _turn(self, pool: Pool, ask: Ask, place: Place, charge: Charge) -> RunningTurn:
+        pool.metrics.turns += 1
+        self._retries.request(pool.name, self._clock())
+        return RunningTurn(place, ask, charge, pool, self)
+
+    async def _wait(self, pool: Pool, waiter: Waiter) -> None:
+        """Return once it is decided; one that is cancelled leaves nothing behind."""
+        self.dispatch(pool.name)
+        if waiter.is_decided:
+            return
+        self._shares.want(pool.name)
+        self._keep_sweeping()
+        try:
+            await waiter.decided()
+        except BaseException:
+            pool.leave(waiter)
+            if waiter.charge is not None:
+                pool.queue.settle(waiter.charge)
+            if waiter.place is not None:
+                # Which hands it to the next.
+                waiter.place.free()
+            raise
+
+    def _take(self, ask: Ask, *, is_moving: bool = False) -> Place | None:
+        return self._fleet.take(
+            ask.route, ask.request_id, without=ask.tried, strictly=is_moving
+        )
+
+    def _has_other(self, ask: Ask) -> bool:
+        standing = self._fleet.standing(ask.route.model, without=ask.tried)
+        return standing in (Standing.FREE, Standing.FULL)
+
+    def _may_run(self, pool: Pool, head: Waiter) -> bool:
+        """Tell whether a place may be used here, though others wait elsewhere."""
+        if head.ticket is None or not self._shares.is_wanted_elsewhere(pool.name):
+            return True
+        ask, queue = head.ask, pool.queue
+        return self._shares.may_run(
+            pool.name,
+            queue.rank(head.ticket),
+            slack=queue.slack(ask.priority),
+            places=self._fleet.places(ask.route.model),
+        )
+
+    def _make_room(self, pool: Pool, ask: Ask, now_s: float) -> None:
+        """Refuse whoever has most in line for its weight.
+
+        That is a request that waits already, or the one that has come: then it raises.
+        """
+        over = pool.queue.over()
+        own = pool.queue.in_line(ask)
+        if over is not None and over.ask.priority <= ask.priority:
+            least = over.ask.priority < ask.priority
+            theirs = len(over.account.line) / over.account.weight
+            if least or (own + 1) / max(1, ask.weight) < theirs:
+                self._refuse(pool, pool.of(over), Unserved.TENANT_SHARE, now_s)
+                return
+        why = Unserved.TENANT_SHARE if own else Unserved.QUEUE_FULL
+        pool.metrics.unserved[why] += 1
+        raise _refusal(pool, ask, why, now_s)
+
+    def _refuse(self, pool: Pool, waiter: Waiter, why: Unserved, now_s: float) -> None:
+        pool.leave(waiter)
+        if waiter.ticket is not None:
+            pool.metrics.unserved[why] += 1
+        waiter.refuse(_refusal(pool, waiter.ask, why, now_s))
+
+    def _open(self, name: str) -> Pool:
+        of = self.metrics.of(name)
+        pool = Pool(name, of, is_exchanged=self._shares.is_exchanged)
+        self.pools[name] = pool
+        self._shares.want(name)
+        return pool
+
+    def _keep_sweeping(self) -> None:
+        if self._sweeping is None:
+            loop = asyncio.get_running_loop()
+            self._sweeping = loop.call_later(SWEEP_S, self._sweep)
+
+    def _sweep(self) -> None:
+        self._sweeping = None
+        now_s = self._clock()
+        for pool in list(self.pools.values()):
+            if not pool.waiting:
+                continue
+            self.dispatch(pool.name)
+            for waiter in pool.moving:
+                if not self._has_other(waiter.ask):
+                    self._refuse(pool, waiter, Unserved.NO_REPLICA, now_s)
+            for waiter in pool.overdue(now_s):
+                standing = self._fleet.standing(waiter.ask.route.model)
+                is_down = standing in (Standing.NONE, Standing.DOWN)
+                why = Unserved.NO_REPLICA if is_down else Unserved.DEADLINE
+                self._refuse(pool, waiter, why, now_s)
+            if pool.waiting:
+                self._keep_sweeping()
 
 
-def _overloaded(ask: Ask, message: str, *, retry_after: int) -> EngineOverloaded:
-    return EngineOverloaded(
-        f"{message.format(ask.route.model)} Try again later.",
-        headers={"retry-after": str(retry_after)},
-    )
+def _refusal(pool: Pool, ask: Ask, why: Unserved, now_s: float) -> PlatformError:
+    model = ask.route.model
+    retry_s = pool.drained.retry_s(pool.waiting, now_s)
+    if why is Unserved.NO_REPLICA:
+        return refusals.no_replica(model)
+    if why is Unserved.TENANT_SHARE:
+        return refusals.tenant_has_too_many(model, retry_s=retry_s)
+    if why is Unserved.QUEUE_FULL:
+        return refusals.model_is_full(model, retry_s=retry_s)
+    return refusals.turn_came_not(model, retry_s=retry_s)

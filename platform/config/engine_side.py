@@ -14,8 +14,9 @@ from inference.gateway.replica_metrics import ReplicaMetrics
 from inference.routing.fleet import Fleet
 from inference.routing.health import ReplicaHealth
 from inference.routing.policies import new_policies
+from inference.routing.retry_budget import RetryBudget
 from inference.routing.snapshot import Snapshot
-from inference.scheduling.scheduler import LineScheduler
+from inference.scheduling.scheduler import FairScheduler
 from inference.scheduling.shares import WholeShares
 
 
@@ -27,8 +28,10 @@ class EngineSide:
     ) -> None:
         self.pool = engine_pool(settings)
         self.health = ReplicaHealth(now=asyncio.get_running_loop().time)
-        self.fleet = Fleet(snapshot, self.health, WholeShares(), new_policies())
-        self.scheduler = LineScheduler(self.fleet)
+        shares = WholeShares()
+        self.fleet = Fleet(snapshot, self.health, shares, new_policies())
+        self.scheduler = FairScheduler(self.fleet, shares=shares, retries=RetryBudget())
+        self.health.on_well = self.scheduler.dispatch
         self.attempts = Attempts(pool=self.pool, salts=salts)
         self.prober = prober(
             settings,

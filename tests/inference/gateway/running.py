@@ -48,8 +48,9 @@ from inference.routing.fleet import Fleet
 from inference.routing.health import ReplicaHealth
 from inference.routing.limits import LimitsInForce
 from inference.routing.policies import new_policies
+from inference.routing.retry_budget import RetryBudget
 from inference.routing.snapshot import Snapshot
-from inference.scheduling.scheduler import LineScheduler
+from inference.scheduling.scheduler import FairScheduler
 from inference.scheduling.shares import WholeShares
 from inference.tokenizers.pool import TokenizerPool
 from kit import api_keys
@@ -295,13 +296,15 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         now_us=lambda: NOW_US,
     )
     salts = CacheSalts(PEPPER)
+    shares = WholeShares()
     health = ReplicaHealth(now=loop.time)
-    fleet = Fleet(snapshot, health, WholeShares(), new_policies())
+    fleet = Fleet(snapshot, health, shares, new_policies())
+    scheduler = FairScheduler(fleet, shares=shares, retries=RetryBudget())
     app = Gateway(
         generation=Generation(
             authenticator=authenticator,
             snapshot=snapshot,
-            turns=Turns(LineScheduler(fleet), snapshot, salts, options.keep_alive_s),
+            turns=Turns(scheduler, snapshot, salts, options.keep_alive_s),
             meter=meter,
             attempts=Attempts(pool=pool, salts=salts),
             counting=counting,
