@@ -10,8 +10,8 @@ candidates come in this order:
    matches sheds what it cannot take, and those that take it match from then on;
 2. those that were sent the session's last request. A session is what the client names
    one;
-3. those that have more of the conversation than its opening, most of it first, as far
-   as this process sent it there (`PrefixIndex`);
+3. those that have more of the prompt than its tools and system prompt, most of it
+   first, as far as this process sent it there (`PrefixIndex`);
 4. the home of all conversations that begin alike: a replica drawn by a digest of their
    tools and system prompt, or of the first message where these are short. Each gateway
    process draws the same, so that what one has computed the others find;
@@ -40,7 +40,7 @@ from inference.routing.router import Candidate, RouteAsk
 from inference.routing.snapshot import ReplicaEntry
 
 LOAD_FACTOR = 1.25
-LOAD_SLACK = 0.125
+LOAD_SLACK = 0.2
 # System prompts of one kind differ at their end, by a customer's name or the day.
 _TOLD_APART_BYTES = 2048
 
@@ -52,7 +52,7 @@ class _Memo:
     trail: Trail
     # The mark of its session; none where the client names none.
     session: tuple[int, ...]
-    opening_bytes: int
+    shared_bytes: int
     # What tells it from conversations that begin otherwise.
     beginning: bytes
     sent: dict[int, Sent] = field(default_factory=dict[int, Sent])
@@ -140,7 +140,7 @@ class PrefixAware:
         matched = index.matched_bytes(replica_id, memo.trail)
         return _Knowledge(
             follows=any(index.has(replica_id, mark) for mark in memo.session),
-            history=matched if matched > memo.opening_bytes else 0,
+            history=matched if matched > memo.shared_bytes else 0,
             matched=matched if 2 * matched >= memo.trail.size else 0,
         )
 
@@ -169,7 +169,7 @@ def _memo_of(ask: RouteAsk) -> _Memo:
         ask.memo = _Memo(
             trail=trail_of(prompt, seed),
             session=(hash((seed, "session", ask.session)),) if ask.session else (),
-            opening_bytes=opening.size,
+            shared_bytes=opening.shared,
             beginning=prompt[max(0, end - _TOLD_APART_BYTES) : end],
         )
     return ask.memo

@@ -13,7 +13,7 @@ less than was believed, it has let go of what is at least as old; so are these m
 then, an eighth of them at most, as one prompt may mislead. An engine that has not once
 told of cached tokens is one that never does, and is believed to have them.
 
-Bound: `MARKS_MAX` marks in all, of about 160 bytes each: 42 MB. Beyond that the replica
+Bound: `MARKS_MAX` marks in all, of about 130 bytes each: 33 MB. Beyond that the replica
 with the most gives some up. A prompt of 2 kB has 20 marks, of 20 kB 46, of 400 kB 81;
 what conversations share is marked once. Owns: the marks. One loop: no locks.
 """
