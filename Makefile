@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos hostile bench figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos hostile bench peers figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -53,6 +53,9 @@ hostile: $(INSTALLED)-dev ## Show what hostile crowds do to healthy clients besi
 
 bench: $(INSTALLED)-dev ## Measure the gateway beside the peers installed here: ARGS="--rounds 3 --json FILE"
 	@exec $(BIN)/python -m tests.bench $(ARGS)
+
+peers: $(INSTALLED)-dev ## Install the gateways that `make bench` measures beside ours, each in an environment of its own: ARGS="litellm"
+	@exec $(BIN)/python -m tests.bench.peers install $(ARGS)
 
 figures: $(INSTALLED)-dev ## Write the README's figures from what `make bench ARGS=--save` kept
 	@exec $(BIN)/python -m tests.bench.figures

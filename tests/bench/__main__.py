@@ -1,6 +1,7 @@
 """`make bench`: rounds of every scenario over every target, in turns.
 
-Exit status 1 when any answer was in error or broken: fast and wrong is not fast.
+Exit status 1 when any answer of ours was in error or broken: fast and wrong is not
+fast. What peers do wrong stands in their lines.
 """
 
 import argparse
@@ -10,21 +11,24 @@ import os
 import platform
 import sys
 from collections.abc import Callable, Collection, Iterator, Sequence
-from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 
 import uvloop
 
 from tests.bench.against import THERE, running_both
+from tests.bench.bars import bars_table
 from tests.bench.journal_costs import acts_table, recovery_table
-from tests.bench.machine import Cores, pin_alone
+from tests.bench.keys import UNLIMITED, running_keys
+from tests.bench.lineup import here, running
+from tests.bench.machine import Cores, open_files, pin_alone
 from tests.bench.paired import cost_table
+from tests.bench.peers.environments import PEERS
 from tests.bench.report import Measurement, table
 from tests.bench.results import LATEST, collect
 from tests.bench.scenarios import SCENARIOS, Scenario
-from tests.bench.targets import BenchError, peers, running, running_engine
-from tests.bench.turns import turns
+from tests.bench.targets import BenchError, running_engine
+from tests.bench.turns import rested, turns
 from tests.bench.variants import NEITHER, running_variants
 
 
@@ -32,6 +36,7 @@ def main(argv: Sequence[str]) -> int:
     """Measure as `argv` says, print the tables, return the exit status."""
     options = _parser().parse_args(argv)
     cores = Cores.divided()
+    open_files()
     _say(_heading(cores, options.rounds, options.seconds))
     # Inherited by all that is started from here on.
     pin_alone(cores.rest)
@@ -45,15 +50,20 @@ def main(argv: Sequence[str]) -> int:
         if options.json:
             rows_json = [row.as_json() for row in measured]
             options.json.write_text(json.dumps(rows_json, indent=1) + "\n")
-    if any(row.errors or row.broken for row in measured):
-        return 1
-    if options.save:
-        now = dt.datetime.now(dt.UTC)
-        scenarios = _scenarios(options)
-        collect(measured, scenarios=scenarios, rounds=options.rounds, now=now).save(
-            LATEST
+    is_whole = not any(
+        row.errors or row.broken for row in measured if row.target not in PEERS
+    )
+    if not (options.journal or options.limits or options.against):
+        results = collect(
+            measured,
+            scenarios=_scenarios(options),
+            rounds=options.rounds,
+            now=dt.datetime.now(dt.UTC),
         )
-    return 0
+        _say(bars_table(results))
+        if options.save and is_whole:
+            results.save(LATEST)
+    return 0 if is_whole else 1
 
 
 def _asked(
@@ -61,6 +71,8 @@ def _asked(
 ) -> Callable[[argparse.Namespace, Cores], Iterator[Measurement]]:
     if options.against:
         return _show_both
+    if options.limits:
+        return _show_limits
     return _show_costs if options.journal else _show_peers
 
 
@@ -68,13 +80,28 @@ def _show_peers(options: argparse.Namespace, cores: Cores) -> Iterator[Measureme
     """Measure the product beside its peers, and print a table per scenario."""
     with (
         running_engine(cores) as engine,
-        running(options.targets, engine, cores) as targets,
+        running(options.targets, engine, cores) as started,
+    ):
+        pin_alone(cores.client)
+        targets = rested(started, engine)
+        for scenario in _scenarios(options):
+            rounds = scenario.rounds_of(options.rounds)
+            rows = turns(scenario, targets, engine, rounds=rounds)
+            yield from chain.from_iterable(rows.values())
+            _say(table(scenario, rows, load_is_shared=cores.load_is_shared))
+
+
+def _show_limits(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
+    """Measure one gateway with two of its keys, and print what the limits cost."""
+    with (
+        running_engine(cores) as engine,
+        running_keys(engine, cores) as targets,
     ):
         pin_alone(cores.client)
         for scenario in _scenarios(options):
             rows = turns(scenario, targets, engine, rounds=options.rounds)
             yield from chain.from_iterable(rows.values())
-            _say(table(scenario, rows, load_is_shared=cores.load_is_shared))
+            _say(cost_table(scenario, rows, base=UNLIMITED))
 
 
 def _show_both(options: argparse.Namespace, cores: Cores) -> Iterator[Measurement]:
@@ -109,13 +136,11 @@ def _show_costs(options: argparse.Namespace, cores: Cores) -> Iterator[Measureme
 
 
 def _scenarios(options: argparse.Namespace) -> list[Scenario]:
-    return [
-        replace(SCENARIOS[name], window_s=options.seconds) for name in options.scenarios
-    ]
+    return [SCENARIOS[name].within(options.seconds) for name in options.scenarios]
 
 
 def _parser() -> argparse.ArgumentParser:
-    here = peers()
+    present = here()
     parser = argparse.ArgumentParser(prog="make bench", description=__doc__)
     parser.add_argument(
         "--scenarios",
@@ -125,9 +150,9 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument(
         "--targets",
-        type=lambda text: _chosen(text, here),
-        default=here,
-        help=f"which of {','.join(here)}; nginx where it is installed",
+        type=lambda text: _chosen(text, present),
+        default=present,
+        help=f"which of {','.join(present)}, which are installed here",
     )
     parser.add_argument("--rounds", type=int, default=3, help="default: 3")
     parser.add_argument(
@@ -141,6 +166,11 @@ def _parser() -> argparse.ArgumentParser:
         "--journal",
         action="store_true",
         help="measure what the gateway's journal and commits cost instead",
+    )
+    kinds.add_argument(
+        "--limits",
+        action="store_true",
+        help="measure what a key's limits and budget cost instead",
     )
     kinds.add_argument(
         "--against",

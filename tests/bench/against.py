@@ -10,7 +10,8 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from tests.bench.machine import Cores
-from tests.bench.targets import BenchError, Engine, Target, running_tollgate
+from tests.bench.product import running_tollgate
+from tests.bench.targets import BenchError, Engine, Target
 from tests.journeys.product import ROOT
 
 HERE, THERE = "here", "there"

@@ -6,6 +6,7 @@ server which forks for short work cannot hide it.
 
 import contextlib
 import os
+import resource
 import time
 from collections.abc import Iterator
 from dataclasses import dataclass
@@ -71,6 +72,12 @@ def _pin_threads(pid: int, cores: frozenset[int]) -> None:
         # One that ends meanwhile needs no core.
         with contextlib.suppress(ProcessLookupError):
             os.sched_setaffinity(int(thread.name), cores)
+
+
+def open_files() -> None:
+    """Let this process, and all that it starts, open as many files as it may."""
+    _, most = resource.getrlimit(resource.RLIMIT_NOFILE)
+    resource.setrlimit(resource.RLIMIT_NOFILE, (most, most))
 
 
 def usage_of(pid: int | None) -> Usage:

