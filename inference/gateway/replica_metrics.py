@@ -1,4 +1,4 @@
-"""How the replicas are, for the page of metrics.
+"""How the replicas are, for the page of metrics; those that drain until they are away.
 
 Replicas are operators' rows, and few; should there be many, those beyond a bound have
 no series of their own. Owns: nothing.
@@ -35,7 +35,7 @@ class ReplicaMetrics:
                 "tollgate_replica_up",
                 "Whether a replica may be sent requests.",
                 "replica",
-                self._each(self.health.may_take),
+                self._each(lambda each: each.active and self.health.may_take(each)),
             ),
             Family(
                 "tollgate_replica_breaker",
@@ -78,10 +78,9 @@ class ReplicaMetrics:
         self, read: Callable[[ReplicaEntry], float]
     ) -> Callable[[], Mapping[str, float]]:
         def read_all() -> Mapping[str, float]:
-            active = (each for each in self.snapshot.replicas.values() if each.active)
             return {
                 f"{each.model}/{each.name}": float(read(each))
-                for each in islice(active, REPLICAS_MAX)
+                for each in islice(self.snapshot.replicas.values(), REPLICAS_MAX)
             }
 
         return read_all
