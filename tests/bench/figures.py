@@ -126,13 +126,14 @@ def _beside(results: Results) -> str:
 
 def _added(results: Results, scenario: str, figure: str) -> str:
     """Return what Tollgate adds, half of the time and one time in a hundred."""
-    if not results.are_delays_ours:
+    is_known = results.figure(scenario, TOLLGATE, f"{figure}_p50") is not None
+    if not (results.are_delays_ours and is_known):
         return _NOTHING
-    shown = []
-    for share in ("p50", "p99"):
-        value = added(results, scenario, TOLLGATE, f"{figure}_{share}")
-        shown.append(_shown(value, "{:+.2f}"))
-    return " / ".join(shown)
+    half, most = (
+        added(results, scenario, TOLLGATE, f"{figure}_{share}")
+        for share in ("p50", "p99")
+    )
+    return f"{_shown(half, '{:+.2f}')} / {_shown(most, '{:+.2f}')}"
 
 
 def _delay(results: Results, scenario: str, figure: str) -> str:
