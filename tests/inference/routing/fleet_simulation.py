@@ -15,45 +15,32 @@ from uuid import UUID
 from inference.engines.simulator.prefix_cache import BLOCK_TOKENS, PrefixCache
 from inference.openai.prompt_text import prompt_text
 from inference.routing.fleet import Fleet, Place
-from inference.routing.health import AlwaysWell
+from inference.routing.health import ReplicaHealth
 from inference.routing.router import RouteAsk, Router
 from inference.routing.serving import Policy
 from inference.routing.snapshot import ReplicaEntry, Snapshot
 from inference.scheduling.shares import WholeShares
 from tests.inference.openai.chats import chat
+from tests.inference.routing.conversations import Talk, Talks, begun
 
 MODEL = "m"
 PREFILL_S = 0.0002
 DECODE_S = 0.02
-_WORDS = [f"w{number}" for number in range(5000)]
 
 
 @dataclass(frozen=True, slots=True)
 class Traffic:
-    """How many talk of how much, and what serves them. `seed` says what they say.
+    """What is said, and what serves it.
 
     Each replica caches `cache_part` of all that is different in all prompts.
     """
 
-    tenants: int = 8
-    conversations_each: int = 10
-    turns: int = 6
-    system_words: int = 600
-    message_words: int = 80
-    answer_words: int = 60
-    at_once: int = 24
+    talks: Talks
     replicas: int = 4
     slots: int = 16
     gateways: int = 1
     cache_part: float = 0.3
     tells_cached: bool = True
-    seed: int = 1
-
-    @property
-    def different_words(self) -> int:
-        """Return how many words there are, each counted where it is first said."""
-        each = self.message_words * self.turns + self.answer_words * (self.turns - 1)
-        return self.tenants * (self.system_words + self.conversations_each * each)
 
 
 @dataclass(slots=True)
@@ -71,15 +58,6 @@ class Outcome:
 
 
 @dataclass(slots=True)
-class Talk:
-    """One conversation: whose, what was said, and how often its user still speaks."""
-
-    tenant: int
-    messages: list[dict[str, str]]
-    turns_left: int
-
-
-@dataclass(slots=True)
 class _Running:
     """A request on its replica."""
 
@@ -89,14 +67,16 @@ class _Running:
     cached_tokens: int
 
 
-class _Gauges(AlwaysWell):
+class _Gauges(ReplicaHealth):
     """Knows what runs on each replica, by whoever sent it."""
 
     def __init__(self, running: Counter[int]) -> None:
+        super().__init__(now=lambda: 0.0)
         self._running = running
+        self.own: Callable[[int], int] = lambda replica_id: 0
 
-    def foreign(self, replica: ReplicaEntry, *, own: int) -> int:
-        return self._running[replica.id] - own
+    def foreign(self, replica: ReplicaEntry) -> int:
+        return self._running[replica.id] - self.own(replica.id)
 
 
 class Simulation:
@@ -104,30 +84,24 @@ class Simulation:
 
     def __init__(self, traffic: Traffic, new_router: Callable[[], Router]) -> None:
         self._traffic = traffic
-        self._random = random.Random(traffic.seed)
+        self._random = random.Random(traffic.talks.seed)
         self._on_replica: Counter[int] = Counter()
         self._numbers = count(1)
         self._outcome = Outcome()
         snapshot = _snapshot(traffic)
         self._fleets = [
-            Fleet(
-                snapshot,
-                _Gauges(self._on_replica),
-                WholeShares(),
-                dict.fromkeys(Policy, new_router()),
-            )
-            for _ in range(traffic.gateways)
+            self._fleet(snapshot, new_router()) for _ in range(traffic.gateways)
         ]
-        blocks = int(traffic.different_words * traffic.cache_part) // BLOCK_TOKENS
+        blocks = int(traffic.talks.different_words * traffic.cache_part) // BLOCK_TOKENS
         self._caches = {each: PrefixCache(blocks=blocks) for each in snapshot.replicas}
 
     def run(self) -> Outcome:
         """Let all conversations come to their end, in any order."""
-        idle = talks(self._traffic, self._random)
+        idle = begun(self._traffic.talks, self._random)
         ends: list[tuple[float, int, _Running]] = []
         now = 0.0
         while idle or ends:
-            while idle and len(ends) < self._traffic.at_once:
+            while idle and len(ends) < self._traffic.talks.at_once:
                 talk = idle.pop(self._random.randrange(len(idle)))
                 running, took_s = self._send(talk)
                 heapq.heappush(ends, (now + took_s, next(self._numbers), running))
@@ -136,6 +110,13 @@ class Simulation:
             if running.talk.turns_left:
                 idle.append(running.talk)
         return self._outcome
+
+    def _fleet(self, snapshot: Snapshot, router: Router) -> Fleet:
+        gauges = _Gauges(self._on_replica)
+        routers = dict.fromkeys(Policy, router)
+        fleet = Fleet(snapshot, gauges, WholeShares(), routers)
+        gauges.own = fleet.running
+        return fleet
 
     def _send(self, talk: Talk) -> tuple[_Running, float]:
         salt, request = str(talk.tenant), chat(list(talk.messages))
@@ -154,7 +135,7 @@ class Simulation:
         self._on_replica[replica_id] += 1
         slower = 1 + self._on_replica[replica_id] / self._traffic.slots
         took_s = (len(words) - cached) * PREFILL_S
-        took_s += self._traffic.answer_words * DECODE_S * slower
+        took_s += self._traffic.talks.answer_words * DECODE_S * slower
         took_s *= self._random.uniform(0.5, 1.5)
         return _Running(talk, place, len(words), cached), took_s
 
@@ -165,43 +146,7 @@ class Simulation:
         )
         running.place.free()
         self._on_replica[running.place.replica.id] -= 1
-        go_on(running.talk, self._traffic, self._random)
-
-
-def talks(traffic: Traffic, chance: random.Random) -> list[Talk]:
-    """Return all conversations at their beginning; a tenant's share its rules."""
-    rules = [
-        " ".join(f"rule{tenant}.{number}" for number in range(traffic.system_words))
-        for tenant in range(traffic.tenants)
-    ]
-    return [
-        Talk(
-            tenant,
-            [
-                {"role": "system", "content": rules[tenant]},
-                {"role": "user", "content": _said(chance, traffic.message_words)},
-            ],
-            traffic.turns,
-        )
-        for _ in range(traffic.conversations_each)
-        for tenant in range(traffic.tenants)
-    ]
-
-
-def go_on(
-    talk: Talk, traffic: Traffic, chance: random.Random, *, answer: str = ""
-) -> None:
-    """Let a conversation's user hear an answer and say the next thing."""
-    answer = answer or _said(chance, traffic.answer_words)
-    talk.turns_left -= 1
-    talk.messages += [
-        {"role": "assistant", "content": answer},
-        {"role": "user", "content": _said(chance, traffic.message_words)},
-    ]
-
-
-def _said(chance: random.Random, words: int) -> str:
-    return " ".join(chance.choices(_WORDS, k=words))
+        running.talk.go_on(self._traffic.talks, self._random)
 
 
 def _snapshot(traffic: Traffic) -> Snapshot:
