@@ -57,6 +57,10 @@ class Answering(Protocol):
         """Note that whoever answers has said all: it is free for others."""
         ...
 
+    def broke_off(self, error: BaseException) -> None:
+        """Note what ended an answer before its time: it may be the engine's death."""
+        ...
+
     def answer(self, body: bytes) -> bytes:
         """Return its whole answer in the OpenAI API's form."""
         ...

@@ -88,6 +88,13 @@ class Attempt:
         """Free the replica's place."""
         self.turn.free()
 
+    def broke_off(self, error: BaseException) -> None:
+        """Tell what the replica did wrong, where it did."""
+        if isinstance(error, EngineSilentError):
+            self.turn.place.failed(Failure.SILENT)
+        elif isinstance(error, EngineLostError):
+            self.turn.place.failed(Failure.LOST)
+
     def reader(self) -> EventReader:
         """Return what reads its streamed answer."""
         return self.backend.reader(self.request, self.envelope)

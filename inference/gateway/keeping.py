@@ -165,6 +165,9 @@ class Replayed:
     def done(self) -> None:
         """Nobody is kept from others by it."""
 
+    def broke_off(self, error: BaseException) -> None:
+        """No engine has a part in it."""
+
     def answer(self, body: bytes) -> bytes:
         """Leave the answer as it is."""
         return body
@@ -202,6 +205,10 @@ class Recorded:
     def done(self) -> None:
         """Pass it on."""
         self.inner.done()
+
+    def broke_off(self, error: BaseException) -> None:
+        """Pass it on."""
+        self.inner.broke_off(error)
 
     def answer(self, body: bytes) -> bytes:
         """Return the whole answer, and keep it."""

@@ -46,6 +46,7 @@ async def relay_stream(
         await _pump(attempt, handover)
     except BaseException as error:
         attempt.exchange.close()
+        attempt.broke_off(error)
         status, reply = judge(error)
         settlement.end(status, translator.tally, translator.transcript)
         if not isinstance(error, Exception):

@@ -104,6 +104,7 @@ async def relay_reassembled(
         await collected.read(attempt)
     except BaseException as error:
         attempt.exchange.close()
+        attempt.broke_off(error)
         _end(error, settlement, collected.translator.tally)
         raise
     if collected.is_cut:

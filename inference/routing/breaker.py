@@ -25,6 +25,8 @@ COOL_S_MAX = 30.0
 STEADY_S = 60.0
 # Whoever tries it may have to wait for a long prompt: then another one tries it too.
 TRIAL_S = 10.0
+# A try that has gone on for so long, at an engine that answers probes, has not failed.
+PROVEN_S = 1.0
 # How long an overloaded one is passed over if it does not say, and at most.
 BUSY_S = 0.25
 BUSY_S_MAX = 5.0
@@ -98,9 +100,7 @@ class Breaker:
         self._deaths_in_a_row = self._faults_in_a_row = 0
         self._window.add(now, is_death=False)
         if self.state is State.HALF_OPEN:
-            self.state = State.CLOSED
-            self._closed_at = now
-            self._until = now
+            self._close(now)
 
     def died(self, now: float) -> None:
         """Note that it could not be reached, broke off, or was silent for too long."""
@@ -131,9 +131,14 @@ class Breaker:
             self._pass_over(now, FAULTS_S)
 
     def probed(self, now: float) -> None:
-        """Note that it answers a probe: one request may try it at once."""
+        """Note that it answers a probe: one request may try it at once.
+
+        Of one that is tried already it is the verdict: a whole answer may take long.
+        """
         if self.state is State.OPEN:
             self._until = now
+        elif self.state is State.HALF_OPEN and now >= self._tried_at + PROVEN_S:
+            self._close(now)
 
     def is_forgotten(self, now: float) -> bool:
         """Tell whether nothing is left to remember."""
@@ -149,6 +154,11 @@ class Breaker:
         cool_s = min(COOL_S * 2.0**self._openings, COOL_S_MAX)
         self._openings = min(self._openings + 1, 16)
         self._until = now + cool_s * (0.5 + self.chance() / 2)
+
+    def _close(self, now: float) -> None:
+        self.state = State.CLOSED
+        self._deaths_in_a_row = self._faults_in_a_row = 0
+        self._closed_at = self._until = now
 
     def _pass_over(self, now: float, seconds: float) -> None:
         if self.state is State.CLOSED:

@@ -132,7 +132,7 @@ class ReplicaHealth:
             was_down = self._missed.pop(replica.id, 0) >= PROBES_MISSED_MAX
             breaker = self._breakers.get(replica.id)
             if breaker is not None:
-                was_down |= breaker.state is State.OPEN
+                was_down |= breaker.state is not State.CLOSED
                 breaker.probed(now)
                 if breaker.is_forgotten(now):
                     del self._breakers[replica.id]

@@ -6,6 +6,7 @@ from tests.chaos import (
     gateway_cases,
     postgres_cases,
     random_cases,
+    replica_cases,
     task_cases,
 )
 from tests.chaos.stage import Case
@@ -19,6 +20,8 @@ CASES: dict[str, Case] = {
     "gateway_frozen": gateway_cases.FROZEN,
     "engine_dies": engine_cases.DIES,
     "engine_wrong": engine_cases.WRONG,
+    "replica_killed": replica_cases.KILLED,
+    "replica_frozen": replica_cases.FROZEN,
     "client_leaves": client_cases.LEAVES,
     "never_reads": client_cases.NEVER_READS,
     "sigterm": gateway_cases.TOLD_TO_STOP,

@@ -162,12 +162,13 @@ async def running_cluster(
     server: PostgresServer | None,
     seed: int,
     one_host: bool = True,
+    has_direct_engines: bool = False,
     **env: str,
 ) -> AsyncIterator[Cluster]:
     """Run everything until the block ends; `env` is of the gateways.
 
     On one host the gateways' journals lie in one folder, and each can read what a dead
-    one has left; else nobody can.
+    one has left; else nobody can. Direct engines have no proxy before them.
     """
     dice = random.Random(seed)
     async with contextlib.AsyncExitStack() as stack:
@@ -179,8 +180,11 @@ async def running_cluster(
             await _engine(stack, folder, f"engine-{number + 1}")
             for number in range(engines)
         ]
+        ports = [
+            each.port if has_direct_engines else each.edge.listens_at for each in made
+        ]
         customers = await asyncio.to_thread(
-            _furnish, [f"http://{LOOPBACK}:{each.edge.listens_at}" for each in made]
+            _furnish, [f"http://{LOOPBACK}:{port}" for port in ports]
         )
         front = []
         for name in (f"chaos-gateway-{number + 1}" for number in range(gateways)):

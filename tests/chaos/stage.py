@@ -44,6 +44,8 @@ class Setting:
     one_host: bool = True
     needs_server: bool = False
     loses_hosts: bool = False
+    # Whether gateways reach the engines themselves: a proxy lives on when one dies.
+    has_direct_engines: bool = False
     env: Mapping[str, str] = field(default_factory=dict)
 
 
@@ -141,6 +143,7 @@ async def play(
         server=server,
         seed=seed,
         one_host=setting.one_host,
+        has_direct_engines=setting.has_direct_engines,
         **setting.env,
     ) as cluster:
         stage = Stage(cluster, times, scale, clients or setting.clients, setting.mix)

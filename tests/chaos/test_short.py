@@ -25,6 +25,7 @@ SEED = 20_261_121
         ("kill9", 2, 10),
         ("commit_cut", 8, 8),
         ("engine_dies", 12, None),
+        ("replica_killed", 3, 40),
         ("sigterm", 1, 10),
         ("pairs", 2, 8),
     ],

@@ -12,6 +12,7 @@ from inference.routing.breaker import (
     DEATHS_IN_A_ROW,
     FAULTS_IN_A_ROW,
     FAULTS_S,
+    PROVEN_S,
     STEADY_S,
     TRIAL_S,
     WINDOW_S,
@@ -199,6 +200,18 @@ def test_a_probe_ends_the_wait_for_one_request() -> None:
     assert tried.may_take(0.1)
     tried.began(0.1)
     assert not tried.may_take(0.1)
+
+
+def test_a_try_that_goes_on_at_an_engine_that_answers_probes_has_not_failed() -> None:
+    tried = opened()
+    tried.began(COOL_S)
+    tried.probed(COOL_S + PROVEN_S - 0.01)
+    assert state(tried) is State.HALF_OPEN
+    tried.probed(COOL_S + PROVEN_S)
+    assert state(tried) is State.CLOSED
+    # The deaths that had opened it are not held against it any more.
+    tried.died(COOL_S + PROVEN_S + WINDOW_S * 2)
+    assert state(tried) is State.CLOSED
 
 
 def test_it_is_forgotten_once_it_has_been_well_for_long() -> None:
