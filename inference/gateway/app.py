@@ -1,4 +1,4 @@
-"""The data plane as one ASGI callable: a table of paths, and the rule for errors.
+"""The data plane as one callable: a table of paths, and the rule for errors.
 
 Before the answer has started, an anticipated error is a response; after that, a
 stream's last event. Anything else is a bug: logged, and a 500 that says nothing about
@@ -15,7 +15,7 @@ import structlog
 from inference.anthropic.errors import ANTHROPIC_ERRORS
 from inference.gateway.connection import ClientGoneError
 from inference.gateway.generation import Generation
-from inference.gateway.http import HttpRequest, Receive, Scope, Send
+from inference.gateway.http import HttpRequest
 from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import CONTENT_TYPE, GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
@@ -74,7 +74,7 @@ class Probes:
 
 
 class Gateway:
-    """The ASGI application of the data plane."""
+    """The application of the data plane."""
 
     def __init__(
         self,
@@ -102,9 +102,8 @@ class Gateway:
             "/metrics": ("GET", probes.metrics),
         }
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, http: HttpRequest) -> None:
         """Answer one request."""
-        http = HttpRequest(scope, receive, send)
         if f"{http.path}/".startswith(_ANTHROPIC_PATH):
             http.error_form = ANTHROPIC_ERRORS
             http.id_headers = (*http.id_headers, _ANTHROPIC_ID)
@@ -113,7 +112,7 @@ class Gateway:
         except PlatformError as error:
             await http.fail(error)
         except ClientGoneError:
-            await http.gone()
+            http.gone()
         except KeyRevokedError as error:
             await http.fail(error.reply())
         except DrainedError:

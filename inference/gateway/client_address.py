@@ -46,15 +46,15 @@ class Proxies:
 
 
 def _peer(http: HttpRequest) -> Address | None:
-    peer = http.scope.get("client")
-    return address_of(peer[0]) if peer else None
+    peer = http.downstream.head.peer
+    return None if peer is None else address_of(peer)
 
 
 def _forwarded_for(http: HttpRequest) -> list[str]:
     """Return the chain; a header sent more than once goes on where it stopped."""
     values = (
         value.decode("latin-1")
-        for name, value in http.scope["headers"]
+        for name, value in http.headers
         if name == b"x-forwarded-for"
     )
     return [hop for value in values for hop in value.split(",")]

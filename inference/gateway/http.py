@@ -1,10 +1,9 @@
 """One HTTP request of the gateway: its body within limits, its answer started once."""
 
 import uuid
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
-from typing import Any
+from collections.abc import Mapping
 
-from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
+from inference.gateway.connection import Downstream, Headers
 from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
 from kit.errors import (
     InvalidRequest,
@@ -12,11 +11,6 @@ from kit.errors import (
     PlatformError,
     UnsupportedEncoding,
 )
-
-Scope = MutableMapping[str, Any]
-Receive = Callable[[], Awaitable[MutableMapping[str, Any]]]
-Send = Callable[[MutableMapping[str, Any]], Awaitable[None]]
-Headers = Iterable[tuple[bytes, bytes]]
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
 _ID_HEADERS = (b"x-request-id",)
@@ -32,25 +26,25 @@ class HttpRequest:
 
     __slots__ = (
         "_more_headers",
-        "_receive",
         "_request_id",
-        "_send",
         "downstream",
         "error_form",
+        "headers",
         "id_headers",
         "is_event_stream",
         "is_started",
         "method",
         "path",
-        "scope",
         "status",
     )
 
-    def __init__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        self.scope = scope
-        self.method: str = scope["method"]
-        self.path: str = scope["path"]
-        self.downstream: Downstream = scope["extensions"][EXTENSION]
+    def __init__(self, downstream: Downstream) -> None:
+        self.downstream = downstream
+        head = downstream.head
+        self.method = head.method
+        self.path = head.path
+        # As they came, their names in lower case.
+        self.headers = head.headers
         # How the surface that was asked says what goes wrong.
         self.error_form: ErrorForm = OPENAI_ERRORS
         # Under which names it is told its id.
@@ -60,8 +54,6 @@ class HttpRequest:
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
-        self._receive = receive
-        self._send = send
 
     @property
     def request_id(self) -> str:
@@ -76,7 +68,7 @@ class HttpRequest:
 
     def header(self, name: bytes) -> str:
         """Return a header's value, or nothing; raises if it was sent twice."""
-        values = [value for key, value in self.scope["headers"] if key == name]
+        values = [value for key, value in self.headers if key == name]
         if len(values) > 1:
             raise InvalidRequest(f"The header {name.decode()} was sent more than once.")
         return values[0].decode("latin-1") if values else ""
@@ -100,25 +92,14 @@ class HttpRequest:
         too_large = PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
         if size > bytes_max:
             raise too_large
-        parts: list[bytes] = []
-        size = 0
-        while True:
-            message = await self._receive()
-            if message["type"] == "http.disconnect":
-                raise ClientGoneError
-            part = message.get("body", b"")
-            size += len(part)
-            if size > bytes_max:
-                raise too_large
-            parts.append(part)
-            if not message.get("more_body", False):
-                return parts[0] if len(parts) == 1 else b"".join(parts)
+        body = await self.downstream.body(bytes_max=bytes_max)
+        if body is None:
+            raise too_large
+        return body
 
     def _announces_a_body(self) -> bool:
         lengths = {b"content-length", b"transfer-encoding"}
-        return any(
-            name in lengths and value != b"0" for name, value in self.scope["headers"]
-        )
+        return any(name in lengths and value != b"0" for name, value in self.headers)
 
     async def respond(
         self, status: int, body: bytes, headers: Headers = (JSON,)
@@ -130,21 +111,18 @@ class HttpRequest:
         await self.write(body, last=True)
 
     async def start(self, status: int, headers: Headers) -> None:
-        """Send the status line and the headers."""
+        """Write the status line and the headers, which leave with what comes next."""
         await self.downstream.caught_up()
         self.is_started = True
         self.status = status
         request_id = self.request_id.encode()
-        await self._send(
-            {
-                "type": "http.response.start",
-                "status": status,
-                "headers": [
-                    *headers,
-                    *self._more_headers.items(),
-                    *((name, request_id) for name in self.id_headers),
-                ],
-            }
+        self.downstream.begin(
+            status,
+            [
+                *headers,
+                *self._more_headers.items(),
+                *((name, request_id) for name in self.id_headers),
+            ],
         )
 
     async def start_stream(self) -> None:
@@ -155,15 +133,11 @@ class HttpRequest:
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Send a part of the body."""
         await self.downstream.caught_up()
-        await self._send(
-            {"type": "http.response.body", "body": data, "more_body": not last}
-        )
+        self.downstream.write(data, last=last)
 
-    async def gone(self) -> None:
-        """Drop a connection whose client has left, and return once that is done."""
+    def gone(self) -> None:
+        """Drop a connection whose client has left."""
         self.downstream.abort()
-        while (await self._receive())["type"] != "http.disconnect":
-            pass
 
     async def fail(self, error: PlatformError) -> None:
         """Answer with an error, or end what has begun so that it cannot seem whole.
@@ -176,7 +150,7 @@ class HttpRequest:
             await self.write(last, last=True)
             return
         if self.is_started:
-            await self.gone()
+            self.gone()
             return
         headers = [JSON, *_encoded(error.headers)]
         body = self.error_form.body(error, request_id=self.request_id)

@@ -71,6 +71,7 @@ class Passthrough:
             raise EngineFailed("The web process failed to answer.") from error
         try:
             await http.start(exchange.status, _down(exchange))
+            http.downstream.send_head()
             while data := await exchange.read():
                 await http.write(data)
                 await http.downstream.drained()
@@ -85,9 +86,7 @@ class Passthrough:
         self, origin: Origin, http: HttpRequest, body: bytes
     ) -> Exchange:
         """Send the request and read the status; replace a kept connection once."""
-        target = http.scope["raw_path"].decode("latin-1")
-        if query := http.scope["query_string"]:
-            target += "?" + query.decode("latin-1")
+        target = http.downstream.head.target.decode("latin-1")
         while True:
             exchange = await self._pool.request(
                 origin,
@@ -112,13 +111,14 @@ class Passthrough:
     def _up(self, http: HttpRequest) -> dict[str, str]:
         """Return the headers for the web process; repeated ones are joined."""
         headers: dict[str, str] = {}
-        for name, value in http.scope["headers"]:
+        for name, value in http.headers:
             if name in _HOP_BY_HOP or name.startswith(_FORWARDING) or b"_" in name:
                 continue
             key, text = name.decode("latin-1"), value.decode("latin-1")
             joiner = "; " if name == b"cookie" else ", "
             headers[key] = f"{headers[key]}{joiner}{text}" if key in headers else text
-        scheme = http.scope["scheme"]
+        # TLS ends in front of us.
+        scheme = "http"
         if self._proxies.are_in_front(http):
             scheme = http.header(b"x-forwarded-proto") or scheme
         headers["x-forwarded-for"] = str(self._proxies.client(http) or "unknown")

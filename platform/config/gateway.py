@@ -33,7 +33,6 @@ from inference.gateway.admission import Admissions
 from inference.gateway.app import Gateway, Probes
 from inference.gateway.authentication import Authenticator
 from inference.gateway.client_address import Proxies
-from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
@@ -44,6 +43,7 @@ from inference.gateway.media import RemoteMedia
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
+from inference.gateway.protocol import ClientConnection
 from inference.gateway.rates import Rates
 from inference.gateway.turns import Turns
 from inference.limiting.guarded import GuardedLimiter

@@ -30,17 +30,17 @@ from inference.gateway.app import Gateway, Probes
 from inference.gateway.attempt import Attempts
 from inference.gateway.authentication import Authenticator
 from inference.gateway.client_address import Proxies
-from inference.gateway.connection import ClientConnection
 from inference.gateway.counting import Counting
 from inference.gateway.generation import Generation
 from inference.gateway.holding import Holds
-from inference.gateway.http import Receive, Scope, Send
+from inference.gateway.http import HttpRequest
 from inference.gateway.idempotency import Idempotency
 from inference.gateway.keeping import Keeping
 from inference.gateway.live import LiveRequests
 from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
+from inference.gateway.protocol import ClientConnection
 from inference.gateway.rates import Rates
 from inference.gateway.turns import KEEP_ALIVE_S, Turns
 from inference.limiting.memory import MemoryLimiter
@@ -65,7 +65,7 @@ BACKLOG = 1024
 PATIENT = Timeouts(connect=2.0, first_byte=30.0, idle=30.0)
 
 T = TypeVar("T")
-App = Callable[[Scope, Receive, Send], Any]
+App = Callable[[HttpRequest], Any]
 _numbers = itertools.count(1)
 
 

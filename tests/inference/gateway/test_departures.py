@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from inference.engines.simulator.tokens import chat_tokens
-from inference.gateway.connection import ClientConnection
+from inference.gateway.protocol import ClientConnection
 from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
@@ -234,7 +234,7 @@ def test_a_client_with_a_second_request_in_line_is_seen_to_leave(
     raw.chat(model, stream=True)
     simulator.await_stats(lambda stats: stats["running"] == 1)
     raw.chat(model)
-    wait_until(lambda: any(each.pipeline for each in _connections(gateway)))
+    wait_until(lambda: any(len(each.line) > 1 for each in _connections(gateway)))
     leave(raw)
 
     stats = simulator.await_stats(lambda stats: stats["aborted"] == 1)

@@ -10,13 +10,12 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
 
 import pytest
 
-from inference.gateway.connection import EXTENSION, ClientGoneError, Downstream
-from inference.gateway.http import Receive, Scope, Send
+from inference.gateway.connection import ClientGoneError
 from inference.gateway.relay import PIECE_BYTES
+from inference.gateway.http import HttpRequest
 from kit.contracts import EventStatus
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, Script, scripted_engine
@@ -55,13 +54,14 @@ class Writer:
         self.blocked = threading.Event()
         self.raised: BaseException | None = None
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, http: HttpRequest) -> None:
         """Answer with all blocks, each drained before the next."""
-        downstream: Downstream = scope["extensions"][EXTENSION]
-        transport = downstream._connection.transport
+        downstream = http.downstream
+        transport = downstream._wire.transport
         sock = transport.get_extra_info("socket")
         shrink_send_buffer(sock)
-        await send({"type": "http.response.start", "status": 200, "headers": []})
+        downstream.begin(200, [])
+        downstream.send_head()
         await downstream.drained()
         written = taken_bytes(sock)
 
@@ -70,7 +70,7 @@ class Writer:
 
         try:
             for size in self.blocks:
-                await send(_body(b"x" * size))
+                downstream.write(b"x" * size)
                 written += len(wire.chunk(b"x" * size))
                 self.after_send.append(note())
                 if self.after_send[-1].buffered:
@@ -80,11 +80,7 @@ class Writer:
         except ClientGoneError as gone:
             self.raised = gone
             return
-        await send({"type": "http.response.body", "body": b""})
-
-
-def _body(data: bytes) -> dict[str, Any]:
-    return {"type": "http.response.body", "body": data, "more_body": True}
+        downstream.write(b"", last=True)
 
 
 @contextmanager
@@ -158,11 +154,11 @@ def narrow(request: pytest.FixtureRequest) -> Iterator[RunningGateway]:
     """Run a gateway whose sockets hold as little as Linux lets them."""
 
     def around(app: App) -> App:
-        async def narrowed(scope: Scope, receive: Receive, send: Send) -> None:
-            downstream: Downstream = scope["extensions"][EXTENSION]
-            transport = downstream._connection.transport
+        async def narrowed(http: HttpRequest) -> None:
+            downstream = http.downstream
+            transport = downstream._wire.transport
             shrink_send_buffer(transport.get_extra_info("socket"))
-            await app(scope, receive, send)
+            await app(http)
 
         return narrowed
 

@@ -5,7 +5,7 @@ import time
 
 import pytest
 
-from inference.gateway.connection import HEADERS_MAX
+from inference.gateway.protocol import HEADERS_MAX
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator

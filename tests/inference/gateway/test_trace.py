@@ -10,8 +10,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from inference.gateway.connection import EXTENSION, Downstream
-from inference.gateway.http import Receive, Scope, Send
+from inference.gateway.connection import Downstream
+from inference.gateway.http import HttpRequest
 from kit.contracts import TokenCounts
 from tests.inference.engines.scripted import scripted_engine
 from tests.inference.gateway import meter
@@ -56,7 +56,7 @@ class WatchedTrace(RecordingTrace):
         self._note(is_offer=False)
 
     def _note(self, *, is_offer: bool) -> None:
-        transport = self.downstream._connection.transport
+        transport = self.downstream._wire.transport
         sock = transport.get_extra_info("socket")
         last = self.offers[-1].output_tokens if self.offers else 0
         buffered = transport.get_write_buffer_size()
@@ -70,12 +70,12 @@ def narrow(monkeypatch: pytest.MonkeyPatch) -> Iterator[RunningGateway]:
     monkeypatch.setattr(WatchedTrace, "notes", [], raising=False)
 
     def around(app: App) -> App:
-        async def narrowed(scope: Scope, receive: Receive, send: Send) -> None:
-            downstream: Downstream = scope["extensions"][EXTENSION]
+        async def narrowed(http: HttpRequest) -> None:
+            downstream = http.downstream
             monkeypatch.setattr(WatchedTrace, "downstream", downstream, raising=False)
-            transport = downstream._connection.transport
+            transport = downstream._wire.transport
             shrink_send_buffer(transport.get_extra_info("socket"))
-            await app(scope, receive, send)
+            await app(http)
 
         return narrowed
 

@@ -4,14 +4,15 @@ from collections.abc import Callable, Iterator
 
 import pytest
 
-from inference.gateway.http import Receive, Scope, Send
+from inference.gateway import protocol
+from inference.gateway.connection import Downstream, Headers
 from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
 from tests.inference.engines.wire import answer, whole
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import wait_until
-from tests.inference.gateway.running import App, RunningGateway, running_gateway
+from tests.inference.gateway.running import RunningGateway, running_gateway
 
 CLOSE = ("connection: close",)
 
@@ -174,24 +175,21 @@ def test_a_large_answer_to_a_slow_reader_counts_once_its_first_byte_is_out(
 
 @pytest.fixture(params=["uvloop", "asyncio"])
 def moment(
-    request: pytest.FixtureRequest,
+    request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch
 ) -> Iterator[tuple[RunningGateway, list[Callable[[], None]]]]:
-    """Give a gateway that does something just before it sends an answer's head."""
+    """Give a gateway that does something just before it writes an answer's head."""
     acts: list[Callable[[], None]] = []
 
-    def around(app: App) -> App:
-        async def acting(scope: Scope, receive: Receive, send: Send) -> None:
-            async def act_then_send(message: dict[str, object]) -> None:
-                if message["type"] == "http.response.start":
-                    while acts:
-                        acts.pop()()
-                await send(message)
+    class ActingDownstream(Downstream):
+        __slots__ = ()
 
-            await app(scope, receive, act_then_send)  # type: ignore[arg-type]
+        def begin(self, status: int, headers: Headers) -> None:
+            while acts:
+                acts.pop()()
+            super().begin(status, headers)
 
-        return acting
-
-    with running_gateway(loop=request.param, around=around) as running:
+    monkeypatch.setattr(protocol, "Downstream", ActingDownstream)
+    with running_gateway(loop=request.param) as running:
         yield running, acts
 
 
