@@ -6,6 +6,7 @@ connection is ever taken for a part of it, or of the next one.
 """
 
 import asyncio
+from collections.abc import Callable
 from typing import Protocol
 
 import httptools
@@ -19,6 +20,9 @@ from inference.engines.origin import (
     Origin,
     Timeouts,
 )
+
+# Takes what has come of a body, and tells whether it can take more at once.
+Take = Callable[[bytes], bool]
 
 BUFFER_BYTES_MAX = 256 * 1024
 HEAD_BYTES_MAX = 64 * 1024
@@ -75,6 +79,9 @@ class Exchange(asyncio.Protocol):
         self._buffered = 0
         self._head_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
+        # Who is given the body as it comes, and whether it has had enough for now.
+        self._take: Take | None = None
+        self._is_sated = False
         self._head_done = False
         self._complete = True
         self._keeps_alive = False
@@ -133,14 +140,31 @@ class Exchange(asyncio.Protocol):
             if self._has_begun:
                 self.deadline = self._loop.time() + self._keeper.timeouts.idle
             await self._wait()
-        self._has_begun = True
-        data = self._chunks[0] if len(self._chunks) == 1 else b"".join(self._chunks)
-        self._chunks.clear()
-        self._buffered = 0
-        if self._reading_paused and self._transport is not None:
-            self._reading_paused = False
-            self._transport.resume_reading()
-        return data
+        return self._buffered_body()
+
+    async def pour(self, take: Take) -> bool:
+        """Give the body to `take` as it comes, until it has enough or the body ends.
+
+        Tell whether the body has ended. The loop itself calls `take` with what it has
+        read: nobody is woken for each chunk. What that raises is raised here.
+        """
+        while True:
+            self.raise_if_stopped()
+            if self._chunks:
+                if not take(self._buffered_body()):
+                    return False
+                continue
+            if self._complete:
+                return True
+            if self._has_begun:
+                self.deadline = self._loop.time() + self._keeper.timeouts.idle
+            self._take, self._is_sated = take, False
+            try:
+                await self._wait()
+            finally:
+                self._take = None
+            if self._is_sated:
+                return False
 
     async def read_all(self, *, bytes_max: int) -> bytes:
         """Read the whole body; raises `EngineLostError` when it is too large."""
@@ -268,11 +292,29 @@ class Exchange(asyncio.Protocol):
             self._head_bytes += len(data)
             if self._head_bytes > HEAD_BYTES_MAX:
                 self._fail(EngineLostError("the head of the answer is too large"))
+        if self._take is not None:
+            self._pour(self._take)
+            return
         if self._buffered > BUFFER_BYTES_MAX and not self._reading_paused:
             self._reading_paused = True
             if self._transport is not None:
                 self._transport.pause_reading()
         self._wake()
+
+    def _pour(self, take: Take) -> None:
+        """Pass on what has come, to whoever waits for it in `pour`."""
+        try:
+            if self._chunks and self._stopped is None:
+                self.deadline = self._loop.time() + self._keeper.timeouts.idle
+                self._is_sated = not take(self._buffered_body())
+        except BaseException as error:
+            self._take = None
+            if self._waiter is not None and not self._waiter.done():
+                self._waiter.set_exception(error)
+            return
+        if self._is_sated or self._complete:
+            self._take = None
+            self._wake()
 
     # What the parser does -------------------------------------------------------------
 
@@ -313,6 +355,16 @@ class Exchange(asyncio.Protocol):
             self._keeps_alive = self._parser.should_keep_alive()
 
     # Inside -------------------------------------------------------------------------
+
+    def _buffered_body(self) -> bytes:
+        """Return what has come of the body, and let more come."""
+        chunks, self._chunks = self._chunks, []
+        self._has_begun, self._buffered = True, 0
+        data = chunks[0] if len(chunks) == 1 else b"".join(chunks)
+        if self._reading_paused and self._transport is not None:
+            self._reading_paused = False
+            self._transport.resume_reading()
+        return data
 
     async def _wait(self) -> None:
         if self._error is not None:

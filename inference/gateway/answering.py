@@ -7,6 +7,7 @@ whatever is read next.
 from typing import Protocol
 
 from inference.engines.backend import EventReader
+from inference.engines.exchange import Take
 from inference.openai.requests import GenerationRequest
 from inference.routing.snapshot import ReplicaEntry
 
@@ -16,6 +17,10 @@ class AnswerBytes(Protocol):
 
     async def read(self) -> bytes:
         """Return the next bytes; none at the end."""
+        ...
+
+    async def pour(self, take: Take) -> bool:
+        """Give them to `take` as long as it wants more; tell whether they ended."""
         ...
 
     async def read_all(self, *, bytes_max: int) -> bytes:

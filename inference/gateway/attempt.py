@@ -19,7 +19,7 @@ from inference.engines.backend import (
 from inference.engines.cache_salt import CacheSalts
 from inference.engines.client import EnginePool
 from inference.engines.credentials import credential
-from inference.engines.exchange import Exchange
+from inference.engines.exchange import Exchange, Take
 from inference.engines.origin import (
     EngineError,
     EngineLostError,
@@ -57,6 +57,11 @@ class Whole:
     async def read(self) -> bytes:
         """Return all of it."""
         return self.body
+
+    async def pour(self, take: Take) -> bool:
+        """Give all of it at once."""
+        take(self.body)
+        return True
 
     async def read_all(self, *, bytes_max: int) -> bytes:
         """Return all of it."""

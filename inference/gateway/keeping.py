@@ -22,6 +22,7 @@ from inference.caching.answers import KeptAnswers
 from inference.caching.cache import VALUE_BYTES_MAX
 from inference.caching.naming import priced_as
 from inference.engines.backend import EventReader
+from inference.engines.exchange import Take
 from inference.gateway.admission import Call
 from inference.gateway.answering import AnswerBytes, Answering
 from inference.gateway.http import HttpRequest
@@ -139,6 +140,10 @@ class _Given:
         # Whoever has left is noticed behind it: what it used is known by then.
         body, self.body = self.body, b""
         return body
+
+    async def pour(self, take: Take) -> bool:
+        take(await self.read())
+        return True
 
     async def read_all(self, *, bytes_max: int) -> bytes:
         return await self.read()

@@ -14,7 +14,7 @@ from dataclasses import dataclass
 import pytest
 
 from inference.gateway.connection import ClientGoneError
-from inference.gateway.relay import PIECE_BYTES
+from inference.gateway.handover import PIECE_BYTES
 from inference.gateway.http import HttpRequest
 from kit.contracts import EventStatus
 from tests.inference.engines import wire

@@ -7,7 +7,7 @@ import pytest
 
 from inference.engines.exchange import BUFFER_BYTES_MAX
 from inference.engines.origin import Timeouts
-from inference.gateway.relay import PIECE_BYTES
+from inference.gateway.handover import PIECE_BYTES
 from kit.contracts import EventStatus
 from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, scripted_engine
