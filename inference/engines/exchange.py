@@ -110,9 +110,7 @@ class Exchange(asyncio.Protocol):
         if self._transport is None or self._transport.is_closing():
             self._fail(EngineUnreachableError("the connection was closed"))
             return
-        self._transport.write(head + body if len(body) < 65536 else head)
-        if len(body) >= 65536:
-            self._transport.write(body)
+        self._transport.writelines((head, body))
 
     async def head(self) -> int:
         """Wait for the status line and the headers; return the status."""
