@@ -52,9 +52,8 @@ _known = lru_cache(maxsize=16_384)(bulk)
 class Script:
     """A script and the name under which the store keeps it."""
 
-    def __init__(self, *files: str) -> None:
-        here = Path(__file__).parent
-        self.text = "\n".join((here / name).read_text() for name in files)
+    def __init__(self, *files: str, folder: Path = Path(__file__).parent) -> None:
+        self.text = "\n".join((folder / name).read_text() for name in files)
         sha = hashlib.sha1(self.text.encode(), usedforsecurity=False).hexdigest()
         self._by_name = [bulk("EVALSHA"), bulk(sha)]
         self._in_full = [bulk("EVAL"), bulk(self.text)]

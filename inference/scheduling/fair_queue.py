@@ -309,7 +309,8 @@ class FairQueue:
             account = of.first() if of.waiting else None
             if account is not None:
                 rank = Rank(priority, account.counter)
-                found.append(Claim(rank, of.mean / of.tenants, of.waiting))
+                step = of.mean or account.expected(next(iter(account.line)).ask)
+                found.append(Claim(rank, step / of.tenants, of.waiting))
         return found
 
     def levels(self) -> Iterator[Rank]:

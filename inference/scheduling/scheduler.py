@@ -177,6 +177,7 @@ class FairScheduler:
             place = self._take(waiter.ask, is_moving=True)
             if place is not None:
                 pool.serve(waiter, place, now_s=now_s)
+                self._shares.ran(name)
         while (head := pool.head()) is not None:
             if not self._may_run(pool, head):
                 return

@@ -1,9 +1,25 @@
-"""How many slots of each replica this process may use, and who else wants them."""
+"""How many slots of each replica this process may use, and who else wants them.
 
+Failure: none. Owns: nothing; where processes share by a store, `leases.py` does.
+"""
+
+from collections.abc import Callable
 from typing import Protocol
 
+from inference.routing.fleet import Fleet
 from inference.routing.snapshot import ReplicaEntry
 from inference.scheduling.fair_queue import Rank
+from inference.scheduling.pool import Pool
+
+
+class Lines(Protocol):
+    """What a scheduler shows of who waits here."""
+
+    pools: dict[str, Pool]
+
+    def dispatch(self, name: str) -> None:
+        """Hand out the places of a pool that are free."""
+        ...
 
 
 class Sharing(Protocol):
@@ -37,18 +53,39 @@ class Sharing(Protocol):
         """Learn that a pool has changed in a way that the others should hear of."""
         ...
 
+    async def run(self, lines: Lines, fleet: Fleet) -> None:
+        """Share with other processes until cancelled."""
+        ...
+
+    async def close(self) -> None:
+        """Let go of everything."""
+        ...
+
+
+def _one() -> int:
+    return 1
+
 
 class WholeShares:
-    """All of them: no other process sends requests."""
+    """As many of them as there are, evenly by process; mostly there is one.
+
+    Processes that cannot talk to each other have no better way.
+    """
 
     is_exchanged = False
 
+    def __init__(self, *, processes: Callable[[], int] = _one) -> None:
+        self._processes = processes
+
     def granted(self, replica: ReplicaEntry) -> int:
-        """Return the slots that the replica has."""
-        return replica.slots
+        """Return this process's part of the slots, at least one."""
+        processes = self._processes()
+        if processes <= 1:
+            return replica.slots
+        return max(1, replica.slots // processes)
 
     def is_wanted_elsewhere(self, pool: str) -> bool:
-        """Say no: there is no elsewhere."""
+        """Say no: nobody tells."""
         return False
 
     def may_run(self, pool: str, rank: Rank, *, slack: float, places: int) -> bool:
@@ -60,3 +97,9 @@ class WholeShares:
 
     def want(self, pool: str) -> None:
         """Learn nothing."""
+
+    async def run(self, lines: Lines, fleet: Fleet) -> None:
+        """Have nothing to do."""
+
+    async def close(self) -> None:
+        """Have nothing to let go of."""
