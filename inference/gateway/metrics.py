@@ -51,6 +51,16 @@ class Family:
     is_counter: bool = False
 
 
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """Durations by one label of few values, read at the scrape."""
+
+    name: str
+    help_text: str
+    label: str
+    read: Callable[[], Mapping[str, Histogram]]
+
+
 def _by_streamed() -> dict[bool, Histogram]:
     return {False: Histogram(), True: Histogram()}
 
@@ -102,9 +112,11 @@ class MetricsPage:
         counters: Mapping[str, tuple[str, Callable[[], float]]],
         histograms: Mapping[str, tuple[str, Histogram]] = MappingProxyType({}),
         families: Sequence[Family] = (),
+        spreads: Sequence[Spread] = (),
     ) -> None:
         self._metrics = metrics
         self._families = families
+        self._spreads = spreads
         self._gateway = gateway
         self._gauges = gauges
         self._counters = counters
@@ -175,6 +187,8 @@ class MetricsPage:
         )
         for name, help_text, by_model in counted.latencies.histograms():
             yield self._spread(name, help_text, ["model"], by_model)
+        for of in self._spreads:
+            yield self._spread(of.name, of.help_text, [of.label], of.read())
         for name, (help_text, histogram) in self._histograms.items():
             yield self._spread(name, help_text, [], {None: histogram})
 

@@ -10,6 +10,7 @@ from config.engine_pool import engine_pool, prober
 from config.env_engines import EngineSettings
 from inference.engines.cache_salt import CacheSalts
 from inference.gateway.attempt import Attempts
+from inference.gateway.queue_metrics import QueueMetrics
 from inference.gateway.replica_metrics import ReplicaMetrics
 from inference.routing.fleet import Fleet
 from inference.routing.health import ReplicaHealth
@@ -17,18 +18,23 @@ from inference.routing.policies import new_policies
 from inference.routing.retry_budget import RetryBudget
 from inference.routing.snapshot import Snapshot
 from inference.scheduling.scheduler import FairScheduler
-from inference.scheduling.shares import WholeShares
+from inference.scheduling.shares import Sharing
 
 
 class EngineSide:
     """What stands between an admitted request and the engines; a loop must run."""
 
     def __init__(
-        self, settings: EngineSettings, *, snapshot: Snapshot, salts: CacheSalts
+        self,
+        settings: EngineSettings,
+        *,
+        snapshot: Snapshot,
+        salts: CacheSalts,
+        shares: Sharing,
     ) -> None:
         self.pool = engine_pool(settings)
         self.health = ReplicaHealth(now=asyncio.get_running_loop().time)
-        shares = WholeShares()
+        self.shares = shares
         self.fleet = Fleet(snapshot, self.health, shares, new_policies())
         self.scheduler = FairScheduler(self.fleet, shares=shares, retries=RetryBudget())
         self.health.on_well = self.scheduler.dispatch
@@ -43,3 +49,13 @@ class EngineSide:
         self.metrics = ReplicaMetrics(
             snapshot, self.fleet, self.health, self.attempts, self.pool
         )
+        self.queues = QueueMetrics(snapshot, self.scheduler, shares)
+
+    async def share(self) -> None:
+        """Share the replicas' slots with the other gateways until cancelled."""
+        await self.shares.run(self.scheduler, self.fleet)
+
+    async def close(self) -> None:
+        """Let go of slots and connections."""
+        await self.shares.close()
+        await self.pool.close()

@@ -51,6 +51,8 @@ from inference.limiting.memory import MemoryLimiter
 from inference.limiting.opening import open_limiter
 from inference.routing import snapshot as routing
 from inference.routing.limits import LimitsInForce
+from inference.scheduling.opening import open_shares
+from inference.scheduling.shares import Sharing
 from inference.tokenizers.pool import TokenizerPool
 from kit.log import configure as configure_log
 from kit.postgres import Refresh, follow
@@ -85,6 +87,7 @@ class GatewayProcess:
         inputs: InputSettings,
         journal: JournalFile,
         limiter: MemoryLimiter | GuardedLimiter,
+        shares: Sharing,
         peers: Peers,
     ) -> None:
         self._settings = gateway
@@ -114,7 +117,9 @@ class GatewayProcess:
         self._peers = peers
         pepper = secrets.key_pepper.get_secret_value().encode()
         self.salts = CacheSalts(derive(pepper, Purpose.CACHE_SALT))
-        self.engines = EngineSide(gateway, snapshot=self.snapshot, salts=self.salts)
+        self.engines = EngineSide(
+            gateway, snapshot=self.snapshot, salts=self.salts, shares=shares
+        )
         self.tokenizers = TokenizerPool(inputs.tokenizer_dir)
         self.counting = Counting(self.engines.pool, self.snapshot, self.tokenizers)
         self.idempotency = Idempotency(self.claims, derive(pepper, Purpose.IDEMPOTENCY))
@@ -176,6 +181,11 @@ class GatewayProcess:
             inputs=inputs or load(InputSettings),
             journal=journal,
             limiter=limiter,
+            shares=await open_shares(
+                gateway.redis_url,
+                gateway=gateway.gateway_name,
+                processes=peers.count,
+            ),
             peers=peers,
         )
 
@@ -195,6 +205,7 @@ class GatewayProcess:
             asyncio.create_task(self.rates.renew(), name="slots"),
             asyncio.create_task(self.claims.run(), name="claims"),
             asyncio.create_task(self.engines.prober.run(), name="probes"),
+            asyncio.create_task(self.engines.share(), name="shares"),
         ]
         starting = asyncio.create_task(self.meter.start())
         try:
@@ -207,7 +218,7 @@ class GatewayProcess:
             await self.meter.stop()
             await self.limiter.close()
             await self.answers.cache.close()
-            await self.engines.pool.close()
+            await self.engines.close()
 
     def readiness(self) -> Mapping[str, bool]:
         """Return what must hold for requests to be taken."""
@@ -320,7 +331,11 @@ class GatewayProcess:
                 **self.answers.metrics.counters,
             },
             histograms={**limits.histograms, **meter.histograms},
-            families=self.engines.metrics.families(),
+            families=[
+                *self.engines.metrics.families(),
+                *self.engines.queues.families(),
+            ],
+            spreads=self.engines.queues.spreads(),
         )
 
 

@@ -150,14 +150,14 @@ async def test_tenants_at_different_processes_get_their_shares(
     had: Counter[int] = Counter()
     at_start: Counter[int] = Counter()
     for step in range(250):
-        for tenant_id, tasks in enumerate(waiting):
-            for task in [each for each in tasks if each.done()]:
+        for tenant_id, mine in enumerate(waiting):
+            for task in [each for each in mine if each.done()]:
                 # Each token takes a step: long answers hold their slot for longer.
-                tasks[task] += 20
-                if tasks[task] >= lengths[tenant_id]:
+                mine[task] += 20
+                if mine[task] >= lengths[tenant_id]:
                     end(task.result(), lengths[tenant_id])
                     had[tenant_id] += int(cost(100, lengths[tenant_id]))
-                    del tasks[task]
+                    del mine[task]
         await turns_of_the_loop(2)
         assert sum(world.running for world in worlds) <= 12
         await tick(*worlds)
@@ -169,8 +169,8 @@ async def test_tenants_at_different_processes_get_their_shares(
     jain = sum(shares) ** 2 / (len(shares) * sum(each**2 for each in shares))
     assert all(waiting), "one of them ran dry"
     assert jain >= 0.98, shares
-    for tasks in waiting:
-        await give_up(*tasks)
+    for mine in waiting:
+        await give_up(*mine)
 
 
 async def test_never_more_than_there_are_whatever_happens(
