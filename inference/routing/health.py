@@ -128,6 +128,8 @@ class ReplicaHealth:
         for replica in replicas:
             if not is_well:
                 self._missed[replica.id] = self._missed.get(replica.id, 0) + 1
+                # What ran there has gone with it, or will be read again.
+                self._foreign.pop(replica.id, None)
                 continue
             was_down = self._missed.pop(replica.id, 0) >= PROBES_MISSED_MAX
             breaker = self._breakers.get(replica.id)

@@ -11,6 +11,7 @@ from typing import TypeVar
 
 from django.db import connections
 
+from inference.routing.serving import Policy
 from kit.contracts import LinearPrice
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
@@ -43,9 +44,12 @@ class Customer:
 
 
 def make_engines(urls: Sequence[str]) -> None:
-    """Serve the model by the engines at these addresses."""
+    """Serve the model by the engines at these addresses.
+
+    By load: prompts that are so alike would all go to one of them otherwise.
+    """
     with as_operator():
-        model = make_model(name=MODEL)
+        model = make_model(name=MODEL, policy=Policy.LEAST_LOADED)
         for url in urls:
             make_replica(model=model, url=url, upstream_model="sim")
 

@@ -211,6 +211,8 @@ def test_what_others_run_is_load_for_a_while(world: World) -> None:
     one, two, three = world.replicas
     world.health.gauged([one, two], 7)
     assert [world.health.foreign(each) for each in (one, two, three)] == [7, 7, 0]
+    world.health.probed([two], is_well=False)
+    assert world.health.foreign(two) == 0
     world.now += FOREIGN_S
     assert world.health.foreign(one) == 0
 
