@@ -5,16 +5,18 @@ comes back to the same replica costs its last message, and elsewhere all of it. 
 candidates come in this order:
 
 1. those that are not too busy, before those that are. Affinity is bounded by load: too
-   busy is above `LOAD_FACTOR` times the mean of the candidates, once it is also more
-   above the least loaded than one request and `LOAD_SLACK`. A replica that everything
-   matches sheds what it cannot take, and those that take it match from then on;
+   busy is what is more than a request above `LOAD_FACTOR` times the candidates' mean,
+   and more than `LOAD_SLACK` and a request above the least loaded. A replica that all
+   prompts match sheds what it cannot take, and who takes that matches from then on;
 2. those that were sent the session's last request. A session is what the client names
    one;
 3. those that have more of the prompt than its tools and system prompt, most of it
    first, as far as this process sent it there (`PrefixIndex`);
 4. the home of all conversations that begin alike: a replica drawn by a digest of their
    tools and system prompt, or of the first message where these are short. Each gateway
-   process draws the same, so that what one has computed the others find;
+   process draws the same, so that what one has computed the others find. Nobody begins
+   at one whose load is above the mean and by `LOAD_SLACK` above the least: room is kept
+   there for those who have begun;
 5. those that have half of the prompt or more, most of it first;
 6. those with the least to do, of these the ones with the coldest cache, by turns.
 
@@ -71,6 +73,29 @@ class _Knowledge(NamedTuple):
         return self.follows or self.history > 0
 
 
+class _Bounds(NamedTuple):
+    """What load allows among some candidates."""
+
+    least: float
+    mean: float
+
+    @classmethod
+    def of(cls, ordered: Sequence[Candidate]) -> "_Bounds":
+        """Return the bounds of candidates, the least loaded first."""
+        return cls(ordered[0].load, sum(each.load for each in ordered) / len(ordered))
+
+    def may_stay(self, candidate: Candidate) -> bool:
+        """Tell whether a replica may be sent what it knows."""
+        replica = candidate.replica
+        one = 100 / (replica.slots * replica.weight)
+        slack = max(LOAD_SLACK, one)
+        return candidate.load <= max(LOAD_FACTOR * self.mean + one, self.least + slack)
+
+    def may_begin(self, candidate: Candidate) -> bool:
+        """Tell whether a replica may be sent what is to be known there from now on."""
+        return candidate.load <= max(self.mean, self.least + LOAD_SLACK)
+
+
 class PrefixAware:
     """Each request goes where its prompt's beginning is, within what load allows."""
 
@@ -89,18 +114,21 @@ class PrefixAware:
         memo = _memo_of(ask)
         if not memo.trail.marks and not memo.session:
             return ordered
-        calm, busy = _parted(ordered)
+        bounds = _Bounds.of(ordered)
+        calm = [each for each in ordered if bounds.may_stay(each)]
+        busy = [each for each in ordered if not bounds.may_stay(each)]
         knowledge = {each.replica.id: self._known(memo, each) for each in calm}
-        home: ReplicaEntry | None = None
+        home: Candidate | None = None
         if not any(known.is_its_own for known in knowledge.values()):
             home = _home(ask, memo, candidates)
+            home = home if home is not None and bounds.may_begin(home) else None
 
         def rank(each: Candidate) -> tuple[bool, int, bool, int, float, int]:
             known = knowledge[each.replica.id]
             return (
                 not known.follows,
                 -known.history,
-                each.replica is not home,
+                each is not home,
                 -known.matched,
                 each.load,
                 self._index.size(each.replica.id),
@@ -145,20 +173,6 @@ class PrefixAware:
         )
 
 
-def _parted(
-    candidates: Sequence[Candidate],
-) -> tuple[Sequence[Candidate], Sequence[Candidate]]:
-    """Part candidates, least loaded first: those to choose from, those too busy."""
-    least = candidates[0].load
-    fair = LOAD_FACTOR * sum(each.load for each in candidates) / len(candidates)
-    calm: list[Candidate] = []
-    busy: list[Candidate] = []
-    for each in candidates:
-        slack = max(LOAD_SLACK, 100 / (each.replica.slots * each.replica.weight))
-        (calm if each.load <= max(fair, least + slack) else busy).append(each)
-    return calm, busy
-
-
 def _memo_of(ask: RouteAsk) -> _Memo:
     if not isinstance(ask.memo, _Memo):
         prompt = ask.prompt()
@@ -182,13 +196,13 @@ def _salt(ask: RouteAsk) -> str:
 
 def _home(
     ask: RouteAsk, memo: _Memo, candidates: Sequence[Candidate]
-) -> ReplicaEntry | None:
+) -> Candidate | None:
     """Return a conversation's home; None for one too short to need any."""
     if not memo.trail.marks:
         return None
     seed = f"{ask.model}\0{ask.adapter}\0{_salt(ask)}\0".encode()
     digest = int.from_bytes(blake2b(seed + memo.beginning, digest_size=8).digest())
-    return max(candidates, key=lambda each: _draw(digest, each.replica)).replica
+    return max(candidates, key=lambda each: _draw(digest, each.replica))
 
 
 def _draw(digest: int, replica: ReplicaEntry) -> float:

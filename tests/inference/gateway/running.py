@@ -182,6 +182,7 @@ class RunningGateway:
         prompt_bound: dict[str, int] | None = None,
         tasks: Collection[str] = (),
         modalities: Collection[str] = ("text",),
+        policy: str = "prefix_aware",
         **replica_fields: Any,
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
@@ -194,6 +195,7 @@ class RunningGateway:
             "prompt_bound": prompt_bound,
             "tasks": list(tasks),
             "modalities": list(modalities),
+            "policy": policy,
         }
         self.publish("model", name, body)
         for url in urls:

@@ -115,7 +115,8 @@ def test_affinity_is_bounded_by_load(
     there = min(there, len(loads))
     sent(router, asked, there)
     chosen = router.order(asked, candidates(*loads))[0]
-    fair = LOAD_FACTOR * sum(loads) / len(loads)
+    # Each takes eight at once.
+    fair = LOAD_FACTOR * sum(loads) / len(loads) + 1 / 8
     allowed = max(fair, min(loads) + LOAD_SLACK)
     assert chosen.load <= allowed
     if loads[there - 1] <= allowed:
@@ -138,14 +139,17 @@ def test_a_hot_prompt_is_taken_up_by_others_and_stays_there() -> None:
     """What one replica sheds is then known by two, which share it by load."""
     router = PrefixAware()
     running: Counter[int] = Counter()
-    for number in range(24):
+    for number in range(96):
         asked = ask(conversation("ann", turns=4, more=str(number)))
-        loads = [running[each] / 8 for each in (1, 2, 3, 4)]
-        chosen = first(router, asked, *loads)
+        there = [
+            Candidate(replica(each, slots=64), running[each] / 64)
+            for each in (1, 2, 3, 4)
+        ]
+        chosen = ids(router.order(asked, there))[0]
         running[chosen] += 1
         sent(router, asked, chosen)
     assert set(running) == {1, 2, 3, 4}
-    assert max(running.values()) <= LOAD_FACTOR * 6 + 1
+    assert max(running.values()) <= LOAD_FACTOR * 96 / 4 + 2
 
 
 def test_those_too_busy_come_last_by_load() -> None:
@@ -160,6 +164,18 @@ def test_conversations_that_begin_alike_begin_together() -> None:
     names = [f"n{number}" for number in range(20)]
     firsts = {first(PrefixAware(), ask(conversation(name)), *IDLE) for name in names}
     assert len(firsts) == 1
+
+
+def test_room_is_kept_at_home_for_those_who_have_begun() -> None:
+    router = PrefixAware()
+    begun, new = (ask(conversation(name, rules="")) for name in ("ann", "bob"))
+    home = first(router, new, *IDLE)
+    sent(router, begun, home)
+    loads = [0.45 if each == home else 0.2 for each in (1, 2, 3, 4)]
+    assert first(router, begun, *loads) == home
+    assert first(router, new, *loads) != home
+    calm = [0.35 if each == home else 0.2 for each in (1, 2, 3, 4)]
+    assert first(router, new, *calm) == home
 
 
 def test_those_that_begin_otherwise_are_spread_by_weight() -> None:
