@@ -163,10 +163,10 @@ BARS: Sequence[Bar] = (
         *(100.0, None, "{:,.0f} KiB"),
     ),
     Bar(
-        "longest gap in any of them, a token each 250 ms",
+        "longest gap in any of them, a token each 500 ms",
         _own("s5000", "gap_ms_max"),
         # As late as one of a thousand may be.
-        *(300.0, None, "{:,.0f} ms"),
+        *(550.0, None, "{:,.0f} ms"),
         is_delay=True,
     ),
     Bar(

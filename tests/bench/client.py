@@ -71,6 +71,7 @@ class Load:
         self.request = request
         self.observed = Observed()
         self.is_measuring = False
+        self._began_ns = 0
         self.is_over = False
         self._port = port
         self._loop = asyncio.get_running_loop()
@@ -88,15 +89,15 @@ class Load:
         gc.collect()
         gc.disable()
         try:
-            before, began_ns = gauge(), time.monotonic_ns()
+            before, self._began_ns = gauge(), time.monotonic_ns()
             self.is_measuring = True
             await asyncio.sleep(scenario.window_s)
             self.is_measuring = False
             after, ended_ns = gauge(), time.monotonic_ns()
         finally:
             gc.enable()
-        self.observed.window_s = (ended_ns - began_ns) / 1e9
-        self._hang_up(began_ns)
+        self.observed.window_s = (ended_ns - self._began_ns) / 1e9
+        self._hang_up()
         return Run(self.observed, before, after)
 
     def connect(self) -> None:
@@ -135,6 +136,9 @@ class Load:
     def _observe(self, answer: Answer) -> None:
         observed, scenario = self.observed, self.scenario
         observed.answers += 1
+        if scenario.is_crowd:
+            self._observe_tokens(answer)
+            return
         observed.tokens += scenario.tokens
         if not scenario.stream:
             observed.first_ns.append(answer.arrived_ns[-1] - answer.sent_ns)
@@ -148,6 +152,22 @@ class Load:
         else:
             observed.first_ns.append(next(token_times_ns(answer)) - answer.sent_ns)
 
+    def _observe_tokens(self, answer: Answer) -> None:
+        """Count what of an answer came within the window, whole or not.
+
+        A crowd's answers are longer than the window.
+        """
+        observed = self.observed
+        times_ns = list(token_times_ns(answer))
+        if times_ns and answer.sent_ns >= self._began_ns:
+            observed.first_ns.append(times_ns[0] - answer.sent_ns)
+        observed.tokens += sum(each >= self._began_ns for each in times_ns)
+        observed.gaps_ns.extend(
+            later - sooner
+            for sooner, later in pairwise(times_ns)
+            if later >= self._began_ns
+        )
+
     async def _connect(self) -> None:
         try:
             await self._loop.create_connection(
@@ -158,13 +178,15 @@ class Load:
             await asyncio.sleep(RECONNECT_S)
             self.connect()
 
-    def _hang_up(self, began_ns: int) -> None:
+    def _hang_up(self) -> None:
         self.is_over = True
         for task in self._connecting:
             task.cancel()
         for connection in tuple(self._connections):
-            if connection.heard_ns < began_ns:
+            if connection.heard_ns < self._began_ns:
                 self.observed.fail(Verdict.ERROR, "silence for the whole window")
+            elif self.scenario.is_crowd:
+                self._observe_tokens(connection.so_far())
             connection.hang_up()
 
 
@@ -184,6 +206,11 @@ class Connection(asyncio.Protocol):
     def heard_ns(self) -> int:
         """Return since when nothing has come, from the request on."""
         return max(self.sent_ns, self._now_ns)
+
+    def so_far(self) -> Answer:
+        """Return what has come of the answer under way."""
+        # The last part may end within an event, whose token has then not come.
+        return Answer(0, self.sent_ns, self._parts, self._arrived_ns)
 
     def hang_up(self) -> None:
         """Close without waiting for anything."""

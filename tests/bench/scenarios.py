@@ -11,7 +11,6 @@ _SENTENCE = "Count aloud, please. "
 PROMPT_BYTES = len(_SENTENCE) * 10
 # The simulator counts a token for every four.
 LONG_PROMPT_BYTES = 400_000
-CROWD_MIN = 1_000
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +33,8 @@ class Scenario:
     window_s: float = 2.5
     # Where nothing in the table of bars hangs on it, half of the rounds are enough.
     is_main: bool = False
+    # Each stream is open for longer than the window.
+    is_crowd: bool = False
 
     @property
     def is_paced(self) -> bool:
@@ -71,31 +72,30 @@ class Scenario:
 
     def rounds_of(self, rounds: int) -> int:
         """Return in how many of so many rounds it takes part."""
-        return rounds if self.is_main else (rounds + 1) // 2
-
-    @property
-    def is_crowd(self) -> bool:
-        """Tell whether it asks what an open stream costs, rather than a busy one."""
-        return self.connections >= CROWD_MIN
+        if self.is_main:
+            return rounds
+        return max(rounds // 2, 1) if self.is_crowd else (rounds + 1) // 2
 
     def _prompt(self) -> str:
         times = -(-self.prompt_bytes // len(_SENTENCE))
         return (_SENTENCE * times)[: self.prompt_bytes]
 
 
-def _crowd(name: str, *, streams: int, inter_token_ms: float) -> Scenario:
-    """Return a load of open streams, 20,000 tokens a second in all."""
+def _crowd(
+    name: str, *, streams: int, inter_token_ms: float, stream_s: float, spread_s: float
+) -> Scenario:
+    """Return a load of streams that are open for long, each slow."""
     return Scenario(
         name=name,
         question="what does an open stream weigh, and does any of them stall?",
         connections=streams,
-        # Two seconds and a half each: many begin and end within the window.
-        tokens=int(2_500 / inter_token_ms),
+        tokens=int(stream_s * 1_000 / inter_token_ms),
         stream=True,
         inter_token_ms=inter_token_ms,
-        spread_s=3.0,
+        spread_s=spread_s,
         warm_up_s=1.0,
         window_s=6.0,
+        is_crowd=True,
     )
 
 
@@ -103,8 +103,8 @@ def _crowd(name: str, *, streams: int, inter_token_ms: float) -> Scenario:
 SCENARIOS: Mapping[str, Scenario] = {
     scenario.name: scenario
     for scenario in (
-        _crowd("s1000", streams=1_000, inter_token_ms=50),
-        _crowd("s5000", streams=5_000, inter_token_ms=250),
+        _crowd("s1000", streams=1_000, inter_token_ms=50, stream_s=10.0, spread_s=3.0),
+        _crowd("s5000", streams=5_000, inter_token_ms=500, stream_s=20.0, spread_s=8.0),
         Scenario(
             name="ns",
             question="what does a request cost, and how much later is it answered?",

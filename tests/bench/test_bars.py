@@ -65,11 +65,11 @@ def test_a_delay_is_what_is_added_in_units_of_what_nginx_adds() -> None:
 
 def test_a_busy_machine_says_nothing_of_delays_and_all_of_cpu_and_memory() -> None:
     gap = seen("s1000", "gap_ms_max", tollgate=500.0)
-    assert bar("longest gap in any of them, a token each 50").verdict(gap) is (
+    assert bar("longest gap in any of them, a token each 50 ms").verdict(gap) is (
         Verdict.MISSED
     )
     busy = replace(gap, other_cores_max=1.5)
-    assert bar("longest gap in any of them, a token each 50").verdict(busy) is (
+    assert bar("longest gap in any of them, a token each 50 ms").verdict(busy) is (
         Verdict.UNSEEN
     )
     memory = replace(seen("s1000", "stream_kib", tollgate=99.0), other_cores_max=1.5)

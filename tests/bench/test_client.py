@@ -110,6 +110,20 @@ async def test_a_slow_stream_is_no_error(simulator: RunningSimulator) -> None:
     assert (seen.answers, seen.errors, seen.broken) == (0, 0, 0)
 
 
+async def test_of_a_crowd_the_unfinished_streams_count(
+    simulator: RunningSimulator,
+) -> None:
+    before = simulator.stats()
+    crowd = replace(STREAMED, tokens=20_000, warm_up_s=0.2, is_crowd=True)
+    seen = await observe(crowd, simulator.port)
+    made = simulator.stats()["generation_tokens"] - before["generation_tokens"]
+    assert (seen.answers, seen.errors, seen.broken) == (0, 0, 0)
+    # The window is two thirds of the time; what came before it does not count.
+    assert 0 < seen.tokens < made
+    assert seen.tokens == len(seen.gaps_ns)
+    assert seen.first_ns == []
+
+
 async def test_silence_is_an_error() -> None:
     async with silent_server() as port:
         seen = await observe(STREAMED, port)
