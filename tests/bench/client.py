@@ -155,7 +155,7 @@ class Load:
     def _observe_tokens(self, answer: Answer) -> None:
         """Count what of an answer came within the window, whole or not.
 
-        A crowd's answers are longer than the window.
+        A crowd's answers last about as long as the window.
         """
         observed = self.observed
         times_ns = list(token_times_ns(answer))
