@@ -7,7 +7,7 @@ over the rest. Each piece is noted before it is written, and again once the kern
 it. Failure: what the engine sends is no stream of its dialect; what `Gate` raises.
 """
 
-from collections.abc import Awaitable, Callable, Generator, Iterator
+from collections.abc import Awaitable, Callable, Generator, Iterable, Iterator
 from dataclasses import replace
 
 from inference.gateway.answering import Answering
@@ -117,7 +117,10 @@ class Handover:
         translator = self._translator
         for piece in _pieces(events, self._downstream):
             if out := translator.feed(piece):
-                yield from self._write(out, translator.tally.counts())
+                if not self._http.is_started:
+                    yield self._begin
+                if not self._write(out, translator.tally.counts()):
+                    yield self._downstream.drained
                 self._settlement.handed_over(
                     translator.tally.output_tokens,
                     translator.transcript,
@@ -179,7 +182,10 @@ class Handover:
             return
         out = b"".join(self._out)
         self._out.clear()
-        yield from self._write(out, self._counted)
+        if not self._http.is_started:
+            yield self._begin
+        if not self._write(out, self._counted):
+            yield self._downstream.drained
         self._settlement.handed_over(
             self._output_tokens,
             self._translator.transcript,
@@ -189,26 +195,30 @@ class Handover:
         )
         gate.handed_over(self._counts)
 
-    def _write(self, out: bytes, counts: TokenCounts) -> Steps:
-        if not self._http.is_started:
-            begins = self._translator.chunks > 0
-            self._http.add_headers(self._settlement.headers(begins=begins))
-            yield self._http.start_stream
+    async def _begin(self) -> None:
+        """Write the head of the answer, which leaves with its first piece."""
+        begins = self._translator.chunks > 0
+        self._http.add_headers(self._settlement.headers(begins=begins))
+        await self._http.start_stream()
+
+    def _write(self, out: bytes, counts: TokenCounts) -> bool:
+        """Write one piece; tell whether the kernel has it, and the client is there."""
         self._settlement.offered(counts)
         self._downstream.write(out)
-        if not self._downstream.has_all:
-            yield self._downstream.drained
+        return self._downstream.has_all
 
 
-def _pieces(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
+def _pieces(events: list[bytes], downstream: Downstream) -> Iterable[list[bytes]]:
+    """Cut what came at once into pieces; mostly that is one event, and one piece."""
+    return (events,) if len(events) == 1 else _cut(events, downstream)
+
+
+def _cut(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
     """Cut what came at once, so that a client who leaves pays for what it took.
 
     A fast client gets a few thousand bytes at a time, as long as the kernel is sure to
     take them whole; any other gets event by event, for it may leave between any two.
     """
-    if len(events) == 1:
-        yield events
-        return
     piece: list[bytes] = []
     size = 0
     for event in events:

@@ -87,14 +87,12 @@ class HttpRequest:
                 "Send the body as it is, without 'Content-Encoding'.",
                 headers={"accept-encoding": "identity"},
             )
+        body: bytes | None = None
         # A length that is announced is believed where it is too much: nothing is read.
-        size = _length(self.header(b"content-length"))
-        too_large = PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
-        if size > bytes_max:
-            raise too_large
-        body = await self.downstream.body(bytes_max=bytes_max)
+        if _length(self.header(b"content-length")) <= bytes_max:
+            body = await self.downstream.body(bytes_max=bytes_max)
         if body is None:
-            raise too_large
+            raise PayloadTooLarge(f"The body is larger than {bytes_max:,} bytes.")
         return body
 
     def _announces_a_body(self) -> bool:

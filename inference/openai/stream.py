@@ -32,6 +32,7 @@ _PLAIN = re.compile(
     rb',"usage":\{"prompt_tokens":(\d{1,9}),"total_tokens":\d+,"completion_tokens":(\d{1,9})'
     rb'(?:,"[a-z_]+":null)*\}\}$'
 )
+_USAGE = b',"usage":{'
 _FINISH = b'"finish_reason":"'
 _CHOICELESS = b'"choices":[]'
 # How vLLM and SGLang finish what they give up, as when they are told to stop.
@@ -79,6 +80,7 @@ class StreamTranslator:
         self._options = options
         self._shape = options.shape
         self._keeps_usage = options.continuous_usage or options.shape.wants_usage
+        self._has_one_choice = options.choices == 1
         self._begun: set[int] = set()
         self._finished: set[int] = set()
         self._held: list[bytes] = []
@@ -165,7 +167,9 @@ class StreamTranslator:
         return b"".join((*held, self._shape.ending(counts)))
 
     def _feed(self, event: bytes, out: list[bytes]) -> None:
-        plain = _PLAIN.search(event) if self._options.choices == 1 else None
+        plain: re.Match[bytes] | None = None
+        if self._has_one_choice and (at := event.rfind(_USAGE)) > 0:
+            plain = _PLAIN.match(event, at)
         if (
             plain is not None
             and _FINISH not in event

@@ -150,14 +150,11 @@ class Tally:
         """Return the counts by class, with as much of the output as was handed over."""
         output = self._output if output_tokens is None else output_tokens
         prompt = self._prompt
-        if not self.is_final:
+        if self._by_prompt and not self.is_final:
             prompt = max(prompt, sum(self._by_prompt.values()))
         cached = min(self._cached, prompt)
         return TokenCounts(
-            input_tokens=prompt - cached,
-            cached_input_tokens=cached,
-            output_tokens=output,
-            reasoning_tokens=min(self._reasoning, output),
+            prompt - cached, cached, output, min(self._reasoning, output)
         )
 
 
