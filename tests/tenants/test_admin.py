@@ -166,6 +166,7 @@ def test_a_new_key_is_shown_once_and_stands_nowhere_else(
     caplog.set_level(logging.DEBUG)
     project = make_project()
     form = {"project": project.pk, "name": "laptop", "scopes": ["generate"]}
+    form["priority"] = "default"
     issued = admin.post(page(KEY, "add"), form)
     row = ApiKey.objects.get(name="laptop")
     key = str(issued.context["issued_key"])
@@ -192,6 +193,7 @@ def test_a_key_of_an_archived_project_is_not_offered(admin: Client) -> None:
     project = make_project()
     confirm(admin, action(PROJECT, "archive", project.pk))
     form = {"project": project.pk, "name": "late", "scopes": ["generate"]}
+    form["priority"] = "default"
     response = admin.post(page(KEY, "add"), form)
     assert response.status_code == 200
     assert not ApiKey.objects.filter(name="late").exists()
@@ -202,6 +204,7 @@ def test_an_expiry_in_the_past_is_a_message(admin: Client) -> None:
         "project": make_project().pk,
         "name": "old",
         "scopes": ["generate"],
+        "priority": "default",
         "expires_at_0": "2020-01-01",
         "expires_at_1": "00:00:00",
     }

@@ -79,6 +79,7 @@ def test_a_wrong_network_is_said_beside_its_field(admin: Client) -> None:
         "name": "batch",
         "scopes": ["generate"],
         "allowed_networks": "10.1.2.3/8",
+        "priority": "default",
     }
     response = admin.post(page(KEY, "add"), form)
     assert "write 10.0.0.0/8" in words(response.content)
