@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from uuid import uuid4
 
 import pytest
 
@@ -18,6 +19,7 @@ from inference.gateway.probing import PATIENCE, Prober
 from inference.routing.fleet import Fleet
 from inference.routing.health import ReplicaHealth
 from inference.routing.round_robin import RoundRobin
+from inference.routing.router import RouteAsk
 from inference.routing.serving import Policy
 from inference.routing.snapshot import ReplicaEntry, Snapshot
 from inference.scheduling.shares import WholeShares
@@ -50,12 +52,15 @@ class Probed:
     patience: Timeouts = PATIENCE
     frozen_s: float = 600.0
     health: ReplicaHealth = field(init=False)
+    fleet: Fleet = field(init=False)
     serving: EnginePool = field(init=False)
 
     def publish(
         self, number: int, url: str, *, dialect: str = "vllm", state: str = "active"
     ) -> ReplicaEntry:
-        """Publish a replica."""
+        """Publish a replica, and its model."""
+        model = {"context_tokens": 1, "max_output_tokens": None, "created": 1}
+        self.snapshot.apply("model", "m", model)
         body = {
             "model": "m",
             "name": f"r{number}",
@@ -74,16 +79,17 @@ class Probed:
         loop = asyncio.get_running_loop()
         self.health = ReplicaHealth(now=loop.time)
         self.serving = EnginePool(timeouts=Timeouts(5.0, 60.0, 60.0))
+        self.fleet = Fleet(
+            self.snapshot,
+            self.health,
+            WholeShares(),
+            dict.fromkeys(Policy, self.router),
+        )
         prober = Prober(
             pool=EnginePool(timeouts=self.patience),
             serving=self.serving,
             snapshot=self.snapshot,
-            fleet=Fleet(
-                self.snapshot,
-                self.health,
-                WholeShares(),
-                dict.fromkeys(Policy, self.router),
-            ),
+            fleet=self.fleet,
             health=self.health,
             every_s=EVERY_S,
             frozen_s=self.frozen_s,
@@ -179,7 +185,13 @@ async def test_what_others_run_is_seen() -> None:
     with running_simulator(inter_token_ms=50) as engine:
         replica = probed.publish(1, engine.base_url)
         async with probed.running():
+            # One of the three is this process's.
+            place = probed.fleet.take(RouteAsk("m", "", "", 1, "", bytes), uuid4())
+            assert place is not None
             others = [engine.open_chat(stream=True, max_tokens=9999) for _ in range(3)]
+            await until(lambda: engine.stats()["running"] == 3)
+            await until(lambda: probed.health.foreign(replica) == 2)
+            place.free()
             await until(lambda: probed.health.foreign(replica) == 3)
             for each in others:
                 each.close()
