@@ -68,6 +68,11 @@ def test_a_median_is_saved_with_where_it_is_from(
     assert read(tmp_path / "folder" / "latest.json") == run
 
 
+def test_of_the_longest_gap_the_longest_is_saved() -> None:
+    rounds = [replace(OURS, gap_ms_max=gap) for gap in (20.0, 90.0, 30.0)]
+    assert results(*rounds).figure("sat", TOLLGATE, "gap_ms_max") == 90.0
+
+
 def test_every_gateway_has_a_line(saved: Results) -> None:
     shown = figures.table(saved)
     assert "| **tollgate** | – | – | 128,000 | – | – | all, as below |" in shown

@@ -59,6 +59,17 @@ def test_cpu_is_compared_for_the_same_work() -> None:
     assert shown["nginx"]["cpu ms/100k tok"] == "390.6"
 
 
+def test_the_stores_cpu_stands_beside_the_gateway_s_and_with_it() -> None:
+    row = replace(TOLLGATE, database_cores=0.2, cache_cores=0.1)
+    assert row.database_ms_per_1k_requests == pytest.approx(200)
+    assert row.cache_ms_per_1k_requests == pytest.approx(100)
+    assert row.all_ms_per_1k_requests == pytest.approx(800)
+    shown = cells(DIRECT, NGINX, row)
+    assert shown["tollgate"]["with stores"] == "1,250.0"
+    assert shown["nginx"]["with stores"] == shown["nginx"]["cpu ms/100k tok"]
+    assert shown["direct"]["with stores"] == "-"
+
+
 def test_without_nginx_throughput_is_compared() -> None:
     assert cells(DIRECT, TOLLGATE)["tollgate"]["x direct"] == "2.00"
 
