@@ -81,7 +81,8 @@ def plot(results: Results) -> str:
         f"<style>{_STYLE}</style>",
     ]
     for number, (panel, bars) in enumerate(shown.items()):
-        load = results.loads.get(panel.scenario, panel.scenario)
+        # How many; at which pace has no room here.
+        load, *_ = results.loads.get(panel.scenario, panel.scenario).split(",")
         x = _LEFT + number * (_PANEL + 12)
         parts += _panel(panel, bars, load=load, x=x)
     return "\n".join([*parts, "</svg>", ""])
