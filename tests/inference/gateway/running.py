@@ -271,13 +271,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
     meter = RecordingMeter(loop)
     snapshot, metrics, live = Snapshot(), GatewayMetrics(), LiveRequests()
     pool = EnginePool(timeouts=options.timeouts)
-    counting = Counting(
-        pool,
-        snapshot,
-        TokenizerPool(),
-        patience_s=options.count_patience_s,
-        pause_s=0.05,
-    )
+    counting = _counting(options, pool, snapshot)
     rates = Rates(limiter=MemoryLimiter(), metrics=metrics)
     readiness = {"database": True}
     proxies = Proxies.parse(options.trusted_proxies)
@@ -337,6 +331,15 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         counting,
         rates,
         readiness,
+    )
+
+
+def _counting(
+    options: GatewayOptions, pool: EnginePool, snapshot: Snapshot
+) -> Counting:
+    patience_s = options.count_patience_s
+    return Counting(
+        pool, snapshot, TokenizerPool(), patience_s=patience_s, pause_s=0.05
     )
 
 
