@@ -118,7 +118,7 @@ class ReplicaHealth:
     def foreign(self, replica: ReplicaEntry) -> int:
         """Return how many requests of others it had when its gauges were last read."""
         read_at, requests = self._foreign.get(replica.id, (_NEVER, 0))
-        return requests if self._now() < read_at + FOREIGN_S else 0
+        return requests if requests and self._now() < read_at + FOREIGN_S else 0
 
     # What probes tell ----------------------------------------------------------------
 
@@ -191,36 +191,3 @@ class ReplicaHealth:
 
 def _nothing(model: str) -> None:
     """Tell nobody."""
-
-
-class AlwaysWell:
-    """Takes every replica for well, and learns nothing."""
-
-    def may_take(self, replica: ReplicaEntry) -> bool:
-        """Say yes."""
-        return True
-
-    def is_up(self, replica: ReplicaEntry) -> bool:
-        """Say yes."""
-        return True
-
-    def last_resort(
-        self, replicas: Sequence[ReplicaEntry], *, among: Sequence[ReplicaEntry]
-    ) -> ReplicaEntry | None:
-        """Offer none: all of them are well."""
-        return None
-
-    def began(self, replica: ReplicaEntry) -> None:
-        """Learn nothing."""
-
-    def answered(self, replica: ReplicaEntry) -> None:
-        """Learn nothing."""
-
-    def failed(
-        self, replica: ReplicaEntry, failure: Failure, *, retry_after_s: float = 0.0
-    ) -> None:
-        """Learn nothing."""
-
-    def foreign(self, replica: ReplicaEntry) -> int:
-        """Know of none."""
-        return 0

@@ -4,12 +4,12 @@ import asyncio
 from dataclasses import dataclass, field
 
 from inference.routing.fleet import Fleet
-from inference.routing.health import AlwaysWell
 from inference.routing.policies import new_policies
 from inference.routing.retry_budget import RetryBudget
 from inference.routing.snapshot import ReplicaEntry, Snapshot
 from inference.scheduling.scheduler import FairScheduler
 from inference.scheduling.shares import Sharing, WholeShares
+from tests.inference.routing.always_well import AlwaysWell
 
 
 class SomeWell(AlwaysWell):
