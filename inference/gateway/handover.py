@@ -146,28 +146,38 @@ class Handover:
         others wait for.
         """
         translator = self._translator
-        tally, transcript = translator.tally, translator.transcript
-        for event in events:
-            out = translator.feed([event])
-            if out:
-                counts = gate.counts(tally, transcript)
-                needed = counts
-                if not self._http.is_started and not counts.output_tokens:
-                    # No stream begins that would not come to its first token.
-                    needed = replace(counts, output_tokens=1)
-                if not gate.covers(needed):
-                    yield from self._send(gate)
-                    yield from self._extend(gate, needed)
-                self._out.append(out)
-                self._output_tokens, self._counts = tally.output_tokens, counts
-                self._counted = tally.counts()
-                self._chunks = translator.chunks
-                self._marks = transcript.marks() if transcript else {}
-                if gate.is_tight:
-                    yield from self._send(gate)
-            if translator.failure is not None:
-                break
+        # An event is a token, nearly always. Should it be more, all of them wait.
+        expected = translator.tally.output_tokens + len(events)
+        if translator.is_plain and gate.holds(expected):
+            yield from self._hold(events, gate)
+        else:
+            for event in events:
+                yield from self._hold([event], gate)
+                if translator.failure is not None:
+                    break
         yield from self._send(gate)
+
+    def _hold(self, events: list[bytes], gate: Gate) -> Steps:
+        """Let events be sent once they are held; what is held already goes before."""
+        translator = self._translator
+        out = translator.feed(events)
+        if not out:
+            return
+        tally, transcript = translator.tally, translator.transcript
+        counts = needed = gate.counts(tally, transcript)
+        if not self._http.is_started and not counts.output_tokens:
+            # No stream begins that would not come to its first token.
+            needed = replace(counts, output_tokens=1)
+        if not gate.covers(needed):
+            yield from self._send(gate)
+            yield from self._extend(gate, needed)
+        self._out.append(out)
+        self._output_tokens, self._counts = tally.output_tokens, counts
+        self._counted = tally.counts() if transcript or not tally.has_prompt else counts
+        self._chunks = translator.chunks
+        self._marks = transcript.marks() if transcript else {}
+        if gate.is_tight:
+            yield from self._send(gate)
 
     def _extend(self, gate: Gate, needed: TokenCounts) -> Steps:
         try:

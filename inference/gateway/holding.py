@@ -127,6 +127,10 @@ class Gate:
         """Tell whether this may leave without a wait."""
         return self._hold.covers(counts)
 
+    def holds(self, output_tokens: int) -> bool:
+        """Tell whether so much output is held already, and nobody waits for it."""
+        return output_tokens <= self._hold.output_tokens and not self._hold.is_tight
+
     async def extend(self, counts: TokenCounts) -> None:
         """Return once this may leave; raises `BudgetEndedError` when it never will.
 

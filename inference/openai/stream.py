@@ -106,6 +106,11 @@ class StreamTranslator:
         self.failure: Exception | None = None
 
     @property
+    def is_plain(self) -> bool:
+        """Tell whether each event is shown by itself, whatever comes of the others."""
+        return self._shape is PLAIN and not self.transcript
+
+    @property
     def is_finished(self) -> bool:
         """Tell whether every choice has its finish: no token follows."""
         return len(self._finished) >= self._options.choices

@@ -5,6 +5,7 @@ who stops waiting takes its wish back. Owns nothing: claims and wishes are the b
 """
 
 import asyncio
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -24,6 +25,7 @@ class FreeHold:
     """The hold of a request that counts towards no hard budget."""
 
     is_tight = False
+    output_tokens = sys.maxsize
 
     def covers(self, counts: TokenCounts) -> bool:
         """Return that they are."""
@@ -59,6 +61,11 @@ class BudgetHold:
     wanted: Callable[[], None]
     is_gone: Callable[[], bool]
     is_tight: bool = False
+
+    @property
+    def output_tokens(self) -> int:
+        """Return how much output is held already, once the prompt is exact."""
+        return self.claim.output_tokens if self.claim.is_exact else 0
 
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these tokens are held; see `kit.contracts.Hold.covers`."""

@@ -189,6 +189,11 @@ class Hold(Protocol):
         """Tell whether budgets run out: then what is sent should be held bit by bit."""
         ...
 
+    @property
+    def output_tokens(self) -> int:
+        """Return how much output is held already, once the prompt is exact."""
+        ...
+
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these tokens are held, taking more out of leases in hand."""
         ...

@@ -56,6 +56,12 @@ class MemoryHold:
             for place in self.places
         )
 
+    @property
+    def output_tokens(self) -> int:
+        """Return how much output is held, once the prompt is exact."""
+        is_exact = self.used.input_tokens + self.used.cached_input_tokens > 0
+        return self.held.output_tokens if is_exact else 0
+
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these are held."""
         return all(
