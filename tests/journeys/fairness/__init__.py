@@ -1,0 +1,1 @@
+"""Tenants that share a busy model, on several gateway processes."""
