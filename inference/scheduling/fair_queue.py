@@ -15,31 +15,21 @@ Failure: none. Pure. Owns: lines and counters of one pool; an account that says 
 any more is forgotten.
 """
 
-from collections import OrderedDict
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
-from heapq import heapify, heappop, heappush
-from itertools import chain, count, islice
+from itertools import chain, islice
 from typing import NamedTuple
 
 from inference.routing.serving import Priority
+from inference.scheduling.accounts import (
+    NEWEST,
+    WEIGHT_USUAL,
+    Account,
+    Charge,
+    TenantClass,
+    Ticket,
+    cost,
+)
 from inference.scheduling.turns import Ask
-
-# What a token is worth: one of output takes a step of its own.
-INPUT_COST, OUTPUT_COST = 1, 2
-# A plan's usual weight: with it a virtual token is a token.
-WEIGHT_USUAL = 100
-# How many tokens an answer is taken for while none of the tenant's was seen, and how
-# much a new one says against those before it.
-OUTPUT_FIRST = 256
-_NEWEST = 0.1
-# How many accounts may say nothing any more before they are looked through.
-_IDLE_MAX = 64
-
-
-def cost(input_tokens: float, output_tokens: float) -> float:
-    """Return what a request is worth, before its tenant's weight."""
-    return INPUT_COST * input_tokens + OUTPUT_COST * output_tokens
 
 
 class Rank(NamedTuple):
@@ -66,147 +56,12 @@ class Claim(NamedTuple):
     waiting: int
 
 
-class Account:
-    """One tenant in one class: what it has had, what waits and what runs."""
-
-    __slots__ = (
-        "counter",
-        "joined",
-        "line",
-        "output_mean",
-        "priority",
-        "running",
-        "tenant_id",
-        "unsaid",
-        "weight",
-    )
-
-    def __init__(self, tenant_id: int, priority: Priority, level: float) -> None:
-        self.tenant_id, self.priority = tenant_id, priority
-        self.counter = self.joined = level
-        # Tickets in their order; any of them leaves at once.
-        self.line: OrderedDict[Ticket, None] = OrderedDict()
-        self.running = 0
-        self.weight = WEIGHT_USUAL
-        self.output_mean: float | None = None
-        # What it was charged here since the other processes were last told.
-        self.unsaid = 0.0
-
-    def expected(self, ask: Ask) -> float:
-        """Return what a request of it is expected to be worth."""
-        mean = OUTPUT_FIRST if self.output_mean is None else self.output_mean
-        return cost(ask.input_tokens, min(ask.output_tokens, mean))
-
-    def add(self, worth: float) -> float:
-        """Count what was used, or less than none: never to before it was lifted.
-
-        Return by how much the counter has changed.
-        """
-        counter = max(self.counter + worth * WEIGHT_USUAL / self.weight, self.joined)
-        added = counter - self.counter
-        self.counter = counter
-        return added
-
-
-class Ticket:
-    """A request's place in line."""
-
-    __slots__ = ("account", "ask")
-
-    def __init__(self, ask: Ask, account: Account) -> None:
-        self.ask, self.account = ask, account
-
-
-@dataclass(slots=True, eq=False)
-class Charge:
-    """What a request was charged for its turn."""
-
-    account: Account
-    worth: float
-
-
-class _Class:
-    """The tenants of one class."""
-
-    __slots__ = (
-        "accounts",
-        "accounts_max",
-        "heap",
-        "level",
-        "mean",
-        "numbers",
-        "tenants",
-        "waiting",
-    )
-
-    def __init__(self) -> None:
-        self.accounts: dict[int, Account] = {}
-        # Of those who wait, and of what they were: an entry that is not its account's
-        # counter any more says nothing.
-        self.heap: list[tuple[float, int, Account]] = []
-        self.numbers = count()
-        self.accounts_max = _IDLE_MAX
-        self.level = 0.0
-        self.waiting = 0
-        self.tenants = 0
-        # What a request is worth here, by its weight.
-        self.mean = 0.0
-
-    def account_of(self, ask: Ask) -> Account:
-        account = self.accounts.get(ask.tenant_id)
-        if account is None:
-            if len(self.accounts) >= self.accounts_max:
-                self._forget()
-            account = Account(ask.tenant_id, ask.priority, self.level)
-            self.accounts[ask.tenant_id] = account
-        account.weight = max(1, ask.weight)
-        if not account.line and account.counter < self.level:
-            account.counter = account.joined = self.level
-        return account
-
-    def first(self) -> Account | None:
-        heap = self.heap
-        while heap:
-            counter, _, account = heap[0]
-            if account.line and counter == account.counter:
-                return account
-            heappop(heap)
-        return None
-
-    def moved(self, account: Account) -> None:
-        """Note that the counter of an account that waits is another."""
-        if len(self.heap) > _IDLE_MAX + 4 * self.tenants:
-            waiting = {each: None for _, _, each in self.heap if each.line}
-            waiting[account] = None
-            self.heap = [(each.counter, next(self.numbers), each) for each in waiting]
-            heapify(self.heap)
-        else:
-            heappush(self.heap, (account.counter, next(self.numbers), account))
-
-    def leave(self, ticket: Ticket) -> bool:
-        line = ticket.account.line
-        if ticket not in line:
-            return False
-        del line[ticket]
-        self.waiting -= 1
-        self.tenants -= not line
-        return True
-
-    def _forget(self) -> None:
-        self.accounts = {
-            tenant_id: each
-            for tenant_id, each in self.accounts.items()
-            if each.line or each.running or each.counter > self.level or each.unsaid
-        }
-        self.accounts_max = _IDLE_MAX + 2 * len(self.accounts)
-
-
 class FairQueue:
     """The requests that wait for one pool of replicas."""
 
     def __init__(self, *, is_exchanged: bool = False) -> None:
         self.waiting = 0
-        self._classes = {priority: _Class() for priority in reversed(Priority)}
+        self._classes = {priority: TenantClass() for priority in reversed(Priority)}
         self._is_exchanged = is_exchanged
         self._unsaid: set[Account] = set()
 
@@ -252,7 +107,7 @@ class FairQueue:
         of.level = max(of.level, account.counter)
         worth = account.expected(ask)
         weighed = worth * WEIGHT_USUAL / account.weight
-        of.mean += (weighed - of.mean) * _NEWEST if of.mean else weighed
+        of.mean += (weighed - of.mean) * NEWEST if of.mean else weighed
         account.running += 1
         self._add(of, account, worth)
         if not of.waiting:
@@ -278,7 +133,7 @@ class FairQueue:
             account.output_mean = (
                 float(output_tokens)
                 if before is None
-                else before + (output_tokens - before) * _NEWEST
+                else before + (output_tokens - before) * NEWEST
             )
         wrong = cost(input_tokens, output_tokens) - charge.worth
         if wrong:
@@ -365,7 +220,7 @@ class FairQueue:
         """Return how many accounts are kept."""
         return sum(len(of.accounts) for of in self._classes.values())
 
-    def _add(self, of: _Class, account: Account, worth: float) -> None:
+    def _add(self, of: TenantClass, account: Account, worth: float) -> None:
         added = account.add(worth)
         if account.line:
             of.moved(account)

@@ -35,7 +35,8 @@ from inference.limiting.valkey import Script
 from inference.routing.fleet import Fleet, Standing
 from inference.routing.serving import Priority
 from inference.routing.snapshot import ReplicaEntry
-from inference.scheduling.fair_queue import Account, Claim, Rank
+from inference.scheduling.accounts import Account
+from inference.scheduling.fair_queue import Claim, Rank
 from inference.scheduling.pool import Pool
 from inference.scheduling.shares import Lines
 

@@ -7,7 +7,8 @@ import asyncio
 from collections.abc import Iterator
 
 from inference.routing.fleet import Place
-from inference.scheduling.fair_queue import Charge, FairQueue, Ticket
+from inference.scheduling.accounts import Charge, Ticket
+from inference.scheduling.fair_queue import FairQueue
 from inference.scheduling.metrics import PoolMetrics
 from inference.scheduling.refusals import DrainRate
 from inference.scheduling.turns import Ask

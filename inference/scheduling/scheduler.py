@@ -16,7 +16,7 @@ from typing import Protocol
 from inference.routing.fleet import Failure, Fleet, Place, Standing
 from inference.routing.snapshot import ReplicaEntry
 from inference.scheduling import refusals
-from inference.scheduling.fair_queue import Charge
+from inference.scheduling.accounts import Charge
 from inference.scheduling.metrics import Moved, SchedulerMetrics, Unserved
 from inference.scheduling.pool import Pool, Waiter
 from inference.scheduling.shares import Sharing

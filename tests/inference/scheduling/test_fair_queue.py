@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from inference.routing.serving import Priority
-from inference.scheduling.fair_queue import Charge, FairQueue, Ticket, cost
+from inference.scheduling.accounts import Charge, Ticket, cost
+from inference.scheduling.fair_queue import FairQueue
 from tests.inference.scheduling.asks import ask
 
 
@@ -74,7 +75,7 @@ def test_what_was_not_used_is_given_back_and_learned() -> None:
 
 def test_a_refund_of_before_it_was_lifted_is_no_credit() -> None:
     queue = FairQueue()
-    early = queue.charge(ask(2, output_tokens=100))
+    early = queue.charge(ask(2, input_tokens=50_000))
     for _ in range(1_000):
         queue.settle(queue.charge(ask(1)), input_tokens=100, output_tokens=100)
     for tenant_id in (1, 2):

@@ -8,7 +8,7 @@ import pytest
 
 from inference.routing.serving import Priority
 from inference.scheduling import leases
-from inference.scheduling.fair_queue import cost
+from inference.scheduling.accounts import cost
 from inference.scheduling.leases import LeasedShares
 from inference.scheduling.scheduler import RunningTurn
 from tests.inference.limiting.store import Store
@@ -178,6 +178,8 @@ async def test_never_more_than_there_are_whatever_happens(
 ) -> None:
     """Requests come, leave and end; ticks are late, and answers are lost."""
     monkeypatch.setattr(leases, "IDLE_S", 0.05)
+    # However busy the machine is, nobody is taken for dead.
+    monkeypatch.setattr(leases, "TTL_S", 600)
     dice = random.Random(5)
     worlds = [await join(5, 3, processes=3) for _ in range(3)]
     tasks: list[asyncio.Task[RunningTurn]] = []

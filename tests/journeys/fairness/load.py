@@ -16,7 +16,7 @@ from typing import Any
 import httpx
 import orjson
 
-from inference.scheduling.fair_queue import WEIGHT_USUAL, cost
+from inference.scheduling.accounts import WEIGHT_USUAL, cost
 from tests.journeys.limits.clients import words
 from tests.journeys.limits.cluster import MODEL, Cluster, Customer
 
@@ -143,7 +143,7 @@ async def _asks(
         got.requests += 1
         # The simulator counts a chat's own tokens besides its words.
         got.worth += cost(offer.prompt_words + 7, offer.output_tokens)
-        if offer.at_once == 1:
+        if offer.at_once == 1 and began >= span[0]:
             got.first_ms.append((first_s - began) * 1000)
 
 

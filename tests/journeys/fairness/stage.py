@@ -15,7 +15,7 @@ import httpx
 
 from inference.control.models import Replica
 from inference.control.services import update_replica
-from inference.scheduling.fair_queue import WEIGHT_USUAL
+from inference.scheduling.accounts import WEIGHT_USUAL
 from kit.orm.roles import as_operator
 from tenants.models import Tenant
 from tenants.services import set_plan, update_plan

@@ -20,9 +20,9 @@ pytestmark = pytest.mark.timeout(900)
 
 SECONDS = float(os.environ.get("FAIRNESS_SECONDS", "3"))
 IS_LONG = SECONDS >= 10
-ROUNDS = 3 if IS_LONG else 1
-SLOTS = 32 if IS_LONG else 12
-WARM_S = 4.0 if IS_LONG else 1.5
+ROUNDS = 2 if IS_LONG else 1
+SLOTS = 24 if IS_LONG else 12
+WARM_S = 7.0 if IS_LONG else 1.5
 EVERYWHERE = tuple(range(GATEWAYS))
 # A place at the engine may seem free a moment before the engine has noticed.
 WAITING_MAX = 2
@@ -88,7 +88,7 @@ def test_who_waits_all_the_time_gets_its_share_of_tokens(
     offers = [
         Offer(
             stage.customer(weight=weight),
-            2 * SLOTS,
+            SLOTS + 8,
             *sizes[number],
             EVERYWHERE if places == "mixed" else (number % GATEWAYS,),
             weight,
