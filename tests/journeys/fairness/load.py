@@ -5,6 +5,7 @@ nor a refusal fails the test.
 """
 
 import asyncio
+import contextlib
 import statistics
 import time
 from collections import Counter
@@ -91,16 +92,22 @@ async def _measured(
 ) -> Measured:
     starts = time.monotonic() + warm_s
     found = Measured(seconds, [Got() for _ in offers], [], [])
-    limits = httpx.Limits(max_connections=None)
-    async with httpx.AsyncClient(
-        timeout=PATIENCE_S, limits=limits, trust_env=False
-    ) as client:
+    async with contextlib.AsyncExitStack() as stack:
+        # One each: a pool looks through all its connections at every request.
+        clients = [
+            await stack.enter_async_context(
+                httpx.AsyncClient(timeout=PATIENCE_S, trust_env=False, verify=False)  # noqa: S501
+            )
+            for _ in range(1 + sum(offer.at_once for offer in offers))
+        ]
         work = [
-            _asks(client, cluster, offer, got, number, (starts, starts + seconds))
+            _asks(
+                clients.pop(), cluster, offer, got, number, (starts, starts + seconds)
+            )
             for offer, got in zip(offers, found.got, strict=True)
             for number in range(offer.at_once)
         ]
-        work.append(_gauges(client, cluster, found, starts))
+        work.append(_gauges(clients.pop(), cluster, found, starts))
         tasks = [asyncio.create_task(each) for each in work]
         done, _ = await asyncio.wait(
             tasks,
