@@ -86,12 +86,7 @@ class Handover:
         events = self._reader.feed(data)
         if events:
             self._silent_bytes = 0
-            gate = self._gate
-            self._steps = (
-                self._pass_on(events)
-                if gate is None
-                else self._pass_on_held(events, gate)
-            )
+            self._steps = self._pass_on(events)
             self._wait = next(self._steps, None)
             if self._wait is not None:
                 return False
@@ -113,31 +108,47 @@ class Handover:
             self._wait = next(self._steps, None)
 
     def _pass_on(self, events: list[bytes]) -> Steps:
-        """Hand over what no budget counts."""
-        translator = self._translator
+        """Hand over what came, and check between any two pieces what goes on."""
+        gate, translator = self._gate, self._translator
         for piece in _pieces(events, self._downstream):
-            if out := translator.feed(piece):
-                if not self._http.is_started:
-                    yield self._begin
-                if not self._write(out, translator.tally.counts()):
-                    yield self._downstream.drained
-                self._settlement.handed_over(
-                    translator.tally.output_tokens,
-                    translator.transcript,
-                    chunks=translator.chunks,
-                    is_slow=self._downstream.is_slow,
-                )
+            if gate is None or self._is_held(piece, gate):
+                if out := translator.feed(piece):
+                    yield from self._send_held(out, gate)
+            else:
+                yield from self._hold_and_send(piece, gate)
             self._raise_if_stopped()
             if translator.failure is not None:
                 raise translator.failure
 
-    def _pass_on_held(self, events: list[bytes], gate: Gate) -> Steps:
-        """Hand over as much at once as is held; wait with the rest until it is, too."""
-        for piece in _pieces(events, self._downstream):
-            yield from self._hold_and_send(piece, gate)
-            self._raise_if_stopped()
-            if self._translator.failure is not None:
-                raise self._translator.failure
+    def _is_held(self, piece: list[bytes], gate: Gate) -> bool:
+        """Tell whether a piece is held already, as far as one can know beforehand.
+
+        An event is a token, nearly always. Should it be more, all of the piece waits.
+        """
+        translator = self._translator
+        expected = translator.tally.output_tokens + len(piece)
+        return translator.is_plain and gate.holds(expected)
+
+    def _send_held(self, out: bytes, gate: Gate | None) -> Steps:
+        """Hand over what no budget counts, or what is held."""
+        tally, transcript = self._translator.tally, self._translator.transcript
+        counts = tally.counts() if gate is None else gate.counts(tally, transcript)
+        if gate is not None and not gate.covers(counts):
+            yield from self._extend(gate, counts)
+        if not self._http.is_started:
+            yield self._begin
+        # Text that the engine did not count is bounded above for the gate alone.
+        is_counted = tally.has_prompt and not transcript
+        if not self._write(out, counts if is_counted else tally.counts()):
+            yield self._downstream.drained
+        self._settlement.handed_over(
+            tally.output_tokens,
+            transcript,
+            chunks=self._translator.chunks,
+            is_slow=self._downstream.is_slow,
+        )
+        if gate is not None:
+            gate.handed_over(counts)
 
     def _hold_and_send(self, events: list[bytes], gate: Gate) -> Steps:
         """Send one piece in as many parts as it is held in.
@@ -145,22 +156,16 @@ class Handover:
         Near a budget's end each event goes by itself: what is not used yet is what
         others wait for.
         """
-        translator = self._translator
-        # An event is a token, nearly always. Should it be more, all of them wait.
-        expected = translator.tally.output_tokens + len(events)
-        if translator.is_plain and gate.holds(expected):
-            yield from self._hold(events, gate)
-        else:
-            for event in events:
-                yield from self._hold([event], gate)
-                if translator.failure is not None:
-                    break
+        for event in events:
+            yield from self._hold(event, gate)
+            if self._translator.failure is not None:
+                break
         yield from self._send(gate)
 
-    def _hold(self, events: list[bytes], gate: Gate) -> Steps:
-        """Let events be sent once they are held; what is held already goes before."""
+    def _hold(self, event: bytes, gate: Gate) -> Steps:
+        """Let an event be sent once it is held; what is held already goes before."""
         translator = self._translator
-        out = translator.feed(events)
+        out = translator.feed([event])
         if not out:
             return
         tally, transcript = translator.tally, translator.transcript
@@ -173,7 +178,7 @@ class Handover:
             yield from self._extend(gate, needed)
         self._out.append(out)
         self._output_tokens, self._counts = tally.output_tokens, counts
-        self._counted = tally.counts() if transcript or not tally.has_prompt else counts
+        self._counted = tally.counts()
         self._chunks = translator.chunks
         self._marks = transcript.marks() if transcript else {}
         if gate.is_tight:
