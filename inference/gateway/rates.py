@@ -18,7 +18,6 @@ import structlog
 from inference.gateway.metrics import GatewayMetrics, Refusal
 from inference.limiting.headers import limit_headers
 from inference.limiting.limiter import (
-    LIMIT_MAX,
     RENEW_S,
     Charge,
     RateLimiter,
@@ -26,7 +25,6 @@ from inference.limiting.limiter import (
     Unit,
     Verdict,
 )
-from inference.routing.limits import RateRule
 from kit.contracts import TokenCounts
 from kit.errors import RateLimited
 
@@ -83,7 +81,7 @@ class Rates:
         self._metrics = metrics
 
     async def take(
-        self, rules: Sequence[RateRule], *, input_tokens: int, output_tokens: int
+        self, rules: Sequence[Rule], *, input_tokens: int, output_tokens: int
     ) -> Taken:
         """Take from all limits of a call, or raise `RateLimited` and take nothing."""
         amounts = {
@@ -91,9 +89,7 @@ class Rates:
             Unit.INPUT_TOKENS: input_tokens,
             Unit.OUTPUT_TOKENS: output_tokens,
         }
-        charges = tuple(
-            Charge(rule, amounts.get(rule.unit, 1)) for rule in map(_rule, rules)
-        )
+        charges = tuple(Charge(rule, amounts.get(rule.unit, 1)) for rule in rules)
         request_id = uuid4()
         verdict = await self.limiter.take(request_id, charges)
         headers = limit_headers(verdict)
@@ -112,10 +108,6 @@ class Rates:
             except Exception:
                 # Without this task every slot would lapse under a running request.
                 log.exception("slots_not_renewed")
-
-
-def _rule(rate: RateRule) -> Rule:
-    return Rule(rate.key, Unit(rate.unit), min(rate.limit, LIMIT_MAX), rate.window_us)
 
 
 def _reason(verdict: Verdict) -> Refusal:

@@ -9,21 +9,33 @@ from inference.limiting.limiter import Standing, Unit, Verdict
 
 US_PER_MS = 1_000
 US_PER_SECOND = 1_000_000
-FLOWS = tuple(unit for unit in Unit if unit is not Unit.CONCURRENT_REQUESTS)
+# The headers of each flow: its limit, what is left of it, when all of it is back.
+_NAMES = tuple(
+    (
+        unit,
+        f"x-ratelimit-limit-{name}",
+        f"x-ratelimit-remaining-{name}",
+        f"x-ratelimit-reset-{name}",
+    )
+    for unit in Unit
+    if (name := unit.replace("_", "-")) and unit is not Unit.CONCURRENT_REQUESTS
+)
 
 
 def limit_headers(verdict: Verdict) -> dict[str, str]:
     """Return the headers of an answer to a request with this verdict."""
     headers: dict[str, str] = {}
-    for unit in FLOWS:
-        of_unit = [each for each in verdict.standings if each.charge.rule.unit is unit]
-        if not of_unit:
-            continue
-        tightest = min(of_unit, key=_room)
-        name = unit.replace("_", "-")
-        headers[f"x-ratelimit-limit-{name}"] = str(tightest.charge.rule.limit)
-        headers[f"x-ratelimit-remaining-{name}"] = str(tightest.remaining)
-        headers[f"x-ratelimit-reset-{name}"] = duration(tightest.reset_us)
+    tightest: dict[Unit, Standing] = {}
+    for each in verdict.standings:
+        unit = each.charge.rule.unit
+        before = tightest.get(unit)
+        if before is None or _room(each) < _room(before):
+            tightest[unit] = each
+    for unit, limit, remaining, reset in _NAMES:
+        if (standing := tightest.get(unit)) is not None:
+            headers[limit] = str(standing.charge.rule.limit)
+            headers[remaining] = str(standing.remaining)
+            headers[reset] = duration(standing.reset_us)
     if verdict.allowed:
         return headers
     wait = verdict.retry_after_us

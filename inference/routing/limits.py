@@ -13,6 +13,7 @@ from collections import OrderedDict
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+from inference.limiting.limiter import LIMIT_MAX, Rule, Unit
 from inference.routing.limit_rows import EPOCH, WINDOWS_US, at_instant
 from inference.routing.snapshot import Snapshot
 from kit.contracts import BudgetPlace, Caller
@@ -20,19 +21,6 @@ from tenants.limits.resolution import Effective, Kind, Row, Subject, resolve
 
 KEPT_MAX = 65_536
 _FOR_EVER_US = 2**63 - 1
-
-
-@dataclass(frozen=True, slots=True)
-class RateRule:
-    """So much of a unit per window for one holder; concurrency has a window of 0.
-
-    `key` names what is counted and stays when the limit itself changes.
-    """
-
-    key: str
-    unit: str
-    limit: int
-    window_us: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +32,7 @@ class CallLimits:
     the database's to say.
     """
 
-    rates: tuple[RateRule, ...] = ()
+    rates: tuple[Rule, ...] = ()
     budgets: tuple[BudgetPlace, ...] = ()
 
 
@@ -139,17 +127,17 @@ def _us(row: Row) -> int:
     return (since.days * 86_400 + since.seconds) * 1_000_000 + since.microseconds
 
 
-def _rule(tenant_id: int, each: Effective) -> RateRule:
+def _rule(tenant_id: int, each: Effective) -> Rule:
     row = each.row
     measure = row.measure
-    return RateRule(
+    return Rule(
         # The braces keep all that one call counts on one node of a cluster.
         key=(
             f"{{t{tenant_id}}}:{row.level}:{each.holder_id}:{measure.unit}"
             f":{measure.window}:hard:{row.model}"
         ),
-        unit=measure.unit,
-        limit=row.value,
+        unit=Unit(measure.unit),
+        limit=min(row.value, LIMIT_MAX),
         window_us=WINDOWS_US[measure.window],
     )
 

@@ -1,7 +1,7 @@
 """The product as it is measured: everything on, and durable.
 
-The key has three rate limits and a budget, and its tenant the same, all too large to be
-reached: they are counted and held like any other. Failure: a store that does not write
+The key's tenant has what a plan gives: three rate limits and a budget, too large to be
+reached. They are counted and held like any other. Failure: a store that does not write
 through, or a gateway that shows no limit, ends the run: fast would then mean nothing.
 """
 
@@ -31,7 +31,7 @@ _LIMITS: Mapping[str, list[dict[str, Any]]] = {
     ],
     "budgets": [{"window": "month", "amount": "100000000.00"}],
 }
-HOLDERS = ("key", "tenant")
+HOLDERS = ("tenant",)
 # What a commit that is told of must survive.
 DURABLE = {"fsync": "on", "synchronous_commit": "on", "full_page_writes": "on"}
 # More than any load here; by itself a replica is given a real engine's share.
@@ -57,7 +57,7 @@ def running_everything(
     root: Path = ROOT,
     holders: Sequence[str] = HOLDERS,
 ) -> Iterator[tuple[Target, Product]]:
-    """Run the product; its target has a key of its own, and these have limits."""
+    """Run the product; its target has a key of its own, which these limits hold for."""
     settings = {"ENGINE_DIALECT": "vllm", "GATEWAYS": "1"}
     with running_product(engine.url, MODEL, settings, root=root) as product:
         refuse_unsafe(durability(product))

@@ -8,8 +8,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from inference.limiting.limiter import Rule, Unit
 from inference.routing.limit_rows import LimitRows, at_instant
-from inference.routing.limits import CallLimits, LimitsInForce, RateRule
+from inference.routing.limits import CallLimits, LimitsInForce
 from inference.routing.snapshot import Snapshot
 from kit.contracts import BudgetPlace, Caller
 from tenants.limits.resolution import Kind, Measure, Row, Subject, resolve
@@ -97,12 +98,11 @@ def test_the_chain_names_its_places_from_wide_to_narrow() -> None:
         rate(7, kind="quota", unit="tokens", window="forever"),
     )
     found = world.ask()
+    at_once = "{t1}:tenant:1:concurrent_requests::hard:"
     assert found.rates == (
-        RateRule(
-            "{t1}:tenant:1:concurrent_requests::hard:", "concurrent_requests", 1, 0
-        ),
-        RateRule("{t1}:project:2:tokens:day:hard:m", "tokens", 2, 86_400_000_000),
-        RateRule("{t1}:api_key:3:requests:minute:hard:", "requests", 3, 60_000_000),
+        Rule(at_once, Unit.CONCURRENT_REQUESTS, 1, 0),
+        Rule("{t1}:project:2:tokens:day:hard:m", Unit.TOKENS, 2, 86_400_000_000),
+        Rule("{t1}:api_key:3:requests:minute:hard:", Unit.REQUESTS, 3, 60_000_000),
     )
     assert found.budgets == (
         BudgetPlace(1, "tenant", 1, "budget", "", "month", "", True),
