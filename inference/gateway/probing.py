@@ -4,7 +4,8 @@ Each gateway process asks for itself, at its own times, and every address once, 
 many replicas it is. A replica that dies is passed over before a client meets it, one
 that is back is taken at once, and what others send to an engine is seen in its load.
 An engine that has answered nothing at all for long is frozen: whoever waits for the
-first of its answer need not wait any longer.
+first of its answer need not wait any longer. What a replica had computed is forgotten
+once its engine has started anew, and once it takes no requests or is another engine.
 
 Failure: whatever goes wrong with a probe is a miss; nothing is known of an engine that
 was never asked, which is taken for well. Owns: what the last probes have told.
@@ -91,6 +92,8 @@ class Prober:
         self._frozen_s = frozen_s
         self._chance = chance
         self._engines: dict[tuple[Origin, str], _Engine] = {}
+        # What takes requests for each active replica.
+        self._serves: dict[int, tuple[str, str]] = {}
         self._tasks: set[asyncio.Task[None]] = set()
 
     async def run(self) -> None:
@@ -137,6 +140,22 @@ class Prober:
                 self._engines[key] = engine
             engine.replicas = replicas
         self._health.keep_only(self._snapshot.replicas.keys())
+        self._follow_moves()
+
+    def _follow_moves(self) -> None:
+        """Have forgotten what replicas had computed that are not where they were.
+
+        One that drains too: it may be to be started anew, and nobody looks meanwhile.
+        """
+        serves = {
+            each.id: (each.url, each.upstream_model)
+            for each in self._snapshot.replicas.values()
+            if each.active
+        }
+        for replica_id, served in self._serves.items():
+            if serves.get(replica_id) != served:
+                self._fleet.forget(replica_id)
+        self._serves = serves
 
     async def _ask(self, engine: _Engine) -> None:
         """Probe an engine once, and say when it is its turn again."""
@@ -170,6 +189,10 @@ class Prober:
         elif engine.missed:
             if engine.missed > 1:
                 log.info("replica_up", replicas=names)
+                # Gauges tell a new process from one that was out of reach; without
+                # them it is taken for a new one.
+                if engine.reading is None:
+                    self._forget(engine)
             engine.missed = 0
 
     def _give_up_if_frozen(self, engine: _Engine, silent_at: float | None) -> None:
@@ -200,9 +223,12 @@ class Prober:
         self._health.gauged(engine.replicas, max(0, reading.requests - own))
         if engine.reading is not None and reading.is_of_another_process(engine.reading):
             log.info("engine_restarted", origin=engine.origin.authority)
-            for replica in engine.replicas:
-                self._fleet.forget(replica.id)
+            self._forget(engine)
         engine.reading = reading
+
+    def _forget(self, engine: _Engine) -> None:
+        for replica in engine.replicas:
+            self._fleet.forget(replica.id)
 
     def _own(self, engine: _Engine) -> int:
         return sum(self._fleet.running(each.id) for each in engine.replicas)

@@ -8,6 +8,7 @@ import contextlib
 import threading
 from collections.abc import AsyncIterator, Callable
 from dataclasses import dataclass, field, replace
+from typing import Any
 from uuid import uuid4
 
 import pytest
@@ -54,9 +55,16 @@ class Probed:
     health: ReplicaHealth = field(init=False)
     fleet: Fleet = field(init=False)
     serving: EnginePool = field(init=False)
+    prober: Prober = field(init=False)
 
     def publish(
-        self, number: int, url: str, *, dialect: str = "vllm", state: str = "active"
+        self,
+        number: int,
+        url: str,
+        *,
+        dialect: str = "vllm",
+        state: str = "active",
+        upstream_model: str = "",
     ) -> ReplicaEntry:
         """Publish a replica, and its model."""
         model = {"context_tokens": 1, "max_output_tokens": None, "created": 1}
@@ -66,7 +74,7 @@ class Probed:
             "name": f"r{number}",
             "url": url,
             "dialect": dialect,
-            "upstream_model": "",
+            "upstream_model": upstream_model,
             "credential": "",
             "state": state,
         }
@@ -85,7 +93,7 @@ class Probed:
             WholeShares(),
             dict.fromkeys(Policy, self.router),
         )
-        prober = Prober(
+        self.prober = Prober(
             pool=EnginePool(timeouts=self.patience),
             serving=self.serving,
             snapshot=self.snapshot,
@@ -94,7 +102,7 @@ class Probed:
             every_s=EVERY_S,
             frozen_s=self.frozen_s,
         )
-        task = asyncio.create_task(prober.run())
+        task = asyncio.create_task(self.prober.run())
         try:
             yield
         finally:
@@ -178,6 +186,56 @@ async def test_a_restart_is_told_to_routers() -> None:
         assert probed.router.forgotten == []
         with running_simulator(at_port=port):
             await until(lambda: {1, 2} <= set(probed.router.forgotten))
+
+
+async def test_a_restart_of_one_without_gauges_is_told_to_routers() -> None:
+    answers = [200]
+
+    def plain(side: EngineSide) -> None:
+        while side.request():
+            side.send(whole(b"x", status=answers[0]))
+
+    probed = Probed()
+    with scripted_engine(plain) as engine:
+        replica = probed.publish(1, engine.url, dialect="ollama")
+        async with probed.running():
+            await until(lambda: len(engine.requests) > 3)
+            assert probed.router.forgotten == []
+            answers[0] = 503
+            await until(lambda: not probed.health.may_take(replica))
+            answers[0] = 200
+            await until(lambda: 1 in probed.router.forgotten)
+
+
+@pytest.mark.parametrize(
+    ("dialect", "change"),
+    [
+        ("vllm", {"url": "http://127.0.0.1:2"}),
+        ("vllm", {"url": "http://127.0.0.1:1/other"}),
+        ("vllm", {"upstream_model": "other"}),
+        ("vllm", {"state": "draining"}),
+        ("vllm", None),
+        ("openai", {"url": "http://127.0.0.1:2"}),
+        ("openai", None),
+    ],
+)
+async def test_one_that_is_not_where_it_was_is_forgotten(
+    dialect: str, change: dict[str, str] | None
+) -> None:
+    here: dict[str, Any] = {"url": "http://127.0.0.1:1", "dialect": dialect}
+    probed = Probed()
+    for number in (1, 2, 3):
+        probed.publish(number, **here)
+    async with probed.running():
+        await until(lambda: len(probed.prober._serves) == 3)
+        # Told again what it knows already.
+        probed.publish(3, **here)
+        if change is None:
+            probed.snapshot.apply("replica", "2", None)
+        else:
+            probed.publish(2, **here | change)
+        await until(lambda: bool(probed.router.forgotten))
+    assert set(probed.router.forgotten) == {2}
 
 
 async def test_what_others_run_is_seen() -> None:
