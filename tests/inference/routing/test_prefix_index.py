@@ -147,10 +147,21 @@ def test_a_little_less_or_more_says_nothing(cached: int) -> None:
 
 
 def test_one_that_never_tells_is_believed_to_have_it() -> None:
+    """Of one that has told once, the oldest would go, as above."""
     index = PrefixIndex()
-    for name in "ababab":
+    for name in "abcdefgh" * 3:
         computed(index, 1, trail(name), cached=0)
-    assert known(index, 1, "a", "b") == ["a", "b"]
+    computed(index, 1, trail("h"), cached=0)
+    assert known(index, 1, *"abcdefgh") == list("abcdefgh")
+
+
+def test_one_that_started_anew_must_tell_again_to_be_held_to_it() -> None:
+    index = PrefixIndex()
+    computed(index, 1, trail("a"), cached=TOKENS)
+    index.forget(1)
+    for name in "abcdefghh":
+        computed(index, 1, trail(name), cached=0)
+    assert known(index, 1, *"abcdefgh") == list("abcdefgh")
 
 
 def test_what_is_being_computed_cannot_have_been_found() -> None:
