@@ -125,8 +125,9 @@ class HttpRequest:
 
     async def start_stream(self) -> None:
         """Start an answer of server-sent events."""
-        self.is_event_stream = True
         await self.start(200, _STREAM_HEADERS)
+        # Not before: who is told that it waits may be answered otherwise meanwhile.
+        self.is_event_stream = True
 
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Send a part of the body."""

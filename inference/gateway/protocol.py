@@ -33,8 +33,10 @@ from inference.gateway.patience import Deadline, Writable
 from inference.openai.errors import body_of
 from kit.errors import InvalidRequest
 
-# Requests that a client may send ahead of its answers while we listen on.
+# Requests that a client may send ahead of its answers while we listen on; and at all,
+# for many small ones may come with what is read at once.
 PIPELINED_MAX = 16
+AHEAD_MAX = 256
 # How long a client may take nothing of what is ready for it.
 STALL_S_MAX = 60.0
 # How long a request's head may take, and how large head and framing may be. What is
@@ -144,8 +146,8 @@ class ClientConnection(asyncio.Protocol):
             self.transport.pause_reading()
 
     def resume_reading(self) -> None:
-        """Take what the client sends."""
-        if self._is_read_paused:
+        """Take what the client sends, unless it is too far ahead of its answers."""
+        if self._is_read_paused and len(self.line) <= PIPELINED_MAX:
             self._is_read_paused = False
             self.transport.resume_reading()
 
@@ -223,8 +225,12 @@ class ClientConnection(asyncio.Protocol):
         self._target += target
 
     def on_header(self, name: bytes, value: bytes) -> None:
-        """Collect a header."""
-        self._headers.append((name.lower(), value))
+        """Collect a header; one that follows a body says nothing of its request.
+
+        Nobody in front has looked at it, and the request is answered by its head.
+        """
+        if self._is_in_head:
+            self._headers.append((name.lower(), value))
 
     def on_headers_complete(self) -> None:
         """Begin to answer, or put the request in line."""
@@ -233,6 +239,8 @@ class ClientConnection(asyncio.Protocol):
         parser, headers = self.parser, self._headers
         if len(headers) > HEADERS_MAX:
             self._refuse(f"Send at most {HEADERS_MAX} headers with a request.")
+        if len(self.line) >= AHEAD_MAX:
+            self._refuse("Wait for answers before you send more requests.")
         hosts, expects_continue = 0, False
         for name, value in headers:
             if name == b"host":
@@ -243,14 +251,14 @@ class ClientConnection(asyncio.Protocol):
         if hosts > 1 or (not hosts and version == "1.1"):
             # Proxies in front may have read it as meant for somebody else.
             self._refuse("Send one Host header with a request.")
-        method, knows_chunks = parser.get_method().decode("ascii"), version != "1.0"
+        method, knows_chunks = parser.get_method().decode("ascii"), version == "1.1"
         path, target = _asked(self._target)
         head = RequestHead(method, path, target, headers, self._peer, knows_chunks)
         downstream = Downstream(self, head)
         downstream.keeps_alive = (
             knows_chunks and parser.should_keep_alive() and not self._is_stopping
         )
-        downstream.expects_continue = expects_continue
+        downstream.expects_continue = expects_continue and knows_chunks
         downstream.asks_to_upgrade = parser.should_upgrade()
         self._receiving = downstream
         self.line.append(downstream)
@@ -324,6 +332,9 @@ class ClientConnection(asyncio.Protocol):
                 self._deadline.within(self.body_grace_s)
         elif self._is_idle:
             self.transport.close()
+        elif self._is_read_paused:
+            # The rest of its head may be there, and is not read.
+            self._deadline.within(self.head_s_max)
         else:
             self.transport.abort()
 

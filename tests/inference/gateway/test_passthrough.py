@@ -233,3 +233,18 @@ def test_without_a_web_process_there_is_nothing(gateway: RunningGateway) -> None
 def test_the_api_s_own_paths_never_reach_the_web_process(web: Web, path: str) -> None:
     assert web.gateway.client.get(path).status_code == 404
     assert not web.engine.requests
+
+
+def test_what_follows_a_body_is_no_header(web: Web) -> None:
+    web.on("/trailers", plain(b"ok"))
+    with RawClient(web.gateway.port, "") as raw:
+        raw.sock.sendall(
+            b"POST /trailers HTTP/1.1\r\nhost: x\r\ntransfer-encoding: chunked\r\n\r\n"
+            + chunk(b"body")
+            + b"0\r\nx-filtered-in-front: yes\r\nhost: evil\r\n\r\n"
+        )
+        assert raw.read().status == 200
+    request = web.seen("/trailers")
+    assert request.body == b"body"
+    assert request.header("x-filtered-in-front") is None
+    assert request.header("host") == "x"
