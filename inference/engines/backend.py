@@ -7,9 +7,10 @@ from typing import ClassVar, Protocol
 from inference.openai.requests import GenerationRequest
 from inference.openai.tasks import Task
 from kit.errors import PlatformError
+from kit.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class EngineCall:
     """One call as it goes to the engine, but for what proves who we are."""
 
@@ -26,7 +27,7 @@ class PromptCalls:
     calls: tuple[EngineCall, ...]
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Envelope:
     """What goes around a request on one attempt at one replica.
 

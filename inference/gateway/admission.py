@@ -36,6 +36,7 @@ from kit.contracts import (
     Meter,
     TokenCounts,
 )
+from kit.records import record
 
 # How much longer than its model's context a prompt may be said to be: an engine may
 # have been started with more than is written here.
@@ -50,7 +51,7 @@ class Limits(Protocol):
         ...
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Call:
     """One checked request: who asks for what, and how much each choice may say.
 
@@ -88,7 +89,7 @@ class Call:
         return min(longest, TOKENS_MAX)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Admitted:
     """A request that may run, and what it runs under.
 

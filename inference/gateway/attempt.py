@@ -6,7 +6,6 @@ client leaves, the engine's connection is cut, which stops it.
 """
 
 from collections import Counter
-from dataclasses import dataclass
 from itertools import count
 
 from inference.engines.auth.registry import AUTH
@@ -37,6 +36,7 @@ from inference.routing.fleet import Failure
 from inference.routing.snapshot import ReplicaEntry
 from inference.scheduling.turns import Turn
 from kit.errors import EngineFailed, EngineOverloaded, EngineTimeout, PlatformError
+from kit.records import record
 
 ERROR_BYTES_MAX = 64 * 1024
 ANSWER_BYTES_MAX = 64 * 1024 * 1024
@@ -48,7 +48,7 @@ _RETRY = {"retry-after": "1"}
 _PLAIN = {"accept-encoding": "identity"}
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Whole:
     """An answer that is all there; implements `AnswerBytes`."""
 
@@ -74,7 +74,7 @@ class Whole:
         """Do nothing: the engine's connection is free already."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Attempt:
     """A request that a replica has taken; implements `Answering`."""
 

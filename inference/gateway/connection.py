@@ -10,13 +10,13 @@ import asyncio
 import contextlib
 import socket
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
 
 from inference.gateway.patience import Writable
 from inference.gateway.send_queue import has_room
+from kit.records import record
 
 # How much the kernel takes before it has sent: the backpressure that a slow reader
 # gives.
@@ -33,7 +33,7 @@ class ClientGoneError(Exception):
     """The client has closed its connection."""
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class RequestHead:
     """What the head of a request says; the names of headers are in lower case."""
 

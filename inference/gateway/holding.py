@@ -33,6 +33,7 @@ from kit.contracts import (
     TokenCounts,
 )
 from kit.errors import PlatformError
+from kit.records import record
 
 # How much output a stream holds beyond what its client has.
 SLICE_TOKENS = 64
@@ -50,7 +51,7 @@ class BudgetEndedError(Exception):
         self.reply = reply
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Ask:
     """What is to be held for one admitted request, and where."""
 

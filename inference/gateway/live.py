@@ -6,13 +6,13 @@ between two, is not here: whoever asks does so again and again.
 """
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from uuid import UUID
 
 from inference.engines.exchange import Interrupt
 from inference.routing.snapshot import StopReason
 from kit.contracts import Caller
 from kit.errors import PermissionDenied
+from kit.records import record
 
 _TOLD = {
     StopReason.KEY_REVOKED: (
@@ -46,7 +46,7 @@ class KeyRevokedError(EndedError):
         return PermissionDenied(_TOLD[self.reason], code=self.reason.value)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Running:
     caller: Caller
     interrupt: Interrupt

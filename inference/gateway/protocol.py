@@ -14,8 +14,9 @@ import asyncio
 import socket
 import uuid
 from collections import deque
+from collections.abc import Awaitable, Callable
 from functools import lru_cache
-from typing import Any, NoReturn
+from typing import Any, NoReturn, cast
 from urllib.parse import unquote
 
 import httptools
@@ -52,6 +53,8 @@ _FRAMING_BYTES = 32
 _TCP_NOTSENT_LOWAT = getattr(socket, "TCP_NOTSENT_LOWAT", 25)
 _KEPT_TARGET_BYTES_MAX = 256
 
+Application = Callable[[HttpRequest], Awaitable[None]]
+
 log = structlog.get_logger("tollgate.gateway")
 
 
@@ -75,7 +78,7 @@ class ClientConnection(asyncio.Protocol):
     ) -> None:
         # What uvicorn hands over, in its own words.
         self._state = server_state
-        self._app = config.loaded_app
+        self._app = cast(Application, config.loaded_app)
         self._keep_alive_s = config.timeout_keep_alive
         self.loop = _loop or asyncio.get_running_loop()
         self.parser = httptools.HttpRequestParser(self)

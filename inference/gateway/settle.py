@@ -38,6 +38,7 @@ from kit.contracts import (
     Trace,
 )
 from kit.errors import EngineFailed, EngineTimeout, PlatformError, ServiceUnavailable
+from kit.records import record
 
 log = structlog.get_logger("tollgate.gateway")
 
@@ -296,7 +297,7 @@ class Settlement:
         return self.meter.settle(self.admission, self.outcome, is_due=self._is_due)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class _Ended:
     """How a request ended: what the engine counted, and the text that it did not."""
 

@@ -14,6 +14,8 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from kit.records import record
+
 # How long a slot is held without being renewed, and how often to renew it: two renewals
 # may be late before somebody else gets it.
 SLOT_US = 30_000_000
@@ -70,7 +72,7 @@ class Rule:
         return self.window_us > 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Charge:
     """What a request takes of a rule."""
 
@@ -105,7 +107,7 @@ class Standing(NamedTuple):
     wait_us: int | None = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Verdict:
     """The answer to a take, with a standing for each charge, in their order."""
 

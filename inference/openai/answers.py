@@ -8,7 +8,7 @@ usage that cannot be, and the engine's own error in our words. Pure.
 
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 
 import orjson
 
@@ -18,6 +18,7 @@ from inference.openai.tasks import Task
 from inference.openai.transcript import Transcript
 from inference.openai.usage import Tally, UsageError
 from kit.json_values import JsonObject, is_array, is_object
+from kit.records import record
 
 # Under which name the things are that were asked for.
 _LISTS: Mapping[Task, str] = {
@@ -36,7 +37,7 @@ _VECTOR = re.compile(rb'"embedding"\s*:\s*\[')
 _VECTOR_BYTES = b"0123456789+-.eE, \n\r\t"
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Answer:
     """A whole answer in the OpenAI API's form; of a large one without its vectors."""
 

@@ -7,7 +7,7 @@ engine cannot read a duplicated or malformed field differently from the meter.
 """
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 import orjson
@@ -27,6 +27,7 @@ from inference.openai.tasks import Task
 from kit.contracts import Surface
 from kit.errors import InvalidRequest
 from kit.json_values import is_object
+from kit.records import record
 
 _SAMPLING = frozenset(
     {
@@ -84,7 +85,7 @@ _DROPPED = frozenset(
 CHOICES_MAX = 16
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class GenerationRequest:
     """A checked request: what we need to know of it, and the body to forward.
 

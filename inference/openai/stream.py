@@ -9,7 +9,6 @@ once. Pure: bytes in, bytes out.
 import math
 import re
 from collections.abc import Mapping
-from dataclasses import dataclass
 from typing import Any
 
 import orjson
@@ -21,6 +20,7 @@ from inference.openai.usage import TOKENS_MAX, Tally, UsageError
 from kit.contracts import TokenCounts
 from kit.errors import EngineFailed, PlatformError
 from kit.json_values import JsonObject, is_array, is_object
+from kit.records import record
 
 # What all chunks of one stream have in common.
 _FRAME = ("id", "object", "created", "model")
@@ -56,7 +56,7 @@ def refuse_aborted(choice: Any) -> None:
         raise EngineFailed("The engine stopped before it had finished this answer.")
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class StreamOptions:
     """How the client asked for its stream."""
 

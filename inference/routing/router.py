@@ -9,6 +9,7 @@ from dataclasses import dataclass, field
 from typing import Protocol
 
 from inference.routing.snapshot import ReplicaEntry
+from kit.records import record
 
 
 @dataclass(slots=True, eq=False)
@@ -31,7 +32,7 @@ class RouteAsk:
     memo: object = field(default=None, init=False, repr=False)
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Candidate:
     """A replica with a free slot, and its load.
 

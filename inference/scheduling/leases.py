@@ -39,6 +39,7 @@ from inference.scheduling.accounts import Account
 from inference.scheduling.fair_queue import Claim, Rank
 from inference.scheduling.pool import Pool
 from inference.scheduling.shares import Lines
+from kit.json_values import is_object
 
 PREFIX = "tg:sh:"
 TICK = Script("leases.lua", folder=Path(__file__).parent)
@@ -333,7 +334,7 @@ def _bulks(name: str, said: Mapping[str, Any]) -> list[bytes]:
 
 def _items(table: Any) -> Any:
     """Return what an object holds; an empty one may come as a list."""
-    return table.items() if isinstance(table, dict) else ()
+    return table.items() if is_object(table) else ()
 
 
 def _read(reply: Reply) -> Mapping[str, Any]:

@@ -8,13 +8,14 @@ from uuid import UUID
 
 from kit.contracts import Admission, EventKind, EventStatus, Outcome, TokenCounts
 from kit.ids import unix_ms_of, uuid7
+from kit.records import record
 from metering.intake.arrays import PackedArray, packed
 from metering.intake.journal import Entry
 from metering.intake.statements import COLUMNS, NO_EVENT, NO_TIME
 from metering.pricing.rating import charge_picos
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class UsageEvent:
     """One row of the event table, but for its number."""
 

@@ -14,6 +14,7 @@ from typing import Protocol
 from uuid import UUID
 
 from kit.latency import NO_LATENCY, Latency
+from kit.records import record
 
 
 class Surface(enum.IntEnum):
@@ -73,7 +74,7 @@ class TokenClass(enum.IntEnum):
     REASONING = 4
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Caller:
     """Who asked: the tenant that pays, in what currency, the project, the key.
 
@@ -103,7 +104,7 @@ class LinearPrice:
     output_picos: int
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class TokenCounts:
     """Tokens of one request by class; `reasoning_tokens` lie inside `output_tokens`."""
 
@@ -113,7 +114,7 @@ class TokenCounts:
     reasoning_tokens: int = 0
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Admission:
     """A request that may run: its id, its instant by the database, its price."""
 
@@ -145,7 +146,7 @@ class BudgetPlace:
     is_hard: bool
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Outcome:
     """How a request ended and what of it was handed over (metering.md, section 2).
 

@@ -3,10 +3,10 @@
 The definitions are those of `vllm bench serve` (`inference.gateway.stopwatch`).
 """
 
-from dataclasses import dataclass
+from kit.records import record
 
 
-@dataclass(frozen=True, slots=True)
+@record(frozen=True, slots=True)
 class Latency:
     """How a request went by, in microseconds; None is what nobody measured.
 
