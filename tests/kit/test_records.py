@@ -1,4 +1,4 @@
-"""A record costs what a plain dataclass costs, and compares and hashes as a frozen one."""
+"""Records cost what plain dataclasses do, and compare and hash as frozen ones."""
 
 from dataclasses import dataclass, replace
 
