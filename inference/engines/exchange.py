@@ -65,39 +65,31 @@ class Exchange(asyncio.Protocol):
         self._keeper = keeper
         self._loop = keeper.loop
         self.origin = origin
-        self.is_reused = False
-        self.idle_since = 0.0
-        self.deadline = 0.0
-        self._ends_by = 0.0
-        self._has_begun = False
-        self.status = 0
+        self.is_reused = self._has_begun = False
+        self.idle_since = self.deadline = self._ends_by = 0.0
+        self.status = self._number = 0
         self.headers: list[tuple[bytes, bytes]] = []
-        self._number = 0
         self._transport: asyncio.Transport | None = None
         self._parser: httptools.HttpResponseParser | None = None
         self._chunks: list[bytes] = []
-        self._buffered = 0
-        self._head_bytes = 0
+        self._buffered = self._head_bytes = 0
         self._waiter: asyncio.Future[None] | None = None
         # Who is given the body as it comes, and whether it has had enough for now.
         self._take: Take | None = None
         self._is_sated = False
-        self._head_done = False
         self._complete = True
-        self._keeps_alive = False
-        self._dirty = False
-        self._bodiless = False
-        self._reading_paused = False
+        self._head_done = self._keeps_alive = self._dirty = False
+        self._bodiless = self._reading_paused = False
         self._error: BaseException | None = None
         self._stopped: BaseException | None = None
+        self._on_complete: Callable[[], None] | None = None
 
     # What a caller does ------------------------------------------------------------
 
     def send(self, head: bytes, body: bytes, *, bodiless: bool = False) -> None:
         """Write a request; `bodiless` when its answer has no body, whatever it says."""
         self._number += 1
-        self.status = 0
-        self.headers = []
+        self.status, self.headers = 0, []
         self._parser = httptools.HttpResponseParser(self)
         self._head_done = self._complete = self._keeps_alive = False
         self._head_bytes = 0
@@ -175,6 +167,11 @@ class Exchange(asyncio.Protocol):
                 raise EngineLostError("the engine's answer is too large")
         return b"".join(parts)
 
+    def when_complete(self, tell: Callable[[], None]) -> None:
+        """Tell once the engine has said all, be it read by then or not."""
+        self._on_complete = tell
+        self._wake()
+
     def raise_if_stopped(self) -> None:
         """Raise what the exchange was stopped with, if it was."""
         if self._stopped is not None:
@@ -225,6 +222,7 @@ class Exchange(asyncio.Protocol):
     def close(self) -> None:
         """Give the connection back if its answer was read to the end, else cut it."""
         self._number += 1
+        self._on_complete = None
         self._keeper.running.discard(self)
         usable = (
             self._complete
@@ -375,6 +373,9 @@ class Exchange(asyncio.Protocol):
             self._waiter = None
 
     def _wake(self) -> None:
+        if self._complete and self._on_complete is not None:
+            tell, self._on_complete = self._on_complete, None
+            tell()
         if self._waiter is not None and not self._waiter.done():
             self._waiter.set_result(None)
 

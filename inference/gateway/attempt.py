@@ -216,6 +216,8 @@ class Attempts:
         answer: AnswerBytes = exchange
         try:
             if request.stream:
+                # The client may take its time with what the engine has long said.
+                exchange.when_complete(turn.free)
                 await exchange.begun()
             else:
                 answer = Whole(await exchange.read_all(bytes_max=ANSWER_BYTES_MAX))

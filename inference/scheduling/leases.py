@@ -147,7 +147,12 @@ class LeasedShares:
                     async with asyncio.timeout(CALM_S if self._leases else None):
                         await self._wanted.wait()
                 self._wanted.clear()
-                await self.tick(lines, fleet)
+                try:
+                    await self.tick(lines, fleet)
+                except Exception:
+                    # Without another tick nobody would be served here again.
+                    log.exception("gateway_bug")
+                    await asyncio.sleep(CALM_S)
                 if self._is_hurried(lines, fleet):
                     self._wanted.set()
                 await asyncio.sleep(HURRIED_S)

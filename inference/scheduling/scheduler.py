@@ -187,7 +187,10 @@ class FairScheduler:
                 self._shares.ran(name)
             elif self._fleet.standing(head.ask.route.model) is Standing.NONE:
                 # Its model is gone, and must not hold up others of the pool.
-                if not head.ask.serving.wake_ms:
+                if not head.ask.serving.wake_ms or self._fleet.standing(name) not in (
+                    Standing.NONE,
+                    Standing.DOWN,
+                ):
                     self._refuse(pool, head, Unserved.NO_REPLICA, now_s)
                     continue
                 return

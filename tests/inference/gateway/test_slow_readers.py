@@ -181,3 +181,27 @@ def _stands_still(flood: Flood, *, looks: int = 40) -> bool:
     return before > 0 and not any(
         flood.ended.wait(0.005) or flood.sent != before for _ in range(looks)
     )
+
+
+def test_who_reads_slowly_keeps_nobody_from_an_engine_that_is_done(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    text = "x" * 200_000
+
+    def script(side: EngineSide) -> None:
+        while side.request():
+            events = (wire.token(1), wire.finish(1, text=text), wire.usage(1))
+            side.stream(*events, wire.DONE)
+            side.send(wire.STREAM_END)
+
+    with (
+        scripted_engine(script) as engine,
+        RawClient(gateway.port, gateway.key, receive_bytes=NARROW) as slow,
+    ):
+        model = gateway.serve(engine.url, slots=1)
+        slow.chat(model, stream=True)
+        wait_until(lambda: len(engine.requests) == 1)
+        raw.chat(model, stream=True)
+        assert raw.read().is_done
+        assert not slow.answers
+        assert slow.read().text == " t1" + text

@@ -253,6 +253,32 @@ async def test_a_process_that_stops_leaves_at_once(join: Join) -> None:
     await give_up(*waiting)
 
 
+async def test_a_tick_that_fails_is_not_the_last(
+    join: Join, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    world = await join(4)
+    assert isinstance(world.shares, LeasedShares)
+    dispatch, failed = world.scheduler.dispatch, asyncio.Event()
+
+    def fail_once(name: str) -> None:
+        if failed.is_set():
+            return dispatch(name)
+        failed.set()
+        raise RuntimeError("a bug")
+
+    turns = await fill(world, 1, 4)
+    monkeypatch.setattr(world.scheduler, "dispatch", fail_once)
+    running = asyncio.create_task(world.shares.run(world.scheduler, world.fleet))
+    async with asyncio.timeout(10):
+        done = await asyncio.gather(*turns)
+    assert failed.is_set()
+    assert not running.done()
+    for each in done:
+        end(each)
+    running.cancel()
+    await asyncio.gather(running, return_exceptions=True)
+
+
 async def test_without_its_store_each_process_has_its_part(
     join: Join, store: Store, monkeypatch: pytest.MonkeyPatch
 ) -> None:

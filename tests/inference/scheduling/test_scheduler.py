@@ -205,6 +205,19 @@ async def test_a_model_that_does_not_wake_is_not_waited_for_for_ever() -> None:
     assert "in service" in (await refused(late)).message
 
 
+async def test_an_adapter_that_is_gone_holds_up_nobody_though_it_may_be_woken() -> None:
+    world = World((1,))
+    world.serve("m:a", base="m", adapter="a")
+    running = at_once(world)
+    waking = Serving(wake_ms=60_000)
+    gone = await in_line(world, model="m:a", pool="m", serving=waking)
+    after = await in_line(world, serving=waking)
+    world.snapshot.apply("model", "m:a", None)
+    end(running)
+    assert "in service" in (await refused(gone)).message
+    end(await asyncio.wait_for(after, 5))
+
+
 async def test_a_turn_moves_to_another_replica_and_is_not_charged_again() -> None:
     world = World((1, 1))
     turn = at_once(world)
