@@ -1,4 +1,4 @@
-"""`make figures`: the README's tables, its plot and the page of all loads.
+"""`make figures`: the README's table, its plot and the page of all loads.
 
 All say what `latest.json` says; a test holds them together. Failure: no results, or no
 markers in the README, is one line.
@@ -30,13 +30,12 @@ _DONE = {
 
 
 def table(results: Results) -> str:
-    """Return the README's tables, and below them where their figures are from."""
-    parts = [bars_markdown(results), _beside(results), _origin(results)]
-    return "\n\n".join(parts)
+    """Return the README's table, and below it where its figures are from."""
+    return f"{_beside(results)}\n\n{_origin(results)}"
 
 
 def page(results: Results) -> str:
-    """Return the page of all loads."""
+    """Return the page of all loads, and of what is aimed at."""
     lines = [
         "# What the last saved run of the bench saw of Tollgate",
         "",
@@ -68,11 +67,12 @@ def page(results: Results) -> str:
             ),
         ]
         lines.append(f"| {' | '.join(cells)} |")
-    return "\n".join([*lines, "", _origin(results), ""])
+    aims = ["", "What is aimed at, and what was seen:", "", bars_markdown(results)]
+    return "\n".join([*lines, *aims, "", _origin(results), ""])
 
 
 def written(readme: str, results: Results) -> str:
-    """Return the README with the tables between its markers; raises `ResultsError`."""
+    """Return the README with the table between its markers; raises `ResultsError`."""
     before, begin, rest = readme.partition(BEGIN)
     _, end, after = rest.partition(END)
     if not (begin and end):
