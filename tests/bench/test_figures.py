@@ -120,7 +120,7 @@ def test_a_bar_that_is_off_the_scale_is_cut_and_says_so() -> None:
 
 def test_only_what_stands_between_the_markers_is_replaced(saved: Results) -> None:
     once = figures.written(README, saved)
-    assert once.startswith("# Title\n<!-- figures -->\n| figure | bar |")
+    assert once.startswith("# Title\n<!-- figures -->\n| one core |")
     assert once.endswith("<!-- /figures -->\nthe rest\n")
     assert "old" not in once
     assert figures.written(once, saved) == once
