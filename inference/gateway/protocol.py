@@ -127,6 +127,10 @@ class ClientConnection(asyncio.Protocol):
         )
         peer = transport.get_extra_info("peername")
         if given.family in {socket.AF_INET, socket.AF_INET6}:
+            if peer is None:
+                # It has left before it was let in.
+                transport.abort()
+                return
             self._peer = str(peer[0])
             for option, value in (
                 (_TCP_NOTSENT_LOWAT, NOTSENT_LOWAT_BYTES),

@@ -1,6 +1,7 @@
 """The HTTP surface: ids, methods, limits, probes, models, and what is not there."""
 
 import json
+import threading
 from typing import Any
 
 import pytest
@@ -262,6 +263,25 @@ def test_a_head_that_does_not_come_ends_the_connection() -> None:
             with RawClient(gateway.port, gateway.key) as raw:
                 raw.sock.sendall(start)
                 assert raw.read_to_end().status == 0
+
+
+def test_who_leaves_before_it_is_let_in_leaves_nothing(
+    gateway: RunningGateway, caplog: pytest.LogCaptureFixture
+) -> None:
+    busy, go_on = threading.Event(), threading.Event()
+
+    def keep_busy() -> None:
+        busy.set()
+        go_on.wait(10)
+
+    gateway.loop.call_soon_threadsafe(keep_busy)
+    assert busy.wait(10)
+    for _ in range(20):
+        RawClient(gateway.port, gateway.key).reset()
+    go_on.set()
+    gateway.run(lambda: None)
+    wait_until(lambda: not gateway.server.server_state.connections)
+    assert not [each for each in caplog.records if each.name == "asyncio"]
 
 
 def test_nothing_behind_a_wish_to_upgrade_is_a_request(
