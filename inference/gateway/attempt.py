@@ -6,7 +6,9 @@ client leaves, the engine's connection is cut, which stops it.
 """
 
 from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine
 from itertools import count
+from typing import Any, TypeAlias
 
 from inference.engines.auth.registry import AUTH
 from inference.engines.backend import (
@@ -46,6 +48,8 @@ _BROKEN = frozenset({Failure.LOST, Failure.FAULT})
 _RETRY = {"retry-after": "1"}
 # Nothing here unpacks: an answer is no larger than what comes of it.
 _PLAIN = {"accept-encoding": "identity"}
+# Waits for another replica, until the request is interrupted.
+Waiting: TypeAlias = Callable[[Coroutine[Any, Any, bool]], Awaitable[bool]]
 
 
 @record(frozen=True, slots=True)
@@ -140,6 +144,7 @@ class Attempts:
         turn: Turn,
         output_tokens_max: int | None,
         interruption: Interruption,
+        wait_for: Waiting,
     ) -> Attempt:
         """Return the attempt that was taken; tell `settlement` of each replica tried.
 
@@ -147,7 +152,8 @@ class Attempts:
         once: until then another replica may be tried. Raises the engine's refusal in
         our words, `EngineOverloaded` when no replica can take the request, an
         `EngineError` when the last one broke off within its answer, and whatever
-        interrupts the request (`ClientGoneError`, `EndedError`).
+        interrupts the request (`ClientGoneError`, `EndedError`). `wait_for` another
+        replica is what looks after the client meanwhile.
         """
         cache_salt = self._salts.of(settlement.admission.caller.tenant_id)
         broke = 0
@@ -172,7 +178,7 @@ class Attempts:
                     turn.place.failed(failed.failure)
                     raise failed.reply from None
                 moving = turn.move(failed.failure, retry_after_s=failed.retry_after_s)
-                if not await interruption.wait_for(moving):
+                if not await wait_for(moving):
                     raise failed.reply from None
                 self.retries[failed.failure] += 1
         raise AssertionError("counting does not end")

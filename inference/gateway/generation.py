@@ -234,7 +234,7 @@ class Generation:
             raise
         try:
             attempt: Answering = await self._taken(
-                call, asked, admitted, settlement, turn
+                http, call, asked, admitted, settlement, turn
             )
             if found is None:
                 await self._pass_on(http, call, attempt, settlement, gate)
@@ -280,6 +280,7 @@ class Generation:
 
     async def _taken(
         self,
+        http: HttpRequest,
         call: Call,
         asked: GenerationRequest,
         admitted: Admitted,
@@ -299,6 +300,7 @@ class Generation:
                 turn=turn,
                 output_tokens_max=call.output_tokens_max,
                 interruption=interruption,
+                wait_for=self.turns.patience(http, call, admitted).wait_for,
             )
         except BaseException as error:
             is_left = isinstance(error, ClientGoneError | EndedError)

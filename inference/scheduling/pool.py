@@ -18,7 +18,8 @@ from kit.errors import PlatformError
 class Waiter:
     """A request that waits, until it has a place or hears that it gets none.
 
-    One that moves from a replica that failed has no ticket: it was charged already.
+    One that moves from a replica that failed has no ticket: it was charged already. It
+    is waking where none could be reached, and it waits for any of them to come up.
     """
 
     __slots__ = (
@@ -26,6 +27,7 @@ class Waiter:
         "ask",
         "charge",
         "deadline_s",
+        "is_waking",
         "joined_s",
         "place",
         "refusal",
@@ -37,6 +39,7 @@ class Waiter:
     ) -> None:
         self.ask, self.ticket = ask, ticket
         self.joined_s, self.deadline_s = now_s, now_s + wait_ms / 1000
+        self.is_waking = False
         self.place: Place | None = None
         self.charge: Charge | None = None
         self.refusal: PlatformError | None = None
@@ -127,6 +130,9 @@ class Pool:
         else:
             del self._in_line[waiter.ticket]
             waiter.grant(place, self.queue.serve(waiter.ticket))
+        if waiter.is_waking:
+            # It may be a vain try, which says nothing of how fast turns come.
+            return
         self.drained.note(now_s)
         self.metrics.wait.observe(int((now_s - waiter.joined_s) * 1_000_000))
 

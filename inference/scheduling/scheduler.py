@@ -42,7 +42,7 @@ class RetryAllowance(Protocol):
 class RunningTurn:
     """A request's leave to run on a replica."""
 
-    __slots__ = ("_ask", "_charge", "_pool", "_scheduler", "place")
+    __slots__ = ("_ask", "_charge", "_is_unheard", "_pool", "_scheduler", "place")
 
     def __init__(
         self,
@@ -57,6 +57,8 @@ class RunningTurn:
         self._charge: Charge | None = charge
         self._pool = pool
         self._scheduler = scheduler
+        # Whether no replica has had it yet: it cannot be what they died of.
+        self._is_unheard = True
 
     @property
     def replica(self) -> ReplicaEntry:
@@ -68,7 +70,10 @@ class RunningTurn:
         self.place.failed(failure, retry_after_s=retry_after_s)
         self._ask.tried.add(self.replica.id)
         self.place.free()
-        place = await self._scheduler.another(self._pool, self._ask)
+        self._is_unheard &= failure is Failure.UNREACHABLE
+        place = await self._scheduler.another(
+            self._pool, self._ask, is_unheard=self._is_unheard
+        )
         if place is None:
             return False
         self.place = place
@@ -136,6 +141,7 @@ class FairScheduler:
             if not wait_ms:
                 pool.metrics.unserved[Unserved.NO_REPLICA] += 1
                 raise refusals.no_replica(ask.route.model)
+            ask.wakes_until_s = now_s + wait_ms / 1000
         if pool.queue.waiting >= serving.queue_max:
             self._make_room(pool, ask, now_s)
         waiter = pool.join(ask, now_s=now_s, wait_ms=wait_ms)
@@ -144,23 +150,48 @@ class FairScheduler:
             raise waiter.refusal or refusals.no_replica(ask.route.model)
         return self._turn(pool, ask, waiter.place, waiter.charge)
 
-    async def another(self, pool: Pool, ask: Ask) -> Place | None:
+    async def another(
+        self, pool: Pool, ask: Ask, *, is_unheard: bool = False
+    ) -> Place | None:
         """Return a place on a replica that has not failed a request yet.
 
         None where there is none that is well, where too much is tried again already, or
-        where no place is free in time.
+        where no place is free in time. One that is `unheard` waits for any replica to
+        come up where none has.
         """
         moves, now_s = pool.metrics.moves, self._clock()
-        if not self._has_other(ask):
+        if self._has_other(ask):
+            if not self._retries.take(pool.name, now_s):
+                moves[Moved.BUDGET] += 1
+                return None
+            wait_ms = ask.serving.queue_ms
+            waiter = pool.join_moving(ask, now_s=now_s, wait_ms=wait_ms)
+            await self._wait(pool, waiter)
+            if waiter.place is not None or self._has_other(ask):
+                moves[Moved.DEADLINE if waiter.place is None else Moved.MOVED] += 1
+                return waiter.place
+        place = await self._woken(pool, ask) if is_unheard else None
+        if place is None:
             moves[Moved.NOWHERE] += 1
+        return place
+
+    async def _woken(self, pool: Pool, ask: Ask) -> Place | None:
+        """Return a place on any replica once one may be up; None where none is.
+
+        Whoever waits tries those that are down by turns, no oftener than health allows:
+        it is sent nowhere meanwhile, so that nothing counts as tried again.
+        """
+        now_s = self._clock()
+        if not ask.wakes_until_s:
+            ask.wakes_until_s = now_s + ask.serving.wake_ms / 1000
+        if ask.wakes_until_s <= now_s:
             return None
-        if not self._retries.take(pool.name, now_s):
-            moves[Moved.BUDGET] += 1
-            return None
-        wait_ms = ask.serving.queue_ms
-        waiter = pool.join_moving(ask, now_s=now_s, wait_ms=wait_ms)
+        ask.tried.clear()
+        waiter = pool.join_moving(
+            ask, now_s=now_s, wait_ms=int((ask.wakes_until_s - now_s) * 1000)
+        )
+        waiter.is_waking = True
         await self._wait(pool, waiter)
-        moves[Moved.DEADLINE if waiter.place is None else Moved.MOVED] += 1
         return waiter.place
 
     def dispatch(self, name: str) -> None:
@@ -173,11 +204,7 @@ class FairScheduler:
                 self._shares.want(name)
             return
         now_s = self._clock()
-        for waiter in pool.moving:
-            place = self._take(waiter.ask, is_moving=True)
-            if place is not None:
-                pool.serve(waiter, place, now_s=now_s)
-                self._shares.ran(name)
+        self._dispatch_moving(pool, now_s)
         while (head := pool.head()) is not None:
             if not self._may_run(pool, head):
                 return
@@ -196,6 +223,19 @@ class FairScheduler:
                 return
             else:
                 return
+
+    def _dispatch_moving(self, pool: Pool, now_s: float) -> None:
+        is_any_up = True
+        for waiter in pool.moving:
+            if waiter.is_waking and not is_any_up:
+                continue
+            place = self._take(waiter.ask, is_moving=True)
+            if place is not None:
+                pool.serve(waiter, place, now_s=now_s)
+                self._shares.ran(pool.name)
+            elif waiter.is_waking:
+                # What one of these cannot have no other one can.
+                is_any_up = False
 
     def dispatch_all(self) -> None:
         """Hand out what is free anywhere: replicas or shares have changed."""
@@ -289,7 +329,7 @@ class FairScheduler:
                 continue
             self.dispatch(pool.name)
             for waiter in pool.moving:
-                if not self._has_other(waiter.ask):
+                if not waiter.is_waking and not self._has_other(waiter.ask):
                     self._refuse(pool, waiter, Unserved.NO_REPLICA, now_s)
             for waiter in pool.overdue(now_s):
                 standing = self._fleet.standing(waiter.ask.route.model)

@@ -29,6 +29,8 @@ class Ask:
     output_tokens: int
     # Replicas that have failed it: taken again only where there is no other.
     tried: set[int] = field(default_factory=set[int])
+    # Until when it waits for a replica to come up; 0 where it has not had to.
+    wakes_until_s: float = 0.0
 
 
 class Turn(Protocol):
@@ -45,7 +47,8 @@ class Turn(Protocol):
         """Leave a replica that failed for another one; False where that is no use.
 
         The place is free from then on. It may not be of use because there is no other
-        replica, none of them is well, or too much is being tried again already.
+        replica, none of them is well, or too much is being tried again already. What no
+        replica could be reached for waits until one comes up, where the model says so.
         """
         ...
 

@@ -183,6 +183,7 @@ class RunningGateway:
         tasks: Collection[str] = (),
         modalities: Collection[str] = ("text",),
         policy: str = "prefix_aware",
+        wake_ms: int = 0,
         **replica_fields: Any,
     ) -> str:
         """Publish a new model with replicas at these addresses; return its name."""
@@ -196,6 +197,7 @@ class RunningGateway:
             "tasks": list(tasks),
             "modalities": list(modalities),
             "policy": policy,
+            "wake_ms": wake_ms,
         }
         self.publish("model", name, body)
         for url in urls:

@@ -4,6 +4,7 @@ import threading
 
 import pytest
 
+from config.local.children import LOOPBACK, free_port
 from inference.gateway.turns import WAITING
 from kit.contracts import EventStatus
 from tests.inference.engines import wire
@@ -12,6 +13,14 @@ from tests.inference.engines.wire import answer, whole
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import wait_until
 from tests.inference.gateway.running import RunningGateway, running_gateway
+
+REPLICA = {
+    "name": "woken",
+    "dialect": "vllm",
+    "upstream_model": "",
+    "credential": "",
+    "state": "active",
+}
 
 
 def _serve(side: EngineSide) -> None:
@@ -97,3 +106,33 @@ def test_a_stream_that_waits_is_kept_alive_by_comments(ends_well: bool) -> None:
             assert first.read().text == " t1"
         wait_until(lambda: len(gateway.meter.settled) == 1 + ends_well)
         assert len(gateway.meter.voided) == 1 - ends_well
+
+
+@pytest.mark.parametrize("stream", [True, False])
+def test_who_finds_nobody_there_waits_until_somebody_is(stream: bool) -> None:
+    """Nobody has told yet that the replica is gone: the request finds out itself."""
+    dead = f"http://{LOOPBACK}:{free_port()}"
+    with running_gateway(keep_alive_s=0.6) as gateway, scripted_engine(_serve) as woken:
+        name = gateway.serve(dead, wake_ms=30_000)
+        with RawClient(gateway.port, gateway.key) as client:
+            client.chat(name, stream=stream)
+            if stream:
+                # Vain tries between do not keep the comments from coming.
+                client.read_until(lambda so_far: WAITING in so_far.body)
+            else:
+                wait_until(lambda: gateway.meter.admissions)
+            gateway.publish(
+                "replica", "9999", {**REPLICA, "model": name, "url": woken.url}
+            )
+            read = client.read()
+        assert read.status == 200
+        assert gateway.meter.voided == []
+        assert woken.requests
+
+
+def test_who_finds_nobody_there_is_told_at_once_where_none_wakes(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    raw.chat(gateway.serve(f"http://{LOOPBACK}:{free_port()}"), stream=True)
+    assert raw.read().status == 503
+    wait_until(lambda: gateway.meter.voided)
