@@ -6,6 +6,7 @@ it. An answer that is wanted at once is streamed from the engine where its budge
 not hold all of it.
 """
 
+import asyncio
 from dataclasses import dataclass, replace
 
 from inference.engines.origin import EngineError
@@ -51,6 +52,9 @@ from kit.errors import (
     PlatformError,
 )
 from kit.json_values import JsonObject
+
+# How long a fallback waits for what broke off before it to be recorded.
+RECORDED_S_MAX = 2.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +103,9 @@ class Generation:
         Each is admitted anew under its own name, at its own price and limits. The first
         refusal is what the client hears in the end: it is of what it asked for.
         """
+        if call.keyed is not None and not_taken.settled is not None:
+            # A key has one attempt at a time, and that one runs until it is recorded.
+            await asyncio.wait({not_taken.settled}, timeout=RECORDED_S_MAX)
         for name in call.model.serving.fallbacks:
             try:
                 asked = replace(request, model=name)
@@ -306,17 +313,18 @@ class Generation:
             is_left = isinstance(error, ClientGoneError | EndedError)
             # Of a stream it is known by its head that the engine has taken it.
             is_used = settlement.is_sent and (settlement.is_taken or not asked.stream)
+            settled: asyncio.Future[None] | None = None
             if isinstance(error, EngineError) or (is_left and is_used):
                 # The engine had the whole prompt, and did not say how long it was. One
                 # that we ended costs nothing, but what the engine counted is told of.
                 status, reply = judge(error)
-                settlement.end(status, Tally(), Transcript())
+                settled = settlement.end(status, Tally(), Transcript())
             else:
                 reply = error if isinstance(error, PlatformError) else None
                 settlement.void()
                 self.admissions.unclaim(call, admitted.admission)
             if isinstance(reply, EngineOverloaded | EngineFailed | EngineTimeout):
-                raise NotTakenError(reply) from None
+                raise NotTakenError(reply, settled) from None
             raise
 
     def _require_replicas(self, model: ModelEntry) -> None:
@@ -334,12 +342,16 @@ class Generation:
 class NotTakenError(Exception):
     """No replica of a model has taken a request, of which its client has nothing yet.
 
-    `reply` is what the client is to hear if no other model does.
+    `reply` is what the client is to hear if no other model does. `settled` is done once
+    an attempt that broke off is recorded.
     """
 
-    def __init__(self, reply: PlatformError) -> None:
+    def __init__(
+        self, reply: PlatformError, settled: asyncio.Future[None] | None = None
+    ) -> None:
         super().__init__(reply.message)
         self.reply = reply
+        self.settled = settled
 
 
 def _end_turn(turn: Turn, settlement: Settlement) -> None:

@@ -10,6 +10,7 @@ from tests.inference.engines import wire
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.wire import answer, whole
 from tests.inference.gateway.client import RawClient
+from tests.inference.gateway.polling import wait_until
 from tests.inference.gateway.running import RunningGateway
 
 URL_OF_NOBODY = "http://127.0.0.1:1"
@@ -110,3 +111,26 @@ def test_a_fallback_without_a_price_is_passed_over(
     assert raw.read().status == 200
     [(admission, _)] = gateway.meter.settled
     assert admission.price.model == other
+
+
+def test_with_a_key_the_fallback_comes_when_what_broke_off_is_recorded(
+    gateway: RunningGateway, raw: RawClient
+) -> None:
+    def break_off(side: EngineSide) -> None:
+        side.request()
+        side.send(wire.STREAM_HEAD)
+        side.sock.close()
+
+    with scripted_engine(break_off) as broken, scripted_engine(_serve_well) as well:
+        other = gateway.serve(well.url)
+        name = serve(gateway, broken.url, fallbacks=[other])
+        gateway.run(gateway.meter.hold_commits)
+        raw.chat(name, headers=("idempotency-key: k",), stream=True)
+        wait_until(lambda: gateway.meter.settled)
+        for _ in range(3):
+            assert gateway.client.get("/healthz").status_code == 200
+        assert not well.requests
+        gateway.run(gateway.meter.release)
+        assert raw.read().is_done
+    statuses = [outcome.status for outcome in gateway.meter.outcomes]
+    assert statuses == [EventStatus.ENGINE_ERROR, EventStatus.OK]
