@@ -291,7 +291,8 @@ class FairScheduler:
 
         That is a request that waits already, or the one that has come: then it raises.
         """
-        over = pool.queue.over()
+        # Where nobody may wait, others of the pool do not make room for it.
+        over = pool.queue.over() if ask.serving.queue_max else None
         own = pool.queue.in_line(ask)
         if over is not None and over.ask.priority <= ask.priority:
             least = over.ask.priority < ask.priority

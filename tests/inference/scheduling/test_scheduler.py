@@ -179,6 +179,20 @@ async def test_a_full_line_of_equals_is_the_model_s_fault() -> None:
         each.cancel()
 
 
+async def test_a_model_that_lets_nobody_wait_takes_no_place_of_its_base_s() -> None:
+    world = World()
+    world.serve("adapted", base="m")
+    turn = at_once(world)
+    waiting = [await in_line(world, tenant_id=2) for _ in range(3)]
+    none = Serving(queue_max=0)
+    late = await in_line(world, model="adapted", pool="m", serving=none)
+    assert isinstance(await refused(late), EngineOverloaded)
+    assert not any(each.done() for each in waiting)
+    for each in waiting:
+        each.cancel()
+    end(turn)
+
+
 async def test_nobody_waits_for_replicas_that_are_down() -> None:
     world = World((1, 1))
     world.health.down |= {1, 2}
