@@ -206,12 +206,13 @@ class Fleet:
         self.on_free(place.replica.model)
 
     def _place(self, route: RouteAsk, replica: ReplicaEntry, request_id: UUID) -> Place:
+        # Where there is nothing to choose from, there is nothing to learn. First, so
+        # that a policy that fails leaves no place behind.
+        if len(self.snapshot.replicas_by_model.get(route.model, ())) > 1:
+            self.router_of(route.model).sent(route, replica.id)
         place = Place(replica, request_id, route, self)
         self._live.setdefault(replica.id, {})[request_id] = place
         self.health.began(replica)
-        # Where there is nothing to choose from, there is nothing to learn.
-        if len(self.snapshot.replicas_by_model.get(route.model, ())) > 1:
-            self.router_of(route.model).sent(route, replica.id)
         return place
 
     def _last_resort(

@@ -121,7 +121,7 @@ class GatewaySettings(EngineSettings):
     )
     redis_url: str = Field(
         "",
-        description="Valkey or Redis that the gateways count rate limits in; empty: each for itself, which is right for one alone.",
+        description="Valkey or Redis that the gateways count rate limits in and share replicas' slots by, a database of its own for each installation; empty: each for itself, which is right for one alone.",
     )
     rate_limiter_timeout_ms: int = Field(
         25,

@@ -207,6 +207,8 @@ class GatewayProcess:
             asyncio.create_task(self.engines.prober.run(), name="probes"),
             asyncio.create_task(self.engines.share(), name="shares"),
         ]
+        for task in followers:
+            task.add_done_callback(_told_of)
         starting = asyncio.create_task(self.meter.start())
         try:
             await self.server.serve(sockets=[listener])
@@ -337,6 +339,12 @@ class GatewayProcess:
             ],
             spreads=self.engines.queues.spreads(),
         )
+
+
+def _told_of(task: "asyncio.Task[None]") -> None:
+    """Say loudly that a task has ended which runs as long as the process."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("task_ended", task=task.get_name(), exc_info=error)
 
 
 def _kept_answers(gateway: GatewaySettings, pepper: bytes) -> KeptAnswers:
