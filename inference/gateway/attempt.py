@@ -99,10 +99,8 @@ class Attempt:
 
     def broke_off(self, error: BaseException) -> None:
         """Tell what the replica did wrong, where it did."""
-        if isinstance(error, EngineSilentError):
-            self.turn.place.failed(Failure.SILENT)
-        elif isinstance(error, EngineLostError):
-            self.turn.place.failed(Failure.LOST)
+        if isinstance(error, EngineSilentError | EngineLostError):
+            self.turn.place.failed(Failure.BROKE_OFF)
 
     def reader(self) -> EventReader:
         """Return what reads its streamed answer."""

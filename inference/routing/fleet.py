@@ -25,6 +25,8 @@ class Failure(Enum):
     UNREACHABLE = auto()
     LOST = auto()
     SILENT = auto()
+    # It began to answer before it was lost or silent.
+    BROKE_OFF = auto()
     # It answers, and has too much to do: no sign of death.
     OVERLOADED = auto()
     # It answers that it failed, which may be the request's own doing.

@@ -4,7 +4,8 @@ A replica that nothing is known of is well. It is passed over where its breaker 
 and while probes miss it: twice in a row, with no answer to a request between. Where no
 replica of a model is well, none is known to be dead either: the one that failed longest
 ago is tried all the same, a few times a second, for to refuse everybody by mistake is
-worse than a vain try.
+worse than a vain try. One that begins its answers, and breaks them off, is then sent
+all: that may be the requests' own doing, and a part of an answer is more than none.
 
 Failure: none. Owns: the breakers. Only replicas in trouble have one, so that a request
 to a healthy one costs nothing here.
@@ -23,7 +24,9 @@ LAST_RESORT_S = 0.25
 # What an engine's gauges told is no use after a while.
 FOREIGN_S = 6.0
 
-_DEATHS = frozenset({Failure.UNREACHABLE, Failure.LOST, Failure.SILENT})
+_DEATHS = frozenset(
+    {Failure.UNREACHABLE, Failure.LOST, Failure.SILENT, Failure.BROKE_OFF}
+)
 _NEVER = float("-inf")
 
 
@@ -41,6 +44,8 @@ class ReplicaHealth:
         self._breakers: dict[int, Breaker] = {}
         self._missed: dict[int, int] = {}
         self._tried_at: dict[int, float] = {}
+        # What each died of last.
+        self._died_of: dict[int, Failure] = {}
         self._foreign: dict[int, tuple[float, int]] = {}
         # Told whose replicas they are when one may be taken again.
         self.on_well: Callable[[str], None] = _nothing
@@ -108,6 +113,7 @@ class ReplicaHealth:
             breaker = self._breakers[replica.id] = Breaker(self._chance)
         now = self._now()
         if failure in _DEATHS:
+            self._died_of[replica.id] = failure
             breaker.died(now)
         elif failure is Failure.OVERLOADED:
             self._missed.pop(replica.id, None)
@@ -153,6 +159,7 @@ class ReplicaHealth:
             self._breakers,  # type: ignore[assignment]
             self._missed,
             self._tried_at,
+            self._died_of,
             self._foreign,
         )
         for each in known:
@@ -173,7 +180,15 @@ class ReplicaHealth:
         )
 
     def _is_due(self, replica: ReplicaEntry, now: float) -> bool:
-        """Tell whether nobody tries it, and nobody has a moment ago."""
+        """Tell whether nobody tries it, and nobody has a moment ago.
+
+        Of one that begins its answers there is no need to be so careful.
+        """
+        if (
+            self._died_of.get(replica.id) is Failure.BROKE_OFF
+            and self._missed.get(replica.id, 0) < PROBES_MISSED_MAX
+        ):
+            return True
         breaker = self._breakers.get(replica.id)
         is_tried = (
             breaker is not None

@@ -5,7 +5,14 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from inference.routing.breaker import BUSY_S, COOL_S, DEATHS_IN_A_ROW, STEADY_S, State
+from inference.routing.breaker import (
+    BUSY_S,
+    COOL_S,
+    DEATHS_IN_A_ROW,
+    DEATHS_IN_WINDOW,
+    STEADY_S,
+    State,
+)
 from inference.routing.fleet import Failure, Fleet, Place, Standing
 from inference.routing.health import (
     FOREIGN_S,
@@ -262,3 +269,17 @@ def test_a_model_may_be_removed_while_it_is_served(world: World) -> None:
     held.told(prompt_tokens=3, cached_tokens=1)
     held.free()
     assert world.fleet.running(held.replica.id) == 0
+
+
+def test_alone_one_that_breaks_its_answers_off_is_sent_all() -> None:
+    """That may be what it is asked; and a part of an answer is more than none."""
+    health = ReplicaHealth(now=lambda: 0.0, chance=lambda: 1.0)
+    one = ReplicaEntry(1, "m", "r", "u", "vllm", "", "", active=True)
+    for _ in range(DEATHS_IN_WINDOW):
+        health.answered(one)
+        health.failed(one, Failure.BROKE_OFF)
+    assert not health.may_take(one)
+    assert [health.last_resort([one], among=[one]) for _ in range(9)] == [one] * 9
+    # What cannot be reached is another matter, and so is what probes miss.
+    health.failed(one, Failure.UNREACHABLE)
+    assert [health.last_resort([one], among=[one]) for _ in range(2)].count(one) <= 1

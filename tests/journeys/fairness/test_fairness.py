@@ -21,7 +21,7 @@ pytestmark = pytest.mark.timeout(900)
 SECONDS = float(os.environ.get("FAIRNESS_SECONDS", "3"))
 IS_LONG = SECONDS >= 10
 ROUNDS = 2 if IS_LONG else 1
-SLOTS = 24 if IS_LONG else 12
+SLOTS = 48 if IS_LONG else 12
 WARM_S = 7.0 if IS_LONG else 1.5
 EVERYWHERE = tuple(range(GATEWAYS))
 # A place at the engine may seem free a moment before the engine has noticed.
