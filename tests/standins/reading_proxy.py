@@ -138,7 +138,14 @@ class _Reader:
     def accept(
         self, client: asyncio.StreamReader, writer: asyncio.StreamWriter
     ) -> None:
-        """Carry the request of a client that has connected."""
+        """Carry the request of the client; whoever else comes by is sent away.
+
+        Ports are given out again, and some still ask at them for who was there before:
+        what they hear must not get into this transcript.
+        """
+        if self.tasks:
+            writer.transport.abort()
+            return
         self.tasks.add(asyncio.create_task(self._carry(client, writer)))
 
     async def _carry(

@@ -1,6 +1,7 @@
 """The reader counts what it was sent, to the event, and leaves when it was told to."""
 
 import asyncio
+import contextlib
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 
@@ -32,6 +33,8 @@ STREAM = b"".join(
 )
 HEAD_BYTES = len(wire.STREAM_HEAD)
 TEXT = " t1 t2 t3 t4 t5"
+# The first token as it comes, whole.
+FIRST_BYTES = len(wire.chunk(wire.token(1)))
 
 Ask = Callable[..., Awaitable[Reading]]
 
@@ -217,3 +220,38 @@ async def test_a_gateway_that_cannot_be_reached_raises() -> None:
 
     with pytest.raises(ConnectionRefusedError):
         await ask_nobody()
+
+
+async def test_a_stranger_that_comes_by_is_not_taken_for_the_client() -> None:
+    """Whoever still asks at a port that was somebody else's a moment ago."""
+    asked: list[bytes] = []
+    goes_on = asyncio.Event()
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        asked.append(await reader.readuntil(b"\r\n\r\n"))
+        if len(asked) > 1:
+            writer.write(b"HTTP/1.1 200 OK\r\ncontent-length: 2\r\n\r\n{}")
+        else:
+            writer.write(STREAM[: HEAD_BYTES + FIRST_BYTES])
+            await goes_on.wait()
+            writer.write(STREAM[HEAD_BYTES + FIRST_BYTES :])
+        writer.close()
+
+    server = await asyncio.start_server(serve, LOOPBACK, 0)
+    port = server.sockets[0].getsockname()[1]
+    async with reading_proxy(LOOPBACK, port) as reading:
+        at = int(reading.url.rpartition(":")[2])
+        client, to_client = await asyncio.open_connection(LOOPBACK, at)
+        to_client.write(b"GET / HTTP/1.1\r\nhost: gate\r\n\r\n")
+        await client.readexactly(HEAD_BYTES + FIRST_BYTES)
+        stranger, to_stranger = await asyncio.open_connection(LOOPBACK, at)
+        to_stranger.write(b"GET /readyz HTTP/1.1\r\nhost: gate\r\n\r\n")
+        with contextlib.suppress(ConnectionError):
+            assert not await asyncio.wait_for(stranger.read(), 10)
+        goes_on.set()
+        await asyncio.wait_for(reading.ended.wait(), 10)
+        for writer in (to_client, to_stranger):
+            writer.close()
+    server.close()
+    assert (reading.received.texts, reading.received.is_done) == ({0: TEXT}, True)
+    assert len(asked) == 1
