@@ -117,12 +117,7 @@ class IntakeMeter:
 
     def price(self, caller: Caller, model: str) -> LinearPrice | None:
         """Return the price that a request of this caller would be admitted at now."""
-        return self.prices.find(
-            tenant_id=caller.tenant_id,
-            currency=caller.currency,
-            model=model,
-            at_us=self.clock.now_us(),
-        )
+        return self._price(caller, model, self.clock.now_us())
 
     def admit(
         self, caller: Caller, *, model: str, surface: Surface, streamed: bool
@@ -131,12 +126,7 @@ class IntakeMeter:
         if not self.is_admitting:
             raise _not_now()
         now_us = self.clock.now_us()
-        price = self.prices.find(
-            tenant_id=caller.tenant_id,
-            currency=caller.currency,
-            model=model,
-            at_us=now_us,
-        )
+        price = self._price(caller, model, now_us)
         if price is None:
             raise ModelNotPriced(model)
         admission = Admission(
@@ -147,6 +137,14 @@ class IntakeMeter:
         except JournalFullError:
             raise _not_now() from None
         return admission
+
+    def _price(self, caller: Caller, model: str, at_us: int) -> LinearPrice | None:
+        return self.prices.find(
+            tenant_id=caller.tenant_id,
+            currency=caller.currency,
+            model=model,
+            at_us=at_us,
+        )
 
     def trace(self, admission: Admission) -> Trace:
         """Return where a running request's progress is noted."""
@@ -379,7 +377,9 @@ class IntakeMeter:
         if now_us < self._checkpoint_due_us:
             return None
         slots = self.journal.checkpoint()
-        return None if not slots and self._is_checkpoint_empty else slots
+        # It may stand there from now on, also where the database's answer gets lost.
+        self._is_checkpoint_empty &= not slots
+        return None if self._is_checkpoint_empty else slots
 
     def _note_checkpoint(self, slots: bytes, sent_us: int) -> None:
         """Note that the database has it: one that got lost is told again."""

@@ -19,7 +19,7 @@ from tests.metering.intake.metered import (
     meter,
     started,
 )
-from tests.standins.tcp_proxy import TcpProxy
+from tests.standins.tcp_proxy import Direction, TcpProxy
 
 COMMIT_NAME = f"{GATEWAY} commit"
 
@@ -221,6 +221,12 @@ async def test_each_run_is_an_epoch_of_its_own(
     require_balance(witness)
 
 
+async def stop_beating(made: IntakeMeter) -> None:
+    heart = next(task for task in made._tasks if task.get_name() == "heartbeat")
+    heart.cancel()
+    await asyncio.gather(heart, return_exceptions=True)
+
+
 async def test_checkpoint_that_got_lost_is_told_again(
     url: str, witness: Witness, proxy: TcpProxy
 ) -> None:
@@ -229,14 +235,38 @@ async def test_checkpoint_that_got_lost_is_told_again(
     async with started(meter(proxy.url(url))) as made:
         running = admit(made)
         await eventually(lambda: [r["bytes"] for r in witness.rows(slots)] == [256])
-        heart = next(task for task in made._tasks if task.get_name() == "heartbeat")
-        heart.cancel()
-        await asyncio.gather(heart, return_exceptions=True)
+        await stop_beating(made)
         made.void(running)
         proxy.drop()
         with pytest.raises(psycopg.OperationalError):
             await made._beat()
         await made._stop_heart()
+
+        await made._beat()
+
+        assert [row["bytes"] for row in witness.rows(slots)] == [0]
+
+
+async def test_checkpoint_whose_answer_got_lost_is_taken_back(
+    url: str, witness: Witness, proxy: TcpProxy
+) -> None:
+    """It stands there, though this process was never told."""
+    slots = "SELECT length(slots) AS bytes FROM usage_checkpoint"
+    async with started(meter(proxy.url(url))) as made:
+        await stop_beating(made)
+        await made._stop_heart()
+        # What is sent below has been prepared: the first answer cut is the beat's own.
+        earlier = admit(made)
+        await made._beat()
+        made.void(earlier)
+        await made._beat()
+        running = admit(made)
+        proxy.cut_after(0, Direction.TO_CLIENT)
+        with pytest.raises(psycopg.OperationalError):
+            await made._beat()
+        await made._stop_heart()
+        await eventually(lambda: [r["bytes"] for r in witness.rows(slots)] == [256])
+        made.void(running)
 
         await made._beat()
 
