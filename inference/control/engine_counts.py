@@ -21,7 +21,7 @@ from prometheus_client.parser import text_string_to_metric_families
 from inference.control.models import Replica
 from inference.engines.credentials import credential
 from inference.engines.origin import origin_of
-from kit.contracts import EngineCount, EngineSilence
+from kit.engine_counts import EngineCount, EngineSilence
 
 PAGE_BYTES_MAX = 8 * 1024 * 1024
 ENGINES_AT_ONCE = 8

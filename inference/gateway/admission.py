@@ -13,10 +13,8 @@ while it waits. Owns: nothing; what is admitted is ended by its settlement.
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
-from functools import partial
 from typing import Protocol
 
-from inference.gateway.connection import ClientGoneError
 from inference.gateway.holding import SLICE_TOKENS, Ask, Gate, Holds
 from inference.gateway.http import HttpRequest
 from inference.gateway.idempotency import Idempotency
@@ -154,43 +152,31 @@ class Admissions:
                 taken.give_back()
             raise
         http.request_id = str(admission.request_id)
-        admitted = Admitted(admission, Interruption(), taken, None)
-        self._listen(http, admitted)
+        interruption = Interruption()
+        self._listen(http, admission, interruption)
+        gate: Gate | None = None
         try:
             if call.keyed is not None:
                 await self.idempotency.claim(admission, call.keyed)
-            gate = await self._gate(call, admitted, limits.budgets, prompt_tokens)
+            if limits.budgets:
+                ask = _ask(call, admission, limits.budgets, prompt_tokens)
+                gate = self.holds.try_open(ask, interruption)
+                if gate is None:
+                    gate = await self._gate(call, ask, interruption)
         except BaseException:
             self.meter.void(admission)
             if taken is not None:
                 taken.give_back()
-            self.end(http, admitted)
+            self._end_listening(http, admission)
             raise
-        return Admitted(admission, admitted.interruption, taken, gate)
+        return Admitted(admission, interruption, taken, gate)
 
-    async def _gate(
-        self,
-        call: Call,
-        admitted: Admitted,
-        budgets: Sequence[BudgetPlace],
-        prompt_tokens: int,
-    ) -> Gate | None:
-        """Return what the request holds of its budgets, if it has any."""
-        if not budgets:
-            return None
-        ask = Ask(
-            admitted.admission,
-            budgets,
-            call.request,
-            call.model,
-            prompt_tokens,
-            call.output_tokens,
-            is_exact=call.known is not None,
-        )
+    async def _gate(self, call: Call, ask: Ask, interruption: Interruption) -> Gate:
+        """Return what the request holds of its budgets, once it does."""
         try:
-            return await self.holds.open(ask, admitted.interruption)
+            return await self.holds.open(ask, interruption)
         except BaseException:
-            self.unclaim(call, admitted.admission)
+            self.unclaim(call, ask.admission)
             raise
 
     def unclaim(self, call: Call, admission: Admission) -> None:
@@ -200,13 +186,34 @@ class Admissions:
 
     def end(self, http: HttpRequest, admitted: Admitted) -> None:
         """Stop listening for what may interrupt a request, and free its slots."""
-        http.downstream.on_lost(None)
-        self.live.discard(admitted.admission.request_id)
+        self._end_listening(http, admitted.admission)
         if admitted.taken is not None:
             admitted.taken.release()
 
-    def _listen(self, http: HttpRequest, admitted: Admitted) -> None:
-        interrupt = admitted.interruption.interrupt
-        admission = admitted.admission
+    def _listen(
+        self, http: HttpRequest, admission: Admission, interruption: Interruption
+    ) -> None:
+        interrupt = interruption.interrupt
         self.live.add(admission.request_id, admission.caller, interrupt)
-        http.downstream.on_lost(partial(interrupt, ClientGoneError()))
+        http.downstream.on_lost(interruption.client_left)
+
+    def _end_listening(self, http: HttpRequest, admission: Admission) -> None:
+        http.downstream.on_lost(None)
+        self.live.discard(admission.request_id)
+
+
+def _ask(
+    call: Call,
+    admission: Admission,
+    budgets: Sequence[BudgetPlace],
+    prompt_tokens: int,
+) -> Ask:
+    return Ask(
+        admission,
+        budgets,
+        call.request,
+        call.model,
+        prompt_tokens,
+        call.output_tokens,
+        is_exact=call.known is not None,
+    )

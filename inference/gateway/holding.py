@@ -65,6 +65,13 @@ class Ask:
     # Whether that is what the answer uses, which comes as it is or not at all.
     is_exact: bool = False
 
+    @property
+    def outputs(self) -> tuple[int, ...]:
+        """Return how much output is wanted first: all, or of a stream a slice."""
+        if self.is_exact or not self.request.stream:
+            return (self.output_tokens,)
+        return slices(self.output_tokens)
+
 
 class Gate:
     """Says of each piece of an answer whether it is held, and gets more held."""
@@ -193,6 +200,24 @@ class Holds:
     meter: Meter
     counting: Counting
     metrics: GatewayMetrics
+
+    def try_open(self, ask: Ask, interruption: Interruption) -> Gate | None:
+        """Hold what is wanted first where leases in hand cover it, nearly always.
+
+        None where they do not, or something has interrupted: `open` tells.
+        """
+        if interruption.is_set:
+            return None
+        outputs = ask.outputs
+        hold = self.meter.try_hold(
+            ask.admission,
+            ask.places,
+            prompt_tokens=ask.prompt_tokens,
+            outputs=outputs,
+        )
+        if hold is None:
+            return None
+        return self._gate(hold, ask, interruption, is_whole=len(outputs) == 1)
 
     async def open(self, ask: Ask, interruption: Interruption) -> Gate:
         """Hold the prompt and some output; raises `RateLimited`, `InsufficientQuota`.

@@ -10,6 +10,7 @@ from collections.abc import Coroutine
 from typing import Any, TypeVar
 
 from inference.engines.exchange import Interrupt
+from inference.gateway.connection import ClientGoneError
 
 T = TypeVar("T")
 
@@ -35,6 +36,15 @@ class Interruption:
         waiting, self._waiting = self._waiting, None
         if waiting is not None:
             waiting.cancel()
+
+    def client_left(self) -> None:
+        """Interrupt the request because its client has gone."""
+        self.interrupt(ClientGoneError())
+
+    @property
+    def is_set(self) -> bool:
+        """Tell whether it has come."""
+        return self._error is not None
 
     def check(self) -> None:
         """Raise what the request was interrupted by, if it was."""

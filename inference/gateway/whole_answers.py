@@ -62,7 +62,9 @@ async def relay_answer(
         answer = _read(body, asked.task, tally, options)
         transcript = answer.transcript
         if gate is not None:
-            await gate.require(gate.counts(tally, transcript))
+            counts = gate.counts(tally, transcript)
+            if not gate.covers(counts):
+                await gate.extend(counts)
     except BaseException as error:
         _end(error, settlement, tally)
         raise

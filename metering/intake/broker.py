@@ -87,6 +87,29 @@ class LeaseBroker:
         """Let windows be opened beside the leases."""
         self.openings = Openings(self.url, self.name, self.now_us, self.windows)
 
+    def try_hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+    ) -> Hold | None:
+        """Hold what leases in hand cover; see `kit.contracts.Meter.try_hold`."""
+        claim = self._claims.get(admission.request_id)
+        if claim is None:
+            parts = self._parts(places, admission.admitted_at_us)
+            if not parts:
+                return None if parts is None else FREE_HOLD
+            claim = self._claim(admission, parts)
+        claim.is_shrinkable = len(outputs) > 1
+        now_us = self.now_us()
+        for output in outputs:
+            if self.book.change(claim, prompt_tokens, output, now_us=now_us):
+                self._refill(claim)
+                return self._hold(claim, is_tight=output != outputs[0])
+        return None
+
     async def hold(
         self,
         admission: Admission,
@@ -97,23 +120,21 @@ class LeaseBroker:
         patience_s: float,
     ) -> Hold:
         """Hold a prompt and some output; see `kit.contracts.Meter.hold`."""
-        at_us = admission.admitted_at_us
-        self._know_soft(places, at_us)
-        hard = [place for place in places if place.is_hard]
-        if not hard:
-            return FREE_HOLD
+        try_hold = partial(
+            self.try_hold,
+            admission,
+            places,
+            prompt_tokens=prompt_tokens,
+            outputs=outputs,
+        )
+        hold = try_hold()
+        if hold is None and admission.request_id not in self._claims:
+            await self._know(places, admission.admitted_at_us)
+            hold = try_hold()
+        if hold is not None:
+            return hold
         claim = self._claims.get(admission.request_id)
-        if claim is None:
-            claim = await self._claim(admission, hard)
-        claim.is_shrinkable = len(outputs) > 1
-        hold = BudgetHold(claim, self.book, self.now_us, self._wanted.set, self.is_gone)
-        now_us = self.now_us()
-        for output in outputs:
-            if self.book.change(claim, prompt_tokens, output, now_us=now_us):
-                hold.is_tight = output != outputs[0]
-                self._refill(claim)
-                return hold
-        if self.is_gone():
+        if claim is None or self.is_gone():
             raise _away()
         self.stats.waits += 1
         outcome = await wished(
@@ -122,13 +143,12 @@ class LeaseBroker:
             prompt_tokens=prompt_tokens,
             outputs=tuple(outputs),
             is_extension=False,
-            until_us=now_us + round(patience_s * 1_000_000),
+            until_us=self.now_us() + round(patience_s * 1_000_000),
             now_us=self.now_us,
             wanted=self._wanted.set,
         )
         if outcome.answer is Answer.HELD:
-            hold.is_tight = claim.output_tokens < outputs[0]
-            return hold
+            return self._hold(claim, is_tight=claim.output_tokens < outputs[0])
         if outcome.place is None:
             raise _away()
         self.stats.refusals += 1
@@ -188,51 +208,58 @@ class LeaseBroker:
         await self._drop_connection()
         await self.openings.close()
 
-    async def _claim(
-        self, admission: Admission, places: Sequence[BudgetPlace]
-    ) -> Claim:
-        at_us = admission.admitted_at_us
-        if not self.is_gone():
-            # What is not known is asked for at once, not one place after the other.
-            for place in places:
-                if self.windows.find(place, at_us=at_us) is None:
+    def _parts(
+        self, places: Sequence[BudgetPlace], at_us: int
+    ) -> tuple[Part, ...] | None:
+        """Return what to hold of whose leases; None where a window is not known.
+
+        What is not known is asked for at once, not one place after the other. Places
+        that only warn have theirs counted, and nobody waits for that.
+        """
+        parts: list[Part] = []
+        is_known = True
+        for place in places:
+            window = self.windows.find(place, at_us=at_us)
+            if window is None:
+                is_known &= not place.is_hard
+                if not (place.is_hard and self.is_gone()):
                     self.openings.ask(place, at_us)
-        windows = [await self._window(place, at_us) for place in places]
-        parts = tuple(
-            Part(self.book.lease(window.window_id, place))
-            for place, window in zip(places, windows, strict=True)
-        )
-        claim = Claim(admission.price, parts, since_us=at_us)
+            elif place.is_hard:
+                parts.append(Part(self.book.lease(window.window_id, place)))
+        return tuple(parts) if is_known else None
+
+    def _claim(self, admission: Admission, parts: tuple[Part, ...]) -> Claim:
+        claim = Claim(admission.price, parts, since_us=admission.admitted_at_us)
         self.book.open(claim)
         self._claims[admission.request_id] = claim
         return claim
 
-    async def _window(self, place: BudgetPlace, at_us: int) -> KnownWindow:
-        """Return the window of a place; ask the database where it is not known."""
-        window = self.windows.find(place, at_us=at_us)
-        if window is None:
+    def _hold(self, claim: Claim, *, is_tight: bool) -> BudgetHold:
+        return BudgetHold(
+            claim,
+            self.book,
+            self.now_us,
+            self._wanted.set,
+            self.is_gone,
+            is_tight=is_tight,
+        )
+
+    async def _know(self, places: Sequence[BudgetPlace], at_us: int) -> None:
+        """Return once the windows of all hard places are known; else raise."""
+        for place in places:
+            if not place.is_hard or self.windows.find(place, at_us=at_us) is not None:
+                continue
             if self.is_gone():
                 raise _away()
             try:
-                await self._opened(place, at_us)
+                async with asyncio.timeout(PATIENCE_S):
+                    while not await asyncio.shield(self.openings.ask(place, at_us)):
+                        pass
             except TimeoutError:
                 raise _away() from None
-            window = self.windows.find(place, at_us=at_us)
-        if window is None:
-            log.error("no_budget_window", tenant_id=place.tenant_id)
-            raise _away()
-        return window
-
-    async def _opened(self, place: BudgetPlace, at_us: int) -> None:
-        async with asyncio.timeout(PATIENCE_S):
-            while not await asyncio.shield(self.openings.ask(place, at_us)):
-                pass
-
-    def _know_soft(self, places: Sequence[BudgetPlace], at_us: int) -> None:
-        """Have the windows counted that only warn; nobody waits for that."""
-        for place in places:
-            if not place.is_hard and self.windows.find(place, at_us=at_us) is None:
-                self.openings.ask(place, at_us)
+            if self.windows.find(place, at_us=at_us) is None:
+                log.error("no_budget_window", tenant_id=place.tenant_id)
+                raise _away()
 
     def _refill(self, claim: Claim) -> None:
         """Ask for more before a lease runs out, so that few requests wait for it."""

@@ -8,7 +8,7 @@ list, the journal. Called by the gateway through `kit.contracts.Meter`.
 """
 
 import asyncio
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import replace
 from uuid import UUID
 
@@ -19,9 +19,7 @@ from psycopg import AsyncConnection
 from kit.clock import boot_us
 from kit.contracts import (
     Admission,
-    BudgetPlace,
     Caller,
-    Hold,
     LinearPrice,
     Outcome,
     Surface,
@@ -80,6 +78,8 @@ class IntakeMeter:
             epoch_id=lambda: epoch.id,
             is_gone=lambda: liveness.is_gone,
         )
+        # What is held is a matter between requests and the leases.
+        self.try_hold, self.hold = self.leases.try_hold, self.leases.hold
         self.committer = Committer(
             epoch=epoch,
             journal=journal,
@@ -149,24 +149,6 @@ class IntakeMeter:
     def trace(self, admission: Admission) -> Trace:
         """Return where a running request's progress is noted."""
         return self._open[admission.request_id]
-
-    async def hold(
-        self,
-        admission: Admission,
-        places: Sequence[BudgetPlace],
-        *,
-        prompt_tokens: int,
-        outputs: Sequence[int],
-        patience_s: float,
-    ) -> Hold:
-        """Hold a prompt and some output; see `kit.contracts.Meter.hold`."""
-        return await self.leases.hold(
-            admission,
-            places,
-            prompt_tokens=prompt_tokens,
-            outputs=outputs,
-            patience_s=patience_s,
-        )
 
     def void(self, admission: Admission) -> None:
         """Forget an admission that no engine accepted."""

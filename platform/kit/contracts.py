@@ -6,9 +6,8 @@ immutable.
 """
 
 import asyncio
-import datetime as dt
 import enum
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
@@ -259,6 +258,22 @@ class Meter(Protocol):
         """
         ...
 
+    def try_hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+    ) -> Hold | None:
+        """Hold a prompt and some output in every budget of a request, all or nothing.
+
+        `outputs` are amounts of output tokens, the wanted first; the first that fits is
+        held. None where leases in hand cover not even the last: `hold` waits for that.
+        Called again with other amounts it replaces what is held.
+        """
+        ...
+
     async def hold(
         self,
         admission: Admission,
@@ -268,12 +283,10 @@ class Meter(Protocol):
         outputs: Sequence[int],
         patience_s: float,
     ) -> Hold:
-        """Hold a prompt and some output in every budget of a request, all or nothing.
+        """Hold as `try_hold` does, and wait where more is to be had first.
 
-        `outputs` are amounts of output tokens, the wanted first; the first that fits is
-        held. With leases in hand nothing is waited for. Raises `BudgetShortError` when
-        even the last does not fit within `patience_s`, or at once when it never will.
-        Called again with other amounts it replaces what is held.
+        Raises `BudgetShortError` when even the last of `outputs` does not fit within
+        `patience_s`, or at once when it never will.
         """
         ...
 
@@ -345,53 +358,3 @@ class IdempotencyClaims(Protocol):
     def forget(self, admission: Admission, keyed: KeyedRequest) -> None:
         """Take a claim back: no engine took the request. A plain call, like `void`."""
         ...
-
-
-@dataclass(frozen=True, slots=True)
-class EngineCount:
-    """What one engine process says that it has counted since it started.
-
-    `asked_at` and `answered_at` enclose the instant of the counts, by the database's
-    clock. `replica_ids` name all replicas that were reached at this address, and
-    `known_since` is when the first of them was added. `mark` tells one process from the
-    next, empty where the engine gives none; `started_at` is by the engine's own clock.
-    `extra_samples` is by how many the answers exceed the prompts that they were asked
-    for with, and `samples_max` the most that any prompt was answered with.
-    """
-
-    address: str
-    replica_ids: tuple[int, ...]
-    known_since: dt.datetime
-    asked_at: dt.datetime
-    answered_at: dt.datetime
-    context_tokens: int
-    answer_tokens_max: int
-    engine: str
-    mark: str
-    started_at: dt.datetime | None
-    prompt_tokens: int
-    generated_tokens: int
-    running: int
-    preemptions: int = 0
-    extra_samples: int = 0
-    samples_max: int = 1
-
-
-@dataclass(frozen=True, slots=True)
-class EngineSilence:
-    """An engine that told no counts, and in a few words why.
-
-    `is_lasting` where asking again changes nothing: its kind counts no tokens.
-    """
-
-    address: str
-    replica_ids: tuple[int, ...]
-    asked_at: dt.datetime
-    said: str
-    is_lasting: bool = False
-
-
-# Asks every engine that serves; given what tells the database's clock.
-EngineReader = Callable[
-    [Callable[[], dt.datetime]], Sequence[EngineCount | EngineSilence]
-]

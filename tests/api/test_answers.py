@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 from django.test import Client
 
-from kit.contracts import EngineSilence
+from kit.engine_counts import EngineSilence
 from metering.adjustments.services import continue_reratings
 from metering.alerts import services as endpoints
 from metering.pricing.models import PriceBook

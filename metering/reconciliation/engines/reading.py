@@ -14,7 +14,7 @@ from collections.abc import Callable
 
 import structlog
 
-from kit.contracts import EngineCount, EngineReader, EngineSilence
+from kit.engine_counts import EngineCount, EngineReader, EngineSilence
 from kit.orm.atomic import atomic, cursor
 from metering.reconciliation.engines.models import EngineProcess, EngineReading
 

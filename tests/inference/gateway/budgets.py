@@ -136,6 +136,19 @@ class MemoryBudgets:
         held = sum(amount(place, hold.price, hold.held) for hold in self._of(place))
         return self._limit(place) - self.posted[place] - held
 
+    def try_hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+    ) -> MemoryHold | None:
+        """Implement `kit.contracts.Meter.try_hold`."""
+        self.asked += 1
+        hold = self._opened(admission, places)
+        return hold if self._try(hold, prompt_tokens, outputs) else None
+
     async def hold(
         self,
         admission: Admission,
@@ -147,11 +160,17 @@ class MemoryBudgets:
     ) -> MemoryHold:
         """Implement `kit.contracts.Meter.hold`."""
         self.asked += 1
+        hold = self._opened(admission, places)
+        await self.get(hold, prompt_tokens, outputs, patience_s)
+        return hold
+
+    def _opened(
+        self, admission: Admission, places: Sequence[BudgetPlace]
+    ) -> MemoryHold:
         hold = self.holds.get(admission.request_id)
         if hold is None:
             hold = MemoryHold(self, admission.price, tuple(places))
             self.holds[admission.request_id] = hold
-        await self.get(hold, prompt_tokens, outputs, patience_s)
         return hold
 
     async def get(
@@ -165,12 +184,8 @@ class MemoryBudgets:
         loop = asyncio.get_running_loop()
         until = loop.time() + patience_s
         while True:
-            for output in outputs:
-                wanted = TokenCounts(prompt_tokens, 0, output)
-                if self._lacking(hold, wanted) is None:
-                    hold.held = wanted
-                    self.changed()
-                    return
+            if self._try(hold, prompt_tokens, outputs):
+                return
             least = TokenCounts(prompt_tokens, 0, outputs[-1])
             if (place := self._lacking(hold, least, of_used=True)) is not None:
                 raise BudgetShortError(place, is_spent=True)
@@ -186,6 +201,18 @@ class MemoryBudgets:
             finally:
                 with suppress(ValueError):
                     self._waiting.remove(future)
+
+    def _try(
+        self, hold: MemoryHold, prompt_tokens: int, outputs: Sequence[int]
+    ) -> bool:
+        """Hold the first of these that fits now, if one does."""
+        for output in outputs:
+            wanted = TokenCounts(prompt_tokens, 0, output)
+            if self._lacking(hold, wanted) is None:
+                hold.held = wanted
+                self.changed()
+                return True
+        return False
 
     def end(self, admission: Admission, counts: TokenCounts | None) -> None:
         """Post what is billed, and give back the rest."""

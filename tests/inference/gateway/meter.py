@@ -111,6 +111,19 @@ class RecordingMeter:
         self.admissions.append(admission)
         return admission
 
+    def try_hold(
+        self,
+        admission: Admission,
+        places: Sequence[BudgetPlace],
+        *,
+        prompt_tokens: int,
+        outputs: Sequence[int],
+    ) -> Hold | None:
+        """Hold in budgets that are in memory, too."""
+        return self.budgets.try_hold(
+            admission, places, prompt_tokens=prompt_tokens, outputs=outputs
+        )
+
     async def hold(
         self,
         admission: Admission,

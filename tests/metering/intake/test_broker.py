@@ -3,6 +3,7 @@
 import asyncio
 import time
 from dataclasses import replace
+from functools import partial
 
 import psycopg
 import pytest
@@ -50,6 +51,45 @@ async def test_the_exact_prompt_replaces_its_bound(world: BrokerWorld) -> None:
         world.settle(made, first, 100, 1)
         await world.settle(made, second, 700, 1)
         await eventually(lambda: world.posted == 802)
+
+
+async def test_what_is_in_hand_is_held_without_a_wait(world: BrokerWorld) -> None:
+    async with world.gateway("one") as made:
+        first, _ = await world.hold(made, prompt=900)
+        made.void(first)
+        second, third = world.admit(made), world.admit(made)
+        try_hold = partial(made.try_hold, places=world.chain, outputs=(8, 1))
+        hold = try_hold(second, prompt_tokens=700)
+        assert hold is not None
+        assert not hold.is_tight
+        assert try_hold(third, prompt_tokens=900) is None
+        made.void(third)
+        await world.settle(made, second, 700, 8)
+        await world.quiet()
+        assert [lease.held for lease in made.leases.book.leases.values()] == [0, 0, 0]
+    assert (world.posted, world.leased) == (708, 0)
+
+
+async def test_what_is_not_known_is_asked_for_and_waited_for(
+    world: BrokerWorld,
+) -> None:
+    async with world.gateway("one") as made:
+        admission = world.admit(made)
+        try_hold = partial(
+            made.try_hold, admission, world.chain, prompt_tokens=5, outputs=(1,)
+        )
+        assert try_hold() is None
+        assert not made.leases.book.claims
+        await eventually(lambda: len(made.leases.windows) == len(world.chain))
+        # Windows are known now, but nothing of them is leased yet.
+        assert try_hold() is None
+        assert len(made.leases.book.claims) == 1
+        hold = await made.hold(
+            admission, world.chain, prompt_tokens=5, outputs=(1,), patience_s=5
+        )
+        assert hold.covers(TokenCounts(5, 0, 1))
+        await world.settle(made, admission, 5, 1)
+        await eventually(lambda: world.posted == 6)
 
 
 async def test_who_waits_is_served_when_another_settles(world: BrokerWorld) -> None:

@@ -4,7 +4,8 @@ import datetime as dt
 from dataclasses import replace
 from typing import Any
 
-from kit.contracts import EngineCount, EngineSilence, TokenCounts
+from kit.contracts import TokenCounts
+from kit.engine_counts import EngineCount, EngineSilence
 from metering.reconciliation import services
 from metering.reconciliation.engines import reading
 from metering.reconciliation.models import Difference

@@ -7,7 +7,7 @@ import pytest
 
 from inference.control.engine_counts import read_all
 from inference.control.services import disable_replica
-from kit.contracts import EngineCount, EngineSilence
+from kit.engine_counts import EngineCount, EngineSilence
 from metering.reconciliation.engines import reading
 from metering.reconciliation.models import EngineProcess, EngineReading
 from metering.usage.selectors import database_now
