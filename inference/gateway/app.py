@@ -36,7 +36,7 @@ Readiness = Callable[[], Mapping[str, bool]]
 _MODEL_PREFIX = "/v1/models/"
 # What is asked below here is answered as Anthropic's SDKs read it, errors too.
 _ANTHROPIC_PATH = "/v1/messages/"
-_ANTHROPIC_ID = b"request-id"
+_ANTHROPIC_ID = "request-id"
 
 log = structlog.get_logger("tollgate.gateway")
 

@@ -9,7 +9,7 @@ and silence to whoever writes to it.
 import asyncio
 import contextlib
 import socket
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Mapping, Sequence
 from functools import lru_cache
 from http import HTTPStatus
 from typing import Protocol
@@ -26,7 +26,7 @@ BODY_AHEAD_BYTES = 64 * 1024
 # Answers whose length, if they say one, is another's.
 _BODILESS = frozenset({204, 304})
 
-Headers = Iterable[tuple[bytes, bytes]]
+Headers = Sequence[tuple[bytes, bytes]]
 
 
 class ClientGoneError(Exception):
@@ -173,23 +173,20 @@ class Downstream:
 
     # Its answer ---------------------------------------------------------------------
 
-    def begin(self, status: int, headers: Headers) -> None:
+    def begin(self, status: int, headers: Headers, more: Mapping[str, str]) -> None:
         """Write the head of the answer; it leaves with what is written next.
 
         The body is of the length that the headers say, else in chunks; where the client
         does not know these, it ends with the connection.
         """
         self.is_begun = True
-        lines: list[bytes] = []
-        length: bytes | None = None
-        for name, value in headers:
-            if name == b"content-length":
-                length = value
-            lines.append(b"%b: %b\r\n" % (name, value))
-        told = b"".join(lines)
-        if told.count(b"\r") != len(lines) or told.count(b"\n") != len(lines):
+        told = b"".join([b"%b: %b\r\n" % header for header in headers])
+        told += "".join([f"{name}: {more[name]}\r\n" for name in more]).encode()
+        lines = len(headers) + len(more)
+        if told.count(b"\r") != lines or told.count(b"\n") != lines:
             # Whoever wrote it would write the rest of the answer.
             raise ValueError("a header with a line break")
+        length = dict(headers).get(b"content-length")
         framing = b""
         if status in _BODILESS or self.head.method == "HEAD":
             self._left = 0
@@ -240,6 +237,11 @@ class Downstream:
             self._wire.answered()
 
     # Whether it is there, and has what was written --------------------------------
+
+    @property
+    def is_behind(self) -> bool:
+        """Tell whether the kernel has not taken yet all that was written."""
+        return not self._wire.writable.is_set
 
     @property
     def is_lost(self) -> bool:

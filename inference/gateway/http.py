@@ -13,7 +13,7 @@ from kit.errors import (
 )
 
 JSON: tuple[bytes, bytes] = (b"content-type", b"application/json")
-_ID_HEADERS = (b"x-request-id",)
+_ID_HEADERS = ("x-request-id",)
 _STREAM_HEADERS = (
     (b"content-type", b"text/event-stream; charset=utf-8"),
     (b"cache-control", b"no-cache"),
@@ -25,6 +25,7 @@ class HttpRequest:
     """A request and the one answer to it."""
 
     __slots__ = (
+        "_by_name",
         "_more_headers",
         "_request_id",
         "downstream",
@@ -45,12 +46,13 @@ class HttpRequest:
         self.path = head.path
         # As they came, their names in lower case.
         self.headers = head.headers
+        self._by_name = dict(head.headers)
         # How the surface that was asked says what goes wrong.
         self.error_form: ErrorForm = OPENAI_ERRORS
         # Under which names it is told its id.
-        self.id_headers: tuple[bytes, ...] = _ID_HEADERS
+        self.id_headers: tuple[str, ...] = _ID_HEADERS
         self._request_id = ""
-        self._more_headers: dict[bytes, bytes] = {}
+        self._more_headers: dict[str, str] = {}
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
@@ -66,16 +68,26 @@ class HttpRequest:
     def request_id(self, request_id: str) -> None:
         self._request_id = request_id
 
+    def has_header(self, name: bytes) -> bool:
+        """Tell whether a header was sent, be it empty."""
+        return name in self._by_name
+
     def header(self, name: bytes) -> str:
         """Return a header's value, or nothing; raises if it was sent twice."""
-        values = [value for key, value in self.headers if key == name]
-        if len(values) > 1:
+        value = self._by_name.get(name)
+        if value is None:
+            return ""
+        # Mostly none is repeated, and nothing is to be counted.
+        if len(self._by_name) < len(self.headers) and self._times_sent(name) > 1:
             raise InvalidRequest(f"The header {name.decode()} was sent more than once.")
-        return values[0].decode("latin-1") if values else ""
+        return value.decode("latin-1")
+
+    def _times_sent(self, name: bytes) -> int:
+        return sum(key == name for key, _ in self.headers)
 
     def add_headers(self, headers: Mapping[str, str]) -> None:
         """Send these with the answer, whatever it will be; the last of a name holds."""
-        self._more_headers.update(_encoded(headers))
+        self._more_headers.update(headers)
 
     async def body(self, *, bytes_max: int) -> bytes:
         """Read the whole body; the bytes are counted, whatever the headers say."""
@@ -103,25 +115,18 @@ class HttpRequest:
         self, status: int, body: bytes, headers: Headers = (JSON,)
     ) -> None:
         """Send a whole answer."""
-        await self.start(
-            status, [*headers, (b"content-length", str(len(body)).encode())]
-        )
+        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
         await self.write(body, last=True)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Write the status line and the headers, which leave with what comes next."""
-        await self.downstream.caught_up()
+        if self.downstream.is_behind:
+            await self.downstream.caught_up()
         self.is_started = True
         self.status = status
-        request_id = self.request_id.encode()
-        self.downstream.begin(
-            status,
-            [
-                *headers,
-                *self._more_headers.items(),
-                *((name, request_id) for name in self.id_headers),
-            ],
-        )
+        for name in self.id_headers:
+            self._more_headers[name] = self.request_id
+        self.downstream.begin(status, headers, self._more_headers)
 
     async def start_stream(self) -> None:
         """Start an answer of server-sent events."""
@@ -131,7 +136,8 @@ class HttpRequest:
 
     async def write(self, data: bytes, *, last: bool = False) -> None:
         """Send a part of the body."""
-        await self.downstream.caught_up()
+        if self.downstream.is_behind:
+            await self.downstream.caught_up()
         self.downstream.write(data, last=last)
 
     def gone(self) -> None:
@@ -151,16 +157,12 @@ class HttpRequest:
         if self.is_started:
             self.gone()
             return
-        headers = [JSON, *_encoded(error.headers)]
+        self.add_headers(error.headers)
         body = self.error_form.body(error, request_id=self.request_id)
-        await self.respond(error.status, body, headers)
+        await self.respond(error.status, body)
 
 
 def _length(announced: str) -> int:
     """Return the length that a head announces; 0 where it says none that is one."""
     is_number = announced.isascii() and announced.isdigit() and len(announced) < 20
     return int(announced) if is_number else 0
-
-
-def _encoded(headers: Mapping[str, str]) -> list[tuple[bytes, bytes]]:
-    return [(name.encode(), value.encode()) for name, value in headers.items()]

@@ -39,7 +39,7 @@ class Idempotency:
         self, http: HttpRequest, caller: Caller, surface: Surface, body: bytes
     ) -> KeyedRequest | None:
         """Return what a request was asked with, None where it named no key."""
-        if not any(name == HEADER for name, _ in http.headers):
+        if not http.has_header(HEADER):
             return None
         key = http.header(HEADER)
         if not (0 < len(key) <= KEY_CHARS_MAX and key.isascii() and key.isprintable()):

@@ -107,7 +107,7 @@ class ClientConnection(asyncio.Protocol):
     def date_line(self) -> bytes:
         """Return the date, which uvicorn writes anew every second."""
         return b"".join(
-            b"%b: %b\r\n" % header for header in self._state.default_headers
+            [b"%b: %b\r\n" % header for header in self._state.default_headers]
         )
 
     # What the transport says --------------------------------------------------------

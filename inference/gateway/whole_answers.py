@@ -10,6 +10,7 @@ import asyncio
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from functools import lru_cache
 from typing import Any
 
 import orjson
@@ -244,7 +245,14 @@ def _renamed(
     """
     if rename is None or not isinstance(said := answer.get("model"), str):
         return body
-    engine, public = (orjson.dumps(name) for name in (said, rename[1]))
-    # Within a text its quotes would be escaped, so this is never the model's own word.
-    pattern = rb'"model"(\s*:\s*)' + re.escape(engine)
-    return re.sub(pattern, lambda at: b'"model"' + at[1] + public, body, count=1)
+    public = orjson.dumps(rename[1])
+    return _model_said(said).sub(lambda at: at[1] + public, body, count=1)
+
+
+@lru_cache(maxsize=256)
+def _model_said(name: str) -> re.Pattern[bytes]:
+    """Return what finds where an answer names its model.
+
+    Within a text its quotes would be escaped, so this is never the model's own word.
+    """
+    return re.compile(rb'("model"\s*:\s*)' + re.escape(orjson.dumps(name)))

@@ -60,7 +60,7 @@ class Writer:
         transport = downstream._wire.transport
         sock = transport.get_extra_info("socket")
         shrink_send_buffer(sock)
-        downstream.begin(200, [])
+        downstream.begin(200, [], {})
         downstream.send_head()
         await downstream.drained()
         written = taken_bytes(sock)

@@ -1,6 +1,6 @@
 """An unstreamed answer: handed over only once committed, given back if it was not."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 
 import pytest
 
@@ -183,10 +183,10 @@ def moment(
     class ActingDownstream(Downstream):
         __slots__ = ()
 
-        def begin(self, status: int, headers: Headers) -> None:
+        def begin(self, status: int, headers: Headers, more: Mapping[str, str]) -> None:
             while acts:
                 acts.pop()()
-            super().begin(status, headers)
+            super().begin(status, headers, more)
 
     monkeypatch.setattr(protocol, "Downstream", ActingDownstream)
     with running_gateway(loop=request.param) as running:
