@@ -153,7 +153,7 @@ class Admissions:
             raise
         http.request_id = str(admission.request_id)
         interruption = Interruption()
-        self._listen(http, admission, interruption)
+        self._listen(http, call.caller, interruption)
         gate: Gate | None = None
         try:
             if call.keyed is not None:
@@ -167,7 +167,7 @@ class Admissions:
             self.meter.void(admission)
             if taken is not None:
                 taken.give_back()
-            self._end_listening(http, admission)
+            self._end_listening(http, interruption)
             raise
         return Admitted(admission, interruption, taken, gate)
 
@@ -186,20 +186,19 @@ class Admissions:
 
     def end(self, http: HttpRequest, admitted: Admitted) -> None:
         """Stop listening for what may interrupt a request, and free its slots."""
-        self._end_listening(http, admitted.admission)
+        self._end_listening(http, admitted.interruption)
         if admitted.taken is not None:
             admitted.taken.release()
 
     def _listen(
-        self, http: HttpRequest, admission: Admission, interruption: Interruption
+        self, http: HttpRequest, caller: Caller, interruption: Interruption
     ) -> None:
-        interrupt = interruption.interrupt
-        self.live.add(admission.request_id, admission.caller, interrupt)
+        self.live.add(interruption, caller)
         http.downstream.on_lost(interruption.client_left)
 
-    def _end_listening(self, http: HttpRequest, admission: Admission) -> None:
+    def _end_listening(self, http: HttpRequest, interruption: Interruption) -> None:
         http.downstream.on_lost(None)
-        self.live.discard(admission.request_id)
+        self.live.discard(interruption)
 
 
 def _ask(

@@ -50,12 +50,17 @@ class Counting:
         """Return how many settlements wait for a count."""
         return len(self._waiting)
 
-    def later(self, settlement: Coroutine[None, None, None]) -> asyncio.Task[None]:
-        """Run a settlement that has to count first, whatever becomes of its request."""
+    def later(self, settlement: Coroutine[None, None, None]) -> asyncio.Future[None]:
+        """Run a settlement that has to count first, whatever becomes of its request.
+
+        Who cancels the future that is returned ends its own wait and nothing else.
+        """
         task = asyncio.get_running_loop().create_task(settlement, name="counting")
         self._waiting.add(task)
-        task.add_done_callback(self._done)
-        return task
+        task.add_done_callback(self._waiting.discard)
+        waiting = asyncio.shield(task)
+        waiting.add_done_callback(_heard)
+        return waiting
 
     async def prompt(
         self, request: GenerationRequest, tokenizer: str, *, is_waited_for: bool
@@ -91,12 +96,6 @@ class Counting:
         if self._waiting:
             await asyncio.wait(self._waiting)
         self.tokenizers.close()
-
-    def _done(self, task: asyncio.Task[None]) -> None:
-        self._waiting.discard(task)
-        # Nobody may wait for it any more; then its failure has been logged already.
-        if not task.cancelled():
-            task.exception()
 
     async def _prompt_at_engines(
         self, request: GenerationRequest, *, patience_s: float
@@ -178,3 +177,9 @@ class Counting:
         if status != 200:
             raise EngineLostError(f"the engine would not count: {status}")
         return backend.prompt_tokens(body)
+
+
+def _heard(waiting: asyncio.Future[None]) -> None:
+    # Nobody may wait for it any more; then its failure has been logged already.
+    if not waiting.cancelled():
+        waiting.exception()

@@ -6,13 +6,11 @@ between two, is not here: whoever asks does so again and again.
 """
 
 from collections.abc import Callable
-from uuid import UUID
 
-from inference.engines.exchange import Interrupt
+from inference.gateway.interruption import Interruption
 from inference.routing.snapshot import StopReason
 from kit.contracts import Caller
 from kit.errors import PermissionDenied
-from kit.records import record
 
 _TOLD = {
     StopReason.KEY_REVOKED: (
@@ -46,33 +44,27 @@ class KeyRevokedError(EndedError):
         return PermissionDenied(_TOLD[self.reason], code=self.reason.value)
 
 
-@record(frozen=True, slots=True)
-class _Running:
-    caller: Caller
-    interrupt: Interrupt
-
-
 class LiveRequests:
-    """Running requests by id."""
+    """Running requests: whose each is, and how it is interrupted."""
 
     def __init__(self) -> None:
-        self._running: dict[UUID, _Running] = {}
+        self._running: dict[Interruption, Caller] = {}
 
     def __len__(self) -> int:
         return len(self._running)
 
-    def add(self, request_id: UUID, caller: Caller, interrupt: Interrupt) -> None:
-        """Note a running request and how it is interrupted."""
-        self._running[request_id] = _Running(caller, interrupt)
+    def add(self, interruption: Interruption, caller: Caller) -> None:
+        """Note a running request by how it is interrupted."""
+        self._running[interruption] = caller
 
-    def discard(self, request_id: UUID) -> None:
+    def discard(self, interruption: Interruption) -> None:
         """Forget a request that has ended."""
-        self._running.pop(request_id, None)
+        self._running.pop(interruption, None)
 
     def drain(self) -> None:
         """End every running request as drained."""
-        for running in list(self._running.values()):
-            running.interrupt(DrainedError())
+        for interruption in list(self._running):
+            interruption.interrupt(DrainedError())
 
     def end_those_stopped(
         self, reason_of: Callable[[Caller], StopReason | None]
@@ -82,8 +74,8 @@ class LiveRequests:
         Nothing more of them is handed over, however much has come already.
         """
         ended = 0
-        for running in list(self._running.values()):
-            if (reason := reason_of(running.caller)) is not None:
-                running.interrupt(KeyRevokedError(reason), at_once=True)
+        for interruption, caller in list(self._running.items()):
+            if (reason := reason_of(caller)) is not None:
+                interruption.interrupt(KeyRevokedError(reason), at_once=True)
                 ended += 1
         return ended

@@ -167,8 +167,9 @@ class Settlement:
     ) -> asyncio.Future[None]:
         """Queue the usage event with the output that was handed over.
 
-        The future is done once it is durable. What the engine did not count is counted
-        first, and only then queued. `is_due` when a body waits for it.
+        The future is done once it is durable, and who cancels it only ends its own
+        wait. What the engine did not count is counted first, and only then queued.
+        `is_due` when a body waits for it.
         """
         self._is_due = is_due
         ended = _Ended(
@@ -232,7 +233,7 @@ class Settlement:
             self.meter.undelivered(
                 self.admission, self.outcome, prompt_too=self._gives_prompt_back
             )
-        await asyncio.shield(committed)
+        await committed
 
     async def _counted(self, ended: "_Ended") -> tuple[TokenCounts | None, int | None]:
         """Return the counts and what was generated; none where nobody can tell."""

@@ -202,7 +202,7 @@ async def _commit(
     """Settle, and return once that is durable; else what was settled is given back."""
     commit = settlement.end(status, tally, transcript, is_due=True)
     try:
-        await asyncio.shield(commit)
+        await commit
     except DatabaseAwayError:
         settlement.give_back(prompt_too=True)
         raise ServiceUnavailable(

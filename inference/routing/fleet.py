@@ -89,7 +89,7 @@ class Standing(Enum):
     NONE = auto()
 
 
-@dataclass(slots=True)
+@dataclass(slots=True, eq=False)
 class Place:
     """A slot on a replica, held for one request."""
 
@@ -133,9 +133,7 @@ class Fleet:
     routers: Mapping[Policy, Router]
     # Told the model whose replicas they are when a place is free again.
     on_free: Callable[[str], None] = lambda pool: None
-    _live: dict[int, dict[UUID, Place]] = field(
-        default_factory=dict[int, dict[UUID, Place]]
-    )
+    _live: dict[int, set[Place]] = field(default_factory=dict[int, set[Place]])
 
     def take(
         self,
@@ -202,7 +200,7 @@ class Fleet:
     def freed(self, place: Place) -> None:
         """Take a place out of the live set."""
         live = self._live[place.replica.id]
-        del live[place.request_id]
+        live.remove(place)
         if not live:
             del self._live[place.replica.id]
         self.on_free(place.replica.model)
@@ -213,7 +211,7 @@ class Fleet:
         if len(self.snapshot.replicas_by_model.get(route.model, ())) > 1:
             self.router_of(route.model).sent(route, replica.id)
         place = Place(replica, request_id, route, self)
-        self._live.setdefault(replica.id, {})[request_id] = place
+        self._live.setdefault(replica.id, set()).add(place)
         self.health.began(replica)
         return place
 

@@ -305,8 +305,9 @@ class Meter(Protocol):
 
         That is its commit, or while PostgreSQL is away the journal on its disk. It
         fails with `DatabaseAwayError` when that cannot be written either; the event
-        stays queued all the same. `is_due` when a body waits for it: then `begin_body`
-        follows, and `body_taken` or `undelivered`; or `undelivered` alone.
+        stays queued all the same, and so it does when who waits cancels the future.
+        `is_due` when a body waits for it: then `begin_body` follows, and `body_taken`
+        or `undelivered`; or `undelivered` alone.
         """
         ...
 

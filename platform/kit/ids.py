@@ -9,23 +9,16 @@ import os
 from uuid import UUID
 
 _MS_SHIFT = 80
-_VERSION_7 = 0x7 << 76
-_VARIANT = 0b10 << 62
-_RANDOM_A_MASK = 0xFFF << 64
-_RANDOM_B_MASK = (1 << 62) - 1
+# Version and variant, and the bits between them that are random.
+_VERSION_7 = 0x7 << 76 | 0b10 << 62
+_RANDOM_MASK = 0xFFF << 64 | (1 << 62) - 1
 _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 
 
 def uuid7(unix_ms: int) -> UUID:
     """Make a UUIDv7 for the given millisecond, with 74 random bits."""
     random = int.from_bytes(os.urandom(10), "big")
-    return UUID(
-        int=unix_ms << _MS_SHIFT
-        | _VERSION_7
-        | (random & _RANDOM_A_MASK)
-        | _VARIANT
-        | (random & _RANDOM_B_MASK)
-    )
+    return UUID(int=unix_ms << _MS_SHIFT | _VERSION_7 | random & _RANDOM_MASK)
 
 
 def unix_ms_of(request_id: UUID) -> int:

@@ -39,6 +39,26 @@ async def test_numbers_run_from_one_without_a_gap(url: str, witness: Witness) ->
     assert (epoch["last_seq"], epoch["settled"], epoch["state"]) == (100, 100, "open")
 
 
+async def test_who_cancels_the_wait_leaves_the_event_where_it_is(
+    url: str, witness: Witness
+) -> None:
+    made = committer(url)
+    commits = [made.add(event()) for _ in range(3)]
+    waiting = asyncio.create_task(_wait_for(commits[1]))
+    await asyncio.sleep(0)
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert commits[1].cancelled()
+    async with running(made):
+        await asyncio.gather(commits[0], commits[2])
+
+    assert [row["seq"] for row in witness.events()] == [1, 2, 3]
+
+
+async def _wait_for(commit: asyncio.Future[None]) -> None:
+    await commit
+
+
 async def test_event_is_stored_as_it_was(url: str, witness: Witness) -> None:
     sent = event()
     async with running(committer(url)) as made:
