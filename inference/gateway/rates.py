@@ -1,15 +1,16 @@
 """The rate limits of a call: taken in one step, put right by what it really used.
 
 Requests and concurrency take one each, tokens what the prompt can be and the first
-slice of output. A refused request has taken nothing. A request that an engine would not
-run keeps its place in the flow of requests, and gives back its tokens.
+slice of output. Far from the edge that is here already, and nobody is asked. A refused
+request has taken nothing. A request that an engine would not run keeps its place in the
+flow of requests, and gives back its tokens.
 
 Failure: none of its own; the limiter says what it does without its store. Owns: which
-requests hold slots, and the task that renews these.
+requests asked for slots, and the task that renews these.
 """
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from uuid import UUID, uuid4
 
@@ -22,11 +23,14 @@ from inference.limiting.limiter import (
     Charge,
     RateLimiter,
     Rule,
+    Taken,
     Unit,
     Verdict,
 )
 from kit.contracts import TokenCounts
 from kit.errors import RateLimited
+
+__all__ = ["Rates", "Taken"]
 
 US_PER_SECOND = 1_000_000
 _PREFIX = "x-ratelimit-"
@@ -36,18 +40,17 @@ log = structlog.get_logger("tollgate.gateway")
 
 
 @dataclass(slots=True)
-class Taken:
-    """What one request took of its limits, until it is settled or given back."""
+class _ByLimiter:
+    """What a request took by asking the limiter; see `Taken`."""
 
     rates: "Rates"
     id: UUID
     charges: tuple[Charge, ...]
-    # What the client is to be told of them.
-    headers: dict[str, str]
+    headers: Mapping[str, str]
     _is_over: bool = False
 
     def settle(self, counts: TokenCounts) -> None:
-        """Put the tokens right, once it is known what was used."""
+        """Put the tokens right, and end the slots."""
         prompt = counts.input_tokens + counts.cached_input_tokens
         used = {
             Unit.TOKENS: prompt + counts.output_tokens,
@@ -59,13 +62,13 @@ class Taken:
         self.rates.limiter.settle(self.id, self.charges, used)
 
     def release(self) -> None:
-        """End the slots: the request has ended, though it may not be settled yet."""
+        """End the slots."""
         if not self._is_over:
             self.rates.running.discard(self.id)
             self.rates.limiter.release(self.id, self.charges)
 
     def give_back(self) -> None:
-        """Undo all of it: the request has not run."""
+        """Undo all of it."""
         self._is_over = True
         self.rates.running.discard(self.id)
         self.rates.limiter.give_back(self.id, self.charges)
@@ -76,14 +79,19 @@ class Rates:
 
     def __init__(self, *, limiter: RateLimiter, metrics: GatewayMetrics) -> None:
         self.limiter = limiter
-        # Those that have taken and not ended.
+        # Those that asked, have taken and not ended.
         self.running: set[UUID] = set()
         self._metrics = metrics
 
     async def take(
-        self, rules: Sequence[Rule], *, input_tokens: int, output_tokens: int
+        self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
     ) -> Taken:
         """Take from all limits of a call, or raise `RateLimited` and take nothing."""
+        taken = self.limiter.try_take(
+            rules, input_tokens=input_tokens, output_tokens=output_tokens
+        )
+        if taken is not None:
+            return taken
         amounts = {
             Unit.TOKENS: input_tokens + output_tokens,
             Unit.INPUT_TOKENS: input_tokens,
@@ -97,7 +105,7 @@ class Rates:
             self._metrics.refused[_reason(verdict)] += 1
             raise RateLimited(_message(verdict), headers=headers)
         self.running.add(request_id)
-        return Taken(self, request_id, charges, headers)
+        return _ByLimiter(self, request_id, charges, headers)
 
     async def renew(self) -> None:
         """Renew the slots of all that runs, for as long as the process runs."""

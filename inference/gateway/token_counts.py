@@ -94,7 +94,7 @@ class PromptCounts:
         """Take a place in the limits of requests; raises `RateLimited`."""
         admissions = self.generation.admissions
         limits = admissions.limits.of(caller, model, admissions.now_us())
-        rules = [rule for rule in limits.rates if rule.unit in _UNITS]
+        rules = tuple(rule for rule in limits.rates if rule.unit in _UNITS)
         if not rules:
             return None
         taken = await admissions.rates.take(rules, input_tokens=0, output_tokens=0)

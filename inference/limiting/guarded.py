@@ -18,14 +18,23 @@ were taken, so that no correction strays. Owns: the breaker, the probe, the shar
 import asyncio
 import random
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from typing import Protocol
 from uuid import UUID
 
 import structlog
 
-from inference.limiting.connection import StoreAwayError
-from inference.limiting.limiter import Charge, Rule, Unit, Verdict
+from inference.limiting.connection import TICKS, StoreAwayError
+from inference.limiting.limiter import (
+    Charge,
+    RateLimiter,
+    Rule,
+    Taken,
+    Unit,
+    Verdict,
+)
 from inference.limiting.memory import MemoryLimiter
-from inference.limiting.valkey import ValkeyLimiter
+from inference.limiting.metrics import LimiterMetrics
+from inference.limiting.slots import SlotBook
 from kit.clock import boot_us
 
 FAILURES_MAX = 3
@@ -39,13 +48,28 @@ CALM_US = 60_000_000
 log = structlog.get_logger("tollgate.limiting")
 
 
+class Store(RateLimiter, Protocol):
+    """A `RateLimiter` whose takes raise `StoreAwayError` when its store is away."""
+
+    metrics: LimiterMetrics
+    slots: SlotBook
+
+    def restore(self) -> None:
+        """Tell the store of all slots that are held here."""
+        ...
+
+    async def probe(self, *, ticks: int = TICKS) -> None:
+        """Find out whether the store counts; raises `StoreAwayError`."""
+        ...
+
+
 class GuardedLimiter:
     """A `RateLimiter` that always answers: the store's answer, or this process's.
 
     `processes` returns how many gateways run; it is asked at each take of a share.
     """
 
-    def __init__(self, store: ValkeyLimiter, *, processes: Callable[[], int]) -> None:
+    def __init__(self, store: Store, *, processes: Callable[[], int]) -> None:
         self.metrics = store.metrics
         self._store = store
         self._processes = processes
@@ -58,6 +82,16 @@ class GuardedLimiter:
         # Since when the breaker is closed again, and what it took.
         self._closed_us = -CALM_US
         self._probes = PROBES_MIN
+
+    def try_take(
+        self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
+    ) -> Taken | None:
+        """Take at once of what is here; nothing of it is used beside the share."""
+        if self._probing is not None:
+            return None
+        return self._store.try_take(
+            rules, input_tokens=input_tokens, output_tokens=output_tokens
+        )
 
     async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
         """Take all charges, or none of them; or likewise of this process's share."""

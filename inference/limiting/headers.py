@@ -10,7 +10,7 @@ from inference.limiting.limiter import Standing, Unit, Verdict
 US_PER_MS = 1_000
 US_PER_SECOND = 1_000_000
 # The headers of each flow: its limit, what is left of it, when all of it is back.
-_NAMES = tuple(
+FLOW_NAMES = tuple(
     (
         unit,
         f"x-ratelimit-limit-{name}",
@@ -31,7 +31,7 @@ def limit_headers(verdict: Verdict) -> dict[str, str]:
         before = tightest.get(unit)
         if before is None or _room(each) < _room(before):
             tightest[unit] = each
-    for unit, limit, remaining, reset in _NAMES:
+    for unit, limit, remaining, reset in FLOW_NAMES:
         if (standing := tightest.get(unit)) is not None:
             headers[limit] = str(standing.charge.rule.limit)
             headers[remaining] = str(standing.remaining)
@@ -48,7 +48,7 @@ def limit_headers(verdict: Verdict) -> dict[str, str]:
 
 def duration(us: int) -> str:
     """Return a time rounded up to milliseconds, such as `6m0s`, `1.5s` or `20ms`."""
-    ms = _up(us, US_PER_MS)
+    ms = -(-us // US_PER_MS)
     if 0 < ms < 1000:
         return f"{ms}ms"
     minutes, ms = divmod(ms, 60_000)

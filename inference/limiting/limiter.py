@@ -14,6 +14,7 @@ from enum import StrEnum
 from typing import NamedTuple, Protocol
 from uuid import UUID
 
+from kit.contracts import TokenCounts
 from kit.records import record
 
 # How long a slot is held without being renewed, and how often to renew it: two renewals
@@ -65,6 +66,10 @@ class Rule:
             or not 0 <= self.window_us <= WINDOW_US_MAX
         ):
             raise ValueError(f"{self.key}: a flow has a window, concurrency none")
+
+    def __hash__(self) -> int:
+        # Two rules of one key are rare, and a string remembers its hash.
+        return hash(self.key)
 
     @property
     def is_flow(self) -> bool:
@@ -145,6 +150,25 @@ class Verdict:
         return max(self.standings, key=_severity)
 
 
+class Taken(Protocol):
+    """What one request took, until it is settled or given back: one of both, once."""
+
+    # What the client is to be told of it.
+    headers: Mapping[str, str]
+
+    def settle(self, counts: TokenCounts) -> None:
+        """Put the tokens right, once it is known what was used, and end the slots."""
+        ...
+
+    def release(self) -> None:
+        """End the slots: the request has ended, though it may not be settled yet."""
+        ...
+
+    def give_back(self) -> None:
+        """Undo all of it: the request has not run."""
+        ...
+
+
 class RateLimiter(Protocol):
     """Takes from all rules of a request or from none.
 
@@ -152,6 +176,15 @@ class RateLimiter(Protocol):
     `give_back` if nothing was run, with the same charges. A take that is cancelled
     gives itself back. All rules of one call are one tenant's, and each is there once.
     """
+
+    def try_take(
+        self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
+    ) -> Taken | None:
+        """Take at once of what is here already; None: it has to be asked for.
+
+        Asked with the same tuple again and again, it is found by that.
+        """
+        ...
 
     async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
         """Take all charges, or none of them; see `Charge.taken`."""

@@ -16,6 +16,7 @@ from inference.limiting.gcra import drained, passes, rescaled, verdict
 from inference.limiting.limiter import (
     Charge,
     Rule,
+    Taken,
     Unit,
     Verdict,
     corrections,
@@ -56,6 +57,13 @@ class MemoryLimiter:
     def __len__(self) -> int:
         """Return how many flows are kept."""
         return len(self._flows)
+
+    def try_take(
+        self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
+    ) -> Taken | None:
+        """Return None: nothing is taken ahead where nobody has to be asked."""
+        del rules, input_tokens, output_tokens
+        return None
 
     async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
         """Take all charges, or none of them."""

@@ -19,6 +19,7 @@ class LimiterMetrics:
     """Counts of one process."""
 
     allowed: int = 0
+    ahead: int = 0
     refused: int = 0
     fallbacks: int = 0
     failures: int = 0
@@ -43,6 +44,10 @@ class LimiterMetrics:
             "tollgate_limits_allowed": (
                 "Requests that all rate limits let pass.",
                 lambda: self.allowed,
+            ),
+            "tollgate_limits_ahead": (
+                "Of those, requests that passed by what was taken ahead.",
+                lambda: self.ahead,
             ),
             "tollgate_limits_refused": (
                 "Requests that a rate limit refused.",

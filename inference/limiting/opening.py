@@ -7,6 +7,7 @@ keeps nobody from starting.
 from collections.abc import Callable
 
 from inference.limiting.address import parse_address
+from inference.limiting.ahead import AheadLimiter
 from inference.limiting.client import StoreClient
 from inference.limiting.guarded import GuardedLimiter
 from inference.limiting.memory import MemoryLimiter
@@ -23,6 +24,6 @@ async def open_limiter(
         parse_address(url), deadline_s=deadline_ms / 1000, greeting=GREETING
     )
     await client.connected()
-    limiter = GuardedLimiter(ValkeyLimiter(client), processes=processes)
+    limiter = GuardedLimiter(AheadLimiter(ValkeyLimiter(client)), processes=processes)
     await limiter.begin()
     return limiter

@@ -40,6 +40,7 @@ class SlotBook:
         self._clock = clock
         self._keys: dict[UUID, tuple[str, ...]] = {}
         self._held: dict[str, _Held] = {}
+        self._kept: set[UUID] = set()
 
     def __len__(self) -> int:
         """Return the number of requests that hold slots."""
@@ -60,8 +61,13 @@ class SlotBook:
         self._keys[request_id] = keys
         self._hold(request_id, keys, self._clock() + SLOT_US)
 
+    def keep(self, ids: Iterable[UUID]) -> None:
+        """Renew the slots of these until they are ended, whether or not they run."""
+        self._kept.update(ids)
+
     def end(self, request_id: UUID) -> None:
         """Free the slots of a request; idempotent."""
+        self._kept.discard(request_id)
         for key in self._keys.pop(request_id, ()):
             held = self._held.get(key)
             if held is not None:
@@ -73,7 +79,7 @@ class SlotBook:
         """Hold the slots of these for longer, and forget what has lapsed."""
         now = self._clock()
         expires = now + SLOT_US
-        for request_id in running:
+        for request_id in (*running, *self._kept):
             # A machine that slept has lost the slots of requests that still run.
             if keys := self._keys.get(request_id):
                 self._hold(request_id, keys, expires)

@@ -17,6 +17,7 @@ import secrets
 from collections.abc import Iterable, Mapping, Sequence
 from functools import lru_cache, partial
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
 
 from inference.limiting.client import StoreClient
@@ -32,6 +33,7 @@ from inference.limiting.limiter import (
     SLOT_US,
     Charge,
     Rule,
+    Taken,
     Unit,
     Verdict,
     corrections,
@@ -74,6 +76,16 @@ RENEW = Script("renew.lua")
 GREETING = tuple(("SCRIPT", "LOAD", each.text) for each in (TAKE, SETTLE, RENEW))
 
 
+class Ahead(NamedTuple):
+    """What to take beside a request's own: of each of its charges, and for which ids.
+
+    The ids hold slots. There are as many of them as are said of each rule of slots.
+    """
+
+    amounts: tuple[int, ...]
+    ids: tuple[UUID, ...] = ()
+
+
 class ValkeyLimiter:
     """A `RateLimiter` in a store; it raises `StoreAwayError` when that is away."""
 
@@ -88,35 +100,65 @@ class ValkeyLimiter:
         self.slots = SlotBook() if slots is None else slots
         self.metrics = metrics or LimiterMetrics()
 
+    def try_take(
+        self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
+    ) -> Taken | None:
+        """Return None: all of it is in the store."""
+        del rules, input_tokens, output_tokens
+        return None
+
     async def take(self, request_id: UUID, charges: Sequence[Charge]) -> Verdict:
         """Take all charges, or none of them."""
-        if not charges:
-            return verdict((), [], allowed=True)
-        taken = tuple(charges)
-        found = await self._take(request_id, taken)
-        if found.allowed:
-            self.slots.add(request_id, slot_keys(taken))
-            self.metrics.allowed += 1
-        else:
-            self.metrics.refused += 1
+        found, _ = await self.take_ahead(request_id, charges, None)
         return found
+
+    async def take_ahead(
+        self, request_id: UUID, charges: Sequence[Charge], ahead: Ahead | None
+    ) -> tuple[Verdict, bool]:
+        """Take all charges, and more where half is free; tell whether more was taken.
+
+        The standings are without what is ahead.
+        """
+        if not charges:
+            return verdict((), [], allowed=True), False
+        asked = _Asked(request_id, tuple(charges), ahead)
+        found, is_ahead = await self._take(asked)
+        if not found.allowed:
+            self.metrics.refused += 1
+            return found, False
+        keys = slot_keys(asked.charges)
+        self.slots.add(request_id, keys)
+        self.metrics.allowed += 1
+        if ahead is None or not is_ahead:
+            return found, False
+        for each in ahead.ids:
+            self.slots.add(each, keys)
+        return found, True
 
     def settle(
         self, request_id: UUID, charges: Sequence[Charge], used: Mapping[Unit, int]
     ) -> None:
         """Put the flows right by what was really used, and end the slots."""
-        self.slots.end(request_id)
-        self._change(request_id, charges, corrections(charges, used))
+        self.change((request_id,), _slot_rules(charges), corrections(charges, used))
 
     def release(self, request_id: UUID, charges: Sequence[Charge]) -> None:
         """End the slots."""
-        self.slots.end(request_id)
-        self._change(request_id, charges, [])
+        self.change((request_id,), _slot_rules(charges), ())
 
     def give_back(self, request_id: UUID, charges: Sequence[Charge]) -> None:
         """Undo a take."""
-        self.slots.end(request_id)
-        self._change(request_id, charges, reversals(charges))
+        self.change((request_id,), _slot_rules(charges), reversals(charges))
+
+    def change(
+        self,
+        ended: Iterable[UUID],
+        slots: Iterable[Rule],
+        wrong: Iterable[tuple[Rule, int]],
+    ) -> None:
+        """End the slots that these hold of these rules, and put flows right."""
+        for each in ended:
+            self.slots.end(each)
+        self._change(ended, slots, wrong)
 
     def renew(self, running: Iterable[UUID]) -> None:
         """Hold the slots of these requests for longer."""
@@ -139,44 +181,51 @@ class ValkeyLimiter:
         """
         key = f"{{probe}}:{secrets.token_hex(8)}"
         charge = Charge(Rule(key, Unit.REQUESTS, 1, _PROBE_WINDOW_US))
-        taking = TAKE.in_full(_taking(UUID(int=0), (charge,)))
+        taking = TAKE.in_full(_taking(_Asked(UUID(int=0), (charge,))))
         asked = (self._ask(taking, ticks=ticks) for _ in range(2))
         answers = await asyncio.gather(*asked)
-        if [_read((charge,), each).allowed for each in answers] != [True, False]:
+        if [_read((charge,), each)[0].allowed for each in answers] != [True, False]:
             raise StoreAwayError("the store does not count")
 
     async def close(self) -> None:
         """Close the connection."""
         await self.client.close()
 
-    async def _take(self, request_id: UUID, charges: tuple[Charge, ...]) -> Verdict:
-        taking = _taking(request_id, charges)
-        late = partial(self._came_late, request_id, charges)
+    async def _take(self, asked: "_Asked") -> tuple[Verdict, bool]:
+        taking = _taking(asked)
+        late = partial(self._came_late, asked)
         reply = await self._ask(TAKE.by_name(taking), late)
         if _is_unknown(reply):
             reply = await self._ask(TAKE.in_full(taking), late)
-        return _read(charges, reply)
+        return _read(asked.charges, reply)
 
-    def _came_late(
-        self, request_id: UUID, charges: tuple[Charge, ...], reply: Reply
-    ) -> None:
+    def _came_late(self, asked: "_Asked", reply: Reply) -> None:
         # Slots in the book are not touched: the request may go on without the store.
-        if isinstance(reply, bytes) and reply.startswith(b"1"):
-            self._change(request_id, charges, reversals(charges))
+        if not isinstance(reply, bytes) or reply.startswith(b"0"):
+            return
+        ids, wrong = [asked.request_id], reversals(asked.charges)
+        if asked.ahead is not None and reply.startswith(b"2"):
+            ids += asked.ahead.ids
+            of_rules = zip(asked.charges, asked.ahead.amounts, strict=True)
+            wrong = reversals(
+                [
+                    Charge(each.rule, each.taken + more) if each.rule.is_flow else each
+                    for each, more in of_rules
+                ]
+            )
+        self._change(ids, _slot_rules(asked.charges), wrong)
 
     def _change(
         self,
-        request_id: UUID,
-        charges: Sequence[Charge],
-        wrong: Sequence[tuple[Rule, int]],
+        ended: Iterable[UUID],
+        slots: Iterable[Rule],
+        wrong: Iterable[tuple[Rule, int]],
     ) -> None:
-        """End the slots in the store, and take more or less of flows there."""
-        slots = [(each.rule, 0) for each in charges if not each.rule.is_flow]
-        changes = (*slots, *wrong)
+        changes = (*((rule, 0) for rule in slots), *wrong)
         if not changes:
             return
         bulks = _keys([rule for rule, _ in changes])
-        bulks.append(bulk(request_id.hex))
+        bulks.append(_ids(ended))
         for rule, delta in changes:
             bulks += (_known(rule.limit), _known(rule.window_us), _known(delta))
         self._tell(SETTLE, bulks)
@@ -217,13 +266,30 @@ class ValkeyLimiter:
             raise
 
 
-def _taking(request_id: UUID, charges: tuple[Charge, ...]) -> list[bytes]:
-    bulks = _keys([charge.rule for charge in charges])
-    bulks += (bulk(request_id.hex), _known(SLOT_US))
-    for charge in charges:
-        rule = charge.rule
-        bulks += (_known(rule.limit), _known(rule.window_us), _known(charge.taken))
+class _Asked(NamedTuple):
+    """A take on its way."""
+
+    request_id: UUID
+    charges: tuple[Charge, ...]
+    ahead: Ahead | None = None
+
+
+def _taking(asked: _Asked) -> list[bytes]:
+    bulks = _keys([charge.rule for charge in asked.charges])
+    ahead = asked.ahead or Ahead((0,) * len(asked.charges))
+    bulks += (_ids((asked.request_id, *ahead.ids)), _known(SLOT_US))
+    for charge, more in zip(asked.charges, ahead.amounts, strict=True):
+        limit, window = _known(charge.rule.limit), _known(charge.rule.window_us)
+        bulks += (limit, window, _known(charge.taken), _known(more))
     return bulks
+
+
+def _ids(ids: Iterable[UUID]) -> bytes:
+    return bulk(" ".join(each.hex for each in ids))
+
+
+def _slot_rules(charges: Sequence[Charge]) -> list[Rule]:
+    return [each.rule for each in charges if not each.rule.is_flow]
 
 
 def _keys(rules: list[Rule]) -> list[bytes]:
@@ -235,12 +301,15 @@ def _is_unknown(reply: Reply) -> bool:
     return isinstance(reply, ServerError) and reply.code == "NOSCRIPT"
 
 
-def _read(charges: tuple[Charge, ...], reply: Reply) -> Verdict:
-    """Return what the script decided; raises `StoreAwayError` for anything else."""
+def _read(charges: tuple[Charge, ...], reply: Reply) -> tuple[Verdict, bool]:
+    """Return what the script decided, and whether it took what was to be taken ahead.
+
+    Raises `StoreAwayError` for anything else.
+    """
     if isinstance(reply, ServerError):
         raise StoreAwayError(reply.code)
     try:
         allowed, *levels = map(int, reply.split() if isinstance(reply, bytes) else ())
-        return verdict(charges, levels, allowed=bool(allowed))
+        return verdict(charges, levels, allowed=bool(allowed)), allowed == 2
     except ValueError:
         raise StoreAwayError("the answer is none") from None

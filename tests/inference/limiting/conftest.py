@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from inference.limiting.address import parse_address
+from inference.limiting.ahead import AheadLimiter
 from inference.limiting.client import StoreClient
 from inference.limiting.limiter import RateLimiter
 from inference.limiting.memory import MemoryLimiter
@@ -59,7 +60,10 @@ async def connect(store: Store) -> AsyncIterator[Connect]:
         await limiter.close()
 
 
-@pytest.fixture(params=["memory", "valkey"])
+@pytest.fixture(params=["memory", "valkey", "ahead"])
 async def limiter(request: pytest.FixtureRequest, connect: Connect) -> RateLimiter:
     """Provide each kind of limiter in turn."""
-    return MemoryLimiter() if request.param == "memory" else await connect()
+    if request.param == "memory":
+        return MemoryLimiter()
+    store = await connect()
+    return AheadLimiter(store) if request.param == "ahead" else store

@@ -300,6 +300,7 @@ async def test_what_happened_is_counted(store: Store) -> None:
         }
     assert read == {
         "tollgate_limits_allowed": 2,
+        "tollgate_limits_ahead": 0,
         "tollgate_limits_refused": 1,
         "tollgate_limits_fallbacks": 0,
         "tollgate_limits_failures": 0,

@@ -56,7 +56,7 @@ class Scripts:
 
     def take(self, id_: UUID, charges: tuple[Charge, ...], now_us: int) -> list[int]:
         """Return whether it was allowed, and the levels."""
-        amounts = _flat(charges, lambda charge: charge.taken)
+        amounts = _flat(charges, lambda charge: (charge.taken, 0))
         reply = self._take(_keys(charges), [id_.hex, SLOT_US, *amounts, now_us])
         return [int(part) for part in reply.split()]
 
@@ -71,7 +71,7 @@ class Scripts:
             each for each in charges if not each.rule.is_flow or each.rule.key in deltas
         )
         if changed:
-            changes = _flat(changed, lambda charge: deltas.get(charge.rule.key, 0))
+            changes = _flat(changed, lambda charge: (deltas.get(charge.rule.key, 0),))
             self._settle(_keys(changed), [id_.hex, *changes, now_us])
 
 
@@ -82,11 +82,13 @@ def _at_a_time(text: str) -> str:
     return text
 
 
-def _flat(charges: tuple[Charge, ...], amount: Callable[[Charge], int]) -> list[int]:
+def _flat(
+    charges: tuple[Charge, ...], amounts: Callable[[Charge], tuple[int, ...]]
+) -> list[int]:
     return [
         number
         for each in charges
-        for number in (each.rule.limit, each.rule.window_us, amount(each))
+        for number in (each.rule.limit, each.rule.window_us, *amounts(each))
     ]
 
 

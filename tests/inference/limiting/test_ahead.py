@@ -1,0 +1,415 @@
+"""Taking ahead from a real store: nothing too much, nothing lost, nobody kept out."""
+
+import asyncio
+import random
+from collections.abc import AsyncIterator, Awaitable, Callable
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field
+
+import pytest
+
+from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.rates import Rates, Taken
+from inference.limiting.ahead import AheadLimiter
+from inference.limiting.guarded import GuardedLimiter
+from inference.limiting.limiter import SLOT_US, Rule
+from inference.limiting.stock import ASKED_MIN, LIFE_US, PART, WINDOW_US_MIN, may_stock
+from inference.limiting.valkey import PREFIX, ValkeyLimiter
+from kit.contracts import TokenCounts
+from kit.errors import RateLimited
+from tests.eventually import eventually
+from tests.inference.limiting.conftest import Connect
+from tests.inference.limiting.rules import HOUR_US, requests, slot, tokens
+from tests.inference.limiting.store import Store
+
+LIMIT = 6_400
+TOKENS = 640_000
+DAY_US = 24 * HOUR_US
+# All of them large enough and so slow that nothing of note drains during a test.
+
+
+def name(unit: str) -> str:
+    """Return what a rule is called where a refusal tells of it."""
+    return f"tenant:1:{unit}:day:hard:"
+
+
+def flow(limit: int, window_us: int = DAY_US, unit: str = "requests") -> Rule:
+    return requests(limit, window_us=window_us, name=name(unit)).rule
+
+
+RULES = (
+    flow(LIMIT),
+    tokens(0, limit=TOKENS, window_us=DAY_US, name=name("tokens")).rule,
+    slot(LIMIT, name=name("slots")).rule,
+)
+SLOTS = f"{PREFIX}{RULES[2].key}:0"
+USED = TokenCounts(input_tokens=90, output_tokens=10)
+
+
+@dataclass(slots=True)
+class Client:
+    """Whoever uses one process's limiter."""
+
+    limiter: AheadLimiter
+    rates: Rates = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.rates = Rates(limiter=self.limiter, metrics=GatewayMetrics())
+
+    async def take(self, rules: tuple[Rule, ...] = RULES) -> Taken:
+        return await self.rates.take(rules, input_tokens=90, output_tokens=10)
+
+    async def ask(self, times: int, rules: tuple[Rule, ...] = RULES) -> None:
+        """Send requests one after the other."""
+        for _ in range(times):
+            (await self.take(rules)).settle(USED)
+
+    async def stock_up(self, rules: tuple[Rule, ...] = RULES) -> None:
+        """Send requests until one has passed by stock."""
+        before = self.limiter.metrics.ahead
+        while self.limiter.metrics.ahead == before:
+            await self.ask(1, rules)
+
+
+Clients = Callable[[], Awaitable[Client]]
+
+
+@pytest.fixture
+async def another(connect: Connect) -> AsyncIterator[Clients]:
+    """Provide a function that returns another process's client."""
+    made: list[AheadLimiter] = []
+
+    async def client() -> Client:
+        made.append(AheadLimiter(await connect()))
+        return Client(made[-1])
+
+    yield client
+    for limiter in made:
+        await limiter.close()
+
+
+def level(store: Store, rule: Rule) -> float:
+    """Return what the store counts as used of a flow."""
+    kept = store.admin.get(f"{PREFIX}{rule.key}:{rule.window_us}")
+    return int(kept.split()[0]) / rule.window_us if kept else 0.0
+
+
+def used(store: Store) -> tuple[int, int, int]:
+    """Return what the store counts as used of all rules, to one."""
+    spent, of_tokens = (round(level(store, rule)) for rule in RULES[:2])
+    return spent, of_tokens, store.admin.zcard(SLOTS)
+
+
+def asked(store: Store) -> int:
+    """Return how many scripts the store has run."""
+    stats = store.admin.info("commandstats")
+    return sum(stats.get(f"cmdstat_{name}", {"calls": 0})["calls"] for name in _RUN)
+
+
+_RUN = ("evalsha", "eval")
+
+
+async def test_whoever_asks_often_seldom_asks_the_store(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    before = asked(store)
+    await client.ask(500)
+    assert asked(store) - before < 200
+    assert client.limiter.metrics.ahead > 400
+    assert client.limiter.metrics.allowed == 500
+
+
+async def test_small_limits_are_asked_for_each_time(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    rules = (*RULES, flow(127, unit="few"))
+    assert not may_stock(rules)
+    before = asked(store)
+    await client.ask(20, rules)
+    assert client.limiter.metrics.ahead == 0
+    assert asked(store) - before >= 20
+
+
+async def test_at_the_end_everything_is_as_without_it(
+    another: Clients, store: Store
+) -> None:
+    """Nothing is lost and nothing is kept, however requests end."""
+    chance = random.Random(5)
+    clients = [await another() for _ in range(3)]
+    expected = [0, 0]
+
+    async def use(client: Client) -> None:
+        await asyncio.sleep(chance.random() * 0.2)
+        taken = await client.take()
+        await asyncio.sleep(chance.choice((0, 0.001, 0.02, 0.15)))
+        way = chance.random()
+        if way < 0.2:
+            taken.give_back()
+            taken.release()
+            return
+        if way < 0.6:
+            taken.release()
+            taken.release()
+            await asyncio.sleep(chance.random() * 0.02)
+        counts = TokenCounts(chance.randrange(200), 5, chance.randrange(40))
+        taken.settle(counts)
+        taken.release()
+        expected[0] += 1
+        expected[1] += counts.input_tokens + 5 + counts.output_tokens
+
+    await asyncio.gather(*(use(each) for each in clients for _ in range(600)))
+    assert sum(each.limiter.metrics.ahead for each in clients) > 500
+    await asyncio.sleep(0.15)
+    spent, tokens_spent, held = used(store)
+    assert spent == expected[0]
+    # What drained meanwhile: of a day's some millionths.
+    assert tokens_spent == pytest.approx(expected[1], abs=10)
+    assert held == 0
+    for client in clients:
+        assert len(client.limiter.slots) == 0
+        assert client.limiter.metrics.unsaid == 0
+        assert not client.limiter._stocks
+        assert not client.limiter._stocked
+
+
+async def test_never_more_than_the_limit_pass_and_all_of_it_does(
+    another: Clients, store: Store
+) -> None:
+    """Several processes up to the edge and beyond, at random."""
+    chance = random.Random(9)
+    clients = [await another() for _ in range(3)]
+    rule = flow(640, HOUR_US)
+    slots = slot(200, name=name("slots")).rule
+    began_us = now_us(store)
+    allowed = running = highest = 0
+    refused_at: list[int] = []
+
+    async def use(client: Client) -> None:
+        nonlocal allowed, running, highest
+        await asyncio.sleep(chance.random() * 0.4)
+        try:
+            taken = await client.take((rule, slots))
+        except RateLimited:
+            refused_at.append(allowed)
+            return
+        allowed += 1
+        running += 1
+        highest = max(highest, running)
+        await asyncio.sleep(chance.random() * 0.01)
+        running -= 1
+        taken.settle(USED)
+
+    await asyncio.gather(*(use(each) for each in clients for _ in range(400)))
+    lasted_us = now_us(store) - began_us
+    assert sum(each.limiter.metrics.ahead for each in clients) > 50
+    assert allowed <= rule.limit + rule.limit * lasted_us // rule.window_us
+    assert highest <= slots.limit
+    # Nobody is refused while more than a part of it is free for each process.
+    assert min(refused_at) >= rule.limit - len(clients) * (rule.limit // PART)
+    await asyncio.sleep(0.15)
+    # And in the end all of it is given.
+    with suppress(RateLimited):
+        while True:
+            await clients[0].take((rule, slots))
+            allowed += 1
+    lasted_us = now_us(store) - began_us
+    most = rule.limit + rule.limit * lasted_us // rule.window_us
+    assert most - 1 <= allowed <= most
+
+
+async def test_beyond_half_of_a_limit_nothing_is_taken_ahead(
+    another: Clients,
+) -> None:
+    client = await another()
+    rule = flow(1_000)
+    await client.ask(500, (rule,))
+    before = client.limiter.metrics.ahead
+    assert before > 300
+    await client.ask(500, (rule,))
+    assert client.limiter.metrics.ahead - before <= 1_000 // PART
+    with pytest.raises(RateLimited):
+        await client.ask(1, (rule,))
+
+
+async def test_whoever_is_refused_passes_after_waiting_as_told(
+    another: Clients,
+) -> None:
+    """Also where somebody else holds some of it ahead."""
+    client, other = await another(), await another()
+    rule = flow(640, 2 * WINDOW_US_MIN)
+    await client.stock_up((rule,))
+    refused = None
+    while refused is None:
+        try:
+            await other.ask(1, (rule,))
+        except RateLimited as error:
+            refused = error
+    wait_ms = int((refused.headers or {})["retry-after-ms"])
+    await asyncio.sleep(wait_ms / 1000 + 0.002)
+    await other.ask(1, (rule,))
+
+
+async def test_what_is_unused_goes_back_soon_and_at_the_end(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    await client.stock_up()
+    assert store.admin.zcard(SLOTS) > 0
+    sent = client.limiter.metrics.allowed
+    await asyncio.sleep(LIFE_US / 1_000_000 + 0.05)
+    spent, of_tokens, held = used(store)
+    assert (spent, held) == (sent, 0)
+    assert 100 * sent - 10 <= of_tokens <= 100 * sent
+    await client.stock_up()
+    assert store.admin.zcard(SLOTS) > 0
+    sent = client.limiter.metrics.allowed
+    await client.limiter.close()
+    spent, of_tokens, held = used(store)
+    assert (spent, held) == (sent, 0)
+    assert 100 * sent - 10 <= of_tokens <= 100 * sent
+
+
+async def test_corrections_are_told_soon(another: Clients, store: Store) -> None:
+    client = await another()
+    await client.stock_up()
+    taken = await client.take()
+    before = level(store, RULES[1])
+    taken.settle(TokenCounts(input_tokens=40_000))
+    await eventually(lambda: level(store, RULES[1]) > before + 39_000, seconds=0.09)
+
+
+async def test_slots_of_stocks_are_renewed_and_those_of_the_dead_lapse(
+    another: Clients, store: Store
+) -> None:
+    client, dead = await another(), await another()
+    await client.stock_up()
+    held = [await client.take() for _ in range(2)]
+    for _ in range(100):
+        await dead.stock_up()
+        if any(stock.free for stock in dead.limiter._stocks.values()):
+            break
+    dead.limiter._timer.cancel()  # type: ignore[union-attr]
+    await dead.limiter._store.close()
+    await asyncio.sleep(0.15)
+    assert store.admin.zcard(SLOTS) > 2
+    # As if the whole life of a slot but a moment had passed.
+    for member, expires_us in store.admin.zrange(SLOTS, 0, -1, withscores=True):
+        store.admin.zadd(SLOTS, {member: expires_us - SLOT_US + 200_000})
+    client.limiter.renew(client.rates.running)
+    await asyncio.sleep(0.25)
+    await client.ask(1, (*RULES, flow(5, unit="few")))
+    await eventually(lambda: store.admin.zcard(SLOTS) == 2)
+    for each in held:
+        each.settle(USED)
+    await eventually(lambda: store.admin.zcard(SLOTS) == 0)
+    # Of the flows it keeps what it had taken, at most a part of them, until it drains.
+    spent = client.limiter.metrics.allowed + dead.limiter.metrics.allowed
+    assert spent <= level(store, RULES[0]) <= spent + LIMIT // PART
+
+
+async def test_many_sets_share_what_may_be_taken_ahead_of_a_rule(
+    another: Clients,
+) -> None:
+    client = await another()
+    wide = flow(1_280)
+    sets = [(wide, flow(10**6, unit=f"key-{key}")) for key in range(8)]
+    for _ in range(10):
+        for rules in sets:
+            await client.ask(8, rules)
+            ahead = client.limiter._stocked.get((wide.key, wide.window_us), 0)
+            assert ahead <= wide.limit // PART
+    assert client.limiter.metrics.ahead
+
+
+async def test_equal_rules_are_one_set_and_changed_ones_another(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    again = (RULES[0], *RULES[1:])
+    assert again is not RULES
+    await client.stock_up()
+    await client.ask(3, again)
+    assert len(client.limiter._stocks) == 1
+    lowered = (flow(128), *RULES[1:])
+    await client.ask(1, lowered)
+    assert len(client.limiter._stocks) == 2
+    await asyncio.sleep(0.15)
+    assert store.admin.zcard(SLOTS) == 0
+
+
+@asynccontextmanager
+async def guarded(store: ValkeyLimiter) -> AsyncIterator[GuardedLimiter]:
+    limiter = GuardedLimiter(AheadLimiter(store), processes=lambda: 4)
+    await limiter.begin()
+    yield limiter
+    await limiter.close()
+
+
+async def test_a_frozen_store_is_not_felt_by_who_passes(
+    connect: Connect, store: Store
+) -> None:
+    async with guarded(await connect(deadline_s=0.1)) as limiter:
+        rates = Rates(limiter=limiter, metrics=GatewayMetrics())
+
+        async def ask() -> Taken:
+            return await rates.take(RULES, input_tokens=90, output_tokens=10)
+
+        while limiter.metrics.ahead < 3:
+            (await ask()).settle(USED)
+        store.freeze()
+        try:
+            before = limiter.metrics.ahead
+            taken = [await ask() for _ in range(3)]
+            while not limiter.metrics.is_open:
+                taken.append(await ask())
+            assert limiter.metrics.ahead > before
+            by_stock = limiter.metrics.ahead
+            taken += [await ask() for _ in range(20)]
+            assert limiter.metrics.ahead == by_stock
+            for each in taken:
+                each.settle(USED)
+        finally:
+            store.thaw()
+        await eventually(lambda: not limiter.metrics.is_open, seconds=20)
+        await eventually(lambda: store.admin.zcard(SLOTS) == 0)
+        before = limiter.metrics.ahead
+        while limiter.metrics.ahead == before:
+            (await ask()).settle(USED)
+
+
+async def test_a_take_that_was_cancelled_gives_back_what_was_ahead_too(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    for _ in range(3):
+        tasks = [asyncio.create_task(client.take()) for _ in range(4 * ASKED_MIN)]
+        await asyncio.sleep(0)
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
+    await asyncio.sleep(0.15)
+    assert used(store) == (0, 0, 0)
+    assert client.limiter.metrics.unsaid == 0
+
+
+async def test_a_store_that_forgets_is_told_anew(
+    another: Clients, store: Store
+) -> None:
+    client = await another()
+    for _ in range(5):
+        await client.stock_up()
+        store.admin.script_flush()
+    await client.stock_up()
+    store.admin.flushall()
+    await client.ask(50)
+    await asyncio.sleep(0.15)
+    assert store.admin.zcard(SLOTS) == 0
+    assert client.limiter.metrics.unsaid == 0
+
+
+def now_us(store: Store) -> int:
+    """Return the store's time."""
+    seconds, us = store.admin.time()
+    return int(seconds * 1_000_000 + us)
