@@ -107,7 +107,7 @@ def request_head(
     lines = [f"{method} {origin.prefix}{path} HTTP/1.1"]
     if "host" not in headers:
         lines.append(f"host: {origin.authority}")
-    lines.extend(f"{name}: {value}" for name, value in headers.items())
+    lines += [f"{name}: {value}" for name, value in headers.items()]
     if length or method in {"POST", "PUT", "PATCH"}:
         lines.append(f"content-length: {length}")
     text = "\r\n".join(lines) + "\r\n\r\n"

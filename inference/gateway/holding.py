@@ -131,6 +131,10 @@ class Gate:
             return TokenCounts(output_tokens=output)
         return counts
 
+    def includes(self, counts: TokenCounts) -> bool:
+        """Tell whether this is held already; for what is settled at once."""
+        return self._hold.includes(counts)
+
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether this may leave without a wait."""
         return self._hold.covers(counts)

@@ -64,8 +64,10 @@ async def relay_answer(
         transcript = answer.transcript
         if gate is not None:
             counts = gate.counts(tally, transcript)
-            if not gate.covers(counts):
-                await gate.extend(counts)
+            is_known = tally.has_prompt and not transcript
+            # Then it is settled in this moment, and what is left over goes back.
+            if not (is_known and gate.includes(counts)):
+                await gate.require(counts)
     except BaseException as error:
         _end(error, settlement, tally)
         raise

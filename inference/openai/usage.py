@@ -109,12 +109,10 @@ class Tally:
 
     def final(self, usage: Mapping[str, Any]) -> None:
         """Take in the usage object of a whole answer."""
-        if reported_tokens(usage, "completion_tokens") < self._output:
-            raise UsageError("the output has become less")
-        self.total(usage)
+        self.total(usage, is_final=True)
         self._final_output = self._output
 
-    def total(self, usage: Mapping[str, Any]) -> None:
+    def total(self, usage: Mapping[str, Any], *, is_final: bool = False) -> None:
         """Take in a usage object over all choices, wherever in the answer it comes.
 
         One without its two counts is refused: read as nothing used, it would be free.
@@ -124,6 +122,8 @@ class Tally:
                 raise UsageError(f"{name} is missing")
         prompt = reported_tokens(usage, "prompt_tokens")
         output = reported_tokens(usage, "completion_tokens")
+        if is_final and output < self._output:
+            raise UsageError("the output has become less")
         # First what may yet refuse the whole report.
         self.details(usage)
         self.at_least(prompt, output)

@@ -372,8 +372,9 @@ def _fail(pending: Pending, error: Exception) -> None:
 
 def _keys(waiting: Sequence[Pending]) -> list[tuple[int, UUID]]:
     """Return the keys of these events, and of the requests that they correct."""
-    keys = {sort_key(item.event) for item in waiting}
+    keys: set[tuple[int, UUID]] = set()
     for item in waiting:
         admission = item.event.admission
-        keys.add((admission.caller.tenant_id, admission.request_id))
+        tenant_id = admission.caller.tenant_id
+        keys |= {(tenant_id, item.event.request_id), (tenant_id, admission.request_id)}
     return [*keys]

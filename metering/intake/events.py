@@ -124,9 +124,9 @@ def _correction(
     )
 
 
-def sort_key(event: UsageEvent) -> tuple[int, UUID]:
+def sort_key(event: UsageEvent) -> tuple[int, int]:
     """Order a batch by the event table's key: unordered batches deadlock."""
-    return event.admission.caller.tenant_id, event.request_id
+    return event.admission.caller.tenant_id, event.request_id.int
 
 
 def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedArray]:
@@ -139,14 +139,18 @@ def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedA
     }
 
 
-def _or_none(figure: int | None) -> int:
-    return NO_TIME if figure is None else figure
-
-
 def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
     latency = outcome.latency
+    figures = (
+        outcome.first_token_us,
+        outcome.duration_us,
+        latency.queue_us,
+        latency.last_token_us,
+        latency.chunks,
+        latency.gap_max_us,
+    )
     status = outcome.status
     if event.kind is EventKind.UNDELIVERED:
         status = EventStatus.UNDELIVERED
@@ -160,12 +164,7 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.price.id,
         outcome.replica_id,
         event.charge_picos,
-        _or_none(outcome.first_token_us),
-        outcome.duration_us,
-        _or_none(latency.queue_us),
-        _or_none(latency.last_token_us),
-        _or_none(latency.chunks),
-        _or_none(latency.gap_max_us),
+        *[NO_TIME if figure is None else figure for figure in figures],
         counts.input_tokens,
         counts.cached_input_tokens,
         counts.output_tokens,

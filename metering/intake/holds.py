@@ -27,6 +27,10 @@ class FreeHold:
     is_tight = False
     output_tokens = sys.maxsize
 
+    def includes(self, counts: TokenCounts) -> bool:
+        """Return that they do."""
+        return True
+
     def covers(self, counts: TokenCounts) -> bool:
         """Return that they are."""
         return True
@@ -66,6 +70,15 @@ class BudgetHold:
     def output_tokens(self) -> int:
         """Return how much output is held already, once the prompt is exact."""
         return self.claim.output_tokens if self.claim.is_exact else 0
+
+    def includes(self, counts: TokenCounts) -> bool:
+        """Tell whether these tokens lie within what is held already."""
+        claim = self.claim
+        prompt = counts.input_tokens + counts.cached_input_tokens
+        return (
+            prompt <= claim.prompt_tokens
+            and counts.output_tokens <= claim.output_tokens
+        )
 
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these tokens are held; see `kit.contracts.Hold.covers`."""

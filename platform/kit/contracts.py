@@ -194,6 +194,10 @@ class Hold(Protocol):
         """Return how much output is held already, once the prompt is exact."""
         ...
 
+    def includes(self, counts: TokenCounts) -> bool:
+        """Tell whether these tokens lie within what is held; it stays as it is."""
+        ...
+
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these tokens are held, taking more out of leases in hand."""
         ...

@@ -62,6 +62,10 @@ class MemoryHold:
         is_exact = self.used.input_tokens + self.used.cached_input_tokens > 0
         return self.held.output_tokens if is_exact else 0
 
+    def includes(self, counts: TokenCounts) -> bool:
+        """Tell whether these are held; in memory it is the same."""
+        return self.covers(counts)
+
     def covers(self, counts: TokenCounts) -> bool:
         """Tell whether these are held."""
         return all(

@@ -62,6 +62,9 @@ async def test_what_is_in_hand_is_held_without_a_wait(world: BrokerWorld) -> Non
         hold = try_hold(second, prompt_tokens=700)
         assert hold is not None
         assert not hold.is_tight
+        assert hold.includes(TokenCounts(600, 100, 8))
+        assert not hold.includes(TokenCounts(600, 101, 0))
+        assert not hold.includes(TokenCounts(600, 0, 9))
         assert try_hold(third, prompt_tokens=900) is None
         made.void(third)
         await world.settle(made, second, 700, 8)
