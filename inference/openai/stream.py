@@ -25,16 +25,15 @@ from kit.records import record
 # What all chunks of one stream have in common.
 _FRAME = ("id", "object", "created", "model")
 
-# A chunk of one choice as vLLM writes it, running usage last. The pattern is anchored
-# at the end, where a usage object inside another one would close one brace more, and a
-# quote inside a JSON string is escaped, so text of the model cannot match it.
+# A chunk of one choice that goes on, as vLLM writes it, running usage last. It is
+# anchored at the end, where a usage object inside another one would close one brace
+# more, and a quote inside a JSON string is escaped, so text of the model cannot match
+# it. Text without a token is looked at closely.
+_GOES_ON = b'"finish_reason":null'
 _PLAIN = re.compile(
-    rb',"usage":\{"prompt_tokens":(\d{1,9}),"total_tokens":\d+,"completion_tokens":(\d{1,9})'
-    rb'(?:,"[a-z_]+":null)*\}\}$'
+    rb'("finish_reason":null[^{}]*\}\]),"usage":\{"prompt_tokens":(\d{1,9})'
+    rb',"total_tokens":\d+,"completion_tokens":([1-9]\d{0,8})(?:,"[a-z_]+":null)*\}\}$'
 )
-_USAGE = b',"usage":{'
-_FINISH = b'"finish_reason":"'
-_CHOICELESS = b'"choices":[]'
 # How vLLM and SGLang finish what they give up, as when they are told to stop.
 ABORTED = "abort"
 # What may follow the last token: the finish of each choice and the usage.
@@ -173,24 +172,19 @@ class StreamTranslator:
 
     def _feed(self, event: bytes, out: list[bytes]) -> None:
         plain: re.Match[bytes] | None = None
-        if self._has_one_choice and (at := event.rfind(_USAGE)) > 0:
-            plain = _PLAIN.match(event, at)
-        if (
-            plain is not None
-            and _FINISH not in event
-            and _CHOICELESS not in event
-            and not self._held
-            # Text without a token is looked at closely.
-            and plain[2] != b"0"
-        ):
-            _check_text(event)
+        if self._has_one_choice and not self._held:
+            at = event.rfind(_GOES_ON)
+            plain = _PLAIN.match(event, at) if at > 0 else None
+        if plain is not None:
+            if not event.isascii():
+                _check_text(event)
             self.chunks += 1
-            self.tally.running(0, int(plain[1]), int(plain[2]))
+            self.tally.running(0, int(plain[2]), int(plain[3]))
             if self.transcript:
                 self.transcript.cover()
             if not self._keeps_usage:
-                event = event[: plain.start()] + b"}"
-            self._write(out, event)
+                event = event[: plain.end(1)] + b"}"
+            out.append(self._shown(event))
         elif event == DONE:
             self.is_done = True
         elif event.startswith(b":"):
@@ -230,11 +224,11 @@ class StreamTranslator:
                 self._finished.add(index)
         if not self.is_finished:
             self.chunks += _any_carries(choices)
-            self._write(out, orjson.dumps(chunk))
+            out.append(self._shown(orjson.dumps(chunk)))
             return
         if not self._held and (text := _text_part(chunk)) is not None:
             self.chunks += 1
-            self._write(out, orjson.dumps(text))
+            out.append(self._shown(orjson.dumps(text)))
         self._hold(chunk)
 
     def _feed_choiceless(
@@ -255,7 +249,7 @@ class StreamTranslator:
         elif self.is_finished:
             self._hold(chunk)
         else:
-            self._write(out, orjson.dumps(chunk))
+            out.append(self._shown(orjson.dumps(chunk)))
 
     def _count(self, indexes: list[int], usage: Mapping[str, Any]) -> None:
         prompt, output = usage.get("prompt_tokens"), usage.get("completion_tokens")
@@ -302,9 +296,6 @@ class StreamTranslator:
             raise StreamFormatError("a stream that goes on after its finish")
         self._held.append(data)
 
-    def _write(self, out: list[bytes], event: bytes) -> None:
-        out.append(self._shown(event))
-
     def _shown(self, event: bytes) -> bytes:
         """Return an event as the client gets it."""
         if self._rename is not None:
@@ -340,8 +331,6 @@ def usage_of(counts: TokenCounts) -> dict[str, Any]:
 
 def _check_text(event: bytes) -> None:
     """Raise unless an event that is not parsed is text: clients fail on what is not."""
-    if event.isascii():
-        return
     try:
         event.decode()
     except UnicodeDecodeError as error:

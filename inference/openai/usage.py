@@ -67,7 +67,7 @@ class Tally:
 
         One of no tokens is none: it was not counted, and is not to be free.
         """
-        if self._prompts == 1 or self.is_final:
+        if self._prompts == 1 or self._final_output is not None:
             return self._prompt > 0
         return len(self._by_prompt) >= self._prompts
 
@@ -150,12 +150,12 @@ class Tally:
         """Return the counts by class, with as much of the output as was handed over."""
         output = self._output if output_tokens is None else output_tokens
         prompt = self._prompt
-        if self._by_prompt and not self.is_final:
+        if self._by_prompt and self._final_output is None:
             prompt = max(prompt, sum(self._by_prompt.values()))
-        cached = min(self._cached, prompt)
-        return TokenCounts(
-            prompt - cached, cached, output, min(self._reasoning, output)
-        )
+        # Not by `min`: this is done for every token.
+        cached = self._cached if self._cached < prompt else prompt
+        reasoning = self._reasoning if self._reasoning < output else output
+        return TokenCounts(prompt - cached, cached, output, reasoning)
 
 
 def reported_tokens(usage: Mapping[str, Any], name: str) -> int:
