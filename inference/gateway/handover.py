@@ -111,7 +111,7 @@ class Handover:
         """Hand over what came, and check between any two pieces what goes on."""
         gate, translator = self._gate, self._translator
         for piece in _pieces(events, self._downstream):
-            if gate is None or self._is_held(piece, gate):
+            if gate is None or self._reserves(piece, gate):
                 if out := translator.feed(piece):
                     yield from self._send_held(out, gate)
             else:
@@ -120,14 +120,14 @@ class Handover:
             if translator.failure is not None:
                 raise translator.failure
 
-    def _is_held(self, piece: list[bytes], gate: Gate) -> bool:
-        """Tell whether a piece is held already, as far as one can know beforehand.
+    def _reserves(self, piece: list[bytes], gate: Gate) -> bool:
+        """Tell whether a piece is held as a whole, as far as one can know beforehand.
 
         An event is a token, nearly always. Should it be more, all of the piece waits.
         """
         translator = self._translator
         expected = translator.tally.output_tokens + len(piece)
-        return translator.is_plain and gate.holds(expected)
+        return translator.is_plain and gate.reserves(expected)
 
     def _send_held(self, out: bytes, gate: Gate | None) -> Steps:
         """Hand over what no budget counts, or what is held."""

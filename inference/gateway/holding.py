@@ -127,9 +127,7 @@ class Gate:
         prompt = counts.input_tokens + counts.cached_input_tokens
         if prompt > self._prompt_tokens:
             self._note_exceeded(prompt)
-        if not tally.has_prompt:
-            return TokenCounts(output_tokens=output)
-        return counts
+        return counts if tally.has_prompt else TokenCounts(output_tokens=output)
 
     def includes(self, counts: TokenCounts) -> bool:
         """Tell whether this is held already; for what is settled at once."""
@@ -139,9 +137,9 @@ class Gate:
         """Tell whether this may leave without a wait."""
         return self._hold.covers(counts)
 
-    def holds(self, output_tokens: int) -> bool:
-        """Tell whether so much output is held already, and nobody waits for it."""
-        return output_tokens <= self._hold.output_tokens and not self._hold.is_tight
+    def reserves(self, output_tokens: int) -> bool:
+        """Tell whether so much output is held, and more where there is plenty."""
+        return self._hold.reserves(output_tokens)
 
     async def extend(self, counts: TokenCounts) -> None:
         """Return once this may leave; raises `BudgetEndedError` when it never will.

@@ -127,6 +127,8 @@ class StreamTranslator:
     @property
     def is_complete(self) -> bool:
         """Tell whether all is there: every finish and the usage, or the end mark."""
+        if not self._finished:
+            return self.is_done
         return self.is_done or (self.is_finished and self.tally.is_final)
 
     def feed(self, events: list[bytes]) -> bytes:

@@ -5,7 +5,6 @@ who stops waiting takes its wish back. Owns nothing: claims and wishes are the b
 """
 
 import asyncio
-import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
@@ -25,7 +24,10 @@ class FreeHold:
     """The hold of a request that counts towards no hard budget."""
 
     is_tight = False
-    output_tokens = sys.maxsize
+
+    def reserves(self, output_tokens: int) -> bool:
+        """Return that it is."""
+        return True
 
     def includes(self, counts: TokenCounts) -> bool:
         """Return that they do."""
@@ -66,10 +68,14 @@ class BudgetHold:
     is_gone: Callable[[], bool]
     is_tight: bool = False
 
-    @property
-    def output_tokens(self) -> int:
-        """Return how much output is held already, once the prompt is exact."""
-        return self.claim.output_tokens if self.claim.is_exact else 0
+    def reserves(self, output_tokens: int) -> bool:
+        """Tell whether so much output is held; see `kit.contracts.Hold.reserves`."""
+        claim = self.claim
+        if self.is_tight or not claim.is_exact:
+            return False
+        return output_tokens <= claim.output_tokens or self.book.change(
+            claim, claim.prompt_tokens, output_tokens + AHEAD[0], now_us=self.now_us()
+        )
 
     def includes(self, counts: TokenCounts) -> bool:
         """Tell whether these tokens lie within what is held already."""

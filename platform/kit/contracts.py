@@ -189,9 +189,11 @@ class Hold(Protocol):
         """Tell whether budgets run out: then what is sent should be held bit by bit."""
         ...
 
-    @property
-    def output_tokens(self) -> int:
-        """Return how much output is held already, once the prompt is exact."""
+    def reserves(self, output_tokens: int) -> bool:
+        """Tell whether so much output is held, taking it with some more out of leases.
+
+        Not while the prompt is not exact, nor while budgets run out.
+        """
         ...
 
     def includes(self, counts: TokenCounts) -> bool:

@@ -56,11 +56,11 @@ class MemoryHold:
             for place in self.places
         )
 
-    @property
-    def output_tokens(self) -> int:
-        """Return how much output is held, once the prompt is exact."""
+    def reserves(self, output_tokens: int) -> bool:
+        """Tell whether so much output is held, once the prompt is exact."""
         is_exact = self.used.input_tokens + self.used.cached_input_tokens > 0
-        return self.held.output_tokens if is_exact else 0
+        is_held = is_exact and output_tokens <= self.held.output_tokens
+        return is_held and not self.is_tight
 
     def includes(self, counts: TokenCounts) -> bool:
         """Tell whether these are held; in memory it is the same."""
