@@ -15,7 +15,7 @@ from http import HTTPStatus
 from typing import Protocol
 
 from inference.gateway.patience import Writable
-from inference.gateway.send_queue import has_room
+from inference.gateway.send_queue import room_of
 from kit.records import record
 
 # How much the kernel takes before it has sent: the backpressure that a slow reader
@@ -91,6 +91,8 @@ class Downstream:
         "_left",
         "_listener",
         "_parts",
+        "_room",
+        "_room_writes",
         "_unsent_head",
         "_waiter",
         "_wire",
@@ -126,6 +128,8 @@ class Downstream:
         self._is_chunked = False
         # How much of a length that was announced is to come.
         self._left: int | None = None
+        # What the kernel was sure to take, when it was asked, less what it got since.
+        self._room = self._room_writes = 0
 
     # Its body -----------------------------------------------------------------------
 
@@ -229,6 +233,8 @@ class Downstream:
         if self._unsent_head:
             data, self._unsent_head = self._unsent_head + data, b""
         if data:
+            self._room -= len(data)
+            self._room_writes -= 1
             self._wire.transport.write(data)
         if last:
             self.is_complete = True
@@ -268,7 +274,11 @@ class Downstream:
         """Tell whether a write of so many bytes would leave nothing here."""
         if self.is_slow:
             return False
-        return has_room(self._wire.sock, size, not_sent_max=NOTSENT_LOWAT_BYTES)
+        if size > self._room or self._room_writes < 1:
+            self._room, self._room_writes = room_of(
+                self._wire.sock, not_sent_max=NOTSENT_LOWAT_BYTES
+            )
+        return size <= self._room and self._room_writes > 0
 
     async def drained(self) -> None:
         """Return once the kernel has all that was written; raise if it was lost before.

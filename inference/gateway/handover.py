@@ -224,16 +224,21 @@ class Handover:
 
 
 def _pieces(events: list[bytes], downstream: Downstream) -> Iterable[list[bytes]]:
-    """Cut what came at once into pieces; mostly that is one event, and one piece."""
-    return (events,) if len(events) == 1 else _cut(events, downstream)
+    """Cut what came at once, so that a client who leaves pays for what it took.
+
+    Mostly that is one event, or few. A fast client gets a few thousand bytes at a time,
+    as long as the kernel is sure to take them whole; any other gets event by event, for
+    it may leave between any two.
+    """
+    if len(events) == 1:
+        return (events,)
+    size = sum(map(len, events))
+    if size <= PIECE_BYTES and downstream.takes_whole(size + PIECE_BYTES):
+        return (events,)
+    return _cut(events, downstream)
 
 
 def _cut(events: list[bytes], downstream: Downstream) -> Iterator[list[bytes]]:
-    """Cut what came at once, so that a client who leaves pays for what it took.
-
-    A fast client gets a few thousand bytes at a time, as long as the kernel is sure to
-    take them whole; any other gets event by event, for it may leave between any two.
-    """
     piece: list[bytes] = []
     size = 0
     for event in events:

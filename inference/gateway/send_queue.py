@@ -8,7 +8,7 @@ socket that cannot be asked, or a system that does not tell, is said to have no 
 import fcntl
 import socket
 import struct
-from typing import Any
+from typing import Any, NamedTuple
 
 # Linux's SIOCOUTQNSD; its SIOCOUTQ is TIOCOUTQ.
 _NOT_SENT = 0x894B
@@ -22,11 +22,18 @@ _BUFFER, _CHARGED = 3, 5
 _OVERHEAD_BYTES = 8192
 
 
-def has_room(sock: Any, size: int, *, not_sent_max: int) -> bool:
-    """Tell whether the kernel will take `size` bytes whole.
+class Room(NamedTuple):
+    """What the kernel is sure to take whole: so many bytes, in so many writes."""
 
-    `not_sent_max` is the socket's TCP_NOTSENT_LOWAT.
-    """
+    size: int
+    writes: int
+
+
+NO_ROOM = Room(0, 0)
+
+
+def room_of(sock: Any, *, not_sent_max: int) -> Room:
+    """Ask the kernel; `not_sent_max` is the socket's TCP_NOTSENT_LOWAT."""
     try:
         descriptor = sock.fileno()
         figures = sock.getsockopt(socket.SOL_SOCKET, _MEMORY, _FIGURES.size)
@@ -34,10 +41,11 @@ def has_room(sock: Any, size: int, *, not_sent_max: int) -> bool:
         # What is not sent is charged: mostly there is neither.
         not_sent = _queued(descriptor, _NOT_SENT) if memory[_CHARGED] else 0
     except (OSError, ValueError, struct.error):
-        return False
+        return NO_ROOM
     # In bytes it could not be told: a small packet is charged at many times its own.
-    room: int = memory[_BUFFER] - memory[_CHARGED]
-    return not_sent + size <= not_sent_max and size + _OVERHEAD_BYTES <= room
+    left: int = memory[_BUFFER] - memory[_CHARGED] - _OVERHEAD_BYTES
+    size = min(not_sent_max - not_sent, left)
+    return Room(size, 1 + (left - size) // _OVERHEAD_BYTES) if size > 0 else NO_ROOM
 
 
 def _queued(descriptor: int, request: int) -> int:
