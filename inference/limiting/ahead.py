@@ -25,8 +25,6 @@ from inference.limiting.valkey import Ahead, ValkeyLimiter
 
 TICK_S = 0.01
 _TICK_US = 10_000
-# Rows that are read again make other tuples of the same rules.
-_TUPLES_MAX = 4_096
 
 
 class AheadLimiter:
@@ -39,12 +37,17 @@ class AheadLimiter:
         self._store = store
         self._clock_ns = clock_ns
         self._loop = store.client.loop
+        # Sets of rules that were asked for once, or more often, since the last sweep.
+        self._once: set[tuple[Rule, ...]] = set()
         self._stocks: dict[tuple[Rule, ...], Stock] = {}
+        # Those that hold something.
+        self._live: set[Stock] = set()
         # By the identity of a tuple, which is kept so that no other takes it over.
         self._known: dict[int, tuple[tuple[Rule, ...], Stock]] = {}
         # How much is ahead of each rule, over all stocks.
         self._stocked: dict[Place, int] = {}
         self._timer: asyncio.TimerHandle | None = None
+        self._swept_us = clock_ns() // 1000
 
     def try_take(
         self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
@@ -52,7 +55,7 @@ class AheadLimiter:
         """Let a request pass by what was taken ahead; None: ask the store."""
         known = self._known.get(id(rules))
         if known is None:
-            stock = self._stocks.get(rules)
+            stock = self._stocks.get(rules) if self._stocks else None
             if stock is None:
                 return None
             self._known[id(rules)] = (rules, stock)
@@ -74,13 +77,13 @@ class AheadLimiter:
             return await self._store.take(request_id, charges)
         now_us = self._clock_ns() // 1000
         stock = self._stock_of(rules, now_us)
-        stock.note(charges, now_us)
-        sizes = None
-        if not stock.is_asking:
-            sizes = stock.wanted(charges, self._stocked, now_us)
-        if sizes is None:
-            return await self._store.take(request_id, charges)
-        return await self._refill(stock, request_id, charges, sizes)
+        if stock is not None:
+            stock.note(charges, now_us)
+            if not stock.is_asking:
+                sizes = stock.wanted(charges, self._stocked, now_us)
+                if sizes is not None:
+                    return await self._refill(stock, request_id, charges, sizes)
+        return await self._store.take(request_id, charges)
 
     def settle(
         self, request_id: UUID, charges: Sequence[Charge], used: Mapping[Unit, int]
@@ -113,19 +116,19 @@ class AheadLimiter:
         if self._timer is not None:
             self._timer.cancel()
         now_us = self._clock_ns() // 1000
-        for stock in self._stocks.values():
+        for stock in tuple(self._live):
             self._retire(stock, now_us)
-        self._stocks.clear()
-        self._known.clear()
+        self._sweep(now_us)
         await self._store.close()
 
-    def _stock_of(self, rules: tuple[Rule, ...], now_us: int) -> Stock:
+    def _stock_of(self, rules: tuple[Rule, ...], now_us: int) -> Stock | None:
+        """Return the stock of these rules; None at their first request for a while."""
         stock = self._stocks.get(rules)
-        if stock is None:
-            stock = Stock(rules, now_us=now_us, tell=self._tell)
-            self._stocks[rules] = stock
-            if self._timer is None:
-                self._timer = self._loop.call_later(TICK_S, self._tick)
+        if stock is None and rules in self._once:
+            stock = self._stocks[rules] = Stock(rules, now_us=now_us, tell=self._tell)
+        elif stock is None:
+            self._once.add(rules)
+            self._look_again()
         return stock
 
     async def _refill(
@@ -152,6 +155,11 @@ class AheadLimiter:
         if is_more:
             stock.fill(found.standings, ahead.ids, now_us)
             self.slots.keep(ahead.ids)
+            if not self._live and self._timer is not None:
+                self._timer.cancel()
+                self._timer = None
+            self._live.add(stock)
+            self._look_again()
         return found
 
     def _book(self, stock: Stock, sizes: Sequence[int]) -> None:
@@ -166,6 +174,7 @@ class AheadLimiter:
 
     def _retire(self, stock: Stock, now_us: int) -> None:
         stock.retire(now_us)
+        self._live.discard(stock)
         self._book(stock, (0,) * len(stock.parts))
         self._tell(stock)
 
@@ -177,20 +186,29 @@ class AheadLimiter:
     def _tick(self) -> None:
         """Tell what is owed, give back what is old, forget who asks no more."""
         now_us = self._clock_ns() // 1000
-        for rules, stock in tuple(self._stocks.items()):
-            if stock.is_asking:
-                continue
-            if stock.is_live and now_us - stock.filled_us >= LIFE_US - _TICK_US:
+        for stock in tuple(self._live):
+            if now_us - stock.filled_us < LIFE_US - _TICK_US or stock.is_asking:
+                self._tell(stock)
+            else:
                 self._retire(stock, now_us)
-            elif now_us - stock.asked_us >= LIFE_US and not stock.is_live:
-                del self._stocks[rules]
-                self._known.clear()
-            self._tell(stock)
-        if len(self._known) > _TUPLES_MAX:
-            self._known.clear()
+        if now_us - self._swept_us >= LIFE_US:
+            self._sweep(now_us)
         self._timer = None
-        if self._stocks:
-            self._timer = self._loop.call_later(TICK_S, self._tick)
+        self._look_again()
+
+    def _look_again(self) -> None:
+        if self._timer is None and (self._live or self._stocks or self._once):
+            after_s = TICK_S if self._live else LIFE_US / 1_000_000
+            self._timer = self._loop.call_later(after_s, self._tick)
+
+    def _sweep(self, now_us: int) -> None:
+        self._swept_us = now_us
+        self._once.clear()
+        self._known.clear()
+        for rules, stock in tuple(self._stocks.items()):
+            is_used = stock.is_live or stock.is_asking
+            if not is_used and now_us - stock.asked_us >= LIFE_US:
+                del self._stocks[rules]
 
 
 def _ahead(stock: Stock) -> Ahead:

@@ -49,7 +49,7 @@ def may_stock(rules: Sequence[Rule]) -> bool:
     """Tell whether something may be taken ahead of all of these."""
     return all(
         rule.limit >= LIMIT_MIN
-        and (not rule.is_flow or rule.window_us >= WINDOW_US_MIN)
+        and (not rule.window_us or rule.window_us >= WINDOW_US_MIN)
         for rule in rules
     )
 

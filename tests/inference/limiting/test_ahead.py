@@ -333,7 +333,7 @@ async def test_equal_rules_are_one_set_and_changed_ones_another(
     await client.ask(3, again)
     assert len(client.limiter._stocks) == 1
     lowered = (flow(128), *RULES[1:])
-    await client.ask(1, lowered)
+    await client.ask(2, lowered)
     assert len(client.limiter._stocks) == 2
     await asyncio.sleep(0.15)
     assert store.admin.zcard(SLOTS) == 0
