@@ -14,7 +14,6 @@ from inference.gateway.connection import (
 )
 from inference.gateway.send_queue import NO_ROOM, room_of
 
-
 Pair = tuple[socket.socket, socket.socket]
 
 
