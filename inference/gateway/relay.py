@@ -86,7 +86,7 @@ async def _finish_stream(
         http.add_headers(settlement.headers())
         await http.start_stream()
     try:
-        await asyncio.shield(commit)
+        await commit
     except DatabaseAwayError:
         await http.fail(
             ServiceUnavailable("The end of this answer could not be recorded.")
