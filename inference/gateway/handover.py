@@ -156,16 +156,21 @@ class Handover:
         Near a budget's end each event goes by itself: what is not used yet is what
         others wait for.
         """
-        for event in events:
-            yield from self._hold(event, gate)
+        for number, event in enumerate(events, 1):
+            yield from self._hold([event], gate)
             if self._translator.failure is not None:
+                break
+            rest = events[number:]
+            # The first of a stream tells how long its prompt is.
+            if rest and number == 1 and self._reserves(rest, gate):
+                yield from self._hold(rest, gate)
                 break
         yield from self._send(gate)
 
-    def _hold(self, event: bytes, gate: Gate) -> Steps:
-        """Let an event be sent once it is held; what is held already goes before."""
+    def _hold(self, events: list[bytes], gate: Gate) -> Steps:
+        """Let events be sent once they are held; what is held already goes before."""
         translator = self._translator
-        out = translator.feed([event])
+        out = translator.feed(events)
         if not out:
             return
         tally, transcript = translator.tally, translator.transcript
