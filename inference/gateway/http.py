@@ -115,13 +115,18 @@ class HttpRequest:
         self, status: int, body: bytes, headers: Headers = (JSON,)
     ) -> None:
         """Send a whole answer."""
-        await self.start(status, [*headers, (b"content-length", b"%d" % len(body))])
-        await self.write(body, last=True)
+        if self.downstream.is_behind:
+            await self.downstream.caught_up()
+        self._begin(status, [*headers, (b"content-length", b"%d" % len(body))])
+        self.downstream.write(body, last=True)
 
     async def start(self, status: int, headers: Headers) -> None:
         """Write the status line and the headers, which leave with what comes next."""
         if self.downstream.is_behind:
             await self.downstream.caught_up()
+        self._begin(status, headers)
+
+    def _begin(self, status: int, headers: Headers) -> None:
         self.is_started = True
         self.status = status
         for name in self.id_headers:

@@ -235,7 +235,8 @@ async def _hand_over(
         settlement.body_taken()
     else:
         settlement.give_back(prompt_too=False)
-    await http.downstream.caught_up()
+    if http.downstream.is_behind:
+        await http.downstream.caught_up()
 
 
 def _renamed(

@@ -30,11 +30,11 @@ class Tally:
         "_cached",
         "_choices_per_prompt",
         "_final_output",
-        "_output",
         "_prompt",
         "_prompt_max",
         "_prompts",
         "_reasoning",
+        "output_tokens",
     )
 
     def __init__(
@@ -51,7 +51,8 @@ class Tally:
         self._by_prompt: dict[int, int] = {}
         self._prompt = 0
         self._cached = 0
-        self._output = 0
+        # Generated so far; read at every piece of a stream.
+        self.output_tokens = 0
         self._reasoning = 0
         self._final_output: int | None = None
         self._by_choice: dict[int, int] = {}
@@ -76,11 +77,6 @@ class Tally:
         """Tell whether the final usage has come."""
         return self._final_output is not None
 
-    @property
-    def output_tokens(self) -> int:
-        """Return the output tokens generated so far."""
-        return self._output
-
     def running(self, choice: int, prompt_tokens: int, output_tokens: int) -> None:
         """Take in the running usage of one choice."""
         if prompt_tokens < 0 or output_tokens < 0:
@@ -98,19 +94,19 @@ class Tally:
             raise UsageError("the output has become less")
         if output_tokens > before:
             # The sum is bounded too: it is what the event stores.
-            self._output = _checked(self._output + output_tokens - before)
+            self.output_tokens = _checked(self.output_tokens + output_tokens - before)
             self._by_choice[choice] = output_tokens
 
     def at_least(self, prompt_tokens: int, output_tokens: int) -> None:
         """Take in a running total over all choices."""
         prompt = max(self._prompt, _checked(prompt_tokens, self._prompt_max))
-        self._output = max(self._output, _checked(output_tokens))
+        self.output_tokens = max(self.output_tokens, _checked(output_tokens))
         self._prompt = prompt
 
     def final(self, usage: Mapping[str, Any]) -> None:
         """Take in the usage object of a whole answer."""
         self.total(usage, is_final=True)
-        self._final_output = self._output
+        self._final_output = self.output_tokens
 
     def total(self, usage: Mapping[str, Any], *, is_final: bool = False) -> None:
         """Take in a usage object over all choices, wherever in the answer it comes.
@@ -122,7 +118,7 @@ class Tally:
                 raise UsageError(f"{name} is missing")
         prompt = reported_tokens(usage, "prompt_tokens")
         output = reported_tokens(usage, "completion_tokens")
-        if is_final and output < self._output:
+        if is_final and output < self.output_tokens:
             raise UsageError("the output has become less")
         # First what may yet refuse the whole report.
         self.details(usage)
@@ -148,7 +144,7 @@ class Tally:
 
     def counts(self, *, output_tokens: int | None = None) -> TokenCounts:
         """Return the counts by class, with as much of the output as was handed over."""
-        output = self._output if output_tokens is None else output_tokens
+        output = self.output_tokens if output_tokens is None else output_tokens
         prompt = self._prompt
         if self._by_prompt and self._final_output is None:
             prompt = max(prompt, sum(self._by_prompt.values()))

@@ -148,16 +148,12 @@ class Fleet:
         Replicas in `without` are taken only where there is no other, or not at all.
         """
         replicas = self.snapshot.replicas_by_model.get(route.model, ())
-        candidates = self._candidates(replicas, without)
-        if not candidates and without and not strictly:
-            candidates = self._candidates(replicas, ())
-        if not candidates:
+        able = self._able(replicas, without)
+        if not able and without and not strictly:
+            able = self._able(replicas, ())
+        if not able:
             return self._last_resort(route, request_id, without)
-        replica = candidates[0].replica
-        if len(candidates) > 1:
-            serving = self.snapshot.models[route.model].serving
-            sided = preferred(route, candidates, permille=serving.canary_permille)
-            replica = self.routers[serving.policy].order(route, sided)[0].replica
+        replica = able[0] if len(able) == 1 else self._best(route, able)
         return self._place(route, replica, request_id)
 
     def standing(self, model: str, *, without: Collection[int] = ()) -> Standing:
@@ -231,16 +227,24 @@ class Fleet:
     def _free(self, replica: ReplicaEntry) -> int:
         return self.shares.granted(replica) - self.running(replica.id)
 
-    def _candidates(
+    def _able(
         self, replicas: Sequence[ReplicaEntry], without: Collection[int]
-    ) -> list[Candidate]:
+    ) -> list[ReplicaEntry]:
+        """Return which could take one more request now."""
         return [
-            Candidate(replica, self._load(replica))
+            replica
             for replica in replicas
             if replica.id not in without
             and self._free(replica) > 0
             and self.health.may_take(replica)
         ]
+
+    def _best(self, route: RouteAsk, able: Sequence[ReplicaEntry]) -> ReplicaEntry:
+        """Return the one to send a request to, by the model's policy."""
+        serving = self.snapshot.models[route.model].serving
+        candidates = [Candidate(each, self._load(each)) for each in able]
+        sided = preferred(route, candidates, permille=serving.canary_permille)
+        return self.routers[serving.policy].order(route, sided)[0].replica
 
     def _load(self, replica: ReplicaEntry) -> float:
         own = self.running(replica.id)

@@ -5,6 +5,7 @@ duration or a silence uses the boot clock, which also counts while the machine s
 """
 
 import time
+from time import clock_gettime_ns
 
 _BOOT_CLOCK = (
     time.CLOCK_BOOTTIME if hasattr(time, "CLOCK_BOOTTIME") else time.CLOCK_MONOTONIC
@@ -13,4 +14,4 @@ _BOOT_CLOCK = (
 
 def boot_us() -> int:
     """Return microseconds of the boot clock."""
-    return time.clock_gettime_ns(_BOOT_CLOCK) // 1000
+    return clock_gettime_ns(_BOOT_CLOCK) // 1000
