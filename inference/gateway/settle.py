@@ -172,17 +172,24 @@ class Settlement:
         `is_due` when a body waits for it.
         """
         self._is_due = is_due
-        ended = _Ended(
+        output_tokens, duration_us = self.output_tokens, self.watch.now_us()
+        delivered = transcript.delivered() if transcript else []
+        generated = transcript.generated() if transcript else []
+        # Ended by our side before the first token, nothing is billed.
+        is_free = status in _FREE_AT_FIRST and not (output_tokens or delivered)
+        is_counted = tally.has_prompt and not (delivered or generated)
+        if not (is_free or is_counted):
+            ended = _Ended(
+                status, tally, output_tokens, delivered, generated, duration_us
+            )
+            return self.counting.later(self._settle_counted(ended))
+        return self._settle(
             status,
-            tally,
-            output_tokens=self.output_tokens,
-            delivered=transcript.delivered() if transcript else [],
-            generated=transcript.generated() if transcript else [],
-            duration_us=self.watch.now_us(),
+            TokenCounts() if is_free else tally.counts(output_tokens=output_tokens),
+            counted_by=_counted_by(tally),
+            generated_tokens=tally.output_tokens,
+            duration_us=duration_us,
         )
-        if ended.is_free or ended.is_counted:
-            return self._settle(ended, tally.counts(output_tokens=self.output_tokens))
-        return self.counting.later(self._settle_counted(ended))
 
     def headers(self, *, begins: bool = False) -> dict[str, str]:
         """Return what an answer's head tells of how it went by.
@@ -216,18 +223,24 @@ class Settlement:
             if isinstance(error, Exception):
                 log.exception("counting_failed")
             counts, generated = None, None
-        counted_by: CountedBy | None = None
-        if ended.delivered or not ended.tally.has_prompt:
-            counted_by = CountedBy.TOKENIZER
-        if counts is None:
+        tally, counted_by = ended.tally, _counted_by(ended.tally)
+        if counts is None or generated is None:
             # What the engine did say, if anything, still holds.
             log.warning("tokens_not_counted", model=self.request.model[:128])
-            counts = ended.tally.counts(output_tokens=ended.output_tokens)
+            counts = tally.counts(output_tokens=ended.output_tokens)
+            generated = tally.output_tokens
             is_free_text = ended.delivered and not counts.output_tokens
             is_free_prompt = not counts.input_tokens + counts.cached_input_tokens
-            counted_by = CountedBy.NONE if is_free_text or is_free_prompt else None
+            if is_free_text or is_free_prompt:
+                counted_by = CountedBy.NONE
+        elif ended.delivered or not tally.has_prompt:
+            counted_by = CountedBy.TOKENIZER
         committed = self._settle(
-            ended, counts, counted_by=counted_by, generated_tokens=generated
+            ended.status,
+            counts,
+            counted_by=counted_by,
+            generated_tokens=generated,
+            duration_us=ended.duration_us,
         )
         if self._gives_prompt_back is not None and self.outcome is not None:
             self.meter.undelivered(
@@ -265,27 +278,22 @@ class Settlement:
 
     def _settle(
         self,
-        ended: "_Ended",
+        status: EventStatus,
         counts: TokenCounts,
         *,
-        counted_by: CountedBy | None = None,
-        generated_tokens: int | None = None,
+        counted_by: CountedBy,
+        generated_tokens: int,
+        duration_us: int,
     ) -> asyncio.Future[None]:
-        tally, streamed = ended.tally, self.admission.streamed
-        if counted_by is None:
-            counted_by = CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
-        if ended.is_free:
-            counts = TokenCounts()
-        if generated_tokens is None:
-            generated_tokens = tally.output_tokens
+        streamed = self.admission.streamed
         self.outcome = Outcome(
-            status=ended.status,
+            status=status,
             counts=counts,
             generated_tokens=generated_tokens,
             counted_by=counted_by,
             replica_id=self.replica_id,
             first_token_us=self.watch.first_us,
-            duration_us=ended.duration_us,
+            duration_us=duration_us,
             latency=self.watch.latency(streamed=streamed),
         )
         self.metrics.add_settled(
@@ -293,14 +301,14 @@ class Settlement:
         )
         if self.taken is not None:
             self.taken.settle(counts)
-        if ended.status in _ENGINES:
+        if status in _ENGINES:
             self.metrics.engine_failures += 1
         return self.meter.settle(self.admission, self.outcome, is_due=self._is_due)
 
 
 @record(frozen=True, slots=True)
 class _Ended:
-    """How a request ended: what the engine counted, and the text that it did not."""
+    """How a request ended of which the engine has not counted all that is billed."""
 
     status: EventStatus
     tally: Tally
@@ -309,14 +317,6 @@ class _Ended:
     generated: list[str]
     duration_us: int
 
-    @property
-    def is_free(self) -> bool:
-        """Tell whether nothing is billed: ended by our side before the first token."""
-        return self.status in _FREE_AT_FIRST and not (
-            self.output_tokens or self.delivered
-        )
 
-    @property
-    def is_counted(self) -> bool:
-        """Tell whether the engine has counted all that is billed."""
-        return self.tally.has_prompt and not (self.delivered or self.generated)
+def _counted_by(tally: Tally) -> CountedBy:
+    return CountedBy.ENGINE if tally.is_reported else CountedBy.NONE
