@@ -1,6 +1,7 @@
 """The shape of API keys: what is well formed, what is stored, what may be shown."""
 
 import random
+import hmac
 import re
 import string
 
@@ -64,6 +65,7 @@ def test_the_digest_is_stable_and_says_nothing_of_the_key(
 ) -> None:
     digest = api_keys.digest(key, pepper)
     assert digest == api_keys.digest(key, pepper)
+    assert digest == hmac.digest(pepper, key.encode(), "sha256").hex()
     assert re.fullmatch(r"[0-9a-f]{64}", digest)
     assert key[3:9] not in digest
 
