@@ -11,8 +11,10 @@ import pytest
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.rates import Rates, Taken
 from inference.limiting.ahead import AheadLimiter
+from inference.limiting.connection import StoreAwayError
 from inference.limiting.guarded import GuardedLimiter
 from inference.limiting.limiter import SLOT_US, Rule
+from inference.limiting.slots import SlotBook
 from inference.limiting.stock import ASKED_MIN, LIFE_US, PART, WINDOW_US_MIN, may_stock
 from inference.limiting.valkey import PREFIX, ValkeyLimiter
 from kit.contracts import TokenCounts
@@ -24,7 +26,7 @@ from tests.inference.limiting.store import Store
 
 LIMIT = 6_400
 TOKENS = 640_000
-DAY_US = 24 * HOUR_US
+MONTH_US = 30 * 24 * HOUR_US
 # All of them large enough and so slow that nothing of note drains during a test.
 
 
@@ -33,13 +35,13 @@ def name(unit: str) -> str:
     return f"tenant:1:{unit}:day:hard:"
 
 
-def flow(limit: int, window_us: int = DAY_US, unit: str = "requests") -> Rule:
+def flow(limit: int, window_us: int = MONTH_US, unit: str = "requests") -> Rule:
     return requests(limit, window_us=window_us, name=name(unit)).rule
 
 
 RULES = (
     flow(LIMIT),
-    tokens(0, limit=TOKENS, window_us=DAY_US, name=name("tokens")).rule,
+    tokens(0, limit=TOKENS, window_us=MONTH_US, name=name("tokens")).rule,
     slot(LIMIT, name=name("slots")).rule,
 )
 SLOTS = f"{PREFIX}{RULES[2].key}:0"
@@ -141,7 +143,7 @@ async def test_at_the_end_everything_is_as_without_it(
     expected = [0, 0]
 
     async def use(client: Client) -> None:
-        await asyncio.sleep(chance.random() * 0.2)
+        await asyncio.sleep(chance.random() * 1.5)
         taken = await client.take()
         await asyncio.sleep(chance.choice((0, 0.001, 0.02, 0.15)))
         way = chance.random()
@@ -160,15 +162,15 @@ async def test_at_the_end_everything_is_as_without_it(
         expected[1] += counts.input_tokens + 5 + counts.output_tokens
 
     await asyncio.gather(*(use(each) for each in clients for _ in range(600)))
-    assert sum(each.limiter.metrics.ahead for each in clients) > 500
+    assert sum(each.limiter.metrics.ahead for each in clients) > 100
     await asyncio.sleep(0.15)
     spent, tokens_spent, held = used(store)
     assert spent == expected[0]
-    # What drained meanwhile: of a day's some millionths.
+    # What drained meanwhile: of a month's some millionths.
     assert tokens_spent == pytest.approx(expected[1], abs=10)
     assert held == 0
     for client in clients:
-        assert len(client.limiter.slots) == 0
+        assert len(client.limiter.slots) == len(client.limiter.slots._kept) == 0
         assert client.limiter.metrics.unsaid == 0
         assert not client.limiter._stocks
         assert not client.limiter._stocked
@@ -184,15 +186,13 @@ async def test_never_more_than_the_limit_pass_and_all_of_it_does(
     slots = slot(200, name=name("slots")).rule
     began_us = now_us(store)
     allowed = running = highest = 0
-    refused_at: list[int] = []
 
     async def use(client: Client) -> None:
         nonlocal allowed, running, highest
-        await asyncio.sleep(chance.random() * 0.4)
+        await asyncio.sleep(chance.random() * 1.5)
         try:
             taken = await client.take((rule, slots))
         except RateLimited:
-            refused_at.append(allowed)
             return
         allowed += 1
         running += 1
@@ -203,11 +203,9 @@ async def test_never_more_than_the_limit_pass_and_all_of_it_does(
 
     await asyncio.gather(*(use(each) for each in clients for _ in range(400)))
     lasted_us = now_us(store) - began_us
-    assert sum(each.limiter.metrics.ahead for each in clients) > 50
+    assert sum(each.limiter.metrics.ahead for each in clients) > 20
     assert allowed <= rule.limit + rule.limit * lasted_us // rule.window_us
     assert highest <= slots.limit
-    # Nobody is refused while more than a part of it is free for each process.
-    assert min(refused_at) >= rule.limit - len(clients) * (rule.limit // PART)
     await asyncio.sleep(0.15)
     # And in the end all of it is given.
     with suppress(RateLimited):
@@ -217,6 +215,29 @@ async def test_never_more_than_the_limit_pass_and_all_of_it_does(
     lasted_us = now_us(store) - began_us
     most = rule.limit + rule.limit * lasted_us // rule.window_us
     assert most - 1 <= allowed <= most
+
+
+async def test_nobody_is_refused_but_for_what_others_have_ahead(
+    another: Clients,
+) -> None:
+    clients = [await another() for _ in range(3)]
+    rule = flow(640)
+    others, client = clients[1:], clients[0]
+    for each in others:
+        await each.stock_up((rule,))
+    allowed = sum(each.limiter.metrics.allowed for each in others)
+    with suppress(RateLimited):
+        while True:
+            await client.ask(1, (rule,))
+            allowed += 1
+    assert allowed >= rule.limit - len(others) * (rule.limit // PART)
+    await eventually(lambda: not any(each.limiter._live for each in clients))
+    await asyncio.sleep(0.05)
+    with suppress(RateLimited):
+        while True:
+            await client.ask(1, (rule,))
+            allowed += 1
+    assert allowed == rule.limit
 
 
 async def test_beyond_half_of_a_limit_nothing_is_taken_ahead(
@@ -231,6 +252,8 @@ async def test_beyond_half_of_a_limit_nothing_is_taken_ahead(
     assert client.limiter.metrics.ahead - before <= 1_000 // PART
     with pytest.raises(RateLimited):
         await client.ask(1, (rule,))
+    await eventually(lambda: not client.limiter._live)
+    assert not client.limiter._stocked
 
 
 async def test_whoever_is_refused_passes_after_waiting_as_told(
@@ -309,6 +332,26 @@ async def test_slots_of_stocks_are_renewed_and_those_of_the_dead_lapse(
     assert spent <= level(store, RULES[0]) <= spent + LIMIT // PART
 
 
+async def test_slots_of_stocks_are_kept_while_they_are_there(
+    connect: Connect,
+) -> None:
+    """Nobody else says that they run."""
+    clock_us = 0
+    limiter = AheadLimiter(await connect(slots=SlotBook(clock=lambda: clock_us)))
+    client, key = Client(limiter), RULES[2].key
+    await client.stock_up()
+    taken = await client.take()
+    held = limiter.slots.count(key)
+    assert held > 1
+    for _ in range(3):
+        clock_us += SLOT_US - 1
+        limiter.renew([])
+        assert limiter.slots.count(key) >= 1
+    taken.release()
+    await limiter.close()
+    assert limiter.slots.count(key) == 0
+
+
 async def test_many_sets_share_what_may_be_taken_ahead_of_a_rule(
     another: Clients,
 ) -> None:
@@ -377,6 +420,21 @@ async def test_a_frozen_store_is_not_felt_by_who_passes(
         before = limiter.metrics.ahead
         while limiter.metrics.ahead == before:
             (await ask()).settle(USED)
+
+
+async def test_nothing_ahead_is_used_beside_the_share(connect: Connect) -> None:
+    async with guarded(await connect()) as limiter:
+        rates = Rates(limiter=limiter, metrics=GatewayMetrics())
+        while limiter.metrics.ahead < 3:
+            taken = await rates.take(RULES, input_tokens=90, output_tokens=10)
+            taken.settle(USED)
+        before = limiter.metrics.ahead
+        limiter._open(StoreAwayError("for the test"))
+        for _ in range(3):
+            taken = await rates.take(RULES, input_tokens=90, output_tokens=10)
+            taken.settle(USED)
+        assert limiter.metrics.ahead == before
+        assert limiter.metrics.fallbacks == 3
 
 
 async def test_a_take_that_was_cancelled_gives_back_what_was_ahead_too(
