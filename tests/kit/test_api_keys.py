@@ -1,7 +1,7 @@
 """The shape of API keys: what is well formed, what is stored, what may be shown."""
 
-import random
 import hmac
+import random
 import re
 import string
 

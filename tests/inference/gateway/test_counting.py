@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 from openai import OpenAI
 
-from inference.gateway.counting import WAITED_FOR_S
+from inference.engines.client import EnginePool
+from inference.gateway.counting import WAITED_FOR_S, Counting
+from inference.routing.snapshot import Snapshot
 from inference.tokenizers.encodings import text_tokens
+from inference.tokenizers.pool import TokenizerPool
 from kit.contracts import CountedBy, EventStatus, TokenCounts
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.wire import (
@@ -25,7 +28,7 @@ from tests.inference.engines.wire import (
 )
 from tests.inference.gateway.client import RawClient
 from tests.inference.gateway.polling import wait_until
-from tests.inference.gateway.running import RunningGateway, running_gateway
+from tests.inference.gateway.running import PATIENT, RunningGateway, running_gateway
 
 TOKENIZER = "cl100k_base"
 WORDS = ("The quick ", "brown fox jumps", " over the lazy dog", ".")
@@ -442,3 +445,23 @@ def test_a_prompt_that_was_not_wholly_sent_is_not_billed(
         wait_until(lambda: gateway.meter.voided)
 
     assert gateway.meter.outcomes == []
+
+
+async def test_who_stops_waiting_for_a_count_does_not_stop_it() -> None:
+    pool = EnginePool(timeouts=PATIENT)
+    counting = Counting(pool, Snapshot(), TokenizerPool())
+    go, ended = asyncio.Event(), asyncio.Event()
+
+    async def settlement() -> None:
+        await go.wait()
+        ended.set()
+
+    waiting = counting.later(settlement())
+    waiting.cancel()
+    await asyncio.wait({waiting})
+    assert len(counting) == 1
+    go.set()
+    await asyncio.wait_for(ended.wait(), 5)
+    await counting.close()
+    await pool.close()
+    assert len(counting) == 0
