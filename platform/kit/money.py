@@ -2,13 +2,15 @@
 
 A pico is 10^-12 of a currency unit. A price per million tokens with at most six
 decimals is a whole number of picos per token, so a charge is exact and nothing rounds
-before the invoice line. This is the only module that rounds, and `minor_from_picos` is
+before the invoice line. What a period component rates to may lie between two picos: it
+stays a fraction until that line. This is the only module that rounds, and `_half_up` is
 the only place where it does.
 """
 
 import re
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
+from fractions import Fraction
 
 PICOS_PER_UNIT = 10**12
 TOKENS_PER_QUOTE = 1_000_000
@@ -55,9 +57,12 @@ def exponent(currency: str) -> int:
 
 def minor_from_picos(picos: int, currency: str) -> int:
     """Round picos half up (away from zero) to the currency's minor unit."""
-    unit = _picos_per_minor(currency)
-    magnitude = (2 * abs(picos) + unit) // (2 * unit)
-    return magnitude if picos >= 0 else -magnitude
+    return _half_up(picos, _picos_per_minor(currency))
+
+
+def minor_from_units(units: Fraction, currency: str) -> int:
+    """Round an exact amount of currency units half up to the currency's minor unit."""
+    return _half_up(units.numerator * 10 ** exponent(currency), units.denominator)
 
 
 def picos_from_minor(minor: int, currency: str) -> int:
@@ -123,6 +128,11 @@ def decimal_from_picos(picos: int) -> str:
     return format_picos(picos).replace(",", "")
 
 
+def decimal_from_minor(minor: int, currency: str) -> str:
+    """Render minor units as a plain decimal string, e.g. `1234.50`."""
+    return format_minor(minor, currency).partition(" ")[0].replace(",", "")
+
+
 def format_minor(minor: int, currency: str) -> str:
     """Show minor units with separators and the currency, e.g. `1,234.50 USD`."""
     places = exponent(currency)
@@ -135,3 +145,9 @@ def format_minor(minor: int, currency: str) -> str:
 def _picos_per_minor(currency: str) -> int:
     picos: int = PICOS_PER_UNIT // 10 ** exponent(currency)
     return picos
+
+
+def _half_up(numerator: int, denominator: int) -> int:
+    """Divide by a positive number, halves away from zero; integers only, so exact."""
+    magnitude = (2 * abs(numerator) + denominator) // (2 * denominator)
+    return magnitude if numerator >= 0 else -magnitude
