@@ -1,6 +1,7 @@
 """Money: exact inside, rounded half up in one place, text at the edges."""
 
 from decimal import ROUND_HALF_UP, Decimal
+from fractions import Fraction
 
 import pytest
 from hypothesis import given
@@ -11,11 +12,13 @@ from kit.money import (
     TOKENS_PER_QUOTE,
     Money,
     PriceFormatError,
+    decimal_from_minor,
     decimal_from_picos,
     exponent,
     format_minor,
     format_picos,
     minor_from_picos,
+    minor_from_units,
     picos_from_minor,
     picos_per_token,
     quote_per_million,
@@ -70,6 +73,31 @@ def test_rounds_as_decimal_does(picos: int, currency: str) -> None:
     rounded = int((Decimal(rest) / unit).quantize(Decimal(1), ROUND_HALF_UP))
     expected = whole + rounded
     assert minor_from_picos(picos, currency) == (expected if picos >= 0 else -expected)
+
+
+@given(amounts, currencies)
+def test_units_round_as_picos_do(picos: int, currency: str) -> None:
+    units = Fraction(picos, PICOS_PER_UNIT)
+    assert minor_from_units(units, currency) == minor_from_picos(picos, currency)
+
+
+@pytest.mark.parametrize(
+    ("units", "currency", "minor"),
+    [
+        (Fraction(1, 3), "USD", 33),
+        (Fraction(2, 3), "USD", 67),
+        (Fraction(-2, 3), "USD", -67),
+        # Nearer to the half than a pico.
+        (Fraction(1, 200), "USD", 1),
+        (Fraction(10**40 - 1, 2 * 10**42), "USD", 0),
+        (Fraction(1, 2), "JPY", 1),
+        (Fraction(1, 2000), "BHD", 1),
+    ],
+)
+def test_units_between_picos_round_half_up_too(
+    units: Fraction, currency: str, minor: int
+) -> None:
+    assert minor_from_units(units, currency) == minor
 
 
 @given(amounts, currencies)
@@ -193,3 +221,17 @@ def test_minor_units_are_shown(minor: int, currency: str, shown: str) -> None:
 def test_money_shows_itself_rounded() -> None:
     assert str(Money(picos=1_250_005_000_000_000, currency="USD")) == "1,250.01 USD"
     assert str(Money(picos=-500_000_000_000, currency="JPY")) == "-1 JPY"
+
+
+@pytest.mark.parametrize(
+    ("minor", "currency", "text"),
+    [
+        (0, "USD", "0.00"),
+        (123_450, "USD", "1234.50"),
+        (-5, "USD", "-0.05"),
+        (1_234_567, "JPY", "1234567"),
+        (1_234_567, "BHD", "1234.567"),
+    ],
+)
+def test_minor_units_as_a_plain_decimal(minor: int, currency: str, text: str) -> None:
+    assert decimal_from_minor(minor, currency) == text
