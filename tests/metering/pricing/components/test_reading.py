@@ -20,6 +20,7 @@ from metering.pricing.components.kinds import (
 from metering.pricing.components.reading import MODELS, component_from
 
 END = {"up_to": None, "unit_price": "1"}
+NOT_OBJECTS: tuple[object, ...] = (None, [], "per_unit", 1, True)
 NOT_MODELS: tuple[object, ...] = (None, "", "tiered", "PER_UNIT", 1, ["flat"], {})
 NOT_FLAGS: tuple[object, ...] = ("true", "", 0, 1, [])
 UNIT = {"model": "per_unit", "unit_price": "1"}
@@ -95,7 +96,7 @@ def test_each_model(document: dict[str, Any], model: object) -> None:
 @pytest.mark.parametrize(
     ("document", "param", "reason"),
     [
-        *((value, None, "give an object") for value in (None, [], "per_unit", 1, True)),
+        *((value, None, "give an object") for value in NOT_OBJECTS),
         *(
             ({"model": name}, "model", "give one of per_unit, graduated, volume")
             for name in NOT_MODELS
