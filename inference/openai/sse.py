@@ -10,6 +10,8 @@ a fixed number of times, so a large event in small pieces costs what it costs in
 
 EVENT_BYTES_MAX = 8 * 1024 * 1024
 _MARK = b"\xef\xbb\xbf"
+# What is less begins neither an object nor an end mark: it is looked at closely.
+_JSON = b"["
 
 
 class EventTooLargeError(Exception):
@@ -39,8 +41,8 @@ class EventSplitter:
     def feed(self, data: bytes) -> list[bytes]:
         """Take the next bytes and return the events that they complete, in order."""
         if self._is_clear:
-            if _is_one_event(data):
-                return [data[6:-2]]
+            if events := _whole_events(data):
+                return events
         elif self._begins is not None or self._after_cr:
             data = self._from_a_line(data)
         if b"\r" in data:
@@ -78,14 +80,18 @@ class EventSplitter:
         return data
 
 
-def _is_one_event(text: bytes) -> bool:
-    """Tell whether this is one line of JSON and its end, as at a token a read."""
-    return (
-        text.startswith(b"data: {")
-        and text.find(b"\n") == len(text) - 2
-        and text.endswith(b"\n")
-        and b"\r" not in text
-    )
+def _whole_events(text: bytes) -> list[bytes]:
+    """Return the events of a read that is nothing but lines of JSON and their ends.
+
+    Nearly all reads are, at a token each or a few.
+    """
+    if not text.startswith(b"data: {") or not text.endswith(b"\n\n") or b"\r" in text:
+        return []
+    if text.find(b"\n") == len(text) - 2:
+        return [text[6:-2]]
+    events = text[6:-2].split(b"\n\ndata: ")
+    is_plain = len(events) * 2 == text.count(b"\n") and min(events) >= _JSON
+    return events if is_plain else []
 
 
 def _event_of(block: bytes) -> bytes:

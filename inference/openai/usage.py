@@ -93,8 +93,9 @@ class Tally:
         if output_tokens < before:
             raise UsageError("the output has become less")
         if output_tokens > before:
+            output = self.output_tokens + output_tokens - before
             # The sum is bounded too: it is what the event stores.
-            self.output_tokens = _checked(self.output_tokens + output_tokens - before)
+            self.output_tokens = output if output <= TOKENS_MAX else _checked(output)
             self._by_choice[choice] = output_tokens
 
     def at_least(self, prompt_tokens: int, output_tokens: int) -> None:
