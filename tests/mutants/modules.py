@@ -34,6 +34,11 @@ _LEASES = (
     f"{_INTAKE}/test_wishes.py",
     f"{_INTAKE}/test_leases_model.py",
 )
+_COMPONENTS = tuple(
+    f"tests/metering/pricing/components/test_{name}.py"
+    for name in ("decimals", "reading", "wholeness", "cases", "parts", "properties")
+)
+_LONG_INTEGER = 'return str(value) if abs(value) < 10**_TEXT_MAX else "an integer"'
 
 MODULES = (
     Module("metering.intake.slots", _JOURNAL),
@@ -58,4 +63,41 @@ MODULES = (
     Module("metering.intake.amounts", _LEASES),
     Module("metering.intake.claims", _LEASES),
     Module("metering.intake.leases", _LEASES),
+    Module(
+        "metering.pricing.components.decimals",
+        _COMPONENTS,
+        accepted={
+            (
+                "if power < 0:",
+                "power < 0 -> power <= 0",
+            ): "both divide or multiply by one",
+            ("if power < 0:", "0 -> 1"): "both divide or multiply by one",
+            **dict.fromkeys(
+                (
+                    (_LONG_INTEGER, "10 -> 11"),
+                    (
+                        _LONG_INTEGER,
+                        "abs(value) < 10 ** _TEXT_MAX -> abs(value) <= 10 ** _TEXT_MAX",
+                    ),
+                ),
+                "either way it has too many digits",
+            ),
+        },
+    ),
+    Module("metering.pricing.components.kinds", _COMPONENTS),
+    Module("metering.pricing.components.reading", _COMPONENTS),
+    Module(
+        "metering.pricing.components.rating",
+        _COMPONENTS,
+        accepted={
+            ("assert_never(model)", "assert_never(model) -> pass"): "is never reached"
+        },
+    ),
+    Module(
+        "metering.pricing.components.wholeness",
+        _COMPONENTS,
+        accepted={
+            ("assert_never(model)", "assert_never(model) -> pass"): "is never reached"
+        },
+    ),
 )

@@ -27,7 +27,7 @@ from tests import conftest
 
 ROOT = Path(__file__).resolve().parents[2]
 SECONDS_MAX = 60.0
-_AFRESH = ("metering.intake", "tests")
+_AFRESH = ("metering.intake", "metering.pricing.components", "tests")
 
 
 class Fate(enum.StrEnum):

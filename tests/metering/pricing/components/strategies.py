@@ -7,8 +7,16 @@ from hypothesis import strategies as st
 TENTHS_MAX = 300
 
 
-def tenths(least: int = 0, most: int = TENTHS_MAX) -> st.SearchStrategy[str]:
-    return st.integers(least, most).map(lambda count: f"{count // 10}.{count % 10}")
+def counts(least: int) -> st.SearchStrategy[int]:
+    """Count tenths; every other time they make whole units."""
+    whole = st.integers(1 if least else 0, TENTHS_MAX // 10).map(
+        lambda units: units * 10
+    )
+    return st.one_of(st.integers(least, TENTHS_MAX), whole)
+
+
+def tenths(least: int = 0) -> st.SearchStrategy[str]:
+    return counts(least).map(lambda count: f"{count // 10}.{count % 10}")
 
 
 # Prices with ties at half a cent among them, and some of many places.
@@ -21,7 +29,7 @@ sizes = st.sampled_from(["1", "2", "3", "7", "0.1", "1000", "1000000"])
 
 @st.composite
 def tier_lists(draw: st.DrawFn) -> list[dict[str, Any]]:
-    ends = draw(st.lists(st.integers(1, TENTHS_MAX), max_size=4, unique=True))
+    ends = draw(st.lists(counts(1), max_size=4, unique=True))
     tiers: list[dict[str, Any]] = []
     for end in [*sorted(ends), None]:
         tier: dict[str, Any] = {

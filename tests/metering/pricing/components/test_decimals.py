@@ -44,8 +44,8 @@ def test_powers_of_ten_are_what_they_say(
         ("-0.00", 0),
         ("0e999999999", 0),
         ("-0e-999999999", 0),
-        ("9" * DIGITS_MAX, 10**DIGITS_MAX - 1),
-        ("0" * 100 + "1", 1),
+        ("9" * 60, 10**60 - 1),
+        ("0" * 199 + "1", 1),
         ("1." + "0" * 100, 1),
         (f"1e-{DIGITS_MAX}", Fraction(1, 10**DIGITS_MAX)),
         (f"1e{DIGITS_MAX - 1}", 10 ** (DIGITS_MAX - 1)),
@@ -75,7 +75,7 @@ NOT_NUMBERS = (
     JsonNumber("9" * 100_000),
 )
 TOO_LONG = (
-    *("1e999999", "1e-999999", "1e" + "9" * 190, "9" * (DIGITS_MAX + 1)),
+    *("1e999999", "1e-999999", "1e" + "9" * 190, "9" * 61),
     *(f"1e{DIGITS_MAX}", f"1e-{DIGITS_MAX + 1}", 10**DIGITS_MAX),
 )
 NOT_TEXT: tuple[object, ...] = (
@@ -112,3 +112,9 @@ def test_an_integer_that_python_would_not_write_out_is_refused() -> None:
     for huge in (10**100_000, -(10**100_000)):
         with pytest.raises(InvalidRequest, match="not a number"):
             fraction_from(huge, field="quantity")
+
+
+@pytest.mark.parametrize(("length", "shown"), [(40, "x" * 40), (41, "x" * 40 + "...")])
+def test_a_message_shows_no_more_than_is_read(length: int, shown: str) -> None:
+    with pytest.raises(InvalidRequest, match=f"^'{re.escape(shown)}' is not"):
+        fraction_from("x" * length, field="quantity")
