@@ -121,3 +121,4 @@ def test_events_bear_fees_beyond_those_included() -> None:
     assert amount_of(price, "1000", events="5") == "29.90"
     assert amount_of(price, "1000", events=2) == "29"
     assert amount_of(price, "0", events="3") == "0.30"
+    assert amount_of(SHARE | {"fee_per_event": "0.30"}, "0", events="1") == "0.30"

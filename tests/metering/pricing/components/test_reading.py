@@ -150,6 +150,11 @@ def test_each_model(document: dict[str, Any], model: object) -> None:
         (UNIT | {"unit_size": "0"}, "unit_size", "more than zero"),
         (graduated(None, unit_size="0"), "unit_size", "more than zero"),
         (
+            {"model": "volume", "tiers": [END], "unit_size": "0"},
+            "unit_size",
+            "more than zero",
+        ),
+        (
             {"model": "package", "package_size": "0.0", "package_price": "1"},
             "package_size",
             "more than zero",
