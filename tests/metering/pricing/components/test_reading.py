@@ -82,6 +82,10 @@ def test_every_field_arrives() -> None:
                 rate_percent=Fraction(2), fee_per_event=Fraction(3), included_events=4
             ),
         ),
+        (
+            {"model": "percentage", "rate_percent": "2"},
+            Percentage(rate_percent=Fraction(2)),
+        ),
         ({"model": "flat", "flat_fee": "0"}, Flat(flat_fee=Fraction(0))),
     ],
 )
