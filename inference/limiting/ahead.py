@@ -14,7 +14,6 @@ lease. Owns: the stocks of this process, and the timer that looks after them.
 """
 
 import asyncio
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from uuid import UUID, uuid4
 
@@ -22,6 +21,7 @@ from inference.limiting.connection import TICKS
 from inference.limiting.limiter import Charge, Rule, Taken, Unit, Verdict
 from inference.limiting.stock import LIFE_US, PERIOD_US, Place, Stock, may_stock
 from inference.limiting.valkey import Ahead, ValkeyLimiter
+from kit.clock import boot_us
 
 TICK_S = 0.01
 _TICK_US = 10_000
@@ -31,11 +31,12 @@ class AheadLimiter:
     """A `RateLimiter` in a store that takes ahead; see `ValkeyLimiter`."""
 
     def __init__(
-        self, store: ValkeyLimiter, *, clock_ns: Callable[[], int] = time.monotonic_ns
+        self, store: ValkeyLimiter, *, clock: Callable[[], int] = boot_us
     ) -> None:
         self.metrics, self.slots = store.metrics, store.slots
         self._store = store
-        self._clock_ns = clock_ns
+        # What was taken goes on draining while the machine sleeps.
+        self._clock = clock
         self._loop = store.client.loop
         # Sets of rules that were asked for once, or more often, since the last sweep.
         self._once: set[tuple[Rule, ...]] = set()
@@ -47,7 +48,7 @@ class AheadLimiter:
         # How much is ahead of each rule, over all stocks.
         self._stocked: dict[Place, int] = {}
         self._timer: asyncio.TimerHandle | None = None
-        self._swept_us = clock_ns() // 1000
+        self._swept_us = clock()
 
     def try_take(
         self, rules: tuple[Rule, ...], *, input_tokens: int, output_tokens: int
@@ -62,9 +63,7 @@ class AheadLimiter:
         else:
             stock = known[1]
         total = input_tokens + output_tokens
-        passed = stock.take(
-            (1, total, input_tokens, output_tokens), self._clock_ns() // 1000
-        )
+        passed = stock.take((1, total, input_tokens, output_tokens), self._clock())
         if passed is not None:
             self.metrics.allowed += 1
             self.metrics.ahead += 1
@@ -75,7 +74,7 @@ class AheadLimiter:
         rules = tuple(each.rule for each in charges)
         if not rules or not may_stock(rules):
             return await self._store.take(request_id, charges)
-        now_us = self._clock_ns() // 1000
+        now_us = self._clock()
         stock = self._stock_of(rules, now_us)
         if stock is not None:
             stock.note(charges, now_us)
@@ -115,7 +114,7 @@ class AheadLimiter:
         """Give everything back and close the connection."""
         if self._timer is not None:
             self._timer.cancel()
-        now_us = self._clock_ns() // 1000
+        now_us = self._clock()
         for stock in tuple(self._live):
             self._retire(stock, now_us)
         self._sweep(now_us)
@@ -139,7 +138,9 @@ class AheadLimiter:
         sizes: tuple[int, ...],
     ) -> Verdict:
         """Take for a request and ahead, in one step; what was left goes back before."""
-        stock.drain(self._clock_ns() // 1000)
+        # The store takes it no earlier; its answer may be read much later.
+        began_us = self._clock()
+        stock.drain(began_us)
         self._tell(stock)
         self._book(stock, sizes)
         ahead = _ahead(stock)
@@ -148,12 +149,12 @@ class AheadLimiter:
             found, is_more = await self._store.take_ahead(request_id, charges, ahead)
         finally:
             stock.is_asking = False
-            now_us = self._clock_ns() // 1000
+            now_us = self._clock()
             if not is_more:
                 stock.not_before_us = now_us + PERIOD_US
                 self._retire(stock, now_us)
         if is_more:
-            stock.fill(found.standings, ahead.ids, now_us)
+            stock.fill(found.standings, ahead.ids, now_us, since_us=began_us)
             self.slots.keep(ahead.ids)
             if not self._live and self._timer is not None:
                 self._timer.cancel()
@@ -185,7 +186,7 @@ class AheadLimiter:
 
     def _tick(self) -> None:
         """Tell what is owed, give back what is old, forget who asks no more."""
-        now_us = self._clock_ns() // 1000
+        now_us = self._clock()
         for stock in tuple(self._live):
             if now_us - stock.filled_us < LIFE_US - _TICK_US or stock.is_asking:
                 self._tell(stock)

@@ -111,7 +111,7 @@ class Stock:
         self.flows = tuple(part for part in self.parts if part.window_us)
         self.slot_rules = tuple(rule for rule in rules if not rule.is_flow)
         self.tell = tell
-        # Whether it was filled and has not been emptied; and since when.
+        # Whether it was filled and has not been emptied; and since when that was taken.
         self.is_live = False
         self.filled_us = self.asked_us = self._level_us = now_us
         # Who holds slots that are free here, how many may, and who holds none any more.
@@ -183,10 +183,18 @@ class Stock:
         )
 
     def fill(
-        self, standings: Sequence[Standing], ids: Sequence[UUID], now_us: int
+        self,
+        standings: Sequence[Standing],
+        ids: Sequence[UUID],
+        now_us: int,
+        *,
+        since_us: int,
     ) -> None:
-        """Put in what was granted, and how the rules stand without it."""
-        self.is_live, self.filled_us, self._level_us = True, now_us, now_us
+        """Put in what was granted, and how the rules stand without it.
+
+        It may have been taken as early as `since_us`, and drains from then on.
+        """
+        self.is_live, self.filled_us, self._level_us = True, since_us, now_us
         for part, standing in zip(self.parts, standings, strict=True):
             # Both are rounded, each its own way, and neither is too little.
             used = part.limit - standing.remaining

@@ -456,6 +456,27 @@ async def test_a_take_that_was_cancelled_gives_back_what_was_ahead_too(
     assert client.limiter.metrics.unsaid == 0
 
 
+async def test_what_was_taken_long_before_it_is_heard_of_lets_nobody_pass(
+    connect: Connect, store: Store
+) -> None:
+    """A process that is held up reads an answer late, and it was in time."""
+    clock_us = 10**9
+    limiter = AheadLimiter(await connect(), clock=lambda: clock_us)
+    client = Client(limiter)
+    await client.ask(ASKED_MIN)
+    stock = limiter._stocks[RULES]
+    asking = asyncio.create_task(client.take())
+    await asyncio.sleep(0)
+    assert stock.is_asking
+    clock_us += LIFE_US
+    (await asking).settle(USED)
+    assert stock.free
+    assert limiter.try_take(RULES, input_tokens=90, output_tokens=10) is None
+    await eventually(lambda: store.admin.zcard(SLOTS) == 0)
+    assert used(store)[0] == ASKED_MIN + 1
+    await limiter.close()
+
+
 async def test_a_store_that_forgets_is_told_anew(
     another: Clients, store: Store
 ) -> None:

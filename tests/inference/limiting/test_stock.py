@@ -47,6 +47,8 @@ class Stocked:
 
     def __init__(self, rules: tuple[Rule, ...] = RULES) -> None:
         self.now_us = 10**9
+        # How late the answer is that fills it.
+        self.late_us = 0
         self.told: list[tuple[int, dict[Unit, int]]] = []
         self.stock = Stock(rules, now_us=self.now_us, tell=self._tell)
         self.limiter = MemoryLimiter(clock=lambda: self.now_us)
@@ -68,7 +70,9 @@ class Stocked:
             part.granted = size
         ids = [new_id() for _ in range(sizes[-1])] if self.stock.slot_rules else []
         found = self.limiter.take_now(new_id(), charges)
-        self.stock.fill(found.standings, ids, self.now_us)
+        self.stock.fill(
+            found.standings, ids, self.now_us, since_us=self.now_us - self.late_us
+        )
 
     def passed(self, amounts: Amounts = (1, 100, 90, 10)) -> Passed:
         found = self.stock.take(amounts, self.now_us)
@@ -164,6 +168,16 @@ def test_what_is_old_lets_nobody_pass() -> None:
     stocked = Stocked()
     stocked.fill(9, 900, 9)
     stocked.now_us += LIFE_US - 1
+    stocked.passed()
+    stocked.now_us += 1
+    assert stocked.stock.take((1, 1, 1, 0), stocked.now_us) is None
+
+
+def test_it_is_old_from_when_it_was_taken() -> None:
+    """Not from when that was heard of: it drains meanwhile, and its slots lapse."""
+    stocked = Stocked()
+    stocked.late_us = LIFE_US - 1
+    stocked.fill(9, 900, 9)
     stocked.passed()
     stocked.now_us += 1
     assert stocked.stock.take((1, 1, 1, 0), stocked.now_us) is None
