@@ -208,10 +208,16 @@ class Stock:
             self.ended.append(self.free.pop())
 
     def drain(self, now_us: int) -> None:
-        """Owe back what is left of the flows."""
+        """Owe back what is left of the flows.
+
+        Where this process was held up, some has drained beyond its life: that is what
+        others may have used since, and it does not go back.
+        """
         self._count(now_us)
+        beyond_us = max(0, now_us - self.filled_us - LIFE_US)
         for flow in self.flows:
-            flow.owed -= flow.left
+            drained = flow.limit * beyond_us // flow.window_us
+            flow.owed -= max(0, flow.left - drained)
             flow.left = flow.counted = 0
 
     def retire(self, now_us: int) -> None:

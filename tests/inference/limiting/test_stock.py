@@ -183,6 +183,23 @@ def test_it_is_old_from_when_it_was_taken() -> None:
     assert stocked.stock.take((1, 1, 1, 0), stocked.now_us) is None
 
 
+@pytest.mark.parametrize(
+    ("late_us", "requests_back", "tokens_back"),
+    [(0, 100, 9000), (30_000, 68, 8947), (93_749, 1, 8834), (10**9, 0, 0)],
+)
+def test_what_drained_while_its_process_was_held_up_does_not_go_back(
+    late_us: int, requests_back: int, tokens_back: int
+) -> None:
+    """Others have used it since: 64,000 drain in a minute, and 6,400,000 in an hour."""
+    stocked = Stocked()
+    stocked.fill(100, 9000, 9)
+    stocked.now_us += LIFE_US + late_us
+    stocked.stock.retire(stocked.now_us)
+    owed = [flow.owed for flow in stocked.stock.flows]
+    assert owed == [-requests_back, -tokens_back]
+    assert len(stocked.stock.ended) == 9
+
+
 def test_a_slot_is_passed_on_once() -> None:
     """Whoever was released is settled later, when another has its slot."""
     stocked = Stocked()
