@@ -176,7 +176,9 @@ class StreamTranslator:
         plain: re.Match[bytes] | None = None
         if self._has_one_choice and not self._held:
             at = event.rfind(_GOES_ON)
-            plain = _PLAIN.match(event, at) if at > 0 else None
+            # What came on several lines has to leave on one.
+            if at > 0 and b"\n" not in event:
+                plain = _PLAIN.match(event, at)
         if plain is not None:
             if not event.isascii():
                 _check_text(event)

@@ -237,6 +237,19 @@ def test_the_engine_s_name_is_replaced_everywhere() -> None:
     assert len(held) == 2
 
 
+def test_a_chunk_on_several_lines_leaves_as_one() -> None:
+    """A client that reads line by line would lose what is behind the first."""
+    lines = (
+        b'data: {"id":"1","model":"m",\ndata: "choices":[{"index":0,"delta":'
+        b'{"content":"Hi"},"finish_reason":null}],"usage":{"prompt_tokens":3,'
+        b'"total_tokens":4,"completion_tokens":1}}\n\n'
+    )
+    translator = StreamTranslator(options())
+    sent, _ = translate(translator, lines)
+    assert contents(sent) == ["Hi"]
+    assert translator.tally.counts() == TokenCounts(input_tokens=3, output_tokens=1)
+
+
 def test_comments_keep_their_place() -> None:
     translator = StreamTranslator(options())
     out = translator.feed([b": keep-alive", wire.token(1)[6:-2], b": still"])
