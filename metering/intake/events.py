@@ -143,9 +143,8 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
     latency = outcome.latency
-    figures = (
-        outcome.first_token_us,
-        outcome.duration_us,
+    first_us = outcome.first_token_us
+    times = (
         latency.queue_us,
         latency.last_token_us,
         latency.chunks,
@@ -164,7 +163,9 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.price.id,
         outcome.replica_id,
         event.charge_picos,
-        *[NO_TIME if figure is None else figure for figure in figures],
+        NO_TIME if first_us is None else first_us,
+        outcome.duration_us,
+        *[NO_TIME if time is None else time for time in times],
         counts.input_tokens,
         counts.cached_input_tokens,
         counts.output_tokens,
