@@ -28,6 +28,7 @@ INSTALLED_APPS = [
     "metering.idempotency.apps.IdempotencyConfig",
     "metering.alerts.apps.AlertsConfig",
     "metering.ledger.apps.LedgerConfig",
+    "metering.subscriptions.apps.SubscriptionsConfig",
     "metering.billing.apps.BillingConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
     "metering.adjustments.apps.AdjustmentsConfig",

@@ -39,6 +39,8 @@ NOT_AUDITED = {
     "reconciliation.enginereading": "the product writes what engines say",
     "reconciliation.epochproof": "the product writes what it counted",
     "reconciliation.run": "the product writes what it did",
+    "subscriptions.plancomponent": "its version tells of it, and when published of all",
+    "subscriptions.plandiscount": "its version tells of it, and when published of all",
     "tenants.auditanchor": "it is the audit",
     "tenants.auditdetail": "it is the audit",
     "tenants.auditentry": "it is the audit",
