@@ -38,20 +38,27 @@ _BOOKED = {
 }
 _SETTLE = "SELECT credit_settle(%s, %s, %s)"
 _EXPIRE = "SELECT credit_expire(%s, %s)"
+# A postpaid tenant's grants end as the period is closed in which they run out.
 _DUE = """
-SELECT DISTINCT tenant_id FROM ledger_creditgrant
-WHERE expired_at IS NULL AND expires_at <= %s ORDER BY tenant_id
+SELECT DISTINCT it.tenant_id FROM ledger_creditgrant it
+JOIN ledger_creditaccount account ON account.tenant_id = it.tenant_id
+WHERE it.expired_at IS NULL AND it.expires_at <= %s AND account.paused_at_picos IS NULL
+ORDER BY it.tenant_id
 """
 
 
 class GrantTerms(TypedDict, total=False):
-    """What a grant says; without `expires_at` it never expires."""
+    """What a grant says; without `expires_at` it never expires.
+
+    With `for_models` it pays for the use of these served models only.
+    """
 
     source: Required[str]
     amount_picos: Required[int]
     reference: Required[str]
     priority: int
     expires_at: dt.datetime | None
+    for_models: list[str]
 
 
 def grant_credit(
@@ -72,8 +79,15 @@ def grant_credit(
         expires_at = terms.get("expires_at")
         if expires_at is not None and expires_at <= now:
             raise InvalidRequest("Give an expiry in the future.", param="expires_at")
+        if terms.get("for_models") and _is_prepaid(tenant):
+            raise InvalidRequest(
+                "Credit of a prepaid tenant admits every model: name none, or let the"
+                " tenant pay afterwards.",
+                param="models",
+            )
         follow_payment_mode(tenant=tenant, posted_picos=posted, now=now)
-        _settle(tenant.pk, posted, now)
+        settle(tenant.pk, posted, now)
+        terms["for_models"] = sorted(set(terms.get("for_models", [])))
         row = CreditGrant(tenant_id=tenant.pk, currency=tenant.currency, **terms)
         create(row, action="grant")
         # The age that it burns by is the database's.
@@ -97,7 +111,7 @@ def reverse_credit(
         raise InvalidRequest("Say why it is reversed.", param="reversal")
     with atomic():
         posted = hold_credit(tenant_id=grant.tenant_id)
-        _settle(grant.tenant_id, posted, now)
+        settle(grant.tenant_id, posted, now)
         row = CreditGrant.objects.select_for_update(no_key=True).get(pk=grant.pk)
         kept = row.amount_picos - row.expired_picos - row.reversed_picos
         most = kept
@@ -125,7 +139,7 @@ def end_credit(*, grant: CreditGrant, now: dt.datetime) -> CreditGrant:
     """Let what is left of a grant expire now. Idempotent: the first instant stays."""
     with atomic():
         posted = hold_credit(tenant_id=grant.tenant_id)
-        _settle(grant.tenant_id, posted, now)
+        settle(grant.tenant_id, posted, now)
         before = CreditGrant.objects.select_for_update(no_key=True).get(pk=grant.pk)
         if before.expired_at is not None:
             return before
@@ -152,7 +166,7 @@ def settle_credit(*, now: dt.datetime) -> int:
         due = [tenant_id for (tenant_id,) in session.fetchall()]
     for tenant_id in due:
         with atomic():
-            _settle(tenant_id, hold_credit(tenant_id=tenant_id), now)
+            settle(tenant_id, hold_credit(tenant_id=tenant_id), now)
     return len(due)
 
 
@@ -163,26 +177,66 @@ def follow_payment_mode(
     account, _ = CreditAccount.objects.select_for_update().get_or_create(
         tenant_id=tenant.pk, defaults={"paused_at_picos": 0}
     )
-    is_prepaid = tenant.payment_mode == Tenant.PaymentMode.PREPAID
+    is_prepaid = _is_prepaid(tenant)
     if is_prepaid and account.paused_at_picos is not None:
+        _require_no_scope(tenant)
         account.base_picos += posted_picos - account.paused_at_picos
         account.paused_at_picos = None
         account.save()
     elif not is_prepaid and account.paused_at_picos is None:
-        _settle(tenant.pk, posted_picos, now)
+        settle(tenant.pk, posted_picos, now)
         account.paused_at_picos = posted_picos
         account.save()
     return account
 
 
-def _settle(tenant_id: int, posted_picos: int, now: dt.datetime) -> None:
+def _is_prepaid(tenant: Tenant) -> bool:
+    return tenant.payment_mode == Tenant.PaymentMode.PREPAID
+
+
+def _require_no_scope(tenant: Tenant) -> None:
+    scoped = CreditGrant.objects.filter(tenant_id=tenant.pk, expired_at=None)
+    first = scoped.exclude(for_models=[]).order_by("pk").first()
+    if first is not None:
+        raise Conflict(
+            f"Credit grant {first.pk} is for some models only, and credit of a prepaid"
+            " tenant admits every model: end it first.",
+            param="payment_mode",
+        )
+
+
+def settle(tenant_id: int, posted_picos: int, now: dt.datetime) -> None:
+    """Note what use has taken of each grant; of a prepaid tenant's end what ran out.
+
+    `posted_picos` is its count of use, which the caller holds still.
+    """
     with cursor() as session:
         session.execute(_SETTLE, [tenant_id, now, posted_picos])
 
 
+def expire_by(tenant_id: int, at: dt.datetime) -> None:
+    """End the grants of a tenant that have run out by an instant, as of then.
+
+    What use has taken of them must be settled.
+    """
+    due = CreditGrant.objects.filter(
+        tenant_id=tenant_id, expired_at=None, expires_at__lte=at
+    )
+    with cursor() as session:
+        for pk in due.order_by("pk").values_list("pk", flat=True):
+            session.execute(_EXPIRE, [pk, at])
+
+
+def owed_on(grant: CreditGrant) -> Account.Kind:
+    """Return the account on which what is left of a grant is owed to its tenant."""
+    owed, _ = _BOOKED[_Source(grant.source)]
+    return owed
+
+
 def _same(known: CreditGrant, terms: GrantTerms) -> CreditGrant:
     """Return a grant that was made with the same terms."""
-    asked = {"priority": PRIORITY, "expires_at": None, **terms}
+    asked = {"priority": PRIORITY, "expires_at": None, "for_models": [], **terms}
+    asked["for_models"] = sorted(set(terms.get("for_models", [])))
     if any(getattr(known, name) != value for name, value in asked.items()):
         raise Conflict(
             "Another credit was granted under this reference: choose another one.",

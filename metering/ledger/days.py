@@ -17,6 +17,7 @@ from kit.contracts import TokenClass
 from kit.orm.atomic import atomic, cursor
 from metering.ledger.models import Account, DayPosting, Transaction
 from metering.ledger.posting import Amount, Posting, post
+from metering.ledger.turns import hold_books
 from metering.pricing.rating import CHARGED_CLASSES
 from metering.usage.epochs import LEASE_LIFE
 from metering.usage.selectors import changed_days
@@ -95,6 +96,7 @@ def post_days(*, now: dt.datetime, tenant_id: int | None = None) -> PostedDays:
 
 def _post_days(tenant_id: int, dates: Sequence[dt.date]) -> int:
     with atomic():
+        hold_books(tenant_ids=[tenant_id])
         taken = take_changed_days(tenant_id=tenant_id, dates=dates)
         # Read in a later statement than the one that took the days: a rollup that had
         # one of them in hand is seen.

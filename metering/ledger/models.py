@@ -7,6 +7,7 @@ burns and ends them.
 
 from typing import ClassVar
 
+from django.contrib.postgres.fields import ArrayField
 from django.core.validators import (
     MaxValueValidator,
     MinValueValidator,
@@ -37,6 +38,9 @@ class Account(models.Model):
         PROMOTIONAL = "promotional_credit", "promotional credit (not yet burned)"
         DISCOUNTS = "discounts"
         BREAKAGE = "breakage", "breakage (paid for and expired)"
+        TAX = "tax", "tax (owed to the authority)"
+        DEFERRED = "deferred_revenue", "deferred revenue (charged in advance)"
+        BAD_DEBT = "bad_debt", "bad debt (written off)"
 
     tenant_id = models.BigIntegerField()
     kind = models.CharField(max_length=24, choices=Kind)
@@ -63,6 +67,12 @@ class Transaction(models.Model):
         CREDIT = "credit", "credit granted"
         EXPIRY = "credit_expiry", "credit expired"
         REVERSAL = "credit_reversal", "credit reversed"
+        BURN = "burn", "credit burned"
+        FEE = "fee"
+        TAX = "tax"
+        CREDIT_NOTE = "credit_note"
+        REFUND = "refund"
+        WRITE_OFF = "write_off"
 
     tenant_id = models.BigIntegerField()
     kind = models.CharField(max_length=16, choices=Kind)
@@ -98,10 +108,20 @@ class Entry(models.Model):
 
 
 class DayPosting(models.Model):
-    """What of a rolled-up day is in the ledger: a revision posts the difference."""
+    """What of a rolled-up day is in the ledger: a revision posts the difference.
+
+    `id` counts up as postings of a tenant are committed, so that all up to one can be
+    named by it (`hold_books` keeps that order). It tells nothing across tenants.
+    """
 
     pk = models.CompositePrimaryKey(
         "tenant_id", "date", "price_id", "token_class", "revision"
+    )
+    id = models.BigIntegerField(
+        db_default=models.Func(
+            models.Value("ledger_dayposting_id_seq"), function="nextval"
+        ),
+        editable=False,
     )
     tenant_id = models.BigIntegerField()
     date = models.DateField()
@@ -115,6 +135,11 @@ class DayPosting(models.Model):
     transaction = models.ForeignKey(
         Transaction, models.PROTECT, related_name="day_postings"
     )
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("tenant_id", "id"), name="day_posting_in_order"),
+        )
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.date} r{self.revision}"
@@ -140,8 +165,10 @@ class CreditGrant(models.Model):
     """An amount that a tenant may use before it pays anything else.
 
     Grants burn in one order: priority, expiry (none last), age. `burned_picos` is what
-    use has taken of it when that was last settled; what is left when it expires is
-    `expired_picos`. A refund or a charge back is reversed, burned or not.
+    use has taken of it when that was last settled, `booked_picos` what of that the
+    ledger was told; what is left when it expires is `expired_picos`. A refund or a
+    charge back is reversed, burned or not. With `for_models` it pays for their use and
+    for no other.
     """
 
     class Source(models.TextChoices):
@@ -173,7 +200,15 @@ class CreditGrant(models.Model):
         help_text="What it is for, such as a payment: granted once under one.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    for_models = ArrayField(
+        models.CharField(max_length=200),
+        blank=True,
+        default=list,
+        db_default=[],
+        help_text="The served models that it pays for; none for all.",
+    )
     burned_picos = PicosField(default=0, editable=False)
+    booked_picos = PicosField(db_default=0, default=0, editable=False)
     expired_picos = PicosField(default=0, editable=False)
     expired_at = models.DateTimeField(null=True, editable=False)
     reversed_picos = PicosField(default=0, editable=False)
@@ -205,6 +240,11 @@ class CreditGrant(models.Model):
                 ),
                 name="credit_grant_has_parts",
             ),
+            models.CheckConstraint(
+                condition=Q(booked_picos__gte=0)
+                & Q(amount_picos__gte=F("booked_picos")),
+                name="credit_grant_books_its_own",
+            ),
         )
         indexes = (
             models.Index(
@@ -212,7 +252,65 @@ class CreditGrant(models.Model):
                 condition=Q(expired_at=None, expires_at__isnull=False),
                 name="credit_grant_to_expire",
             ),
+            models.Index(
+                fields=("tenant_id",),
+                condition=~Q(burned_picos=F("booked_picos")),
+                name="credit_grant_to_book",
+            ),
         )
 
     def __str__(self) -> str:
         return f"{self.source} {self.reference}"
+
+
+class CreditBurn(models.Model):
+    """What use took of a grant, as the ledger was told: a charge back gives some back.
+
+    Those of a grant sum to its `booked_picos`.
+    """
+
+    tenant_id = models.BigIntegerField()
+    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="burns")
+    transaction = models.ForeignKey(
+        Transaction, models.PROTECT, related_name="credit_burns"
+    )
+    amount_picos = PicosField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=~Q(amount_picos=0), name="credit_burn_moves_something"
+            ),
+        )
+        indexes = (models.Index(fields=("tenant_id", "id"), name="credit_burn_order"),)
+
+    def __str__(self) -> str:
+        return f"{self.amount_picos} of grant {self.grant_id}"
+
+
+class CreditDraw(models.Model):
+    """What of a grant's burns one invoice shows as paid, for a model or for all.
+
+    A negative one charges again what was charged back. Those of a grant never come to
+    more than its burns once an invoice has taken in what was charged back.
+    """
+
+    tenant_id = models.BigIntegerField()
+    grant = models.ForeignKey(CreditGrant, models.PROTECT, related_name="draws")
+    source = models.CharField(max_length=200)
+    model = models.CharField(max_length=200, blank=True)
+    amount_picos = PicosField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant_id", "source", "grant", "model"),
+                name="credit_draw_once",
+            ),
+            models.CheckConstraint(
+                condition=~Q(amount_picos=0), name="credit_draw_moves_something"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.amount_picos} of grant {self.grant_id} for {self.source}"

@@ -1,5 +1,7 @@
 """Writes of the ledger: post what was decided, take over ended days, give credit."""
 
+from metering.ledger.allotting import Part
+from metering.ledger.burning import Drawn, book_burns, draw_credit
 from metering.ledger.credit import (
     GrantTerms,
     end_credit,
@@ -9,16 +11,22 @@ from metering.ledger.credit import (
 )
 from metering.ledger.days import DAY_GRACE, PostedDays, post_days
 from metering.ledger.posting import Amount, LedgerInvariantError, Posting, post
+from metering.ledger.turns import hold_books
 
 __all__ = [
     "DAY_GRACE",
     "Amount",
+    "Drawn",
     "GrantTerms",
     "LedgerInvariantError",
+    "Part",
     "PostedDays",
     "Posting",
+    "book_burns",
+    "draw_credit",
     "end_credit",
     "grant_credit",
+    "hold_books",
     "post",
     "post_days",
     "reverse_credit",

@@ -1,0 +1,21 @@
+"""Find the grants that burned since they were last booked."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Add the index, while credit burns."""
+
+    atomic = False
+    dependencies = [("ledger", "0010_burn_rules")]
+    operations = [
+        AddIndexConcurrently(
+            "creditgrant",
+            models.Index(
+                fields=["tenant_id"],
+                condition=~models.Q(burned_picos=models.F("booked_picos")),
+                name="credit_grant_to_book",
+            ),
+        ),
+    ]
