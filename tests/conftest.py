@@ -13,6 +13,7 @@ from collections.abc import Iterator
 
 import django
 import pytest
+from django.conf import settings as django_settings
 from django.db import transaction
 from hypothesis import settings
 from pytest_django import DjangoDbBlocker
@@ -47,6 +48,8 @@ def pytest_configure() -> None:
         SECURE_COOKIES="false",
     )
     django.setup()
+    # Each client would first look through all files of the admin's theme.
+    django_settings.WHITENOISE_AUTOREFRESH = True
 
 
 @pytest.fixture(scope="session")

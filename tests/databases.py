@@ -26,6 +26,7 @@ from psycopg import sql
 from config.local.postgres import OWNER
 from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator
+from tests.cluster import MEMORY
 
 ROOT = Path(__file__).resolve().parents[1]
 TEMPLATES_KEPT = 6
@@ -63,22 +64,39 @@ def cloned(server: str) -> Iterator[Database]:
     database = Database(
         server=server, name=f"test_{os.getpid()}_{secrets.token_hex(4)}"
     )
-    _execute(
-        server,
-        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-            *map(sql.Identifier, (database.name, template, OWNER))
-        ),
-    )
+    copy(server, source=template, name=database.name)
     try:
         with pointed_at(database):
             yield database
     finally:
-        _execute(
-            server,
-            sql.SQL("DROP DATABASE {} WITH (FORCE)").format(
-                sql.Identifier(database.name)
-            ),
-        )
+        drop(server, name=database.name)
+
+
+def copy(server: str, *, source: str, name: str) -> None:
+    """Make a database like `source`, to which nobody may be connected."""
+    _execute(
+        server,
+        sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {} STRATEGY {}").format(
+            *map(sql.Identifier, (name, source, OWNER)), sql.SQL(_strategy(server))
+        ),
+    )
+
+
+def drop(server: str, *, name: str) -> None:
+    """Drop a database, whoever is connected to it."""
+    _execute(
+        server,
+        sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)),
+    )
+
+
+@cache
+def _strategy(server: str) -> Literal["file_copy", "wal_log"]:
+    """Return the faster way to copy: whole files in memory, pages on a disk."""
+    with psycopg.connect(server) as connection:
+        row = connection.execute("SHOW data_directory").fetchone()
+    in_memory = row is not None and Path(row[0]).is_relative_to(MEMORY)
+    return "file_copy" if in_memory else "wal_log"
 
 
 @contextlib.contextmanager

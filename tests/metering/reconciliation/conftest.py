@@ -4,14 +4,11 @@ import os
 import secrets
 from collections.abc import Iterator
 
-import psycopg
 import pytest
 from django.db import connections
-from psycopg import sql
 from pytest_django import DjangoDbBlocker
 
-from config.local.postgres import OWNER
-from tests.databases import Database, cloned, pointed_at
+from tests.databases import Database, cloned, copy, drop, pointed_at
 
 
 @pytest.fixture(scope="module")
@@ -33,15 +30,9 @@ def books(
 ) -> Iterator[Database]:
     """Provide a committed database of the test's own with filled books."""
     database = Database(postgres_server, f"test_{os.getpid()}_{secrets.token_hex(4)}")
-    name = sql.Identifier(database.name)
-    with psycopg.connect(postgres_server, autocommit=True) as server:
-        server.execute(
-            sql.SQL("CREATE DATABASE {} TEMPLATE {} OWNER {}").format(
-                name, sql.Identifier(filled), sql.Identifier(OWNER)
-            )
-        )
-        try:
-            with django_db_blocker.unblock(), pointed_at(database):
-                yield database
-        finally:
-            server.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(name))
+    copy(postgres_server, source=filled, name=database.name)
+    try:
+        with django_db_blocker.unblock(), pointed_at(database):
+            yield database
+    finally:
+        drop(postgres_server, name=database.name)
