@@ -43,6 +43,8 @@ MATRIX = {
     "billing.provideroperation": ("v", "v", "v"),
     "billing.providercustomer": ("v", "v", "v"),
     "billing.seller": ("v", "v", "v"),
+    "taxes.taxrate": ("v", "v", "a"),
+    "taxes.taxtreatment": ("v", "v", "a"),
     "alerts.crossing": ("v", "v", "v"),
     "alerts.delivery": ("v", "v", "v"),
     "alerts.endpoint": ("a", "v", "v"),

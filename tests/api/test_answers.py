@@ -5,8 +5,6 @@ comes back is held against the schema of its status.
 """
 
 import datetime as dt
-import json
-import re
 from typing import Any
 
 import pytest
@@ -26,14 +24,9 @@ from metering.usage.selectors import database_now
 from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
-from tests.api.document import (
-    JSON,
-    Operation,
-    example_of,
-    faults,
-    operation,
-    operations,
-)
+from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
+from tests.api.document import example_of, faults, operation, operations
 from tests.factories.alerts import make_endpoint
 from tests.factories.billing import make_draft
 from tests.factories.pricing import make_price
@@ -46,47 +39,8 @@ from tests.factories.tenants import (
 )
 from tests.factories.usage import commit, make_epoch, make_use
 
-Ids = dict[str, Any]
 # In the range that the examples rate anew.
 USED = dt.datetime(2026, 11, 3, tzinfo=dt.UTC)
-
-
-class Caller:
-    """Calls operations by id, and remembers which were called and what was wrong."""
-
-    def __init__(self, client: Client) -> None:
-        self._client = client
-        self.called: set[str] = set()
-
-    def __call__(self, name: str, *ids: Any, query: str = "", **changes: Any) -> Any:
-        """Call an operation with its example, changed; return its right answer."""
-        called = operation(name)
-        response = self._send(called, ids, query, changes)
-        answers = dict(called.responses())
-        status = str(response.status_code)
-        assert status in answers, f"{name}: {status} {response.content!r}"
-        assert status[0] == "2", f"{name}: {response.content!r}"
-        assert faults(response.json(), answers[status]["schema"]) == [], name
-        self.called.add(name)
-        return response.json()
-
-    def _send(
-        self, called: Operation, ids: tuple[Any, ...], query: str, changes: Ids
-    ) -> Any:
-        given = iter(ids)
-        path = re.sub(r"\{[^}]+\}", lambda _: str(next(given)), called.path)
-        media = called.request()
-        body = {**example_of(media), **changes} if media else None
-        return self._client.generic(
-            called.method.upper(),
-            f"{path}?{query}",
-            "" if body is None else _json(body),
-            content_type=JSON,
-        )
-
-
-def _json(body: Any) -> bytes:
-    return json.dumps(body).encode()
 
 
 @pytest.fixture
@@ -361,6 +315,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     tenant = call_tenants(call)
     call_limits(call, tenant)
     call_credit(call, tenant)
+    call_taxes(call, tenant)
     call_tokens(call, tenant)
     call_serving(call)
     call_pricing(call, tenant)
@@ -370,16 +325,6 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_adjustments(call)
 
     assert call.called == {each.id for each in operations()}
-
-
-def soon() -> str:
-    """Return an instant that a version may begin at."""
-    return (database_now() + dt.timedelta(hours=1)).isoformat()
-
-
-def taken(client: Client, name: str, *ids: Any, **changes: Any) -> Any:
-    """Call an operation; return its answer, whatever it is."""
-    return Caller(client)._send(operation(name), ids, "", changes)
 
 
 def refused_people(operator: Client) -> dict[str, Any]:
@@ -457,6 +402,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
     answers = {
         **conflicts_of_limits(operator, project),
         **conflicts_of_credit(operator, project),
+        **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_adjustments(operator),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),

@@ -52,6 +52,7 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
         "price_book": world.shared["price_book"],
         "model": MODEL,
     },
+    "create_tax_rate": lambda _, __: {"name": f"tax {next(_numbers)}"},
     "create_invitation": lambda world, _: {
         "projects": [world.sides["a"].ids["project"]],
         "tenant": world.sides["a"].ids["tenant"],

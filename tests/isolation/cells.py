@@ -34,6 +34,7 @@ OWNED = {
     "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
     "adjustments": "adjustment",
+    "tax-treatments": "tax_treatment",
 }
 # The same for rows of the installation.
 SHARED = {
@@ -46,6 +47,7 @@ SHARED = {
     "reconciliation": "run",
     "reratings": "rerating",
     "cases": "case",
+    "tax-rates": "tax_rate",
 }
 # What belongs to a project, and so to those who are in it.
 OF_PROJECT = frozenset({"project", "key", "adjustment"})

@@ -8,6 +8,7 @@ import datetime as dt
 import itertools
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
+from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
@@ -28,6 +29,7 @@ from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
 from metering.reconciliation.models import Case, Run
+from metering.taxes.services import create_rate, treat_tenant
 from metering.usage.corrections import Request
 from tenants.models import (
     Budget,
@@ -149,6 +151,9 @@ def make_world() -> World:
         shared["plan"] = Plan.objects.create(
             slug="plan", name="Plan", is_default=True
         ).pk
+        shared["tax_rate"] = create_rate(
+            name="VAT", country="DE", percent=Decimal(19), starts_at=A_MOMENT
+        ).pk
     sides = {name: make_side(name) for name in ("a", "b")}
     with as_operator(), atomic():
         callers = (*callers_without_tenant(), *callers_of(sides["a"]))
@@ -198,6 +203,9 @@ def make_side(name: str) -> Side:
             source="top_up",
             amount_picos=10**15,
             reference=f"{canary} payment",
+        ).pk
+        side.ids["tax_treatment"] = treat_tenant(
+            tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
     return side
 

@@ -29,6 +29,7 @@ INSTALLED_APPS = [
     "metering.alerts.apps.AlertsConfig",
     "metering.ledger.apps.LedgerConfig",
     "metering.subscriptions.apps.SubscriptionsConfig",
+    "metering.taxes.apps.TaxesConfig",
     "metering.billing.apps.BillingConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
     "metering.adjustments.apps.AdjustmentsConfig",

@@ -124,6 +124,12 @@ UNFOLD = {
                     "admin:billing_providercustomer_changelist",
                 ),
                 ("Sellers", "storefront", "admin:billing_seller_changelist"),
+                ("Tax rates", "percent", "admin:taxes_taxrate_changelist"),
+                (
+                    "Tax treatments",
+                    "policy",
+                    "admin:taxes_taxtreatment_changelist",
+                ),
             ),
             _group(
                 "Ledger",
