@@ -42,15 +42,18 @@ class Scope:
     end: dt.datetime
 
 
-def scope_of(query: UsageQuery) -> Scope:
-    """Return what a question means; raises `InvalidRequest` where it is refused."""
+def scope_of(query: UsageQuery, *, is_counted: bool = True) -> Scope:
+    """Return what a question means; raises `InvalidRequest` where it is refused.
+
+    What is not counted, as a page of a list, may reach over any length.
+    """
     tenant = _tenant_of(query)
     scope = Scope(tenant, _instant(query.start, tenant), _instant(query.end, tenant))
     if scope.end <= scope.start:
         raise InvalidRequest(
             "'end' must lie after 'start': the range is half-open.", param="end"
         )
-    if _is_long(query, scope):
+    if is_counted and _is_long(query, scope):
         _require_rollups(query, scope)
     return scope
 

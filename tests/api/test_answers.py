@@ -187,6 +187,7 @@ def call_usage_and_invoices(call: Caller) -> None:
         commit(make_epoch(started_at=now), use)
         for division in ("", "tenant,project,key,model,day", "hour,model", "minute"):
             call("read_usage", query=f"group_by={division}&tenant={tenant.slug}")
+        assert call("list_requests", query=f"tenant={tenant.slug}&status=ok")["data"]
     assert call("read_usage")["total"]["charge"] is None
     invoice = make_draft()
     call("list_invoices", query="state=draft")

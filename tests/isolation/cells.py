@@ -57,6 +57,7 @@ OF_MANAGERS = frozenset({"token"})
 QUERIES = {
     "read_effective_limits": "tenant={tenant}",
     "read_standing": "tenant={tenant}",
+    "list_requests": "tenant={tenant}",
 }
 
 

@@ -14,7 +14,6 @@ from rest_framework.response import Response
 
 from kit.errors import InvalidRequest
 
-_ID = re.compile(r"[0-9]{1,18}")
 _SIZE = re.compile(r"[0-9]{1,4}")
 
 
@@ -22,6 +21,8 @@ class KeysetPagination(CursorPagination):
     """Pages of `limit` rows (50, at most 200), newest first, with opaque `cursor`s."""
 
     ordering = "-id"
+    # What a cursor holds: an id of this form.
+    position = r"[0-9]{1,18}"
     page_size = 50
     page_size_query_param = "limit"
     max_page_size = 200
@@ -39,7 +40,7 @@ class KeysetPagination(CursorPagination):
         except NotFound:
             cursor = None
         # What decodes to anything but an id is not ours, and would reach the database.
-        if cursor is None or not _ID.fullmatch(str(cursor.position)):
+        if cursor is None or not re.fullmatch(self.position, str(cursor.position)):
             raise InvalidRequest(
                 "This is no cursor of this list: take it from `next` or `previous`.",
                 param="cursor",

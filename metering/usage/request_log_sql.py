@@ -1,0 +1,59 @@
+"""The SQL of the request log: one page, and how far a page looks.
+
+Events are found through their key, (tenant, id), a partition after the other from the
+newest on. The inner LIMIT bounds what is looked at, the outer one what is shown.
+"""
+
+PAGE = """
+WITH page AS MATERIALIZED (
+    SELECT scanned.* FROM (
+        SELECT * FROM usage_event
+        WHERE tenant_id = %(tenant)s
+            AND request_id >= %(since)s AND request_id < %(until)s
+            AND (%(request)s::uuid IS NULL OR request_id = %(request)s)
+        ORDER BY request_id DESC
+        LIMIT %(scanned)s
+    ) scanned
+    WHERE kind = 0
+        AND admitted_at >= %(start)s AND admitted_at < %(end)s
+        AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
+        AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
+        AND (%(status)s::smallint IS NULL OR status = %(status)s)
+        AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))
+        AND (%(model)s::text IS NULL OR price_id IN (
+            SELECT id FROM pricing_price WHERE model = %(model)s
+        ))
+    LIMIT %(size)s
+)
+SELECT page.request_id, page.admitted_at, page.tenant_id, page.project_id,
+    project.slug AS project, page.api_key_id,
+    api_key.name || ' (' || api_key.shown || ')' AS api_key, price.model, page.status,
+    page.surface, page.streamed, page.counted_by, page.input_tokens,
+    page.cached_input_tokens, page.output_tokens, page.reasoning_tokens,
+    page.charge_picos,
+    page.charge_picos + (
+        SELECT coalesce(sum(event.charge_picos), 0)
+        FROM usage_correction correction
+        JOIN usage_event event ON event.tenant_id = correction.tenant_id
+            AND event.request_id = correction.request_id
+        WHERE correction.tenant_id = page.tenant_id
+            AND correction.corrects = page.request_id
+    ) AS net_charge_picos,
+    book.currency, page.first_token_us, page.duration_us
+FROM page
+JOIN pricing_price price ON price.id = page.price_id
+JOIN pricing_pricebookversion version ON version.id = price.version_id
+JOIN pricing_pricebook book ON book.id = version.book_id
+LEFT JOIN tenants_project project ON project.id = page.project_id
+LEFT JOIN tenants_apikey api_key ON api_key.id = page.api_key_id
+ORDER BY page.request_id DESC
+"""
+
+BOUND = """
+SELECT request_id FROM usage_event
+WHERE tenant_id = %(tenant)s
+    AND request_id >= %(since)s AND request_id < %(until)s
+    AND (%(request)s::uuid IS NULL OR request_id = %(request)s)
+ORDER BY request_id DESC
+OFFSET %(skipped)s LIMIT 1
+"""
