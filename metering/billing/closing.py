@@ -29,7 +29,6 @@ from metering.billing.periods import Span, due, span_of
 from metering.billing.postings import claim, unclaimed
 from metering.ledger.services import post_days
 from metering.usage.services import cover
-from metering.usage.zones import month_of
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -46,18 +45,17 @@ class Closed:
 def close_period(*, tenant: Tenant, date: dt.date, now: dt.datetime) -> Closed:
     """Close the period of a date; closing it again returns the same.
 
-    Raises `NotFound` for a month without billing days, and `Conflict` while the period
+    Raises `NotFound` for a date without billing days, and `Conflict` while the period
     or one before it is still open to change.
     """
-    first_date, _ = month_of(date)
-    closed = _closed(tenant, first_date)
-    if closed is not None:
-        return closed
     cover(tenant=tenant, earliest=tenant.created_at, latest=now)
     span = span_of(tenant=tenant, date=date)
+    closed = _closed(tenant, span.first_date)
+    if closed is not None:
+        return closed
     if now < span.closable_at:
         raise Conflict(
-            f"The period {_named(span)} of tenant '{tenant.slug}' ends at "
+            f"The period {span.name} of tenant '{tenant.slug}' ends at "
             f"{_shown(span.ends_at)} and can be closed from {_shown(span.closable_at)}."
         )
     _require_order(tenant, span, now)
@@ -65,7 +63,7 @@ def close_period(*, tenant: Tenant, date: dt.date, now: dt.datetime) -> Closed:
     if proven_to < span.ends_at:
         raise Conflict(
             f"Usage is proven complete to {_shown(proven_to)} only: the period "
-            f"{_named(span)} of tenant '{tenant.slug}' waits."
+            f"{span.name} of tenant '{tenant.slug}' waits."
         )
     return _close(tenant, span, now)
 
@@ -74,8 +72,8 @@ def close_periods_through(
     *, tenant: Tenant, date: dt.date, now: dt.datetime
 ) -> list[Closed]:
     """Close what is due of a tenant up to the period of a date, which comes last."""
-    first_date, _ = month_of(date)
     cover(tenant=tenant, earliest=tenant.created_at, latest=now)
+    first_date = span_of(tenant=tenant, date=date).first_date
     earlier = [first for _, first in due(now=now, tenant=tenant) if first < first_date]
     return [
         close_period(tenant=tenant, date=first, now=now)
@@ -120,7 +118,8 @@ def _require_order(tenant: Tenant, span: Span, now: dt.datetime) -> None:
     for _, first_date in due(now=now, tenant=tenant):
         if first_date < span.first_date:
             raise Conflict(
-                f"Close the period {first_date:%Y-%m} of tenant '{tenant.slug}' first."
+                f"Close the period of tenant '{tenant.slug}' that began on "
+                f"{first_date} first."
             )
 
 
@@ -196,10 +195,6 @@ def _draft(period: Period, lines: Lines) -> Invoice:
     )
     claim(tenant_id=period.tenant_id, lines=zip(rows, lines.lines, strict=True))
     return invoice
-
-
-def _named(span: Span) -> str:
-    return f"{span.first_date:%Y-%m}"
 
 
 def _shown(instant: dt.datetime) -> str:

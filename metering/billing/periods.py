@@ -1,19 +1,18 @@
-"""Billing periods: the calendar months of a tenant's billing days, found by arithmetic.
+"""Billing periods that are due, and their instants, read from a tenant's billing days.
 
 A period's row is written when it is closed, from days that the calendar fixed long
-before. Failure: a month without billing days of the tenant has no period (`NotFound`).
+before. Failure: a date without billing days of the tenant has no period (`NotFound`).
 """
 
 import datetime as dt
-from dataclasses import dataclass
-
-from django.db.models import Max, Min
 
 from kit.errors import NotFound
 from kit.orm.atomic import cursor
 from metering.ledger.services import DAY_GRACE
+from metering.usage import spans
 from metering.usage.models import BillingDay
-from metering.usage.zones import ONE_DAY, month_of
+from metering.usage.periods import period_of
+from metering.usage.zones import ONE_DAY
 from tenants.models import Tenant
 
 # Periods are closed in order, so those still due lie after the last closed one.
@@ -22,7 +21,7 @@ _DUE = """
         SELECT tenant_id, max(end_date) AS end_date
         FROM billing_period WHERE state = 'closed' GROUP BY tenant_id
     )
-    SELECT day.tenant_id, date_trunc('month', day.date)::date AS first_date
+    SELECT day.tenant_id, day.period_start AS first_date
     FROM usage_billingday day
     LEFT JOIN closed ON closed.tenant_id = day.tenant_id
     WHERE (closed.end_date IS NULL OR day.date >= closed.end_date)
@@ -33,14 +32,10 @@ _DUE = """
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Span:
+class Span(spans.Span):
     """The half-open dates and instants of a period."""
 
-    first_date: dt.date
-    end_date: dt.date
-    starts_at: dt.datetime
-    ends_at: dt.datetime
+    __slots__ = ()
 
     @property
     def closable_at(self) -> dt.datetime:
@@ -50,15 +45,13 @@ class Span:
 
 def span_of(*, tenant: Tenant, date: dt.date) -> Span:
     """Return the period of a date; raises `NotFound` when the tenant has none."""
-    first_date, end_date = month_of(date)
-    bounds = BillingDay.objects.filter(
-        tenant_id=tenant.pk, date__gte=first_date, date__lt=end_date
-    ).aggregate(starts_at=Min("starts_at"), ends_at=Max("ends_at"))
-    if bounds["starts_at"] is None:
+    try:
+        found = period_of(tenant_id=tenant.pk, date=date)
+    except NotFound:
         raise NotFound(
-            f"Tenant '{tenant.slug}' has no billing days in {first_date:%Y-%m}."
-        )
-    return Span(first_date, end_date, bounds["starts_at"], bounds["ends_at"])
+            f"Tenant '{tenant.slug}' has no billing days in the period of {date}."
+        ) from None
+    return Span(found.first_date, found.end_date, found.starts_at, found.ends_at)
 
 
 def last_ended(*, tenant: Tenant, now: dt.datetime) -> Span:
@@ -69,7 +62,7 @@ def last_ended(*, tenant: Tenant, now: dt.datetime) -> Span:
         .first()
     )
     if today is not None:
-        before = month_of(today.date)[0] - ONE_DAY
+        before = today.period_start - ONE_DAY
         if BillingDay.objects.filter(tenant_id=tenant.pk, date__lte=before).exists():
             return span_of(tenant=tenant, date=before)
     raise NotFound(f"No billing period of tenant '{tenant.slug}' has ended yet.")

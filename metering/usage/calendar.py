@@ -1,8 +1,9 @@
 """Keep every tenant's billing days written ahead: an instant always has its day.
 
-Days are written once and never changed; only days of months that have not begun are
-taken back, when the tenant's zone changes. Failure: two writers wait for each other per
-tenant; a writer that dies leaves nothing half-written. Owns: the rows of `BillingDay`.
+Days are written once and never changed; only days of periods that have not begun are
+taken back, when the tenant's zone or the day on which its periods begin changes.
+Failure: two writers wait for each other per tenant; a writer that dies leaves nothing
+half-written. Owns: the rows of `BillingDay`.
 """
 
 import datetime as dt
@@ -11,7 +12,7 @@ from django.db.models import Max, Min
 
 from kit.orm.atomic import atomic, cursor
 from metering.usage.models import BillingDay
-from metering.usage.zones import Day, days_after, days_until, first_day, month_of
+from metering.usage.zones import Day, days_after, days_until, first_day
 from tenants.models import Tenant
 
 HORIZON = dt.timedelta(days=62)
@@ -24,7 +25,10 @@ _LAGGING = """
     HAVING max(day.ends_at) IS NULL
         OR max(day.ends_at) <= %(through)s
         OR bool_or(
-            day.zone <> tenant.zone AND day.starts_at > %(now)s AND day.date >= %(next)s
+            day.starts_at > %(now)s AND day.period_start >= %(next)s AND (
+                day.zone <> tenant.zone
+                OR extract(day FROM day.period_end) <> tenant.period_day
+            )
         )
     ORDER BY tenant.id
 """
@@ -33,16 +37,17 @@ _LAGGING = """
 def write_calendar(*, now: dt.datetime) -> int:
     """Write the days of every tenant up to the horizon; return how many."""
     with cursor() as session:
-        # A coarse net: which month runs is each tenant's own, looked at below.
-        after = month_of(now.date() - dt.timedelta(days=1))[1]
-        session.execute(_LAGGING, {"through": now + HORIZON, "now": now, "next": after})
+        # A coarse net: which period runs is each tenant's own, looked at below.
+        session.execute(
+            _LAGGING, {"through": now + HORIZON, "now": now, "next": now.date()}
+        )
         lagging = [tenant_id for (tenant_id,) in session.fetchall()]
     tenants = Tenant.objects.filter(pk__in=lagging).order_by("pk")
     return sum(renew_calendar(tenant=tenant, now=now) for tenant in tenants)
 
 
 def renew_calendar(*, tenant: Tenant, now: dt.datetime) -> int:
-    """Write a tenant's days, those of the coming months in the zone that it has now."""
+    """Write a tenant's days, those of coming periods by the rules that it has now."""
     with atomic():
         _lock(tenant.pk)
         _take_back(tenant, now)
@@ -65,13 +70,14 @@ def _lock(tenant_id: int) -> None:
 
 
 def _take_back(tenant: Tenant, now: dt.datetime) -> None:
-    """Delete the days of coming months that have another zone than the tenant."""
+    """Delete the days of coming periods that were written by other rules."""
     days = BillingDay.objects.filter(tenant_id=tenant.pk)
     today = days.filter(starts_at__lte=now).order_by("-starts_at").first()
     if today is None:
         return
-    coming = days.filter(date__gte=month_of(today.date)[1], starts_at__gt=now)
-    if coming.exclude(zone=tenant.zone).exists():
+    coming = days.filter(date__gte=today.period_end, starts_at__gt=now)
+    kept = coming.filter(zone=tenant.zone, period_end__day=tenant.period_day)
+    if kept.count() < coming.count():
         coming.delete()
 
 
@@ -81,7 +87,7 @@ def _write(tenant: Tenant, *, earliest: dt.datetime, latest: dt.datetime) -> int
         first=Min("date"), last=Max("date")
     )
     if ends["first"] is None:
-        first = last = first_day(earliest, tenant.zone)
+        first = last = first_day(earliest, tenant.zone, tenant.period_day)
         missing.append(first)
     else:
         first = _day(BillingDay.objects.get(pk=(tenant.pk, ends["first"])))
@@ -89,7 +95,7 @@ def _write(tenant: Tenant, *, earliest: dt.datetime, latest: dt.datetime) -> int
     if earliest < first.starts_at:
         missing += days_until(first, earliest)
     if latest >= last.ends_at:
-        for day in days_after(last.date, last.ends_at, last.zone, tenant.zone):
+        for day in days_after(last, tenant.zone, tenant.period_day):
             missing.append(day)
             if day.ends_at > latest:
                 break
@@ -100,6 +106,8 @@ def _write(tenant: Tenant, *, earliest: dt.datetime, latest: dt.datetime) -> int
             starts_at=day.starts_at,
             ends_at=day.ends_at,
             zone=day.zone,
+            period_start=day.period_start,
+            period_end=day.period_end,
         )
         for day in missing
     )
@@ -107,4 +115,11 @@ def _write(tenant: Tenant, *, earliest: dt.datetime, latest: dt.datetime) -> int
 
 
 def _day(row: BillingDay) -> Day:
-    return Day(row.date, row.starts_at, row.ends_at, row.zone)
+    return Day(
+        row.date,
+        row.starts_at,
+        row.ends_at,
+        row.zone,
+        row.period_start,
+        row.period_end,
+    )

@@ -120,7 +120,11 @@ class Correction(models.Model):
 
 
 class BillingDay(models.Model):
-    """One billing day of a tenant: its two instants, computed once from its zone."""
+    """One billing day of a tenant: its two instants, computed once from its zone.
+
+    And the half-open dates of its billing period. The tenant's first period may begin
+    before its first day: what is due for a whole one is divided by its dates.
+    """
 
     pk = models.CompositePrimaryKey("tenant_id", "date")
     tenant_id = models.BigIntegerField()
@@ -128,12 +132,20 @@ class BillingDay(models.Model):
     starts_at = models.DateTimeField()
     ends_at = models.DateTimeField()
     zone = models.CharField(max_length=64)
+    period_start = models.DateField()
+    period_end = models.DateField()
 
     class Meta:
         constraints = (
             models.CheckConstraint(
                 condition=models.Q(ends_at__gt=models.F("starts_at")),
                 name="billing_day_has_length",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(
+                    date__gte=models.F("period_start"), date__lt=models.F("period_end")
+                ),
+                name="billing_day_in_its_period",
             ),
             models.UniqueConstraint(
                 fields=("tenant_id", "starts_at"), name="billing_day_starts_once"

@@ -11,8 +11,7 @@ import datetime as dt
 from dataclasses import dataclass
 from fractions import Fraction
 
-from metering.usage.zones import ONE_DAY
-
+_ONE_DAY = dt.timedelta(days=1)
 # February has no later day in every year.
 PERIOD_DAY_MAX = 28
 
@@ -25,6 +24,13 @@ class Span:
     end_date: dt.date
     starts_at: dt.datetime
     ends_at: dt.datetime
+
+    @property
+    def name(self) -> str:
+        """Return `2026-11` for a calendar month, else its first and last date."""
+        if self.first_date.day == self.end_date.day == 1:
+            return f"{self.first_date:%Y-%m}"
+        return f"{self.first_date} to {self.end_date - _ONE_DAY}"
 
     @property
     def full_days(self) -> int:
@@ -42,17 +48,17 @@ class Span:
 
 def next_start(date: dt.date, period_day: int) -> dt.date:
     """Return the first date after this one on which a period begins."""
-    following = date.replace(day=1) + 31 * ONE_DAY
+    following = date.replace(day=1) + 31 * _ONE_DAY
     month = date if date.day < period_day else following
     return month.replace(day=period_day)
 
 
 def start_of(date: dt.date, period_day: int) -> dt.date:
     """Return the last date up to this one on which a period begins."""
-    month = date if date.day >= period_day else date.replace(day=1) - ONE_DAY
+    month = date if date.day >= period_day else date.replace(day=1) - _ONE_DAY
     return month.replace(day=period_day)
 
 
 def month_before(date: dt.date) -> dt.date:
     """Return the same day of the month before; the day is at most the 28th."""
-    return (date.replace(day=1) - ONE_DAY).replace(day=date.day)
+    return (date.replace(day=1) - _ONE_DAY).replace(day=date.day)

@@ -1,28 +1,32 @@
-"""From a tenant's time zone to the instants of its billing days. Pure.
+"""From a tenant's time zone to its billing days, and the periods they lie in. Pure.
 
 A billing day runs from the first instant of its date to the first instant of the next
 date that has any. So a day has 23, 24 or 25 hours, and a date that a zone skips has no
-day. A day keeps the zone of the day before it, except on the first of a month: there a
-new zone takes effect, and that first day is longer or shorter. Days therefore always
-join exactly.
+day. A day keeps the zone and the period of the day before it, except where a period
+ends: there a new zone and a new day of the month for periods take effect, and that
+first day is longer or shorter. Days therefore always join exactly, and so do periods.
 """
 
+import dataclasses
 import datetime as dt
 from collections.abc import Iterator
-from dataclasses import dataclass
 from zoneinfo import ZoneInfo
+
+from metering.usage.spans import next_start, start_of
 
 ONE_DAY = dt.timedelta(days=1)
 
 
-@dataclass(frozen=True, slots=True)
+@dataclasses.dataclass(frozen=True, slots=True)
 class Day:
-    """One billing day: half-open, in UTC instants."""
+    """One billing day, half-open in UTC instants; its period, half-open in dates."""
 
     date: dt.date
     starts_at: dt.datetime
     ends_at: dt.datetime
     zone: str
+    period_start: dt.date
+    period_end: dt.date
 
 
 def day_start(date: dt.date, zone: str) -> dt.datetime:
@@ -40,44 +44,66 @@ def date_at(instant: dt.datetime, zone: str) -> dt.date:
     return instant.astimezone(ZoneInfo(zone)).date()
 
 
-def first_day(instant: dt.datetime, zone: str) -> Day:
-    """Return the day that an instant falls on, for a tenant that has no days yet."""
-    date = date_at(instant, zone)
-    return next(days_after(date - ONE_DAY, day_start(date, zone), zone, zone))
+def first_day(instant: dt.datetime, zone: str, period_day: int = 1) -> Day:
+    """Return the day that an instant falls on, for a tenant that has no days yet.
 
-
-def days_after(
-    last_date: dt.date, starts_at: dt.datetime, zone: str, next_zone: str
-) -> Iterator[Day]:
-    """Yield the days that follow a day of `zone` which ends at `starts_at`, endlessly.
-
-    `next_zone` takes effect with the next month.
+    Its period begins where it would have, had the tenant been there.
     """
-    date = last_date
+    date = date_at(instant, zone)
+    start = start_of(date, period_day)
+    starts_at = day_start(date, zone)
+    before = date - ONE_DAY
+    return next(
+        days_after(
+            Day(
+                before, starts_at, starts_at, zone, start, next_start(date, period_day)
+            ),
+            zone,
+            period_day,
+        )
+    )
+
+
+def days_after(last: Day, next_zone: str, next_period_day: int = 1) -> Iterator[Day]:
+    """Yield the days that follow a day, endlessly.
+
+    `next_zone` and `next_period_day` take effect where its period ends.
+    """
+    date, starts_at, zone = last.date, last.ends_at, last.zone
+    start, end = last.period_start, last.period_end
     while True:
         date += ONE_DAY
-        if date.day == 1:
+        if date == end:
             zone = next_zone
+            start, end = date, next_start(date, next_period_day)
         ends_at = day_start(date + ONE_DAY, zone)
         if ends_at > starts_at:
-            yield Day(date, starts_at, ends_at, zone)
+            yield Day(date, starts_at, ends_at, zone, start, end)
             starts_at = ends_at
 
 
 def days_until(first: Day, instant: dt.datetime) -> list[Day]:
     """Return the days before `first`, from the one of an earlier instant on."""
-    days: list[Day] = []
-    date = date_at(instant, first.zone)
-    starts_at = day_start(date, first.zone)
-    for day in days_after(date - ONE_DAY, starts_at, first.zone, first.zone):
+    earlier = first_day(instant, first.zone, first.period_start.day)
+    if earlier.date >= first.date or earlier.starts_at >= first.starts_at:
+        return []
+    days = [_in_period_of(first, earlier)]
+    for day in days_after(earlier, first.zone, first.period_start.day):
         if day.date >= first.date or day.starts_at >= first.starts_at:
             break
-        days.append(day)
-    if days:
-        last = days.pop()
-        # The tenant's calendar has no holes even where the zone's rules were revised.
-        days.append(Day(last.date, last.starts_at, first.starts_at, last.zone))
+        days.append(_in_period_of(first, day))
+    # The tenant's calendar has no holes even where the zone's rules were revised.
+    days.append(dataclasses.replace(days.pop(), ends_at=first.starts_at))
     return days
+
+
+def _in_period_of(first: Day, day: Day) -> Day:
+    """Let a day before `first` lie in its period, should that reach back to it."""
+    if day.date < first.period_start:
+        return day
+    return dataclasses.replace(
+        day, period_start=first.period_start, period_end=first.period_end
+    )
 
 
 def month_of(date: dt.date) -> tuple[dt.date, dt.date]:

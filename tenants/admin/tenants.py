@@ -54,7 +54,7 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
     empty_says = "A tenant is a customer or a department: it pays, and holds the keys."
     fields = (
         ("slug", "name"),
-        ("currency", "zone"),
+        ("currency", "zone", "period_day"),
         "billing_email",
         ("state", "plan"),
         ("payment_mode", "created_at"),

@@ -22,6 +22,8 @@ _currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
 
 
 PLAN_WEIGHT, PLAN_WEIGHT_MAX = 100, 10_000
+# February has no later day in every year.
+PERIOD_DAY_MAX = 28
 # Zones that mean something else on each host, or no place at all.
 _NO_PLACE = frozenset({"Factory", "localtime"})
 
@@ -103,6 +105,12 @@ class Tenant(models.Model):
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
     currency = models.CharField(max_length=3, default="USD", validators=[_currency])
     zone = models.CharField(max_length=64, default="UTC", validators=[_known_zone])
+    period_day = models.PositiveSmallIntegerField(
+        default=1,
+        db_default=1,
+        validators=[MinValueValidator(1), MaxValueValidator(PERIOD_DAY_MAX)],
+        help_text="The day of the month on which its billing periods begin.",
+    )
     billing_email = models.EmailField(blank=True)
     plan = models.ForeignKey(
         Plan,
@@ -129,6 +137,12 @@ class Tenant(models.Model):
         ordering = ("slug",)
         # Support may do this and no more.
         permissions = (("suspend_tenant", "Can suspend and restore tenants"),)
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(period_day__gte=1, period_day__lte=PERIOD_DAY_MAX),
+                name="tenant_period_day_is_in_every_month",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.slug

@@ -13,6 +13,7 @@ class TenantChanges(TypedDict, total=False):
 
     name: str
     zone: str
+    period_day: int
     billing_email: str
 
 
@@ -24,6 +25,7 @@ def create_tenant(
     zone: str = "UTC",
     billing_email: str = "",
     payment_mode: str = Tenant.PaymentMode.POSTPAID,
+    period_day: int = 1,
 ) -> Tenant:
     """Create a tenant with its default project.
 
@@ -36,6 +38,7 @@ def create_tenant(
         zone=zone,
         billing_email=billing_email,
         payment_mode=payment_mode,
+        period_day=period_day,
     )
     with atomic():
         create(tenant)
@@ -44,7 +47,11 @@ def create_tenant(
 
 
 def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant:
-    """Change a tenant; a new zone takes effect with its next billing period."""
+    """Change a tenant.
+
+    A new zone and a new day on which its billing periods begin take effect with the
+    next period; with a new day, that period is shorter than a month.
+    """
     with atomic():
         row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, changes)

@@ -35,6 +35,7 @@ def test_a_tenant_is_created_read_changed_suspended_and_restored(
         **body,
         "id": tenant["id"],
         "state": "active",
+        "period_day": 1,
         "billing_email": "",
         "plan": None,
         "payment_mode": "postpaid",

@@ -2,6 +2,7 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 from kit.contracts import TokenCounts
 from kit.orm.roles import as_operator
@@ -18,7 +19,7 @@ STARTED = dt.datetime(2026, 9, 1, tzinfo=dt.UTC)
 CLOSED = dt.datetime(2026, 10, 2, tzinfo=dt.UTC)
 
 
-def make_tenant_of(month: dt.date = FIRST, **fields: str) -> Tenant:
+def make_tenant_of(month: dt.date = FIRST, **fields: Any) -> Tenant:
     """Create a tenant whose calendar begins with a month."""
     tenant = make_tenant(**fields)
     with as_operator():

@@ -27,6 +27,7 @@ def make_tenant(
     zone: str = "UTC",
     billing_email: str = "",
     payment_mode: str = "postpaid",
+    period_day: int = 1,
 ) -> Tenant:
     """Create a tenant, with its default project."""
     number = next(_numbers)
@@ -38,6 +39,7 @@ def make_tenant(
             zone=zone,
             billing_email=billing_email,
             payment_mode=payment_mode,
+            period_day=period_day,
         )
 
 

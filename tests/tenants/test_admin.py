@@ -102,10 +102,17 @@ def test_an_action_without_a_csrf_token_is_refused(operator_db: None) -> None:
 
 
 def test_a_tenant_is_created_with_its_project_and_published(admin: Client) -> None:
-    form = {"slug": "acme", "name": "Acme", "currency": "EUR", "zone": "Europe/Berlin"}
+    form = {
+        "slug": "acme",
+        "name": "Acme",
+        "currency": "EUR",
+        "zone": "Europe/Berlin",
+        "period_day": "15",
+    }
     assert admin.post(page(TENANT, "add"), form).status_code == 302
     tenant = Tenant.objects.get(slug="acme")
     assert default_project(tenant).name == "Default"
+    assert tenant.period_day == 15
     entry = Publication.objects.get(kind=Publication.Kind.TENANT, key=str(tenant.pk))
     assert entry.body is not None
     assert entry.body["currency"] == "EUR"
@@ -122,7 +129,13 @@ def test_a_taken_slug_is_said_on_the_form(admin: Client) -> None:
 
 def test_slug_and_currency_are_not_on_the_change_form(admin: Client) -> None:
     tenant = make_tenant(slug="acme")
-    form = {"slug": "other", "currency": "JPY", "name": "New", "zone": "UTC"}
+    form = {
+        "slug": "other",
+        "currency": "JPY",
+        "name": "New",
+        "zone": "UTC",
+        "period_day": "1",
+    }
     assert submit(admin, page(TENANT, "change", tenant.pk), form).status_code == 302
     tenant.refresh_from_db()
     assert (tenant.slug, tenant.currency, tenant.name) == ("acme", "USD", "New")

@@ -3,6 +3,7 @@
 import datetime as dt
 import logging
 from collections.abc import Callable
+from typing import Any
 
 import pytest
 from django.conf import settings
@@ -43,11 +44,13 @@ def test_a_tenant_starts_active_with_a_default_project() -> None:
         ("zone", "Mars/Olympus"),
         ("zone", "Factory"),
         ("zone", "localtime"),
+        ("period_day", 0),
+        ("period_day", 29),
         ("billing_email", "nobody"),
     ],
 )
-def test_a_value_out_of_form_names_its_field(field: str, value: str) -> None:
-    values = {"slug": "acme", "name": "Acme", field: value}
+def test_a_value_out_of_form_names_its_field(field: str, value: str | int) -> None:
+    values: dict[str, Any] = {"slug": "acme", "name": "Acme", field: value}
     with pytest.raises(InvalidRequest) as refused:
         services.create_tenant(**values)
     assert refused.value.param == field

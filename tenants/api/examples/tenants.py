@@ -7,6 +7,7 @@ TENANT = {
     "state": "active",
     "currency": "EUR",
     "zone": "Europe/Berlin",
+    "period_day": 1,
     "billing_email": "accounts@acme.example",
     "plan": None,
     "payment_mode": "postpaid",
@@ -17,6 +18,7 @@ NEW_TENANT = {
     "name": "Acme Ltd",
     "currency": "EUR",
     "zone": "Europe/Berlin",
+    "period_day": 1,
     "billing_email": "accounts@acme.example",
 }
 TENANT_CHANGES = {"name": "Acme Holdings Ltd", "zone": "Europe/London"}

@@ -6,8 +6,10 @@ from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from tenants.api.examples import tenants as examples
 from tenants.models import Plan, Tenant
+from tenants.models.tenants import PERIOD_DAY_MAX
 
 SLUG_HELP = "1 to 63 lower-case letters, digits and hyphens; for good."
+PERIOD_HELP = "Day of the month on which its billing periods begin."
 PAYMENT_HELP = "Whether it pays from credit, before use, or by invoice, after it."
 
 
@@ -35,6 +37,7 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
             "state",
             "currency",
             "zone",
+            "period_day",
             "billing_email",
             "plan",
             "payment_mode",
@@ -55,6 +58,9 @@ class TenantCreate(Input):
     zone = serializers.CharField(
         max_length=64, default="UTC", help_text="Time zone of its billing days."
     )
+    period_day = serializers.IntegerField(
+        min_value=1, max_value=PERIOD_DAY_MAX, default=1, help_text=PERIOD_HELP
+    )
     billing_email = serializers.EmailField(required=False, allow_blank=True)
     payment_mode = serializers.ChoiceField(
         choices=Tenant.PaymentMode.choices, required=False, help_text=PAYMENT_HELP
@@ -70,6 +76,12 @@ class TenantUpdate(Input):
         max_length=64,
         required=False,
         help_text="Takes effect with the next billing period.",
+    )
+    period_day = serializers.IntegerField(
+        min_value=1,
+        max_value=PERIOD_DAY_MAX,
+        required=False,
+        help_text="Takes effect with the next billing period, which is then shorter.",
     )
     billing_email = serializers.EmailField(required=False, allow_blank=True)
 

@@ -64,10 +64,10 @@ class TenantViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.TenantUpdate, responses=wire.TenantOutput)
     def partial_update(self, request: Request, pk: int) -> Response:
-        """Change a tenant's name, zone or billing address.
+        """Change a tenant's name, billing address, zone or its periods' first day.
 
         Fields that are left out stay as they are. Billing days that are already laid
-        out keep their instants: a new zone takes effect with the next billing period.
+        out keep their instants: a new zone or day takes effect with the next period.
         """
         row = services.update_tenant(
             tenant=selectors.tenant(pk), **self.parse(wire.TenantUpdate)

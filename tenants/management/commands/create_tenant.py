@@ -30,6 +30,12 @@ class Command(BaseCommand):
         parser.add_argument(
             "--zone", default="UTC", help="time zone of its billing days (default: UTC)"
         )
+        parser.add_argument(
+            "--period-day",
+            type=int,
+            default=1,
+            help="day of the month on which its billing periods begin (default: 1)",
+        )
         parser.add_argument("--billing-email", default="", help="where its invoices go")
         parser.add_argument(
             "--json", action="store_true", help="answer with one JSON object"
@@ -44,6 +50,7 @@ class Command(BaseCommand):
                     name=options["name"],
                     currency=options["currency"],
                     zone=options["zone"],
+                    period_day=options["period_day"],
                     billing_email=options["billing_email"],
                 )
         except PlatformError as refused:

@@ -101,7 +101,7 @@ def test_period_waits_for_an_open_request(operator_db: None) -> None:
 
 def test_periods_are_closed_in_order(operator_db: None) -> None:
     use = make_month()
-    with pytest.raises(Conflict, match=r"2026-09 of tenant .* first"):
+    with pytest.raises(Conflict, match="began on 2026-09-01 first"):
         close(use, date=NEXT, now=NEXT_CLOSED)
 
 
@@ -112,7 +112,7 @@ def test_period_without_use_closes_without_an_invoice(operator_db: None) -> None
 
 
 def test_month_before_the_tenant_has_no_period(operator_db: None) -> None:
-    with pytest.raises(NotFound, match="no billing days in 2026-08"):
+    with pytest.raises(NotFound, match="no billing days in the period of 2026-08"):
         close_period(tenant=make_tenant_of(), date=dt.date(2026, 8, 1), now=CLOSED)
 
 
@@ -182,6 +182,24 @@ def test_periods_follow_the_tenants_own_days(operator_db: None) -> None:
         midnight,
     )
     assert lines_of(first)[-1] == ("usage", "demo-model, output tokens", 50)
+
+
+def test_a_period_may_begin_on_any_day_of_the_month(operator_db: None) -> None:
+    """The use of its first and last second is its own, of the one after is not."""
+    tenant = make_tenant_of(period_day=15)
+    use = make_month(tenant=tenant, counts=TokenCounts(output_tokens=50))
+    middle = dt.datetime(2026, 9, 15, tzinfo=dt.UTC)
+    one = replace(use, counts=TokenCounts(output_tokens=1))
+    commit_more(replace(one, admitted_at=middle - SECOND))
+    commit_more(replace(one, admitted_at=middle))
+
+    first = close(use, now=middle + DAY_GRACE)
+
+    assert first.period.first_date == dt.date(2026, 8, 15)
+    assert (first.period.end_date, first.period.ends_at) == (middle.date(), middle)
+    assert lines_of(first) == [("usage", "demo-model, output tokens", 51)]
+    with pytest.raises(Conflict, match="2026-09-15 to 2026-10-14 of tenant"):
+        close(use, middle.date(), now=CLOSED)
 
 
 @pytest.mark.parametrize(("currency", "charged"), [("JPY", 750), ("KWD", 750_000)])

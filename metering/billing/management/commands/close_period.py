@@ -21,7 +21,7 @@ from metering.billing.selectors import lines_of
 from metering.billing.services import Closed
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
-from metering.usage.zones import month_of
+from metering.usage.zones import ONE_DAY, month_of
 from tenants.models import Tenant
 
 AHEAD_MAX = dt.timedelta(days=800)
@@ -43,7 +43,8 @@ class Command(BaseCommand):
             "--period",
             metavar="YYYY-MM",
             type=_month,
-            help="the month to close, with --tenant; default: the last one that ended",
+            help="close the period that begins in this month, with --tenant; "
+            "default: the last one that ended",
         )
         parser.add_argument(
             "--now",
@@ -168,7 +169,8 @@ def _text(document: dict[str, Any]) -> str:
 
 def _month(text: str) -> dt.date:
     try:
-        return month_of(dt.date.fromisoformat(f"{text}-01"))[0]
+        # Every period that begins in a month holds its last day.
+        return month_of(dt.date.fromisoformat(f"{text}-01"))[1] - ONE_DAY
     except (ValueError, OverflowError):
         raise argparse.ArgumentTypeError("give a month such as 2026-11") from None
 
