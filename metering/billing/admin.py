@@ -4,8 +4,6 @@ An invoice is written by the close of its period and by its provider. What holds
 a draft is said on its page; what a provider answered, in its operations.
 """
 
-import datetime as dt
-
 from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import HttpRequest
@@ -15,7 +13,7 @@ from django.utils.html import format_html
 from django.utils.timesince import timesince
 
 from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
-from kit.money import format_minor, format_picos, quote_per_million
+from kit.money import format_minor, format_picos
 from metering.billing.models import (
     Invoice,
     InvoiceLine,
@@ -38,7 +36,7 @@ class _LineInline(ReadOnlyInline):
     @admin.display(description="price per million")
     def price(self, row: InvoiceLine) -> str:
         """Show the quote."""
-        return quote_per_million(row.unit_picos)
+        return row.price_per_million
 
     @admin.display(description="exact amount")
     def exact(self, row: InvoiceLine) -> str:
@@ -122,8 +120,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     @admin.display(description="period", ordering="period__first_date")
     def period_dates(self, row: Invoice) -> str:
         """Show the dates of the period, both in it."""
-        last = row.period.end_date - dt.timedelta(days=1)
-        return f"{row.period.first_date} to {last}"
+        return f"{row.first_date} to {row.last_date}" if row.period else "none"
 
     @admin.display(description="charged", ordering="amount_minor")
     def amount(self, row: Invoice) -> str:

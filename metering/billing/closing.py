@@ -27,7 +27,7 @@ from metering.billing.lines import LineError, Lines, make_lines
 from metering.billing.models import Invoice, InvoiceLine, Period, Seller
 from metering.billing.periods import Span, due, span_of
 from metering.billing.postings import claim, unclaimed
-from metering.ledger.services import post_days
+from metering.ledger.services import DAY_GRACE, post_days
 from metering.usage.services import cover
 from tenants.models import Tenant
 
@@ -174,6 +174,8 @@ def _draft(period: Period, lines: Lines) -> Invoice:
         currency=lines.currency,
         exact_picos=lines.exact_picos,
         amount_minor=lines.amount_minor,
+        subtotal_minor=lines.amount_minor,
+        grace_s=DAY_GRACE // dt.timedelta(seconds=1),
         lines_sha256=lines.sha256,
     )
     rows = InvoiceLine.objects.bulk_create(

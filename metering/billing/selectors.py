@@ -16,12 +16,10 @@ from kit.money import (
     format_minor,
     format_picos,
     picos_from_minor,
-    quote_per_million,
 )
-from metering.billing.lines import CLASS_NAMES, Lines, make_lines
+from metering.billing.lines import CLASS_NAMES, LineError, Lines, make_lines
 from metering.billing.models import Invoice, InvoiceLine, Period
 from metering.billing.postings import claimed_by
-from metering.usage.zones import ONE_DAY
 from tenants.models import Tenant
 
 
@@ -51,8 +49,8 @@ class Document:
     seller: str
     tenant: Tenant
     currency: str
-    first_date: dt.date
-    last_date: dt.date
+    first_date: dt.date | None
+    last_date: dt.date | None
     issued_date: dt.date | None
     due_date: dt.date | None
     lines: tuple[DocumentLine, ...]
@@ -132,6 +130,8 @@ def periods(*, tenant: Tenant | None = None) -> QuerySet[Period]:
 
 def rebuilt_lines(invoice: Invoice) -> Lines:
     """Make an invoice's lines again from what it claimed: the hash must be the same."""
+    if invoice.period is None:
+        raise LineError("it is of no period")
     return make_lines(
         claimed_by(invoice=invoice),
         currency=invoice.currency,
@@ -148,8 +148,8 @@ def document(invoice: Invoice) -> Document:
         seller=invoice.seller.name,
         tenant=invoice.tenant,
         currency=invoice.currency,
-        first_date=invoice.period.first_date,
-        last_date=invoice.period.end_date - ONE_DAY,
+        first_date=invoice.first_date,
+        last_date=invoice.last_date,
         issued_date=invoice.issued_date,
         due_date=invoice.due_date,
         lines=tuple(_printed(line, invoice.currency) for line in lines_of(invoice)),
@@ -166,13 +166,17 @@ def _printed(line: InvoiceLine, currency: str) -> DocumentLine:
         kind=line.kind,
         description=line.description,
         model=line.model,
-        token_class=CLASS_NAMES[TokenClass(line.token_class)],
+        token_class=_class_of(line),
         quantity=line.quantity,
-        price_per_million=quote_per_million(line.unit_picos),
+        price_per_million=line.price_per_million,
         exact=format_picos(line.exact_picos),
         charged=format_minor(line.amount_minor, currency),
         rounding=_rounding(line.amount_minor, line.exact_picos, currency),
     )
+
+
+def _class_of(line: InvoiceLine) -> str:
+    return "" if line.token_class is None else CLASS_NAMES[TokenClass(line.token_class)]
 
 
 def _rounding(amount_minor: int, exact_picos: int, currency: str) -> str:

@@ -45,6 +45,12 @@ ACCEPTED = {
         "CREATE_INDEX",
         "CREATE_INDEX_EXCLUSIVE",
     },
+    # Invoices are a row a tenant and month: each index is there in a moment.
+    "billing.0005_lines_of_every_kind": {
+        "ADD_UNIQUE",
+        "CREATE_INDEX",
+        "CREATE_INDEX_EXCLUSIVE",
+    },
 }
 
 

@@ -13,6 +13,7 @@ INVOICE = {
     "number": "T-2026-000019",
     "state": "open",
     "problem": "",
+    "kind": "period",
     "first_date": "2026-11-01",
     "end_date": "2026-12-01",
     "currency": "EUR",

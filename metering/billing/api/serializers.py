@@ -12,7 +12,7 @@ from rest_framework import serializers
 from kit.contracts import TokenClass
 from kit.drf.schema import example
 from kit.drf.serializers import Filters
-from kit.money import decimal_from_picos, quote_per_million
+from kit.money import decimal_from_picos
 from metering.billing.api import examples
 from metering.billing.models import Invoice, InvoiceLine
 from metering.usage.api.fields import TenantField
@@ -62,25 +62,27 @@ class ExactOutput(serializers.Serializer[Any]):
 
 
 class LineOutput(ExactOutput):
-    """The use of one price and token class."""
+    """One reason of the amount: use of a price and class, a fee, a discount, a tax."""
 
     position = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=InvoiceLine.Kind.choices)
     description = serializers.CharField()
     model = serializers.CharField()
-    token_class = serializers.SerializerMethodField()
+    token_class = serializers.SerializerMethodField(
+        help_text="Of what use it is a line, if of any."
+    )
     quantity = serializers.IntegerField(help_text="Tokens.")
-    price_id = serializers.IntegerField()
+    price_id = serializers.IntegerField(allow_null=True)
     price_per_million = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "string", "enum": _BILLED_CLASSES})
+    @extend_schema_field({"type": "string", "enum": [*_BILLED_CLASSES, ""]})
     def get_token_class(self, line: InvoiceLine) -> str:
         """Return the class as usage names it."""
-        return TokenClass(line.token_class).name.lower()
+        return line.class_name
 
     def get_price_per_million(self, line: InvoiceLine) -> str:
         """Return the price as it is quoted."""
-        return quote_per_million(line.unit_picos)
+        return line.price_per_million
 
 
 @example(examples.INVOICE)
@@ -93,9 +95,15 @@ class InvoiceOutput(ExactOutput):
     number = serializers.CharField(allow_null=True)
     state = serializers.ChoiceField(choices=Invoice.State.choices)
     problem = serializers.CharField(help_text="Why it is held as a draft, if it is.")
-    first_date = serializers.DateField(source="period.first_date")
+    kind = serializers.ChoiceField(choices=Invoice.Kind.choices)
+    first_date = serializers.DateField(
+        source="period.first_date", allow_null=True, default=None
+    )
     end_date = serializers.DateField(
-        source="period.end_date", help_text="The first date not in it."
+        source="period.end_date",
+        allow_null=True,
+        default=None,
+        help_text="The first date not in it.",
     )
     currency = serializers.CharField()
     lines_sha256 = serializers.CharField()

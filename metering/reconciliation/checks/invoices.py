@@ -134,6 +134,8 @@ def _standing_lines(invoice: Invoice) -> Lines:
 
 
 def _as_hashed(line: InvoiceLine, invoice: Invoice) -> Line:
+    if line.price_id is None or line.token_class is None or line.unit_picos is None:
+        raise LineError(f"line {line.position} has no price")
     # Of the price only its name and number are hashed; what it costs is the line's own.
     price = LinearPrice(line.price_id, line.model, invoice.currency, 0, 0, 0)
     return Line(

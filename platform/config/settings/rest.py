@@ -92,6 +92,7 @@ SPECTACULAR_SETTINGS = {
         "CreditSource": "metering.ledger.models.CreditGrant.Source",
         "CreditReversal": "metering.ledger.models.CreditGrant.Reversal",
         "InvitationState": "tenants.models.Invitation.State",
+        "InvoiceKind": "metering.billing.models.Invoice.Kind",
         "InvoiceState": "metering.billing.models.Invoice.State",
         "InvoiceLineKind": "metering.billing.models.InvoiceLine.Kind",
         "KeyScope": sorted(DATA_PLANE),

@@ -11,7 +11,6 @@ from kit.money import format_minor
 from metering.billing.models import Invoice
 from metering.billing.selectors import Document, DocumentLine, document, invoices
 from pages.figures import Amount, aligned, count
-from pages.finance.choice import ONE_DAY
 from tenants.models import Tenant
 
 RECENT_MAX = 20
@@ -45,8 +44,8 @@ class ListedInvoice:
 
     invoice: Invoice
     name: str
-    first_date: dt.date
-    last_date: dt.date
+    first_date: dt.date | None
+    last_date: dt.date | None
     charged: str
 
 
@@ -83,8 +82,8 @@ def recent(*, tenant: Tenant | None) -> list[ListedInvoice]:
         ListedInvoice(
             invoice=invoice,
             name=invoice.number or "not issued",
-            first_date=invoice.period.first_date,
-            last_date=invoice.period.end_date - ONE_DAY,
+            first_date=invoice.first_date,
+            last_date=invoice.last_date,
             charged=format_minor(invoice.amount_minor, invoice.currency),
         )
         for invoice in invoices(tenant=tenant)[:RECENT_MAX]

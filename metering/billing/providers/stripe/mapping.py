@@ -9,7 +9,6 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from kit.money import quote_per_million
 from metering.billing.models import Invoice, InvoiceLine
 from tenants.models import Tenant
 
@@ -81,6 +80,7 @@ def draft_params(
 ) -> dict[str, object]:
     """Return the invoice as a draft that stays one until we finalise it."""
     period = invoice.period
+    covers = f"{period.first_date}/{period.end_date}" if period else ""
     return {
         "customer": customer,
         "currency": invoice.currency.lower(),
@@ -91,7 +91,7 @@ def draft_params(
         "metadata": {
             INVOICE_MARK: str(invoice.public_id),
             SHA_MARK: invoice.lines_sha256,
-            PERIOD_MARK: f"{period.first_date}/{period.end_date}",
+            PERIOD_MARK: covers,
         },
     }
 
@@ -122,9 +122,12 @@ def batches(lines: Sequence[DraftLine]) -> list[tuple[DraftLine, ...]]:
 
 
 def _line(invoice: Invoice, line: InvoiceLine) -> DraftLine:
-    price = f"{quote_per_million(line.unit_picos)} {invoice.currency} per million"
+    description = line.description
+    if line.price_per_million:
+        price = f"{line.price_per_million} {invoice.currency} per million"
+        description = f"{description}: {line.quantity:,} at {price}"
     return DraftLine(
         mark=str(line.position),
         amount_minor=in_stripes_unit(line.amount_minor, invoice.currency),
-        description=f"{line.description}: {line.quantity:,} at {price}",
+        description=description,
     )

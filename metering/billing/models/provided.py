@@ -1,0 +1,65 @@
+"""What was asked of billing providers, and who a tenant is there."""
+
+from django.db import models
+from django.db.models.functions import Now
+
+from metering.billing.models.invoices import Invoice
+
+
+class ProviderCustomer(models.Model):
+    """A tenant's customer at a provider's account; never two of them."""
+
+    tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
+    provider = models.CharField(max_length=16)
+    reference = models.CharField(max_length=100)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant", "provider"), name="provider_customer_one_per_tenant"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.reference
+
+
+class ProviderOperation(models.Model):
+    """One call to a provider, written before it is made."""
+
+    class State(models.TextChoices):
+        INTENT = "intent"
+        SUCCEEDED = "succeeded"
+        FAILED = "failed"
+        UNKNOWN = "unknown"
+
+    tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
+    invoice = models.ForeignKey(
+        Invoice, models.PROTECT, related_name="operations", null=True, blank=True
+    )
+    provider = models.CharField(max_length=16)
+    name = models.CharField(max_length=40)
+    subject = models.CharField(max_length=100)
+    attempt = models.PositiveIntegerField()
+    state = models.CharField(max_length=12, choices=State, default=State.INTENT)
+    reference = models.CharField(max_length=100, blank=True)
+    error = models.CharField(max_length=500, blank=True)
+    created_at = models.DateTimeField(db_default=Now(), editable=False)
+    finished_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ("-id",)
+        constraints = (
+            models.UniqueConstraint(
+                fields=("provider", "name", "subject", "attempt"),
+                name="provider_operation_attempt_once",
+            ),
+        )
+
+    def __str__(self) -> str:
+        return self.idempotency_key
+
+    @property
+    def idempotency_key(self) -> str:
+        """Return the key that the provider sees for this attempt."""
+        return f"{self.name}:{self.subject}:{self.attempt}"
