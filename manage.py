@@ -24,6 +24,11 @@ def borrow_settings() -> None:
 
 if __name__ == "__main__":
     sys.path.insert(1, str(ROOT / "platform"))
+    if sys.argv[1:2] == ["rate"]:
+        # Arithmetic: it runs where nothing is set, nor installed but Python.
+        from metering.pricing.components import command
+
+        sys.exit(command.main(sys.argv[2:]))
     borrow_settings()
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "config.settings")
     from django.core.management import execute_from_command_line

@@ -1,7 +1,8 @@
 """The prices in force, in memory: what admission stamps on a request.
 
 Loaded whole from the published versions, which never change; a version that takes
-effect later is loaded ahead and applies from its instant by the database's clock.
+effect later is loaded ahead and applies from its instant by the database's clock, and
+so does another book that a tenant is assigned.
 """
 
 from bisect import bisect_right
@@ -33,7 +34,12 @@ FROM pricing_price price
 JOIN pricing_pricebookversion version ON version.id = price.version_id
 WHERE version.published_at IS NOT NULL
 """
-_ASSIGNMENTS = "SELECT tenant_id, book_id FROM pricing_pricebookassignment"
+_ASSIGNMENTS = """
+SELECT tenant_id, book_id, (extract(epoch FROM starts_at) * 1000000)::bigint,
+       (extract(epoch FROM ends_at) * 1000000)::bigint
+FROM pricing_pricebookassignment
+ORDER BY tenant_id, starts_at
+"""
 
 
 @dataclass(slots=True)
@@ -43,11 +49,29 @@ class _Book:
     prices: list[Mapping[str, LinearPrice]] = field(default_factory=list)
 
 
+@dataclass(slots=True)
+class _Plan:
+    """The books of one tenant by when they begin; half-open, never overlapping."""
+
+    starts_us: list[int] = field(default_factory=list[int])
+    books: list[tuple[int, int | None]] = field(
+        default_factory=list[tuple[int, int | None]]
+    )
+
+    def book_at(self, at_us: int) -> int | None:
+        """Return the book assigned at an instant, or None."""
+        position = bisect_right(self.starts_us, at_us) - 1
+        if position < 0:
+            return None
+        book_id, ends_us = self.books[position]
+        return book_id if ends_us is None or at_us < ends_us else None
+
+
 @dataclass(frozen=True, slots=True)
 class _State:
     books: Mapping[int, _Book] = field(default_factory=dict[int, _Book])
     default_by_currency: Mapping[str, int] = field(default_factory=dict[str, int])
-    book_by_tenant: Mapping[int, int] = field(default_factory=dict[int, int])
+    plan_by_tenant: Mapping[int, _Plan] = field(default_factory=dict[int, _Plan])
 
 
 class PriceList:
@@ -62,7 +86,8 @@ class PriceList:
     ) -> LinearPrice | None:
         """Return the price in force, or None: then the model cannot be called."""
         state = self._state
-        book_id = state.book_by_tenant.get(tenant_id)
+        plan = state.plan_by_tenant.get(tenant_id)
+        book_id = plan.book_at(at_us) if plan is not None else None
         if book_id is None:
             book_id = state.default_by_currency.get(currency)
         book = state.books.get(book_id) if book_id is not None else None
@@ -78,14 +103,14 @@ class PriceList:
             versions = await (await cursor.execute(_VERSIONS)).fetchall()
             prices = await (await cursor.execute(_PRICES)).fetchall()
             assignments = await (await cursor.execute(_ASSIGNMENTS)).fetchall()
-        self._state = _compile(versions, prices, dict(assignments))
+        self._state = _compile(versions, prices, _plans(assignments))
         self.is_loaded = True
 
 
 def _compile(
     versions: Sequence[tuple[int, int, str, bool, int]],
     prices: Sequence[tuple[int, int, str, int, int, int]],
-    book_by_tenant: Mapping[int, int],
+    plan_by_tenant: Mapping[int, _Plan],
 ) -> _State:
     by_version: dict[int, list[tuple[int, str, int, int, int]]] = defaultdict(list)
     for version_id, *price in prices:
@@ -103,4 +128,15 @@ def _compile(
                 for price_id, model, *picos in by_version[version_id]
             }
         )
-    return _State(books, defaults, book_by_tenant)
+    return _State(books, defaults, plan_by_tenant)
+
+
+def _plans(
+    assignments: Sequence[tuple[int, int, int, int | None]],
+) -> Mapping[int, _Plan]:
+    plans: dict[int, _Plan] = defaultdict(_Plan)
+    for tenant_id, book_id, starts_us, ends_us in assignments:
+        plan = plans[tenant_id]
+        plan.starts_us.append(starts_us)
+        plan.books.append((book_id, ends_us))
+    return dict(plans)

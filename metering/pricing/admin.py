@@ -23,14 +23,17 @@ from kit.admin import (
 )
 from kit.money import quote_per_million
 from metering.pricing import selectors, services
+from metering.pricing.assignment_admin import PriceBookAssignmentAdmin
 from metering.pricing.forms import QUOTED, PriceForm, PublishForm, left_out
 from metering.pricing.models import (
     Price,
     PriceBook,
-    PriceBookAssignment,
     PriceBookVersion,
 )
 from metering.usage.epochs import database_now
+
+# Assignments have a module of their own, which Django does not look for.
+__all__ = ["PriceBookAdmin", "PriceBookAssignmentAdmin", "PriceBookVersionAdmin"]
 
 
 class _DraftPrices(TabularInline):  # type: ignore[misc]
@@ -260,32 +263,3 @@ class PriceBookVersionAdmin(ServiceAdmin):
             ),
             done="Published.",
         )
-
-
-@admin.register(PriceBookAssignment)
-class PriceBookAssignmentAdmin(ServiceAdmin):
-    """Which tenants pay by a book of their own."""
-
-    list_display = ("tenant", "book")
-    list_select_related = ("tenant", "book")
-    search_fields = ("tenant__slug", "tenant__name", "book__name")
-    search_help_text = "Tenant, book"
-    empty_says = "Every tenant pays by the default book of its currency."
-    list_filter = ("book",)
-    autocomplete_fields = ("tenant", "book")
-    fields = ("tenant", "book")
-    fixed_fields = ("tenant",)
-
-    def create(
-        self, values: Mapping[str, Any], request: HttpRequest
-    ) -> PriceBookAssignment:
-        """Let the tenant pay by the book."""
-        return services.assign_book(**values)
-
-    def update(
-        self, row: PriceBookAssignment, changes: Mapping[str, Any]
-    ) -> PriceBookAssignment:
-        """Let the tenant pay by another book."""
-        if not changes:
-            return row
-        return services.assign_book(tenant=row.tenant, **changes)

@@ -116,12 +116,28 @@ class Price(models.Model):
 
 
 class PriceBookAssignment(models.Model):
-    """The book that a tenant pays by, where it is not its currency's default."""
+    """A span for which a tenant pays by a book that is not its currency's default.
 
-    tenant = models.OneToOneField("tenants.Tenant", models.PROTECT, primary_key=True)
+    Half-open; one without an end holds until another is assigned. Those of a tenant
+    never overlap: the database's constraint `pricing_pricebookassignment_apart`.
+    """
+
+    # The constraint's index begins with the tenant.
+    tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, db_index=False)
     book = models.ForeignKey(PriceBook, models.PROTECT, related_name="assignments")
+    starts_at = models.DateTimeField()
+    ends_at = models.DateTimeField(null=True, blank=True)
 
     audited: ClassVar = Audited("price_book_assignment")
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(ends_at__isnull=True)
+                | models.Q(ends_at__gt=models.F("starts_at")),
+                name="price_book_assignment_has_length",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.tenant_id} pays by {self.book_id}"

@@ -6,11 +6,16 @@ up.
 
 import datetime as dt
 
-from django.db.models import QuerySet
+from django.db.models import Q, QuerySet
 
 from kit.contracts import LinearPrice
 from kit.errors import ModelNotPriced, NotFound
-from metering.pricing.models import Price, PriceBook, PriceBookVersion
+from metering.pricing.models import (
+    Price,
+    PriceBook,
+    PriceBookAssignment,
+    PriceBookVersion,
+)
 from tenants.models import Tenant
 
 
@@ -35,14 +40,41 @@ def last_published(*, book: PriceBook) -> PriceBookVersion | None:
     return published.order_by("-effective_at").first()
 
 
-def book_of(*, tenant: Tenant) -> PriceBook:
-    """Return the book that a tenant pays by: its own, else its currency's default.
+def assignments(
+    *, tenant: Tenant | None = None, book_id: int | None = None
+) -> QuerySet[PriceBookAssignment]:
+    """Return who is assigned which book and when, the newest first."""
+    rows = PriceBookAssignment.objects.select_related("tenant", "book")
+    if tenant is not None:
+        rows = rows.filter(tenant=tenant)
+    if book_id is not None:
+        rows = rows.filter(book_id=book_id)
+    return rows.order_by("-id")
 
-    Raises `NotFound` when there is neither.
+
+def assignment(pk: int) -> PriceBookAssignment:
+    """Return one assignment; raises `NotFound`."""
+    row = assignments().filter(pk=pk).first()
+    if row is None:
+        raise NotFound(f"There is no price book assignment {pk}.")
+    return row
+
+
+def book_of(*, tenant: Tenant, at: dt.datetime) -> PriceBook:
+    """Return the book that a tenant pays by at an instant.
+
+    That is the one assigned to it then, else its currency's default. Raises `NotFound`
+    when there is neither.
     """
-    assigned = PriceBook.objects.filter(assignments__tenant=tenant).first()
+    assigned = (
+        PriceBookAssignment.objects.filter(
+            Q(ends_at=None) | Q(ends_at__gt=at), tenant=tenant, starts_at__lte=at
+        )
+        .select_related("book")
+        .first()
+    )
     if assigned is not None:
-        return assigned
+        return assigned.book
     try:
         return PriceBook.objects.get(currency=tenant.currency, is_default=True)
     except PriceBook.DoesNotExist:
@@ -59,7 +91,7 @@ def price_in_force(*, tenant: Tenant, model: str, at: dt.datetime) -> LinearPric
     model cannot be called then.
     """
     version = (
-        book_of(tenant=tenant)
+        book_of(tenant=tenant, at=at)
         .versions.filter(published_at__isnull=False, effective_at__lte=at)
         .order_by("-effective_at")
         .first()

@@ -1,9 +1,7 @@
 """Writes of prices: draft a version of a book, set its prices, publish it for good.
 
-What was published never changes: a new price is a new version. Gateways follow
-publication and assignment by NOTIFY inside the writing transaction, so that they never
-hear of prices that were rolled back. Failure: a refused change raises `Conflict` or
-`InvalidRequest` and writes nothing.
+What was published never changes: a new price is a new version. Failure: a refused
+change raises `Conflict` or `InvalidRequest` and writes nothing.
 """
 
 import datetime as dt
@@ -16,20 +14,13 @@ from django.db.models import Max
 
 from kit.errors import Conflict, InvalidRequest
 from kit.money import PICOS_PER_UNIT, PriceFormatError, picos_per_token
-from kit.orm.atomic import atomic, cursor
+from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
-from metering.pricing.models import (
-    Price,
-    PriceBook,
-    PriceBookAssignment,
-    PriceBookVersion,
-)
+from metering.pricing.announcing import announce
+from metering.pricing.instants import TOLERANCE, require_aware, shown
+from metering.pricing.models import Price, PriceBook, PriceBookVersion
 from metering.pricing.selectors import last_published
-from tenants.models import Tenant
 
-CHANNEL = "tollgate_prices"
-# Who publishes "from now on" read the clock a moment ago.
-PUBLISH_TOLERANCE = dt.timedelta(minutes=1)
 # No version can be published before the last one: a mistyped year would fix the prices
 # of a book until then.
 PUBLISH_AHEAD_MAX = dt.timedelta(days=366)
@@ -72,7 +63,7 @@ def draft_version(
     copy_from: PriceBookVersion | None = None,
 ) -> PriceBookVersion:
     """Draft the next version of a book, with the prices of another one if given."""
-    _require_aware(effective_at)
+    require_aware(effective_at, param="effective_at")
     if copy_from is not None and copy_from.book_id != book.pk:
         raise InvalidRequest(
             "Prices are copied from a version of the same book.", param="copy_from"
@@ -103,7 +94,7 @@ def reschedule_version(
     *, version: PriceBookVersion, effective_at: dt.datetime
 ) -> PriceBookVersion:
     """Let a draft begin at another instant."""
-    _require_aware(effective_at)
+    require_aware(effective_at, param="effective_at")
     with atomic():
         draft = _locked_draft(version)
         before = {"effective_at": draft.effective_at}
@@ -196,32 +187,8 @@ def publish_version(
                 "dropped": sorted(drop),
             },
         )
-        _notify(f"version {fresh.pk}")
+        announce(f"version {fresh.pk}")
         return fresh
-
-
-def assign_book(*, tenant: Tenant, book: PriceBook) -> PriceBookAssignment:
-    """Let a tenant pay by a book of its own from now on, and tell the gateways.
-
-    Raises `InvalidRequest` when their currencies differ: an invoice has one.
-    """
-    if tenant.currency != book.currency:
-        raise InvalidRequest(
-            f"Tenant '{tenant.slug}' pays in {tenant.currency}, "
-            f"price book '{book}' is in {book.currency}.",
-            param="book",
-        )
-    with atomic():
-        held = PriceBookAssignment.objects.select_for_update().filter(tenant=tenant)
-        before = held.values("book_id").first()
-        assignment, _ = PriceBookAssignment.objects.update_or_create(
-            tenant=tenant, defaults={"book": book}
-        )
-        after = {"book_id": book.pk}
-        if after != before:
-            tell(assignment, action="assign", before=before, after=after)
-        _notify(f"tenant {tenant.pk}")
-        return assignment
 
 
 def _quoted(version: PriceBookVersion) -> dict[str, dict[str, int]]:
@@ -246,14 +213,6 @@ def quoted_picos(param: str, quote: str | Decimal) -> int:
     return picos
 
 
-def _require_aware(instant: dt.datetime) -> None:
-    if instant.tzinfo is None:
-        raise InvalidRequest(
-            "Give an instant with its offset, such as 2026-01-31T00:00:00Z.",
-            param="effective_at",
-        )
-
-
 def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
     """Refuse a version that would change the price of requests already rated.
 
@@ -261,7 +220,7 @@ def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
     """
     if version.effective_at > now + PUBLISH_AHEAD_MAX:
         raise Conflict(
-            f"{version} would begin at {_shown(version.effective_at)}, and no price "
+            f"{version} would begin at {shown(version.effective_at)}, and no price "
             f"could change before: publish it at most {PUBLISH_AHEAD_MAX.days} days "
             "ahead.",
             param="effective_at",
@@ -271,13 +230,13 @@ def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
         return
     if version.effective_at <= previous.effective_at:
         raise Conflict(
-            f"{version} begins at {_shown(version.effective_at)}, which is not after "
-            f"{previous} ({_shown(previous.effective_at)}).",
+            f"{version} begins at {shown(version.effective_at)}, which is not after "
+            f"{previous} ({shown(previous.effective_at)}).",
             param="effective_at",
         )
-    if version.effective_at < now - PUBLISH_TOLERANCE:
+    if version.effective_at < now - TOLERANCE:
         raise Conflict(
-            f"{version} would have begun at {_shown(version.effective_at)} already: "
+            f"{version} would have begun at {shown(version.effective_at)} already: "
             "requests since then are rated. Let it begin now or later.",
             param="effective_at",
         )
@@ -301,10 +260,6 @@ def _require_complete(
         )
 
 
-def _shown(instant: dt.datetime) -> str:
-    return f"{instant.astimezone(dt.UTC):%Y-%m-%d %H:%M:%S} UTC"
-
-
 def _lock(book: PriceBook) -> None:
     """Let one writer at a time number and publish the versions of a book."""
     PriceBook.objects.select_for_update().get(pk=book.pk)
@@ -315,8 +270,3 @@ def _locked_draft(version: PriceBookVersion) -> PriceBookVersion:
     if draft.state != "draft":
         raise Conflict(f"{draft} is {draft.state} and cannot be changed any more.")
     return draft
-
-
-def _notify(payload: str) -> None:
-    with cursor() as session:
-        session.execute("SELECT pg_notify(%s, %s)", [CHANNEL, payload])

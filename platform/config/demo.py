@@ -170,7 +170,7 @@ def _model(engine: Engine) -> ServedModel:
 def _price(tenant: Tenant, model: ServedModel, now: dt.datetime) -> None:
     """Give the model a price in the book that the tenant pays by, unless it has one."""
     try:
-        book = pricing.book_of(tenant=tenant)
+        book = pricing.book_of(tenant=tenant, at=now)
     except NotFound:
         book = prices.create_price_book(
             name=BOOK, currency=tenant.currency, is_default=True

@@ -25,6 +25,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_prices import call_pricing, conflicts_of_assignments
 from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
 from tests.api.document import example_of, faults, operation, operations
 from tests.factories.alerts import make_endpoint
@@ -158,21 +159,6 @@ def call_serving(call: Caller) -> None:
         call(act, replica)
     call("disable_model", model)
     call("enable_model", model)
-
-
-def call_pricing(call: Caller, tenant: int) -> None:
-    """Create a price book, draft, price and publish two versions, and assign it."""
-    book = call("create_price_book")["id"]
-    first = call("create_price_book_version", book, copy_from=None)["number"]
-    call("set_prices", book, first)
-    call("update_price_book_version", book, first, effective_at=soon())
-    call("publish_price_book_version", book, first, drop=[])
-    second = call("create_price_book_version", book, copy_from=first)["number"]
-    call("retrieve_price_book_version", book, second)
-    call("list_price_book_versions", book, query="limit=1")
-    call("list_price_books", query="currency=EUR")
-    call("retrieve_price_book", book)
-    call("assign_price_book", book, tenant=tenant)
 
 
 def call_usage_and_invoices(call: Caller) -> None:
@@ -405,6 +391,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_credit(operator, project),
         **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_adjustments(operator),
+        **conflicts_of_assignments(operator, book),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
         "create_key": too_many_keys(operator, project),

@@ -15,11 +15,10 @@ from inference.routing.serving import Policy
 from kit.contracts import LinearPrice
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
-from metering.pricing.models import PriceBookAssignment
 from metering.usage.services import renew_calendar
 from tenants.models import Budget
 from tests.factories.control import make_model, make_replica
-from tests.factories.pricing import make_book, make_price
+from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.tenants import make_key, make_tenant
 
 MODEL = "demo-model"
@@ -67,7 +66,7 @@ def _customer(number: int) -> Customer:
         book = make_book()
         rates = (str(2 + number), str(2 + number), str(10 + number))
         price = make_price(model=MODEL, book=book, per_million=rates)
-        PriceBookAssignment.objects.create(tenant_id=tenant.pk, book=book)
+        make_assignment(tenant=tenant, book=book)
         Budget.objects.create(
             tenant_id=tenant.pk,
             level="tenant",

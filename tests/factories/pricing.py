@@ -6,8 +6,10 @@ import itertools
 from kit.contracts import LinearPrice
 from kit.orm.roles import as_operator
 from metering.pricing import services
-from metering.pricing.models import PriceBook
+from metering.pricing.assigning import assign_book
+from metering.pricing.models import PriceBook, PriceBookAssignment
 from metering.pricing.selectors import linear, prices
+from tenants.models import Tenant
 
 LONG_AGO = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
 
@@ -20,6 +22,12 @@ def make_book(*, currency: str = "USD", is_default: bool = False) -> PriceBook:
         return services.create_price_book(
             name=f"book-{next(_numbers)}", currency=currency, is_default=is_default
         )
+
+
+def make_assignment(*, tenant: Tenant, book: PriceBook) -> PriceBookAssignment:
+    """Let a tenant have paid by a book for as long as there are prices."""
+    with as_operator():
+        return assign_book(tenant=tenant, book=book, now=LONG_AGO)
 
 
 def make_price(

@@ -109,8 +109,8 @@ FROM pricing_pricebookversion v, generate_series(1, 50) n
 WHERE v.book_id = (SELECT id FROM pricing_pricebook WHERE name = 'Book of scale');
 UPDATE pricing_pricebookversion SET published_at = now()
 WHERE book_id = (SELECT id FROM pricing_pricebook WHERE name = 'Book of scale');
-INSERT INTO pricing_pricebookassignment (tenant_id, book_id)
-SELECT t.id, b.id FROM nth_tenant t, pricing_pricebook b
+INSERT INTO pricing_pricebookassignment (tenant_id, book_id, starts_at)
+SELECT t.id, b.id, '2020-01-01Z' FROM nth_tenant t, pricing_pricebook b
 WHERE b.name = 'Book of scale' AND t.n %% 5 = 0;
 """
 

@@ -18,6 +18,7 @@ from kit.contracts import LinearPrice, TokenCounts
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from metering.pricing import services as pricing
+from metering.pricing.assigning import assign_book
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import linear, prices
 from metering.usage.models import Epoch
@@ -113,7 +114,7 @@ def _tenant(
         name=customer.name,
         billing_email=f"billing@{customer.slug}.example",
     )
-    pricing.assign_book(tenant=tenant, book=book)
+    assign_book(tenant=tenant, book=book, now=since)
     Tenant.objects.filter(pk=tenant.pk).update(created_at=since)
     tenant.refresh_from_db()
     research = tenancy.create_project(tenant=tenant, slug="research", name="Research")

@@ -11,8 +11,15 @@ PRICE_BOOK = {
     "created_at": "2026-11-02T09:00:00.300000Z",
 }
 NEW_PRICE_BOOK = {"name": "Standard EUR", "currency": "EUR", "is_default": True}
-NEW_ASSIGNMENT = {"tenant": 42}
-ASSIGNMENT = {"tenant": 42, "price_book": 5}
+NEW_ASSIGNMENT = {"tenant": 42, "starts_at": "2199-01-01T00:00:00Z", "ends_at": None}
+ASSIGNMENT = {
+    "id": 7,
+    "tenant": 42,
+    "price_book": 5,
+    "starts_at": "2199-01-01T00:00:00Z",
+    "ends_at": None,
+}
+ASSIGNMENT_END = {"ends_at": "2199-02-01T00:00:00Z"}
 
 NEW_PRICE = {
     "model": "llama-3.3-70b",

@@ -15,6 +15,7 @@ from kit.drf.serializers import Filters, Input
 from kit.money import quote_per_million
 from metering.pricing.api import examples
 from metering.pricing.models import PriceBookVersion
+from metering.usage.api.fields import TenantField
 from tenants.api.serializers.references import TenantReference
 from tenants.models import Tenant
 
@@ -79,17 +80,51 @@ class PriceBookOutput(serializers.Serializer[Any]):
 
 @example(examples.NEW_ASSIGNMENT)
 class AssignmentInput(Input):
-    """The tenant that shall pay by a book."""
+    """The tenant that shall pay by a book, and when."""
 
     tenant = TenantReference(queryset=Tenant.objects.all())
+    starts_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="From when on; if left out, from now on.",
+    )
+    ends_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="Until when; if left out, until another book is assigned.",
+    )
+
+
+@example(examples.ASSIGNMENT_END)
+class AssignmentEndInput(Input):
+    """When a tenant pays by its book no more."""
+
+    ends_at = serializers.DateTimeField(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text="If left out, it ends now.",
+    )
+
+
+class AssignmentFilters(Filters):
+    """What the list of assignments may be narrowed by."""
+
+    tenant = TenantField(required=False, help_text="A tenant's slug or id.")
+    price_book = serializers.IntegerField(required=False, min_value=1)
 
 
 @example(examples.ASSIGNMENT)
 class AssignmentOutput(serializers.Serializer[Any]):
-    """Which book a tenant pays by."""
+    """Which book a tenant pays by, and when: half-open, without an end for good."""
 
+    id = serializers.IntegerField()
     tenant = serializers.IntegerField(source="tenant_id")
     price_book = serializers.IntegerField(source="book_id")
+    starts_at = serializers.DateTimeField()
+    ends_at = serializers.DateTimeField(allow_null=True)
 
 
 class PriceInput(Input):

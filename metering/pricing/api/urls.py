@@ -2,7 +2,11 @@
 
 from django.urls import path
 
-from metering.pricing.api.views import PriceBookViewSet, VersionViewSet
+from metering.pricing.api.views import (
+    AssignmentViewSet,
+    PriceBookViewSet,
+    VersionViewSet,
+)
 
 _VERSIONS = "price-books/<int:book_id>/versions/"
 _VERSION = _VERSIONS + "<int:number>/"
@@ -13,6 +17,11 @@ urlpatterns = [
     path(
         "price-books/<int:book_id>/assign/",
         PriceBookViewSet.as_view({"post": "assign"}),
+    ),
+    path("price-book-assignments/", AssignmentViewSet.as_view({"get": "list"})),
+    path(
+        "price-book-assignments/<int:pk>/end/",
+        AssignmentViewSet.as_view({"post": "end"}),
     ),
     path(_VERSIONS, VersionViewSet.as_view({"get": "list", "post": "create"})),
     path(

@@ -15,7 +15,7 @@ from kit.drf.views import ManagementViewSet
 from kit.errors import InvalidRequest, NotFound
 from kit.orm.atomic import atomic
 from kit.scopes import Scope
-from metering.pricing import selectors, services
+from metering.pricing import assigning, selectors, services
 from metering.pricing.api import serializers as wire
 from metering.pricing.models import PriceBook, PriceBookVersion
 from metering.usage.epochs import database_now
@@ -25,7 +25,7 @@ class PriceBookViewSet(ManagementViewSet):
     """Price books."""
 
     noun = "price_book"
-    conflicting = ("create",)
+    conflicting = ("create", "assign")
     locks = PriceBook
     lock_by: ClassVar = {"book_id": "pk"}
     scopes: ClassVar = {
@@ -66,13 +66,50 @@ class PriceBookViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.AssignmentInput, responses=wire.AssignmentOutput)
     def assign(self, request: Request, book_id: int) -> Response:
-        """Let a tenant pay by this book from now on.
+        """Let a tenant pay by this book, from now on or for a span of time.
 
-        What was used before keeps the price that it was admitted at. Their currencies
-        must be the same: an invoice has one.
+        What was assigned for that time gives way, and what was used before keeps the
+        price that it was admitted at. Their currencies must be the same: an invoice has
+        one.
         """
-        assignment = services.assign_book(
-            book=_book(book_id), **self.parse(wire.AssignmentInput)
+        assignment = assigning.assign_book(
+            book=_book(book_id), now=database_now(), **self.parse(wire.AssignmentInput)
+        )
+        return Response(wire.AssignmentOutput(assignment).data)
+
+
+class AssignmentViewSet(ManagementViewSet):
+    """Which tenants pay by a book of their own, and when."""
+
+    noun = "price_book_assignment"
+    conflicting = ("end",)
+    scopes: ClassVar = {"list": Scope.OPERATE_READ, "end": Scope.OPERATE_WRITE}
+
+    @extend_schema(
+        parameters=[wire.AssignmentFilters], responses=wire.AssignmentOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List which tenants are assigned which book and when, the latest first.
+
+        For all other time a tenant pays by the default book of its currency.
+        """
+        wanted = self.parse_query(wire.AssignmentFilters)
+        rows = selectors.assignments(
+            tenant=wanted.get("tenant"), book_id=wanted.get("price_book")
+        )
+        return self.page(rows, wire.AssignmentOutput)
+
+    @extend_schema(request=wire.AssignmentEndInput, responses=wire.AssignmentOutput)
+    def end(self, request: Request, pk: int) -> Response:
+        """Let a tenant pay by the default book again, from now or a later instant on.
+
+        An assignment that has not begun by then is withdrawn: it is shown as ending
+        where it would have begun, and listed no more.
+        """
+        assignment = assigning.end_assignment(
+            assignment=selectors.assignment(pk),
+            now=database_now(),
+            **self.parse(wire.AssignmentEndInput),
         )
         return Response(wire.AssignmentOutput(assignment).data)
 

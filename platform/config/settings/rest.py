@@ -71,6 +71,7 @@ SPECTACULAR_SETTINGS = {
             "model-aliases": "Other names by which callers find a served model.",
             "replicas": "Engine processes that serve a model.",
             "price-books": "What a token costs: versions, immutable once published.",
+            "price-book-assignments": "Who pays by a price book of its own, and when.",
             "usage": "What was used and what it costs.",
             "invoices": "What tenants owe for their billing periods.",
             "reconciliation": "When the books were checked, and what did not agree.",

@@ -19,12 +19,11 @@ import psycopg
 from kit.contracts import LinearPrice
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
-from metering.pricing.models import PriceBookAssignment
 from metering.usage.services import renew_calendar
 from tenants.models import Budget, Quota, RateLimit
 from tests.databases import Database
 from tests.factories.control import make_model, make_replica
-from tests.factories.pricing import make_book, make_price
+from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.tenants import make_key, make_tenant
 from tests.inference.engines.simulator.running import (
     RunningSimulator,
@@ -81,7 +80,7 @@ class Cluster:
             book = make_book()
             rates = (input_rate, input_rate, output_rate)
             price = make_price(model=MODEL, book=book, per_million=rates)
-            PriceBookAssignment.objects.create(tenant_id=tenant.pk, book=book)
+            make_assignment(tenant=tenant, book=book)
         return Customer(tenant.pk, key.row.project_id, key.row.pk, key.key, price)
 
     def limit(self, customer: Customer, picos: int, **fields: Any) -> Budget:

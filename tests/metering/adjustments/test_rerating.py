@@ -29,7 +29,7 @@ from metering.pricing.corrective import Quote
 from metering.pricing.models import Price, PriceBookVersion
 from metering.pricing.rating import charge_picos
 from metering.pricing.selectors import price_in_force
-from metering.pricing.services import assign_book, publish_version
+from metering.pricing.services import publish_version
 from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.checks.check import Scope as Books
 from metering.reconciliation.models import Run
@@ -38,7 +38,7 @@ from metering.usage.selectors import recount, rolled_up
 from metering.usage.services import make_partitions
 from tenants.models import AuditEntry, Tenant
 from tests.factories.billing import CLOSED, FIRST, STARTED, make_tenant_of
-from tests.factories.pricing import make_price
+from tests.factories.pricing import make_assignment, make_price
 from tests.factories.reconciliation import settle_counts
 from tests.factories.usage import COUNTS, commit, make_epoch
 from tests.metering.adjustments.scene import (
@@ -232,7 +232,7 @@ def test_corrected_price_is_sealed_and_never_in_force(operator_db: None) -> None
         Price.objects.filter(pk=row.price_id).update(input_picos=0)
     with pytest.raises(Exception, match="immutable"), atomic():
         PriceBookVersion.objects.filter(pk=version.pk).update(is_corrective=False)
-    assign_book(tenant=tenant, book=version.book)
+    make_assignment(tenant=tenant, book=version.book)
     assert price_in_force(tenant=tenant, model=row.model, at=NOW).id == use.price.id
 
 

@@ -16,12 +16,14 @@ from kit.errors import ModelNotPriced
 from kit.orm.roles import as_operator
 from kit.postgres import connect, follow
 from metering.intake.prices import CHANNEL, PriceList
+from metering.pricing.assigning import assign_book
 from metering.pricing.models import PriceBook
-from metering.pricing.services import assign_book, draft_version, set_price
+from metering.pricing.selectors import price_in_force
+from metering.pricing.services import draft_version, set_price
 from tenants.models import Tenant
 from tests.databases import Database
 from tests.eventually import eventually
-from tests.factories.pricing import make_book, make_price
+from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.tenants import make_tenant
 from tests.metering.intake.metered import CALLER, Witness, meter, started
 
@@ -144,18 +146,51 @@ async def test_nothing_is_priced_before_the_first_reload(world: World) -> None:
 async def test_assigned_book_goes_before_the_default(
     world: World, connection: AsyncConnection
 ) -> None:
-    await as_an_operator(partial(assign_book, tenant=world.tenant, book=world.own))
+    await as_an_operator(partial(make_assignment, tenant=world.tenant, book=world.own))
     await world.listener.reload(connection)
 
     assert world.find(CHANGE) == world.own_price
     assert world.find(CHANGE, tenant_id=world.tenant.pk + 1) == world.second
 
 
+async def test_assignment_holds_from_its_instant_until_its_end(
+    world: World, connection: AsyncConnection
+) -> None:
+    """To the microsecond, and the services say the same."""
+    begins, ends = CHANGE + MICROSECOND, CHANGE + dt.timedelta(days=30)
+    await as_an_operator(
+        partial(
+            assign_book,
+            tenant=world.tenant,
+            book=world.own,
+            now=BEGIN,
+            starts_at=begins,
+            ends_at=ends,
+        )
+    )
+    await world.listener.reload(connection)
+
+    told = {
+        begins - MICROSECOND: world.second,
+        begins: world.own_price,
+        ends - MICROSECOND: world.own_price,
+        ends: world.second,
+    }
+    assert {at: world.find(at) for at in told} == told
+
+    def by_the_services() -> None:
+        for at, price in told.items():
+            known = price_in_force(tenant=world.tenant, model=MODEL, at=at)
+            assert known == price
+
+    await as_an_operator(by_the_services)
+
+
 async def test_assigned_book_without_a_price_does_not_fall_back(
     world: World, connection: AsyncConnection
 ) -> None:
     def assign_an_empty_one() -> None:
-        assign_book(tenant=world.tenant, book=make_book())
+        make_assignment(tenant=world.tenant, book=make_book())
 
     await as_an_operator(assign_an_empty_one)
     await world.listener.reload(connection)
@@ -170,7 +205,7 @@ async def test_other_currency_has_no_price(
     await world.listener.reload(connection)
     assert world.find(CHANGE, currency="EUR") is None
 
-    await as_an_operator(partial(assign_book, tenant=world.tenant, book=world.own))
+    await as_an_operator(partial(make_assignment, tenant=world.tenant, book=world.own))
     await world.listener.reload(connection)
     assert world.find(CHANGE, currency="EUR") is None
 
@@ -214,7 +249,7 @@ async def test_published_price_is_known_within_a_second(following: World) -> Non
 
 
 async def test_assignment_is_known_within_a_second(following: World) -> None:
-    assign = partial(assign_book, tenant=following.tenant, book=following.own)
+    assign = partial(make_assignment, tenant=following.tenant, book=following.own)
     await as_an_operator(assign)
 
     await eventually(lambda: following.find(CHANGE) == following.own_price, seconds=1)
@@ -228,8 +263,8 @@ async def test_reload_is_of_one_moment_and_swaps_at_once(
     witness = Witness(database)
     with psycopg.connect(database.url_for("operator")) as publisher:
         publisher.execute(
-            "INSERT INTO pricing_pricebookassignment (tenant_id, book_id) VALUES"
-            " (%s, %s)",
+            "INSERT INTO pricing_pricebookassignment (tenant_id, book_id, starts_at)"
+            " VALUES (%s, %s, '2020-01-01Z')",
             [world.tenant.pk, _unseen_book(publisher)],
         )
         with psycopg.connect(database.url_for("owner")) as owner:

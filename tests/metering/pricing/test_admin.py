@@ -238,9 +238,16 @@ def test_a_tenant_is_assigned_a_book_of_its_currency_only(
     euros = make_book(currency="EUR")
     add = page("pricing_pricebookassignment", "add")
 
-    admin.post(add, {"tenant": tenant.pk, "book": euros.pk})
+    now = {"starts_at_0": f"{timezone.now():%Y-%m-%d}", "starts_at_1": "23:59:59"}
+    admin.post(add, {"tenant": tenant.pk, "book": euros.pk, **now})
     assert not PriceBookAssignment.objects.exists()
     assert "is in EUR" in words(admin.get(add).content)
 
-    admin.post(add, {"tenant": tenant.pk, "book": dollars.pk})
-    assert PriceBookAssignment.objects.get().book == dollars
+    admin.post(add, {"tenant": tenant.pk, "book": dollars.pk, **now})
+    row = PriceBookAssignment.objects.get()
+    assert row.book == dollars
+
+    end = action("pricing_pricebookassignment", "end", row.pk)
+    assert "pays by the default book for USD" in words(admin.get(end).content)
+    confirm(admin, end)
+    assert not PriceBookAssignment.objects.exists()

@@ -2,7 +2,6 @@
 
 import io
 import json
-import os
 import subprocess
 import sys
 from pathlib import Path
@@ -14,20 +13,34 @@ ROOT = Path(__file__).resolve().parents[3]
 CASES = Path(__file__).parent / "components" / "pricing.json"
 
 
-def test_documented_cases_by_themselves() -> None:
-    """A process of its own, without a database, fed through its standard input."""
+def test_documented_cases_in_a_bare_clone() -> None:
+    """A process of its own: nothing is set, no package found, no database there."""
     cases = json.loads(CASES.read_text())
     asked = [{k: v for k, v in case.items() if k != "amount"} for case in cases]
     done = subprocess.run(
-        [sys.executable, "manage.py", "rate", "--json", "-"],
+        [sys.executable, "-S", "manage.py", "rate", "--json", "-"],
         cwd=ROOT,
-        env=os.environ | {"STATE_DIR": "/nonexistent"},
+        env={"STATE_DIR": "/nonexistent"},
         input=json.dumps(asked).encode(),
         capture_output=True,
         check=True,
     )
     assert json.loads(done.stdout) == cases
     assert done.stderr == b""
+
+
+def test_by_itself_a_bad_case_is_one_line_and_a_status() -> None:
+    done = subprocess.run(
+        [sys.executable, "-S", "manage.py", "rate", "--json", "-"],
+        cwd=ROOT,
+        env={},
+        input=b'[{"component": {"model": "none"}, "quantity": "1"}]',
+        capture_output=True,
+        check=False,
+    )
+    assert (done.returncode, done.stdout) == (1, b"")
+    assert done.stderr.startswith(b"rate: case 1: component.model: ")
+    assert done.stderr.count(b"\n") == 1
 
 
 def test_a_file_goes_out_as_it_came_in() -> None:

@@ -9,11 +9,10 @@ from django.db import IntegrityError, transaction
 
 from kit.errors import Conflict, InvalidRequest, ModelNotPriced, NotFound
 from kit.orm.roles import OPERATOR, as_operator
+from metering.pricing.announcing import CHANNEL
 from metering.pricing.models import Price, PriceBook, PriceBookVersion
 from metering.pricing.selectors import book_of, price_in_force, prices, versions
 from metering.pricing.services import (
-    CHANNEL,
-    assign_book,
     create_price_book,
     draft_version,
     publish_version,
@@ -21,7 +20,7 @@ from metering.pricing.services import (
     reschedule_version,
     set_price,
 )
-from tests.factories.pricing import make_book, make_price
+from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.tenants import make_tenant
 
 NOW = dt.datetime(2026, 11, 21, 12, tzinfo=dt.UTC)
@@ -199,17 +198,11 @@ def test_price_in_force_is_the_last_that_has_begun(operator_db: None) -> None:
 def test_assigned_book_goes_before_the_default(operator_db: None) -> None:
     tenant = make_tenant(currency="CHF")
     with pytest.raises(NotFound, match="no price book"):
-        book_of(tenant=tenant)
+        book_of(tenant=tenant, at=NOW)
     default, own = make_book(currency="CHF", is_default=True), make_book(currency="CHF")
-    assert book_of(tenant=tenant) == default
-    assign_book(tenant=tenant, book=own)
-    assign_book(tenant=tenant, book=own)
-    assert book_of(tenant=tenant) == own
-
-
-def test_book_of_another_currency_cannot_be_assigned(operator_db: None) -> None:
-    with pytest.raises(InvalidRequest, match="EUR"):
-        assign_book(tenant=make_tenant(), book=make_book(currency="EUR"))
+    assert book_of(tenant=tenant, at=NOW) == default
+    make_assignment(tenant=tenant, book=own)
+    assert book_of(tenant=tenant, at=NOW) == own
 
 
 def test_gateways_hear_of_what_was_committed_only(fresh_database: object) -> None:

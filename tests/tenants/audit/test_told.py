@@ -8,6 +8,7 @@ from inference.control import services as serving
 from kit.acting import Actor, ActorKind, acting_as
 from metering.billing.services import issue_invoice
 from metering.pricing import services as pricing
+from metering.pricing.assigning import assign_book
 from tenants.models import AuditEntry
 from tenants.models.audit import INSTALLATION
 from tests.factories.billing import make_draft
@@ -62,9 +63,15 @@ def test_prices_are_told_as_they_are_drafted_and_published() -> None:
     assert last().action == "publish"
     assert last().after["prices"] == {"demo": picos}
     tenant = make_tenant()
-    pricing.assign_book(tenant=tenant, book=book)
-    assert last(tenant.pk).after == {"book_id": book.pk}
-    pricing.assign_book(tenant=tenant, book=book)
+    assigned = assign_book(tenant=tenant, book=book, now=NOW)
+    assert last(tenant.pk).after == {
+        "id": assigned.pk,
+        "tenant_id": tenant.pk,
+        "book_id": book.pk,
+        "starts_at": NOW.isoformat(),
+        "ends_at": None,
+    }
+    assign_book(tenant=tenant, book=book, now=NOW)
     assert last(tenant.pk).seq == 3
 
 

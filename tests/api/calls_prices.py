@@ -1,0 +1,43 @@
+"""Operations of prices, called for real, and what they refuse."""
+
+import datetime as dt
+from typing import Any
+
+from django.test import Client
+
+from metering.usage.selectors import database_now
+from tests.api.calling import Caller, soon, taken
+from tests.factories.tenants import make_tenant
+
+
+def call_pricing(call: Caller, tenant: int) -> None:
+    """Create a price book, draft, price and publish two versions, and assign it."""
+    book = call("create_price_book")["id"]
+    first = call("create_price_book_version", book, copy_from=None)["number"]
+    call("set_prices", book, first)
+    call("update_price_book_version", book, first, effective_at=soon())
+    call("publish_price_book_version", book, first, drop=[])
+    second = call("create_price_book_version", book, copy_from=first)["number"]
+    call("retrieve_price_book_version", book, second)
+    call("list_price_book_versions", book, query="limit=1")
+    call("list_price_books", query="currency=EUR")
+    call("retrieve_price_book", book)
+    call("assign_price_book", book, tenant=tenant)
+    assigned = call("list_price_book_assignments", query=f"tenant={tenant}")["data"][0]
+    call("end_price_book_assignment", assigned["id"])
+
+
+def conflicts_of_assignments(client: Client, book: int) -> dict[str, Any]:
+    """Assign a book for what is over, and end it then."""
+    tenant = make_tenant(currency="EUR").pk
+    ahead: dict[str, Any] = {"tenant": tenant, "starts_at": None}
+    row = taken(client, "assign_price_book", book, **ahead).json()["id"]
+    over = (database_now() - dt.timedelta(hours=1)).isoformat()
+    return {
+        "assign_price_book": taken(
+            client, "assign_price_book", book, tenant=tenant, starts_at=over
+        ),
+        "end_price_book_assignment": taken(
+            client, "end_price_book_assignment", row, ends_at=over
+        ),
+    }
