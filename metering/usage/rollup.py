@@ -18,6 +18,7 @@ ledger, and the last use of keys.
 import datetime as dt
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import structlog
 
@@ -43,6 +44,9 @@ BATCH_EVENTS = 10_000
 # A process that loses its epoch takes its running and its waiting requests along into
 # the next one. They run for an hour at most and wait as long as the database is away.
 CARRIED_OVER_MAX = dt.timedelta(days=1)
+
+# A tenant's id, and the date of one of its billing days.
+TenantDay = tuple[int, dt.date]
 
 log = structlog.get_logger(__name__)
 
@@ -124,15 +128,19 @@ def roll_up_proven(*, now: dt.datetime) -> dt.datetime:
     return proven if stopped is None else min(proven, stopped - CARRIED_OVER_MAX)
 
 
-def take_changed_days(*, tenant_id: int, dates: Collection[dt.date]) -> list[dt.date]:
+def take_changed_days(days: Collection[TenantDay]) -> list[TenantDay]:
     """Take days off the list of changed ones, in the transaction that uses them.
 
     A rollup that is just changing such a day is waited for; one that comes later waits
     for the caller's transaction and lists the day again.
     """
+    asked: dict[str, Any] = {
+        "tenants": [tenant_id for tenant_id, _ in days],
+        "dates": [date for _, date in days],
+    }
     with cursor() as session:
-        session.execute(TAKE_CHANGED, {"tenant": tenant_id, "dates": list(dates)})
-        return sorted(date for (date,) in session.fetchall())
+        session.execute(TAKE_CHANGED, asked)
+        return sorted(session.fetchall())
 
 
 def _behind() -> list[_Behind]:

@@ -31,10 +31,12 @@ SHORT_OF = """
 TAKE_CHANGED = """
     DELETE FROM usage_changedday WHERE (tenant_id, date) IN (
         SELECT tenant_id, date FROM usage_changedday
-        WHERE tenant_id = %(tenant)s AND date = ANY(%(dates)s::date[])
-        ORDER BY date FOR UPDATE
+        WHERE (tenant_id, date) IN (
+            SELECT * FROM unnest(%(tenants)s::bigint[], %(dates)s::date[])
+        )
+        ORDER BY tenant_id, date FOR UPDATE
     )
-    RETURNING date
+    RETURNING tenant_id, date
 """
 
 # How many events there are, and the first number that is not the one due, or whose

@@ -11,6 +11,7 @@ from metering.usage.reaper import close_silent_epochs
 from metering.usage.rollup import (
     Fault,
     RollUp,
+    TenantDay,
     roll_up,
     roll_up_proven,
     take_changed_days,
@@ -19,6 +20,7 @@ from metering.usage.rollup import (
 __all__ = [
     "Fault",
     "RollUp",
+    "TenantDay",
     "close_silent_epochs",
     "cover",
     "make_partitions",

@@ -297,7 +297,7 @@ def test_changed_day_cannot_be_taken_from_under_a_rollup(
             try:
                 with atomic(), cursor() as session:
                     session.execute("SET LOCAL lock_timeout = '100ms'")
-                    take_changed_days(tenant_id=use.tenant_id, dates=[NOON.date()])
+                    take_changed_days([(use.tenant_id, NOON.date())])
             except OperationalError as error:
                 refused.append(error)
             connections.close_all()
@@ -312,5 +312,5 @@ def test_changed_day_cannot_be_taken_from_under_a_rollup(
 
     assert "lock timeout" in str(refused[0])
     with as_operator(), atomic():
-        taken = take_changed_days(tenant_id=use.tenant_id, dates=[NOON.date()])
-    assert taken == [NOON.date()]
+        taken = take_changed_days([(use.tenant_id, NOON.date())])
+    assert taken == [(use.tenant_id, NOON.date())]
