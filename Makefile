@@ -28,7 +28,7 @@ code: $(INSTALLED)-local ## Print the code that the demo's operator signs in wit
 	@exec $(BIN)/python -m config.local.code
 
 test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
-	@exec $(BIN)/python -m pytest -n auto --dist loadfile $(ARGS)
+	@exec $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-engines: $(INSTALLED)-dev ## Run the journeys against real engines, built once (ENGINE_URL= a vLLM that runs)
 	@-$(BIN)/python -m tests.engines.environment

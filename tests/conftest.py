@@ -9,7 +9,9 @@ which is started when first asked for. The tests never touch the database that
 
 import os
 import secrets
+from collections import Counter
 from collections.abc import Iterator
+from pathlib import Path
 
 import django
 import pytest
@@ -50,6 +52,24 @@ def pytest_configure() -> None:
     django.setup()
     # Each client would first look through all files of the admin's theme.
     django_settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.hookimpl(trylast=True)
+def pytest_collection_modifyitems(
+    config: pytest.Config, items: list[pytest.Item]
+) -> None:
+    """Give the processes of a run the files first that may take longest.
+
+    Each file is one process's: a long one that comes last leaves the others idle.
+    """
+    if not hasattr(config, "workerinput"):
+        return
+    tests = Counter(item.path for item in items)
+    seconds: Counter[Path] = Counter()
+    for item in items:
+        if mark := item.get_closest_marker("timeout"):
+            seconds[item.path] = max(seconds[item.path], mark.args[0])
+    items.sort(key=lambda item: (-seconds[item.path], -tests[item.path]))
 
 
 @pytest.fixture(scope="session")
