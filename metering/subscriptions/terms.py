@@ -11,7 +11,7 @@ Failure: none; a period without a subscription has no segments and owes nothing.
 """
 
 import datetime as dt
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from enum import StrEnum
 from fractions import Fraction
 
@@ -103,7 +103,6 @@ class PlanTerms:
     """A published plan version, as it holds for a whole period; amounts in units."""
 
     version_id: int
-    plan: str
     name: str
     number: int
     currency: str
@@ -115,12 +114,26 @@ class PlanTerms:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class Held:
+    """One subscription: a plan version, half-open dates, and when they were known.
+
+    `agreed_at` is when it was made, `end_agreed_at` when its end was last moved.
+    """
+
+    plan: PlanTerms
+    starts_on: dt.date
+    ends_on: dt.date | None
+    agreed_at: dt.datetime
+    end_agreed_at: dt.datetime | None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Fee:
     """A fee for days from `first_date` up to `end_date`; UNUSED ones are negative.
 
     `share` is the part of a whole period that they are, with the sign of `amount`,
     which is the version's fee times it. `discounts` are those that take from a fee
-    outside of a segment, scaled by the same share; within one the segment's do.
+    outside of a segment, percentages all; within one the segment's do.
     """
 
     kind: FeeKind
@@ -162,7 +175,7 @@ class Terms:
     """
 
     segments: tuple[Segment, ...] = ()
-    fees: tuple[Fee, ...] = field(default=())
+    fees: tuple[Fee, ...] = ()
 
     @property
     def commitment(self) -> Fraction:

@@ -83,12 +83,13 @@ class Package:
 class Percentage:
     """A share of the quantity, which is an amount of money, and a fee for each event.
 
-    `rate_percent` of 2.9 is 2.9 %. `included_events` bear no fee.
+    `rate_percent` of 2.9 is 2.9 %. `included_events` bear no fee; a part of a period
+    includes a part of them.
     """
 
     rate_percent: Fraction
     fee_per_event: Fraction = ZERO
-    included_events: int = 0
+    included_events: int | Fraction = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
