@@ -31,6 +31,7 @@ INSTALLED_APPS = [
     "metering.subscriptions.apps.SubscriptionsConfig",
     "metering.taxes.apps.TaxesConfig",
     "metering.billing.apps.BillingConfig",
+    "metering.receivables.apps.ReceivablesConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
     "metering.adjustments.apps.AdjustmentsConfig",
     "inference.control.apps.ControlConfig",

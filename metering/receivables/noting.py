@@ -1,0 +1,246 @@
+"""Issue credit notes: a number of their own series, what they book, where money goes.
+
+What a note comes to first takes off what is open, then takes back what was given up;
+of what was paid it goes back as asked for, and the rest, which credit paid, is credit
+again. Numbers are gapless per seller: taken from a locked counter in the transaction
+that issues the note.
+
+Failure: all or nothing. A reference that was used before answers with that note. Owns:
+credit notes, their lines, numbers and postings.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from django.db.models import Sum
+
+from kit.errors import Conflict, InvalidRequest
+from kit.ids import uuid7
+from kit.money import format_minor, picos_from_minor
+from kit.orm.atomic import atomic
+from kit.orm.saving import create
+from metering.billing.models import Invoice, InvoiceLine, Seller
+from metering.ledger.models import Account, CreditGrant, Transaction
+from metering.ledger.services import grant_credit
+from metering.receivables.crediting import Creditable, note_amounts
+from metering.receivables.giving_up import take_back
+from metering.receivables.models import (
+    CreditNote,
+    CreditNoteLine,
+    NoteCounter,
+    Payment,
+)
+from metering.receivables.paying import EXCESS, give_back, left_of
+from metering.receivables.settling import (
+    book,
+    facts_of,
+    held,
+    require_reference,
+    settle,
+)
+from metering.usage.zones import date_at
+
+Kind = InvoiceLine.Kind
+_BOOKED = {Kind.TAX: Account.Kind.TAX, Kind.DISCOUNT: Account.Kind.DISCOUNTS}
+# Whose invoices we issue ourselves: another provider's are credited there.
+_OURS = "offline"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """What a note is to take back and why.
+
+    `lines` gives minor units by position of the invoice's lines, or None for all that
+    is left. `outlet` says where money that was paid goes: one of `paying.EXCESS`.
+    """
+
+    reason: str
+    reference: str
+    lines: Mapping[int, int] | None = None
+    outlet: str = ""
+
+
+def issue_credit_note(
+    *, invoice: Invoice, wanted: Wanted, now: dt.datetime
+) -> CreditNote:
+    """Take back an invoice's lines, or parts of them, with the tax on them.
+
+    Raises `Conflict` for more than is left, where money was paid and `outlet` does not
+    say where it goes, and for what this installation did not issue or sold as credit.
+    """
+    require_reference(wanted.reference)
+    if wanted.outlet and wanted.outlet not in EXCESS:
+        raise InvalidRequest(f"Choose one of: {', '.join(EXCESS)}.", param="outlet")
+    with atomic():
+        row = held(invoice)
+        known = CreditNote.objects.filter(
+            tenant_id=row.tenant_id, reference=wanted.reference
+        ).first()
+        if known is not None:
+            return _same(known, row, wanted)
+        _require_ours(row)
+        lines = {line.position: line for line in row.lines.order_by("position")}
+        amounts = note_amounts(
+            _creditable(row, lines), wanted.lines, currency=row.currency
+        )
+        note = _write(row, wanted, lines, amounts, now)
+        _book(note, row, now)
+        _give_back(note, row, wanted.outlet, now)
+        settle(row, now=now)
+    return note
+
+
+def _require_ours(invoice: Invoice) -> None:
+    if invoice.provider != _OURS:
+        raise Conflict(
+            f"{invoice.provider} issued this invoice: issue its credit note there."
+        )
+    if invoice.kind == Invoice.Kind.TOP_UP:
+        raise Conflict("It sold credit: take that credit back instead.")
+
+
+def _creditable(invoice: Invoice, lines: Mapping[int, InvoiceLine]) -> list[Creditable]:
+    noted = dict(
+        CreditNoteLine.objects.filter(note__invoice=invoice)
+        .values_list("line_id")
+        .annotate(total=Sum("amount_minor"))
+        .order_by()
+    )
+    return [
+        Creditable(position, line.kind, line.amount_minor, int(noted.get(line.pk) or 0))
+        for position, line in lines.items()
+    ]
+
+
+def _write(
+    invoice: Invoice,
+    wanted: Wanted,
+    lines: Mapping[int, InvoiceLine],
+    amounts: Mapping[int, int],
+    now: dt.datetime,
+) -> CreditNote:
+    """Write a note with its lines; it is known before what credit it restores."""
+    amount = sum(amounts.values())
+    facts = facts_of(invoice)
+    money = facts.open_minor + facts.written_off_minor + facts.paid_minor
+    note = CreditNote(
+        public_id=uuid7(int(now.timestamp() * 1000)),
+        tenant_id=invoice.tenant_id,
+        invoice=invoice,
+        seller_id=invoice.seller_id,
+        number=_next_number(invoice.seller, now),
+        currency=invoice.currency,
+        reason=wanted.reason,
+        reference=wanted.reference,
+        amount_minor=amount,
+        tax_minor=sum(
+            minor for at, minor in amounts.items() if lines[at].kind == Kind.TAX
+        ),
+        restored_minor=max(amount - money, 0),
+        buyer=invoice.buyer,
+        seller_details=invoice.seller_details,
+        issued_at=now,
+        issued_date=date_at(now, invoice.tenant.zone),
+    )
+    create(note, action="issue")
+    CreditNoteLine.objects.bulk_create(
+        CreditNoteLine(
+            tenant_id=invoice.tenant_id,
+            note=note,
+            line=lines[at],
+            position=at,
+            kind=lines[at].kind,
+            description=lines[at].description,
+            amount_minor=minor,
+        )
+        for at, minor in amounts.items()
+    )
+    return note
+
+
+def _next_number(seller: Seller, now: dt.datetime) -> str:
+    NoteCounter.objects.bulk_create([NoteCounter(seller=seller)], ignore_conflicts=True)
+    counter = NoteCounter.objects.select_for_update().get(seller=seller)
+    counter.last_number += 1
+    counter.save(update_fields=["last_number"])
+    year = now.astimezone(dt.UTC).year
+    return f"{counter.prefix}{year}-{counter.last_number:06d}"
+
+
+def _book(note: CreditNote, invoice: Invoice, now: dt.datetime) -> None:
+    """Take back from where each line was earned, and from the receivable."""
+    amounts: dict[Account.Kind, int] = defaultdict(int)
+    for line in note.lines.all():
+        amounts[_BOOKED.get(Kind(line.kind), Account.Kind.REVENUE)] += line.amount_minor
+    book(
+        invoice,
+        Transaction.Kind.CREDIT_NOTE,
+        str(note.public_id),
+        dict(amounts),
+        now=now,
+    )
+
+
+def _give_back(
+    note: CreditNote, invoice: Invoice, outlet: str, now: dt.datetime
+) -> None:
+    """Let what is more than was open go where it came from."""
+    # The note counts already: what is open fell below nothing by what is to go back.
+    left = -facts_of(invoice).open_minor
+    given_up = min(max(left, 0), facts_of(invoice).written_off_minor)
+    if given_up:
+        take_back(invoice, given_up, reason=f"credited by {note}", now=now)
+        left -= given_up
+    if left > 0 and not outlet:
+        paid = format_minor(left, invoice.currency)
+        raise Conflict(
+            f"Of what it takes back {paid} was paid: say by outlet whether that is"
+            " paid back or kept as credit.",
+            param="outlet",
+        )
+    payments = Payment.objects.filter(invoice=invoice).order_by("-pk")
+    for payment in payments if left > 0 else ():
+        part = min(left, left_of(payment))
+        if part:
+            give_back(
+                payment,
+                amount_minor=part,
+                outlet=outlet,
+                reference=f"{note} of payment {payment.pk}",
+                reason=f"Credited by {note}.",
+                now=now,
+            )
+            left -= part
+    if note.restored_minor:
+        _restore(note, invoice, now)
+
+
+def _restore(note: CreditNote, invoice: Invoice, now: dt.datetime) -> None:
+    """Give credit again that had paid for what is taken back."""
+    # The grant is booked out of discounts; what was earned pays for it instead.
+    out = {Account.Kind.DISCOUNTS: -note.restored_minor}
+    book(invoice, Transaction.Kind.REFUND, f"{note} as credit", out, now=now)
+    grant_credit(
+        tenant=invoice.tenant,
+        now=now,
+        source=CreditGrant.Source.ADJUSTMENT,
+        amount_picos=picos_from_minor(note.restored_minor, invoice.currency),
+        reference=f"credit note {note}",
+    )
+
+
+def _same(known: CreditNote, invoice: Invoice, wanted: Wanted) -> CreditNote:
+    net = {
+        line.position: line.amount_minor
+        for line in known.lines.all()
+        if line.kind != Kind.TAX
+    }
+    same = known.invoice_id == invoice.pk and known.reason == wanted.reason
+    if not same or (wanted.lines is not None and dict(wanted.lines) != net):
+        raise Conflict(
+            "Another credit note was issued under this reference: choose another one.",
+            param="reference",
+        )
+    return known
