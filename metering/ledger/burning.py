@@ -20,7 +20,7 @@ from itertools import starmap
 
 from django.db.models import F, Max, QuerySet, Sum
 
-from kit.orm.atomic import atomic
+from kit.orm.atomic import atomic, cursor
 from metering.budgets.recalling import hold_credit
 from metering.ledger.allotting import Allotted, Available, Part, allot
 from metering.ledger.credit import expire_by, owed_on, settle
@@ -34,6 +34,36 @@ from metering.ledger.models import (
 )
 from metering.ledger.posting import Amount, Posting, post
 from tenants.models import Tenant
+
+# Whose use has come further than the books, and who has no burn booked in the billing
+# day that it is now. One that used more than all its credit is asked again each time.
+_TO_BOOK = """
+SELECT account.tenant_id
+FROM ledger_creditaccount account
+JOIN budgets_window place ON place.tenant_id = account.tenant_id
+    AND place.kind = 'credit'
+JOIN LATERAL (
+    SELECT starts_at FROM usage_billingday
+    WHERE tenant_id = account.tenant_id AND starts_at <= %s
+    ORDER BY starts_at DESC LIMIT 1
+) day ON true
+WHERE account.paused_at_picos IS NULL
+    AND EXISTS (
+        SELECT FROM ledger_creditgrant it WHERE it.tenant_id = account.tenant_id
+            AND (it.expired_at IS NULL OR it.burned_picos <> it.booked_picos)
+            AND it.amount_picos - it.reversed_picos > it.booked_picos
+    )
+    AND place.posted - account.base_picos > (
+        SELECT sum(booked_picos) FROM ledger_creditgrant it
+        WHERE it.tenant_id = account.tenant_id
+    )
+    AND NOT EXISTS (
+        SELECT FROM ledger_transaction burn
+        WHERE burn.tenant_id = account.tenant_id AND burn.kind = 'burn'
+            AND burn.occurred_at >= day.starts_at
+    )
+ORDER BY account.tenant_id
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +84,19 @@ def book_burns(*, tenant_id: int, now: dt.datetime) -> int:
     with atomic():
         settle(tenant_id, hold_credit(tenant_id=tenant_id), now)
         return _book(tenant_id, now)
+
+
+def book_due_burns(*, now: dt.datetime) -> int:
+    """Book what burned of prepaid tenants' credit, once in each of their billing days.
+
+    One transaction a tenant; killed anywhere, the next run goes on. Return of how many.
+    """
+    with cursor() as session:
+        session.execute(_TO_BOOK, [now])
+        due = [tenant_id for (tenant_id,) in session.fetchall()]
+    for tenant_id in due:
+        book_burns(tenant_id=tenant_id, now=now)
+    return len(due)
 
 
 def draw_credit(

@@ -62,12 +62,17 @@ class GrantTerms(TypedDict, total=False):
 
 
 def grant_credit(
-    *, tenant: Tenant, now: dt.datetime, **terms: Unpack[GrantTerms]
+    *,
+    tenant: Tenant,
+    now: dt.datetime,
+    taken_from: Account.Kind | None = None,
+    **terms: Unpack[GrantTerms],
 ) -> CreditGrant:
     """Give a tenant credit, once for each reference.
 
-    Raises `Conflict` when the reference was granted with other terms, and
-    `InvalidRequest` for what makes no sense.
+    What was paid for it is cash, unless `taken_from` names the account on which the
+    payment already stands. Raises `Conflict` when the reference was granted with other
+    terms, and `InvalidRequest` for what makes no sense.
     """
     with atomic():
         posted = hold_credit(tenant_id=tenant.pk)
@@ -92,7 +97,8 @@ def grant_credit(
         create(row, action="grant")
         # The age that it burns by is the database's.
         row.refresh_from_db()
-        _book(row, Transaction.Kind.CREDIT, row.amount_picos, f"grant {row.pk}", now)
+        source = f"grant {row.pk}"
+        _book(row, Transaction.Kind.CREDIT, row.amount_picos, source, now, taken_from)
     return row
 
 
@@ -251,15 +257,16 @@ def _book(
     picos: int,
     source: str,
     now: dt.datetime,
+    against: Account.Kind | None = None,
 ) -> None:
     """Post what the tenant is owed more, or less, by a grant."""
-    owed, taken_from = _BOOKED[_Source(row.source)]
+    owed, usual = _BOOKED[_Source(row.source)]
     posting = Posting(
         tenant_id=row.tenant_id,
         kind=kind,
         source=source,
         currency=row.currency,
         occurred_at=now,
-        amounts=(Amount(taken_from, picos), Amount(owed, -picos)),
+        amounts=(Amount(against or usual, picos), Amount(owed, -picos)),
     )
     post(postings=[posting])

@@ -1,7 +1,8 @@
 """The SQL that posts days: what they grew by, its accounts, and all of it in one go.
 
 `day` are the billing days asked for, as two arrays side by side. What a day grew by is
-its rollup less its postings, by price and charged token class.
+its rollup less its postings, by price and charged token class. Each day is summed by
+itself, so that no plan reads all days there are for those few.
 """
 
 DAYS = "unnest(%(tenants)s::bigint[], %(dates)s::date[])"
@@ -9,9 +10,12 @@ DAYS = "unnest(%(tenants)s::bigint[], %(dates)s::date[])"
 # Accounts that are there are not touched: several post to one tenant's only in turn.
 ACCOUNTS = f"""
     WITH priced AS (
-        SELECT DISTINCT rollup.tenant_id, rollup.price_id
+        SELECT DISTINCT day.tenant_id, sold.price_id
         FROM {DAYS} AS day (tenant_id, date)
-        JOIN usage_dayrollup rollup USING (tenant_id, date)
+        CROSS JOIN LATERAL (
+            SELECT DISTINCT price_id FROM usage_dayrollup rollup
+            WHERE rollup.tenant_id = day.tenant_id AND rollup.date = day.date
+        ) AS sold
     )
     INSERT INTO ledger_account (tenant_id, kind, currency)
     SELECT DISTINCT priced.tenant_id, side.kind, book.currency
@@ -40,17 +44,25 @@ POST = f"""
         JOIN usage_billingday day USING (tenant_id, date)
     ),
     rolled AS (
-        SELECT tenant_id, date, price_id, token_class, sum(quantity) AS quantity,
-            sum(charge_picos) AS charge_picos
-        FROM day JOIN usage_dayrollup rollup USING (tenant_id, date)
-        WHERE token_class = ANY(%(classes)s::smallint[])
-        GROUP BY tenant_id, date, price_id, token_class
+        SELECT day.tenant_id, day.date, sums.*
+        FROM day CROSS JOIN LATERAL (
+            SELECT price_id, token_class, sum(quantity) AS quantity,
+                sum(charge_picos) AS charge_picos
+            FROM usage_dayrollup rollup
+            WHERE rollup.tenant_id = day.tenant_id AND rollup.date = day.date
+                AND token_class = ANY(%(classes)s::smallint[])
+            GROUP BY price_id, token_class
+        ) AS sums
     ),
     posted AS (
-        SELECT tenant_id, date, price_id, token_class, sum(quantity) AS quantity,
-            sum(charge_picos) AS charge_picos, max(revision) AS revision
-        FROM day JOIN ledger_dayposting posting USING (tenant_id, date)
-        GROUP BY tenant_id, date, price_id, token_class
+        SELECT day.tenant_id, day.date, sums.*
+        FROM day CROSS JOIN LATERAL (
+            SELECT price_id, token_class, sum(quantity) AS quantity,
+                sum(charge_picos) AS charge_picos, max(revision) AS revision
+            FROM ledger_dayposting posting
+            WHERE posting.tenant_id = day.tenant_id AND posting.date = day.date
+            GROUP BY price_id, token_class
+        ) AS sums
     ),
     differing AS (
         SELECT tenant_id, date, price_id, token_class,

@@ -1,7 +1,12 @@
 """Writes of the ledger: post what was decided, take over ended days, give credit."""
 
 from metering.ledger.allotting import Part
-from metering.ledger.burning import Drawn, book_burns, draw_credit
+from metering.ledger.burning import (
+    Drawn,
+    book_burns,
+    book_due_burns,
+    draw_credit,
+)
 from metering.ledger.credit import (
     GrantTerms,
     end_credit,
@@ -23,6 +28,7 @@ __all__ = [
     "PostedDays",
     "Posting",
     "book_burns",
+    "book_due_burns",
     "draw_credit",
     "end_credit",
     "grant_credit",

@@ -9,9 +9,10 @@ from metering.usage.selectors import database_now
 
 @shared_task(name="ledger.post_days")
 def post_days() -> None:
-    """Take ended billing days over into the ledger."""
+    """Take ended billing days over into the ledger, and what burned of credit."""
     with as_operator():
         services.post_days(now=database_now())
+        services.book_due_burns(now=database_now())
 
 
 @shared_task(name="ledger.settle_credit")

@@ -25,6 +25,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_ledger import call_credit
 from tests.api.calls_prices import call_pricing, conflicts_of_assignments
 from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
 from tests.api.document import example_of, faults, operation, operations
@@ -126,19 +127,6 @@ def call_limits(call: Caller, tenant: int) -> None:
         standing = call("read_standing", query=f"project={project}")["limits"]
         assert bool(standing) is (kind != "rate_limit")
         call(f"end_{kind}", row)
-
-
-def call_credit(call: Caller, tenant: int) -> None:
-    """Grant credit, read it with what is left, reverse a part and end the rest."""
-    call("set_payment_mode_tenant", tenant)
-    grant = call("create_credit_grant", tenant=tenant)["id"]
-    (credit,) = call("read_standing", query=f"tenant={tenant}")["limits"]
-    assert (credit["kind"], credit["money"]["left"]) == ("credit", "100.00")
-    assert credit["expiring"]["amount"] == "100.00"
-    call("list_credit_grants", query="active=true&source=top_up")
-    call("retrieve_credit_grant", grant)
-    call("reverse_credit_grant", grant)
-    call("end_credit_grant", grant)
 
 
 def call_serving(call: Caller) -> None:

@@ -58,6 +58,10 @@ QUERIES = {
     "read_effective_limits": "tenant={tenant}",
     "read_standing": "tenant={tenant}",
     "list_requests": "tenant={tenant}",
+    "read_wallet": "tenant={tenant}",
+    "read_statement": "tenant={tenant}",
+    "list_statement_lines": "tenant={tenant}",
+    "read_balances": "tenant={tenant}",
 }
 
 

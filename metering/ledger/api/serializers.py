@@ -62,6 +62,10 @@ class CreditGrantOutput(serializers.Serializer[Any]):
     )
     priority = serializers.IntegerField(help_text="The lowest burns first.")
     reference = serializers.CharField()
+    models = serializers.ListField(
+        child=serializers.CharField(),
+        help_text="The served models that it pays for; none for all.",
+    )
     created_at = serializers.DateTimeField()
     expires_at = serializers.DateTimeField(allow_null=True)
     expired_at = serializers.DateTimeField(
@@ -93,6 +97,13 @@ class CreditGrantCreate(Input):
         help_text="The lowest burns first; of equal ones what expires first. 100.",
     )
     expires_at = serializers.DateTimeField(required=False, allow_null=True)
+    models = serializers.ListField(
+        child=serializers.CharField(max_length=200),
+        required=False,
+        max_length=100,
+        source="for_models",
+        help_text="Served models that it pays for, of a postpaid tenant; none for all.",
+    )
 
 
 @example(examples.REVERSAL)
@@ -124,4 +135,4 @@ def shown(row: CreditGrant) -> dict[str, Any]:
     names = ("id", "source", "currency", "reversal", "priority", "reference")
     instants = ("created_at", "expires_at", "expired_at")
     found |= {name: getattr(row, name) for name in (*names, *instants)}
-    return {"tenant": row.tenant_id, **found}
+    return {"tenant": row.tenant_id, "models": row.for_models, **found}
