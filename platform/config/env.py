@@ -322,6 +322,9 @@ class BillingSettings(Settings):
     billing_provider: Literal["offline", "stripe"] = Field(
         "offline", description="Where invoices are issued."
     )
+    export_days_kept: int = Field(
+        7, ge=1, description="Days that exported files are kept."
+    )
     invoice_days_until_due: int = Field(
         14, ge=1, description="Days a customer has to pay."
     )

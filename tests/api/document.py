@@ -40,6 +40,13 @@ class Operation:
                 yield status, media
 
 
+def content_of(response: Any) -> bytes:
+    """Return the body of an answer, streamed or not."""
+    if response.streaming:
+        return b"".join(response.streaming_content)
+    return bytes(response.content)
+
+
 @cache
 def document() -> dict[str, Any]:
     """Return the OpenAPI document."""

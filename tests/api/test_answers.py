@@ -25,6 +25,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
 from tests.api.calls_prices import call_pricing, conflicts_of_assignments
 from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
@@ -298,6 +299,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_reconciliation(call)
     call_webhooks(call, tenant)
     call_adjustments(call)
+    call_exports(call, tenant)
 
     assert call.called == {each.id for each in operations()}
 
@@ -394,6 +396,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **refused_people(operator),
         **refused_webhooks(operator),
         **refused_cases(operator),
+        **refused_exports(operator, project.tenant_id),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_model_alias": taken(operator, "create_model_alias"),

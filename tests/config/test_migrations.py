@@ -39,6 +39,7 @@ ACCEPTED = {
     "ledger.0004_credit": {"CREATE_INDEX"},
     # And so did the rest of the tables that are tied.
     "tenants.0013_ties": {"ADD_UNIQUE"},
+    "exports.0002_rights": {"ADD_UNIQUE"},
     # A row for each tenant with a book of its own: few, and written by people alone.
     "pricing.0005_dated_assignments": {"NOT_NULL"},
     # Adjustments' table came with the same release.

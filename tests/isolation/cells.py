@@ -34,6 +34,7 @@ OWNED = {
     "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
     "adjustments": "adjustment",
+    "exports": "export",
     "tax-treatments": "tax_treatment",
 }
 # The same for rows of the installation.

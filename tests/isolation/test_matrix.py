@@ -16,7 +16,7 @@ from django.db import transaction
 from pytest_django import DjangoDbBlocker
 
 from kit.orm.roles import APP, OPERATOR
-from tests.api.document import JSON, operations
+from tests.api.document import JSON, content_of, operations
 from tests.databases import cloned
 from tests.isolation.bodies import body_of
 from tests.isolation.cells import (
@@ -72,9 +72,11 @@ def tried(cell: Cell, world: World) -> tuple[str | None, int]:
         response = sent(cell, world)
         if watched and checksum(other) != world.untouched:
             return "changed another tenant's rows", response.status_code
-        body = json.loads(response.content or b"{}")
+        content = content_of(response)
+        is_json = "json" in response.headers.get("Content-Type", JSON)
+        body = json.loads(content or b"{}") if is_json else {}
         canary = world.sides["b"].canary
-        if cell.caller.side is not None and canary in response.content.decode():
+        if cell.caller.side is not None and canary in content.decode(errors="replace"):
             return "shows another tenant's text", response.status_code
         return fault_of(cell, response.status_code, body, world), response.status_code
 

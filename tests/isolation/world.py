@@ -51,6 +51,7 @@ from tenants.roles import scopes_of
 from tests.factories.alerts import make_endpoint
 from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.control import make_alias, make_model, make_replica
+from tests.factories.exports import make_export
 from tests.factories.pricing import make_book, make_price
 from tests.factories.tenants import default_project, make_key, make_project
 from tests.factories.usage import commit, make_epoch, make_use
@@ -196,6 +197,7 @@ def make_side(name: str) -> Side:
         ).row.pk
         side.ids["token"] = make_token(side, TENANTS, name=f"{canary} token")[0].pk
         side.ids |= _limits(side)
+        side.ids["export"] = make_export(tenant=tenant).pk
         side.request_id, side.ids["adjustment"] = adjusted(side)
         side.ids["credit_grant"] = grant_credit(
             tenant=tenant,

@@ -38,6 +38,12 @@ CELERY_BEAT_SCHEDULE = {
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
+    "make-exports": {
+        "task": "exports.make",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
+    "throw-away-exports": {"task": "exports.throw_away", "schedule": 3600.0},
     "reconcile": {
         "task": "reconciliation.reconcile",
         "schedule": crontab(hour="2", minute="40"),

@@ -75,6 +75,7 @@ SPECTACULAR_SETTINGS = {
             "price-book-assignments": "Who pays by a price book of its own, and when.",
             "usage": "What was used and what it costs.",
             "invoices": "What tenants owe for their billing periods.",
+            "exports": "Files of usage, ledger entries and invoice lines, as CSV or in the columns of FOCUS 1.2.",
             "reconciliation": "When the books were checked, and what did not agree.",
         }.items()
     ],
@@ -95,6 +96,9 @@ SPECTACULAR_SETTINGS = {
         "TransactionKind": "metering.ledger.models.Transaction.Kind",
         "CreditSource": "metering.ledger.models.CreditGrant.Source",
         "CreditReversal": "metering.ledger.models.CreditGrant.Reversal",
+        "ExportForm": "metering.exports.models.Form",
+        "ExportState": "metering.exports.models.Export.State",
+        "ExportSubject": "metering.exports.models.Subject",
         "InvitationState": "tenants.models.Invitation.State",
         "InvoiceKind": "metering.billing.models.Invoice.Kind",
         "InvoiceState": "metering.billing.models.Invoice.State",
