@@ -1,0 +1,1 @@
+"""The books at scale: millions of events through every step, and workers killed."""
