@@ -1,37 +1,44 @@
 """Close a billing period into a draft invoice, once.
 
 Closing waits until nothing of the period can be running any more and its usage is
-proven complete, then claims everything posted of its days, and of earlier days that
+proven complete, then charges everything posted of its days, and of earlier days that
 came to be known too late for their own invoice. What comes later still is next period's
 adjustment.
 
-A period without use closes without an invoice. So does one whose total would be
-negative: its postings stay unclaimed and are carried into the next invoice, until there
-is more to charge than to give back.
+A period in which nothing is due closes without an invoice. So does one whose total
+would be negative: all of it is carried into the next invoice, until there is more to
+charge than to give back.
 
 Failure: refusals (`Conflict`) say what is waited for; killed anywhere, it is run again.
-Period, invoice, lines and claims are one transaction; constraints allow each only once.
+Period, invoice, lines, mark and the credit drawn are one transaction; constraints allow
+each only once.
 """
 
 import datetime as dt
 import uuid
 from dataclasses import dataclass
 
-import structlog
-from django.conf import settings
-
-from kit.errors import Conflict, PlatformError
+from kit.errors import Conflict
 from kit.orm.atomic import atomic
-from kit.orm.audited import tell, values
-from metering.billing.lines import LineError, Lines, make_lines
-from metering.billing.models import Invoice, InvoiceLine, Period, Seller
+from kit.orm.audited import tell
+from metering.billing.booking import earn_advance_fees
+from metering.billing.composing.compose import (
+    Charges,
+    CreditTaken,
+    charges_of,
+    complete,
+)
+from metering.billing.drafting import write_period_draft
+from metering.billing.gathering import Settled, basis_of, gather
+from metering.billing.lines import LineError
+from metering.billing.marks import next_mark
+from metering.billing.models import Invoice, Period
 from metering.billing.periods import Span, due, span_of
-from metering.billing.postings import claim, unclaimed
-from metering.ledger.services import DAY_GRACE, post_days
+from metering.ledger.models import CreditAccount
+from metering.ledger.services import draw_credit, post_days
+from metering.taxes.services import rates_for
 from metering.usage.services import cover
 from tenants.models import Tenant
-
-log = structlog.get_logger(__name__)
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,12 +67,18 @@ def close_period(*, tenant: Tenant, date: dt.date, now: dt.datetime) -> Closed:
         )
     _require_order(tenant, span, now)
     proven_to = post_days(now=now, tenant_id=tenant.pk).proven_to
-    if proven_to < span.ends_at:
-        raise Conflict(
-            f"Usage is proven complete to {_shown(proven_to)} only: the period "
-            f"{span.name} of tenant '{tenant.slug}' waits."
+    with atomic():
+        period, _ = Period.objects.get_or_create(
+            tenant=tenant,
+            first_date=span.first_date,
+            defaults={
+                "end_date": span.end_date,
+                "starts_at": span.starts_at,
+                "ends_at": span.ends_at,
+            },
         )
-    return _close(tenant, span, now)
+        period = Period.objects.select_for_update().get(pk=period.pk)
+        return close_locked(period, proven_to=proven_to, now=now)
 
 
 def close_periods_through(
@@ -81,27 +94,79 @@ def close_periods_through(
     ]
 
 
-def close_due_periods(*, now: dt.datetime) -> list[Closed]:
-    """Close every period that is due, of all tenants, the oldest first.
+def close_locked(period: Period, *, proven_to: dt.datetime, now: dt.datetime) -> Closed:
+    """Close a period whose row the caller's transaction holds.
 
-    A tenant that cannot be closed yet holds up no other one.
+    Raises `Conflict` while its usage is not proven complete, or makes no invoice.
     """
-    closed: list[Closed] = []
-    waiting: set[int] = set()
-    for tenant_id, first_date in due(now=now):
-        if tenant_id in waiting:
-            continue
-        tenant = Tenant.objects.get(pk=tenant_id)
-        try:
-            closed.append(close_period(tenant=tenant, date=first_date, now=now))
-        except PlatformError as error:
-            waiting.add(tenant_id)
-            log.warning("period_waits", tenant_id=tenant_id, reason=error.message)
-        except Exception:
-            # A bug met by one tenant: the others are still closed.
-            waiting.add(tenant_id)
-            log.exception("period_not_closed", tenant_id=tenant_id)
-    return closed
+    if period.state == Period.State.CLOSED:
+        return Closed(period, Invoice.objects.filter(period=period).first())
+    tenant = period.tenant
+    if proven_to < period.ends_at:
+        raise Conflict(
+            f"Usage is proven complete to {_shown(proven_to)} only: the period that "
+            f"began on {period.first_date} of tenant '{tenant.slug}' waits."
+        )
+    try:
+        invoice = _charge(period, tenant, now)
+    except LineError as error:
+        raise Conflict(f"Tenant '{tenant.slug}': {error}.") from None
+    earn_advance_fees(period, now=now)
+    period.state = Period.State.CLOSED
+    period.closed_at = now
+    period.save(update_fields=["state", "closed_at"])
+    tell(
+        period,
+        action="close",
+        before={"state": Period.State.OPEN},
+        after={"state": period.state, "invoice_id": invoice and invoice.pk},
+    )
+    return Closed(period, invoice)
+
+
+def _charge(period: Period, tenant: Tenant, now: dt.datetime) -> Invoice | None:
+    """Draft what a period comes to, or nothing where there is nothing to ask for."""
+    mark = next_mark(tenant_id=tenant.pk, days_to=period.end_date)
+    bill = gather(tenant=tenant, mark=mark, first_date=period.first_date)
+    charges = charges_of(bill)
+    public_id = uuid.uuid4()
+    if not charges.lines or charges.amount_minor < 0:
+        _drawn(tenant, None, f"period {period.first_date}", period, now)
+        return None
+    settled = Settled(
+        credit=_drawn(tenant, charges, str(public_id), period, now),
+        treatment=rates_for(tenant=tenant, at=period.ends_at),
+    )
+    return write_period_draft(
+        period=period,
+        public_id=public_id,
+        mark=mark,
+        lines=complete(charges, credit=settled.credit, treatment=settled.treatment),
+        basis=basis_of(bill, settled),
+    )
+
+
+def _drawn(
+    tenant: Tenant,
+    charges: Charges | None,
+    source: str,
+    period: Period,
+    now: dt.datetime,
+) -> tuple[CreditTaken, ...]:
+    """Draw the credit that pays for a bill; credit that ran out by its end goes."""
+    # Without an account it never had any credit, and leases need not be looked at.
+    if not CreditAccount.objects.filter(tenant_id=tenant.pk).exists():
+        return ()
+    drawn = draw_credit(
+        tenant=tenant,
+        parts=charges.parts if charges else (),
+        source=source,
+        now=now,
+        ends_at=period.ends_at,
+    )
+    return tuple(
+        CreditTaken(each.grant_id, each.name, each.picos, each.model) for each in drawn
+    )
 
 
 def _closed(tenant: Tenant, first_date: dt.date) -> Closed | None:
@@ -121,82 +186,6 @@ def _require_order(tenant: Tenant, span: Span, now: dt.datetime) -> None:
                 f"Close the period of tenant '{tenant.slug}' that began on "
                 f"{first_date} first."
             )
-
-
-def _close(tenant: Tenant, span: Span, now: dt.datetime) -> Closed:
-    with atomic():
-        period, _ = Period.objects.get_or_create(
-            tenant=tenant,
-            first_date=span.first_date,
-            defaults={
-                "end_date": span.end_date,
-                "starts_at": span.starts_at,
-                "ends_at": span.ends_at,
-            },
-        )
-        period = Period.objects.select_for_update().get(pk=period.pk)
-        if period.state == Period.State.CLOSED:
-            return Closed(period, Invoice.objects.filter(period=period).first())
-        postings = unclaimed(tenant_id=tenant.pk, before=period.end_date)
-        try:
-            lines = make_lines(
-                postings, currency=tenant.currency, first_date=period.first_date
-            )
-        except LineError as error:
-            raise Conflict(f"Tenant '{tenant.slug}': {error}.") from None
-        invoice = _draft(period, lines) if _invoiced(lines) else None
-        period.state = Period.State.CLOSED
-        period.closed_at = now
-        period.save(update_fields=["state", "closed_at"])
-        tell(
-            period,
-            action="close",
-            before={"state": Period.State.OPEN},
-            after={"state": period.state, "invoice_id": invoice and invoice.pk},
-        )
-        return Closed(period, invoice)
-
-
-def _invoiced(lines: Lines) -> bool:
-    return bool(lines.lines) and lines.amount_minor >= 0
-
-
-def _draft(period: Period, lines: Lines) -> Invoice:
-    seller, is_new = Seller.objects.get_or_create(name=settings.SELLER_NAME)
-    if is_new:
-        tell(seller, action="create", after=values(seller))
-    invoice = Invoice.objects.create(
-        public_id=uuid.uuid4(),
-        tenant_id=period.tenant_id,
-        period=period,
-        seller=seller,
-        provider=settings.BILLING_PROVIDER,
-        currency=lines.currency,
-        exact_picos=lines.exact_picos,
-        amount_minor=lines.amount_minor,
-        subtotal_minor=lines.amount_minor,
-        grace_s=DAY_GRACE // dt.timedelta(seconds=1),
-        lines_sha256=lines.sha256,
-    )
-    rows = InvoiceLine.objects.bulk_create(
-        InvoiceLine(
-            tenant_id=period.tenant_id,
-            invoice=invoice,
-            position=position,
-            kind=line.kind,
-            description=line.description,
-            model=line.price.model,
-            price_id=line.price.id,
-            token_class=line.token_class,
-            quantity=line.quantity,
-            unit_picos=line.unit_picos,
-            exact_picos=line.exact_picos,
-            amount_minor=line.amount_minor,
-        )
-        for position, line in enumerate(lines.lines, 1)
-    )
-    claim(tenant_id=period.tenant_id, lines=zip(rows, lines.lines, strict=True))
-    return invoice
 
 
 def _shown(instant: dt.datetime) -> str:

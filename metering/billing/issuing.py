@@ -17,18 +17,27 @@ from django.conf import settings
 from django.db.models import Q, QuerySet
 
 from kit.errors import Conflict
-from kit.money import picos_from_minor
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell
+from metering.billing.booking import book_invoice
 from metering.billing.models import Invoice, Seller
+from metering.billing.paid import invoice_paid
+from metering.billing.parties import buyer_details, seller_details
 from metering.billing.providers.registry import provider_for
-from metering.ledger.models import Account, Transaction
-from metering.ledger.services import Amount, Posting, post
 from metering.usage.zones import ONE_DAY, date_at
 
 log = structlog.get_logger(__name__)
 
 State = Invoice.State
+_ISSUED = (
+    "number",
+    "state",
+    "issued_at",
+    "issued_date",
+    "due_date",
+    "buyer",
+    "seller_details",
+)
 
 
 def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
@@ -52,10 +61,13 @@ def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
         locked.issued_at = now
         locked.issued_date = date_at(now, locked.tenant.zone)
         locked.due_date = locked.issued_date + settings.INVOICE_DAYS_UNTIL_DUE * ONE_DAY
-        locked.save(
-            update_fields=["number", "state", "issued_at", "issued_date", "due_date"]
-        )
-        post(postings=[_posting(locked, now)])
+        locked.buyer = buyer_details(locked.tenant)
+        locked.seller_details = seller_details(locked.seller)
+        if not locked.amount_minor:
+            # Credit paid for all of it.
+            locked.state = State.PAID
+        locked.save(update_fields=_ISSUED)
+        book_invoice(locked, now=now)
         tell(
             locked,
             action="issue",
@@ -67,6 +79,8 @@ def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
                 "amount_minor": locked.amount_minor,
             },
         )
+        if locked.state == State.PAID:
+            invoice_paid.send(sender=Invoice, invoice=locked, now=now)
         return locked
 
 
@@ -95,7 +109,8 @@ def advance_invoices(*, now: dt.datetime) -> int:
 
 def unfinished() -> QuerySet[Invoice]:
     """Return the invoices that lack their number or the page that their payer sees."""
-    return Invoice.objects.filter(state__in=(State.DRAFT, State.OPEN)).filter(
+    states = (State.DRAFT, State.OPEN, State.PAID)
+    return Invoice.objects.filter(state__in=states).filter(
         Q(number=None) | Q(hosted_url="")
     )
 
@@ -106,20 +121,3 @@ def _next_number(seller_id: int, now: dt.datetime) -> str:
     seller.save(update_fields=["last_number"])
     year = now.astimezone(dt.UTC).year
     return f"{seller.number_prefix}{year}-{seller.last_number:06d}"
-
-
-def _posting(invoice: Invoice, now: dt.datetime) -> Posting:
-    charged = picos_from_minor(invoice.amount_minor, invoice.currency)
-    exact = invoice.exact_picos
-    return Posting(
-        tenant_id=invoice.tenant_id,
-        kind=Transaction.Kind.INVOICE,
-        source=str(invoice.public_id),
-        currency=invoice.currency,
-        occurred_at=now,
-        amounts=(
-            Amount(Account.Kind.RECEIVABLE, charged),
-            Amount(Account.Kind.ACCRUED, -exact),
-            Amount(Account.Kind.ROUNDING, exact - charged),
-        ),
-    )

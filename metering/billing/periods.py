@@ -1,6 +1,6 @@
 """Billing periods that are due, and their instants, read from a tenant's billing days.
 
-A period's row is written when it is closed, from days that the calendar fixed long
+A period's row is written when it is due, from days that the calendar fixed long
 before. Failure: a date without billing days of the tenant has no period (`NotFound`).
 """
 
@@ -30,6 +30,18 @@ _DUE = """
     HAVING max(day.ends_at) <= %(ended_by)s
     ORDER BY 2, 1
 """
+# One that no worker has closed yet is a row too, for them to share out.
+_NOTE = f"""
+    WITH due AS ({_DUE})
+    INSERT INTO billing_period
+        (tenant_id, first_date, end_date, starts_at, ends_at, state)
+    SELECT day.tenant_id, day.period_start, day.period_end, min(day.starts_at),
+        max(day.ends_at), 'open'
+    FROM due JOIN usage_billingday day
+        ON day.tenant_id = due.tenant_id AND day.period_start = due.first_date
+    GROUP BY 1, 2, 3 ORDER BY 2, 1
+    ON CONFLICT (tenant_id, first_date) DO NOTHING
+"""  # noqa: S608 - put together from the constants above
 
 
 class Span(spans.Span):
@@ -66,6 +78,12 @@ def last_ended(*, tenant: Tenant, now: dt.datetime) -> Span:
         if BillingDay.objects.filter(tenant_id=tenant.pk, date__lte=before).exists():
             return span_of(tenant=tenant, date=before)
     raise NotFound(f"No billing period of tenant '{tenant.slug}' has ended yet.")
+
+
+def note_due(*, now: dt.datetime) -> None:
+    """Write a row for each period to be closed by now that has none."""
+    with cursor() as session:
+        session.execute(_NOTE, {"ended_by": now - DAY_GRACE, "tenant": None})
 
 
 def due(*, now: dt.datetime, tenant: Tenant | None = None) -> list[tuple[int, dt.date]]:

@@ -17,9 +17,8 @@ from kit.money import (
     format_picos,
     picos_from_minor,
 )
-from metering.billing.lines import CLASS_NAMES, LineError, Lines, make_lines
+from metering.billing.lines import CLASS_NAMES
 from metering.billing.models import Invoice, InvoiceLine, Period
-from metering.billing.postings import claimed_by
 from tenants.models import Tenant
 
 
@@ -126,17 +125,6 @@ def periods(*, tenant: Tenant | None = None) -> QuerySet[Period]:
     if tenant is not None:
         found = found.filter(tenant=tenant)
     return found.order_by("-first_date", "tenant_id")
-
-
-def rebuilt_lines(invoice: Invoice) -> Lines:
-    """Make an invoice's lines again from what it claimed: the hash must be the same."""
-    if invoice.period is None:
-        raise LineError("it is of no period")
-    return make_lines(
-        claimed_by(invoice=invoice),
-        currency=invoice.currency,
-        first_date=invoice.period.first_date,
-    )
 
 
 def document(invoice: Invoice) -> Document:

@@ -5,10 +5,10 @@ The modules behind say how each fails: `closing` and `issuing`.
 
 from metering.billing.closing import (
     Closed,
-    close_due_periods,
     close_period,
     close_periods_through,
 )
+from metering.billing.closing_due import close_due_periods
 from metering.billing.issuing import (
     advance_invoice,
     advance_invoices,

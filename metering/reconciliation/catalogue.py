@@ -37,7 +37,7 @@ _EVENTS = (
 _POSTINGS = (
     postings.DAYS_POSTED,
     postings.POSTINGS_BOOKED,
-    claims.POSTINGS_CLAIMED,
+    claims.MARKS_FOLLOW,
 )
 
 CHECKS: dict[Run.Kind, tuple[Check, ...]] = {

@@ -3,7 +3,7 @@
 Each step's sum, and what of the step before still waits for it, per currency. A day is
 in the window by its date; an event waits for its rollup above its epoch's mark, a
 rolled-up day for the ledger while it is listed as changed, a posting for its invoice
-until a line claims it. Failure: none of its own; the statements are seen in one
+until an invoice's mark reaches it. Failure: none of its own; all is seen in one
 snapshot, or their sums mean nothing.
 """
 
@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 from kit.orm.atomic import cursor
 from metering.reconciliation.checks.check import Scope, in_window
+from metering.reconciliation.checks.claims import INVOICE_OF
 from metering.reconciliation.checks.events import RATED
 from metering.reconciliation.checks.rollups import DATED
 
@@ -69,14 +70,13 @@ GROUP BY book.currency
 
 _CLAIMS = f"""
 SELECT book.currency,
-    count(claim.line_id), coalesce(sum(posting.charge_picos)
-        FILTER (WHERE claim.line_id IS NOT NULL), 0),
-    count(*) - count(claim.line_id), coalesce(sum(posting.charge_picos)
-        FILTER (WHERE claim.line_id IS NULL), 0)
+    count(bill.id), coalesce(sum(posting.charge_picos)
+        FILTER (WHERE bill.id IS NOT NULL), 0),
+    count(*) - count(bill.id), coalesce(sum(posting.charge_picos)
+        FILTER (WHERE bill.id IS NULL), 0)
 FROM ledger_dayposting posting
-LEFT JOIN billing_claimedposting claim ON claim.tenant_id = posting.tenant_id
-    AND claim.date = posting.date AND claim.price_id = posting.price_id
-    AND claim.token_class = posting.token_class AND claim.revision = posting.revision
+{INVOICE_OF}
+CROSS JOIN LATERAL (SELECT coalesce(named_line.invoice_id, marking.id) AS id) bill
 {_CURRENCY.format(table="posting")}
 WHERE {in_window("posting")}
 GROUP BY book.currency

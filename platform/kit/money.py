@@ -65,6 +65,11 @@ def minor_from_units(units: Fraction, currency: str) -> int:
     return _half_up(units.numerator * 10 ** exponent(currency), units.denominator)
 
 
+def whole_picos(units: Fraction) -> int:
+    """Round an exact amount of currency units half up to whole picos."""
+    return _half_up(units.numerator * PICOS_PER_UNIT, units.denominator)
+
+
 def picos_from_minor(minor: int, currency: str) -> int:
     """Convert minor units to picos, exactly."""
     return minor * _picos_per_minor(currency)

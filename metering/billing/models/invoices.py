@@ -44,6 +44,13 @@ class Period(models.Model):
                 name="period_has_length",
             ),
         )
+        indexes = (
+            models.Index(
+                fields=("first_date", "tenant"),
+                condition=models.Q(state="open"),
+                name="period_to_close",
+            ),
+        )
 
     def __str__(self) -> str:
         return f"{self.tenant_id} {self.first_date} to {self.end_date}"
@@ -207,9 +214,9 @@ class InvoiceLine(models.Model):
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="lines")
     position = models.PositiveIntegerField()
     kind = models.CharField(max_length=16, choices=Kind)
-    key = models.CharField(max_length=200, blank=True, db_default="")
+    key = models.CharField(max_length=200, blank=True, default="", db_default="")
     description = models.CharField(max_length=300)
-    model = models.CharField(max_length=128, blank=True, db_default="")
+    model = models.CharField(max_length=128, blank=True, default="", db_default="")
     price_id = models.BigIntegerField(null=True, blank=True)
     token_class = models.SmallIntegerField(
         choices=[(member.value, member.name.lower()) for member in TokenClass],

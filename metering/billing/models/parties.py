@@ -14,6 +14,7 @@ def _country() -> "models.CharField[str, str]":
     return models.CharField(
         max_length=2,
         blank=True,
+        default="",
         db_default="",
         validators=[RegexValidator(r"^[A-Z]{2}$", "Use an ISO 3166 code such as DE.")],
     )
@@ -28,15 +29,25 @@ class Seller(models.Model):
     name = models.CharField(max_length=200, unique=True)
     number_prefix = models.CharField(max_length=12, default="T-")
     last_number = models.BigIntegerField(default=0)
-    address = models.TextField(max_length=ADDRESS_CHARS_MAX, blank=True, db_default="")
+    address = models.TextField(
+        max_length=ADDRESS_CHARS_MAX, blank=True, default="", db_default=""
+    )
     country = _country()
-    tax_id = models.CharField(max_length=40, blank=True, db_default="")
-    email = models.EmailField(blank=True, db_default="")
+    tax_id = models.CharField(max_length=40, blank=True, default="", db_default="")
+    email = models.EmailField(blank=True, default="", db_default="")
     bank_details = models.TextField(
-        max_length=500, blank=True, db_default="", help_text="How to pay by transfer."
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="How to pay by transfer.",
     )
     footer = models.TextField(
-        max_length=500, blank=True, db_default="", help_text="Printed on each page."
+        max_length=500,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Printed on each page.",
     )
 
     audited: ClassVar = Audited(

@@ -5,15 +5,17 @@ Invoices and lines are read in portions and looked at one by one, because only
 """
 
 from collections.abc import Iterator
+from fractions import Fraction
 
 from django.db.models import QuerySet
 
-from kit.contracts import LinearPrice, TokenClass
-from kit.money import minor_from_picos, picos_from_minor
+from kit.contracts import TokenClass
+from kit.money import PICOS_PER_UNIT, minor_from_units
 from kit.orm.atomic import cursor
-from metering.billing.lines import Line, LineError, Lines
+from metering.billing.booking import amounts_of
+from metering.billing.gathering import rebuilt_lines
+from metering.billing.lines import Line, LineError, LineKind, Lines
 from metering.billing.models import Invoice, InvoiceLine
-from metering.billing.selectors import rebuilt_lines
 from metering.reconciliation.checks.check import Check, Finding, Found, Scope, Tally
 
 _PORTION = 1000
@@ -47,11 +49,13 @@ WHERE transaction.kind = 'invoice'
 
 def _rounded(scope: Scope) -> Finding:
     lines = InvoiceLine.objects.select_related("invoice").order_by("pk")
+    # These are what is left to a sum of rounded lines, and are rounded with it.
+    lines = lines.exclude(kind__in=(LineKind.COMMITMENT, LineKind.CREDIT))
     if scope.tenant_id is not None:
         lines = lines.filter(tenant_id=scope.tenant_id)
     tally = Tally()
     for line in lines.iterator(_PORTION):
-        due = minor_from_picos(line.exact_picos, line.invoice.currency)
+        due = minor_from_units(_exact(line), line.invoice.currency)
         if due == line.amount_minor:
             tally.add(())
             continue
@@ -59,6 +63,12 @@ def _rounded(scope: Scope) -> Finding:
         found = Found(line.tenant_id, subject, f"{due} minor", f"{line.amount_minor}")
         tally.add((found,))
     return tally.finding
+
+
+def _exact(line: InvoiceLine) -> Fraction:
+    """Return a line's sum in currency units; one between two picos says it itself."""
+    stated: str | None = line.document.get("exact")
+    return Fraction(stated) if stated else Fraction(line.exact_picos, PICOS_PER_UNIT)
 
 
 def _booked(scope: Scope) -> Finding:
@@ -92,15 +102,9 @@ def _booked(scope: Scope) -> Finding:
 
 def _due(invoice: Invoice) -> str:
     """Return what the ledger must say of an invoice, in the words of the statement."""
-    charged = picos_from_minor(invoice.amount_minor, invoice.currency)
-    exact = invoice.exact_picos
-    amounts = {
-        "accrued": -exact,
-        "receivable": charged,
-        "rounding": exact - charged,
-    }
     return ", ".join(
-        f"{kind} {picos} {invoice.currency}" for kind, picos in amounts.items()
+        f"{kind} {picos} {invoice.currency}"
+        for kind, picos in sorted(amounts_of(invoice).items())
     )
 
 
@@ -130,24 +134,22 @@ def _wrong_hashes(invoice: Invoice) -> Iterator[Found]:
 def _standing_lines(invoice: Invoice) -> Lines:
     """Return an invoice's lines as they are stored, in the form that is hashed."""
     lines = invoice.lines.order_by("position")
-    return Lines(invoice.currency, tuple(_as_hashed(line, invoice) for line in lines))
+    return Lines(invoice.currency, tuple(_as_hashed(line) for line in lines))
 
 
-def _as_hashed(line: InvoiceLine, invoice: Invoice) -> Line:
-    if line.price_id is None or line.token_class is None or line.unit_picos is None:
-        raise LineError(f"line {line.position} has no price")
-    # Of the price only its name and number are hashed; what it costs is the line's own.
-    price = LinearPrice(line.price_id, line.model, invoice.currency, 0, 0, 0)
+def _as_hashed(line: InvoiceLine) -> Line:
     return Line(
-        kind=line.kind,
+        kind=LineKind(line.kind),
+        key=line.key,
         description=line.description,
-        price=price,
-        token_class=TokenClass(line.token_class),
+        model=line.model,
+        price_id=line.price_id,
+        token_class=None if line.token_class is None else TokenClass(line.token_class),
         quantity=line.quantity,
         unit_picos=line.unit_picos,
         exact_picos=line.exact_picos,
         amount_minor=line.amount_minor,
-        postings=(),
+        document=line.document,
     )
 
 

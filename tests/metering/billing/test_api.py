@@ -41,7 +41,7 @@ def test_an_issued_invoice_has_its_number(operator: Client) -> None:
 
     shown = operator.get(f"/api/v1/invoices/{invoice.pk}/").json()
 
-    assert shown["state"] == "open"
+    assert shown["state"] == "paid"
     assert shown["number"].startswith("T-2026-")
     assert shown["issued_at"] == "2026-10-02T00:00:00Z"
 
@@ -57,8 +57,8 @@ def test_the_list_is_narrowed_by_tenant_and_state(operator: Client) -> None:
 
     assert listed() == [second.pk, first.pk]
     assert listed(tenant=tenant.slug) == listed(tenant=tenant.pk) == [first.pk]
-    assert listed(state="open") == [second.pk]
-    assert listed(tenant=tenant.pk, state="open") == []
+    assert listed(state="paid") == [second.pk]
+    assert listed(tenant=tenant.pk, state="paid") == []
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,7 @@ def test_last_ended_month_is_closed_and_issued(tenant: Tenant) -> None:
 
     invoice = period["invoice"]
     assert (period["tenant"], period["period"]) == ("acme", "2026-09")
-    assert (invoice["number"], invoice["state"]) == ("T-2026-000001", "open")
+    assert (invoice["number"], invoice["state"]) == ("T-2026-000001", "paid")
     assert invoice["hosted_url"].endswith(f"/finance/invoices/{invoice['public_id']}/")
     assert invoice["exact_picos"] == "1056000000"
     assert invoice["amount_minor"] == 0
@@ -58,7 +58,7 @@ def test_running_it_again_prints_the_same(tenant: Tenant) -> None:
 
 def test_people_read_number_lines_and_total(tenant: Tenant) -> None:
     text = run("--tenant=acme", "--period=2026-09", NOW)
-    assert "acme 2026-09: invoice T-2026-000001 (open)" in text
+    assert "acme 2026-09: invoice T-2026-000001 (paid)" in text
     assert "demo-model, output tokens: 50, 0.00075 exact, 0.00 USD" in text
     assert "total 0.001056 exact, 0.00 USD" in text
 

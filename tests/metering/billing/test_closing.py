@@ -11,17 +11,18 @@ from kit.contracts import TokenCounts
 from kit.errors import Conflict, NotFound
 from kit.orm.roles import as_operator
 from metering.billing.closing import Closed
-from metering.billing.lines import Posted
-from metering.billing.models import ClaimedPosting, Invoice, InvoiceLine, Period
-from metering.billing.postings import unclaimed
-from metering.billing.selectors import document, rebuilt_lines
+from metering.billing.composing.bill import Bill
+from metering.billing.gathering import gather, rebuilt_lines
+from metering.billing.marks import Mark, charged_by
+from metering.billing.models import Invoice, InvoiceLine, Period
+from metering.billing.selectors import document
 from metering.billing.services import (
     close_due_periods,
     close_period,
     close_periods_through,
 )
 from metering.ledger.models import DayPosting
-from metering.ledger.services import DAY_GRACE
+from metering.ledger.services import DAY_GRACE, post_days
 from metering.usage.models import Epoch, Event
 from tenants.models import Tenant
 from tests.factories.billing import (
@@ -152,13 +153,35 @@ def test_negative_total_is_carried_into_the_next_invoice(operator_db: None) -> N
     assert third.invoice.amount_minor == 600
 
 
-def test_every_posting_is_claimed_once(operator_db: None) -> None:
+def test_every_posting_is_charged_once(operator_db: None) -> None:
     use = make_month()
     commit_more(use, replace(use, admitted_at=use.admitted_at + DAY))
-    close(use)
+    first = close(use)
+    # Of the month that is closed, and of the next before and after its first post.
+    post_days(now=NEXT_CLOSED)
+    commit_more(use, replace(use, admitted_at=END), replace(use, admitted_at=END + DAY))
+    second = close(use, NEXT, NEXT_CLOSED)
+
+    assert first.invoice is not None
+    assert second.invoice is not None
+    charged = [*charged_by(first.invoice), *charged_by(second.invoice)]
     postings = DayPosting.objects.filter(tenant_id=use.tenant_id)
-    claims = ClaimedPosting.objects.filter(tenant_id=use.tenant_id)
-    assert postings.count() == claims.count() == 6
+    assert len(charged) == len(set(charged)) == postings.count() == 15
+    assert (second.invoice.days_from, second.invoice.posted_from) == (
+        first.invoice.days_to,
+        first.invoice.posted_to,
+    )
+
+
+def test_days_of_the_next_month_wait_for_it(operator_db: None) -> None:
+    """They may be in the ledger already when a month is closed late."""
+    use = make_month()
+    commit_more(replace(use, admitted_at=END, counts=TokenCounts(output_tokens=9)))
+    first = close(use, now=NEXT_CLOSED)
+    assert lines_of(first)[-1] == ("usage", "demo-model, output tokens", 50)
+    assert lines_of(close(use, NEXT, NEXT_CLOSED)) == [
+        ("usage", "demo-model, output tokens", 9)
+    ]
 
 
 def test_lines_can_be_made_again_from_what_they_claim(operator_db: None) -> None:
@@ -236,12 +259,12 @@ def test_a_bug_met_by_one_tenant_holds_up_no_other(
 ) -> None:
     stuck, fine = make_month(), make_month()
 
-    def broken(*, tenant_id: int, before: dt.date) -> list[Posted]:
-        if tenant_id == stuck.tenant_id:
+    def broken(*, tenant: Tenant, mark: Mark, first_date: dt.date) -> Bill:
+        if tenant.pk == stuck.tenant_id:
             raise RuntimeError("a bug")
-        return unclaimed(tenant_id=tenant_id, before=before)
+        return gather(tenant=tenant, mark=mark, first_date=first_date)
 
-    monkeypatch.setattr("metering.billing.closing.unclaimed", broken)
+    monkeypatch.setattr("metering.billing.closing.gather", broken)
     closed = close_due_periods(now=NEXT_CLOSED)
     assert {each.period.tenant_id for each in closed} == {fine.tenant_id}
 

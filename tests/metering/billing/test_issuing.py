@@ -29,7 +29,7 @@ def test_invoice_gets_the_next_number(operator_db: None) -> None:
     first = issue_invoice(invoice=make_draft(), now=NOW)
     second = issue_invoice(invoice=make_draft(), now=NOW)
     assert (first.number, second.number) == ("T-2026-000001", "T-2026-000002")
-    assert (first.state, first.issued_at) == (Invoice.State.OPEN, NOW)
+    assert (first.state, first.issued_at) == (Invoice.State.PAID, NOW)
 
 
 def test_issuing_twice_is_issuing_once(operator_db: None) -> None:

@@ -7,6 +7,7 @@ from tests.metering.reconciliation.damage import Damage, require_seen
 
 # Of the fourteen events the last is not rolled up, and the one before is not posted.
 _FIRST = "(SELECT min(id) FROM tenants_tenant)"
+_INVOICE = f"(SELECT id FROM billing_invoice WHERE tenant_id = {_FIRST})"
 _EPOCHS = (
     Damage(
         "a request lost",
@@ -201,36 +202,39 @@ _POSTINGS = (
         " / accrued 3703701000001, revenue -3703701000001 picos, USD, as 2026-10-02",
     ),
     Damage(
-        "a claim of no posting",
-        "UPDATE billing_claimedposting SET revision = 2"
-        f" WHERE date = '2026-09-10' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"postings_claimed": 1, "lines_sum_claims": 1, "invoices_hashed": 1},
-        "revision 2: one posting, charged in one line of its price and class / "
-        "a claim of no posting",
+        "a mark that stops short",
+        f"UPDATE billing_invoice SET posted_to = posted_to - 1 WHERE id = {_INVOICE}",
+        {"lines_sum_claims": 1, "invoices_booked": 1, "invoices_hashed": 1},
+        "line ",
     ),
     Damage(
-        "a posting charged to another tenant",
-        "UPDATE billing_claimedposting SET line_id ="
-        " (SELECT max(id) FROM billing_invoiceline WHERE token_class = 1)"
-        f" WHERE date = '2026-09-10' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"postings_claimed": 1, "lines_sum_claims": 2, "invoices_hashed": 2},
-        "a line of another tenant, price or class",
+        "a mark that reaches into the next month",
+        f"UPDATE billing_invoice SET days_to = '2026-11-01', posted_to = 1000"
+        f" WHERE id = {_INVOICE}",
+        {
+            "marks_follow": 1,
+            "lines_sum_claims": 3,
+            "invoices_booked": 1,
+            "invoices_hashed": 1,
+        },
+        "of days before any, to 2026-10-01 / after none of days before any, to"
+        " 2026-11-01",
+    ),
+    Damage(
+        "a mark that begins nowhere",
+        "UPDATE billing_invoice SET days_from = '2026-09-11', posted_from = 0"
+        f" WHERE id = {_INVOICE}",
+        {
+            "marks_follow": 1,
+        },
+        "after none of days before any, to 2026-10-01 / after 0 of days before"
+        " 2026-09-11",
     ),
     Damage(
         "a posting charged by the invoice of an earlier month",
         f"UPDATE billing_period SET end_date = '2026-09-11' WHERE tenant_id = {_FIRST}",
-        {"postings_claimed": 3},
-        "revision 1: one posting, charged in one line of its price and class / "
-        "a line of a period before it",
-    ),
-    Damage(
-        "a posting charged twice",
-        "ALTER TABLE billing_claimedposting DROP CONSTRAINT"
-        " billing_claimedposting_pkey; INSERT INTO billing_claimedposting"
-        " SELECT * FROM billing_claimedposting"
-        f" WHERE date = '2026-09-10' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"postings_claimed": 1, "lines_sum_claims": 1, "invoices_hashed": 1},
-        " / 2 claims",
+        {"marks_follow": 1},
+        ", to 2026-09-11 / after none of days before any, to 2026-10-01",
     ),
 )
 _CREDIT = f"(SELECT min(id) FROM budgets_window WHERE tenant_id = {_FIRST})"
