@@ -9,3 +9,10 @@ class SubscriptionsConfig(AppConfig):
     name = "metering.subscriptions"
     label = "subscriptions"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Look at how tenants pay from now on."""
+        # Models can be imported only once every application is loaded.
+        from metering.subscriptions import receivers  # noqa: PLC0415
+
+        receivers.connect()
