@@ -2,7 +2,7 @@
 
 Loaded whole from the published versions, which never change; a version that takes
 effect later is loaded ahead and applies from its instant by the database's clock, and
-so does another book that a tenant is assigned.
+so does the book of a contract, or another one that a tenant is assigned.
 """
 
 from bisect import bisect_right
@@ -40,6 +40,18 @@ SELECT tenant_id, book_id, (extract(epoch FROM starts_at) * 1000000)::bigint,
 FROM pricing_pricebookassignment
 ORDER BY tenant_id, starts_at
 """
+# One that was ended before it began holds at no time.
+_CONTRACTS = """
+SELECT contract.tenant_id, book.id,
+       (extract(epoch FROM contract.starts_at) * 1000000)::bigint,
+       (extract(epoch FROM coalesce(contract.ended_at, contract.ends_at))
+           * 1000000)::bigint
+FROM pricing_contract contract
+JOIN pricing_pricebook book ON book.derived_for_id = contract.id
+WHERE contract.signed_at IS NOT NULL
+    AND contract.starts_at < coalesce(contract.ended_at, contract.ends_at, 'infinity')
+ORDER BY contract.tenant_id, contract.starts_at
+"""
 
 
 @dataclass(slots=True)
@@ -71,7 +83,8 @@ class _Plan:
 class _State:
     books: Mapping[int, _Book] = field(default_factory=dict[int, _Book])
     default_by_currency: Mapping[str, int] = field(default_factory=dict[str, int])
-    plan_by_tenant: Mapping[int, _Plan] = field(default_factory=dict[int, _Plan])
+    # In the order in which they are asked: a contract goes before an assignment.
+    plans: Sequence[Mapping[int, _Plan]] = ()
 
 
 class PriceList:
@@ -86,8 +99,11 @@ class PriceList:
     ) -> LinearPrice | None:
         """Return the price in force, or None: then the model cannot be called."""
         state = self._state
-        plan = state.plan_by_tenant.get(tenant_id)
-        book_id = plan.book_at(at_us) if plan is not None else None
+        book_id: int | None = None
+        for plans in state.plans:
+            plan = plans.get(tenant_id)
+            if plan is not None and (book_id := plan.book_at(at_us)) is not None:
+                break
         if book_id is None:
             book_id = state.default_by_currency.get(currency)
         book = state.books.get(book_id) if book_id is not None else None
@@ -103,14 +119,16 @@ class PriceList:
             versions = await (await cursor.execute(_VERSIONS)).fetchall()
             prices = await (await cursor.execute(_PRICES)).fetchall()
             assignments = await (await cursor.execute(_ASSIGNMENTS)).fetchall()
-        self._state = _compile(versions, prices, _plans(assignments))
+            contracts = await (await cursor.execute(_CONTRACTS)).fetchall()
+        plans = (_plans(contracts), _plans(assignments))
+        self._state = _compile(versions, prices, plans)
         self.is_loaded = True
 
 
 def _compile(
     versions: Sequence[tuple[int, int, str, bool, int]],
     prices: Sequence[tuple[int, int, str, int, int, int]],
-    plan_by_tenant: Mapping[int, _Plan],
+    plans: Sequence[Mapping[int, _Plan]],
 ) -> _State:
     by_version: dict[int, list[tuple[int, str, int, int, int]]] = defaultdict(list)
     for version_id, *price in prices:
@@ -128,7 +146,7 @@ def _compile(
                 for price_id, model, *picos in by_version[version_id]
             }
         )
-    return _State(books, defaults, plan_by_tenant)
+    return _State(books, defaults, plans)
 
 
 def _plans(

@@ -24,16 +24,24 @@ from kit.admin import (
 from kit.money import quote_per_million
 from metering.pricing import selectors, services
 from metering.pricing.assignment_admin import PriceBookAssignmentAdmin
+from metering.pricing.contract_admin import ContractAdmin
+from metering.pricing.discounting import set_discounts
 from metering.pricing.forms import QUOTED, PriceForm, PublishForm, left_out
 from metering.pricing.models import (
+    DISCOUNTS,
     Price,
     PriceBook,
     PriceBookVersion,
 )
 from metering.usage.epochs import database_now
 
-# Assignments have a module of their own, which Django does not look for.
-__all__ = ["PriceBookAdmin", "PriceBookAssignmentAdmin", "PriceBookVersionAdmin"]
+# Some have modules of their own, which Django does not look for.
+__all__ = [
+    "ContractAdmin",
+    "PriceBookAdmin",
+    "PriceBookAssignmentAdmin",
+    "PriceBookVersionAdmin",
+]
 
 
 class _DraftPrices(TabularInline):  # type: ignore[misc]
@@ -156,7 +164,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Ask a new draft for its book and its beginning."""
         if obj is None:
             return ("book", "effective_at")
-        return (("book", "number"), "effective_at", "published_at")
+        return (("book", "number"), ("effective_at", "published_at"), DISCOUNTS)
 
     def held_with(self, row: PriceBookVersion) -> Mapping[str, str]:
         """Hold an edit against the draft's prices too: they are on the same page."""
@@ -210,10 +218,13 @@ class PriceBookVersionAdmin(ServiceAdmin):
     def update(
         self, row: PriceBookVersion, changes: Mapping[str, Any]
     ) -> PriceBookVersion:
-        """Let the draft begin at another instant."""
-        if not changes:
-            return row
-        return services.reschedule_version(version=row, **changes)
+        """Let the draft begin at another instant, or set its discounts."""
+        discounts = {name: changes[name] for name in DISCOUNTS if name in changes}
+        if "effective_at" in changes:
+            services.reschedule_version(
+                version=row, effective_at=changes["effective_at"]
+            )
+        return set_discounts(version=row, **discounts) if discounts else row
 
     def save_formset(
         self, request: HttpRequest, form: Any, formset: Any, change: bool

@@ -36,6 +36,8 @@ def assign_book(
     start = starts_at or now
     require_ahead(start, now=now, param="starts_at")
     _require_length(start, ends_at)
+    if book.derived_for_id is not None:
+        raise InvalidRequest(f"{book} is a contract's own book.", param="book")
     if tenant.currency != book.currency:
         raise InvalidRequest(
             f"Tenant '{tenant.slug}' pays in {tenant.currency}, "

@@ -14,7 +14,7 @@ from kit.orm.atomic import atomic
 from kit.orm.audited import tell
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import linear
-from metering.pricing.services import draft_version, set_price
+from metering.pricing.services import new_version, set_price
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ def corrective_price(
     Raises `InvalidRequest` for a quote that makes no whole picos of a token.
     """
     with atomic():
-        version = draft_version(book=book, effective_at=effective_at)
+        version = new_version(book=book, effective_at=effective_at)
         price = set_price(
             version=version,
             model=model,

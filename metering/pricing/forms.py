@@ -11,7 +11,8 @@ from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 from kit.admin import Confirmation
 from kit.money import PriceFormatError, picos_per_token, quote_per_million
 from metering.pricing import selectors
-from metering.pricing.models import Price, PriceBookVersion
+from metering.pricing.contracts import Agreed
+from metering.pricing.models import ContractPrice, Price, PriceBookVersion
 
 QUOTED = {
     "input_per_million": "input_picos",
@@ -28,6 +29,8 @@ class QuoteField(forms.CharField):
     def clean(self, value: Any) -> str:
         """Return the text; refuse what is no price of at most six decimals."""
         text = str(super().clean(value)).strip()
+        if not text and not self.required:
+            return text
         try:
             picos_per_token(text)
         except PriceFormatError as error:
@@ -39,7 +42,11 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
     """A price of a draft, as quotes."""
 
     input_per_million = QuoteField(label="Input per million")
-    cached_input_per_million = QuoteField(label="Cached input per million")
+    cached_input_per_million = QuoteField(
+        label="Cached input per million",
+        required=False,
+        help_text="Left empty, it follows from the version's discount.",
+    )
     output_per_million = QuoteField(label="Output per million")
 
     class Meta:
@@ -51,10 +58,43 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
         if self.instance.pk:
             for quote, picos in QUOTED.items():
                 self.initial[quote] = quote_per_million(getattr(self.instance, picos))
+            if self.instance.cached_follows:
+                # So that it keeps following when another price is changed.
+                self.initial["cached_input_per_million"] = ""
 
-    def quotes(self) -> dict[str, str]:
+    def quotes(self) -> dict[str, Any]:
+        """Return what was typed, as the service takes it: None where it follows."""
+        return {quote: self.cleaned_data[quote] or None for quote in QUOTED}
+
+
+class AgreedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """What a contract says of one model: three quotes, or a percentage."""
+
+    input_per_million = QuoteField(label="Input per million", required=False)
+    cached_input_per_million = QuoteField(
+        label="Cached input per million", required=False
+    )
+    output_per_million = QuoteField(label="Output per million", required=False)
+
+    class Meta:
+        model = ContractPrice
+        fields = ("model", "discount_percent")
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        self.fields["discount_percent"].required = False
+        for quote, picos in QUOTED.items():
+            if self.instance.pk and getattr(self.instance, picos) is not None:
+                self.initial[quote] = quote_per_million(getattr(self.instance, picos))
+
+    def agreed(self) -> Agreed:
         """Return what was typed, as the service takes it."""
-        return {quote: self.cleaned_data[quote] for quote in QUOTED}
+        quotes = {quote: self.cleaned_data[quote] or None for quote in QUOTED}
+        return Agreed(
+            model=self.cleaned_data["model"],
+            discount_percent=self.cleaned_data["discount_percent"],
+            **quotes,
+        )
 
 
 class PublishForm(Confirmation):

@@ -1,5 +1,8 @@
 """What a token costs: price books, their immutable published versions, linear prices.
 
+A version's discounts and a tenant's contract are resolved to prices before they are in
+force, so whatever reads a price knows of neither.
+
 A price belongs to a served model by its public name. It holds one whole number of picos
 per token class; a served model without a price in force cannot be called.
 """
@@ -10,8 +13,26 @@ from django.core.validators import MinValueValidator, RegexValidator
 from django.db import models
 from django.db.models.functions import Now
 
+from kit.errors import Conflict
 from kit.orm.audited import Audited
+from metering.pricing.contract_models import Contract, ContractPrice, percent_field
 
+__all__ = [
+    "DISCOUNTS",
+    "Contract",
+    "ContractPrice",
+    "Price",
+    "PriceBook",
+    "PriceBookAssignment",
+    "PriceBookVersion",
+]
+
+# Of a version: what fills in prices that are not quoted.
+DISCOUNTS = (
+    "cached_input_discount_percent",
+    "batch_discount_percent",
+    "answer_cache_discount_percent",
+)
 _currency = RegexValidator(r"^[A-Z]{3}$", "Use an ISO 4217 code such as USD.")
 
 
@@ -25,6 +46,14 @@ class PriceBook(models.Model):
         help_text="Applies to tenants of this currency without a book of their own.",
     )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
+    derived_for = models.OneToOneField(
+        "pricing.Contract",
+        models.PROTECT,
+        null=True,
+        editable=False,
+        related_name="book",
+        help_text="The contract whose prices it holds; no other book is derived.",
+    )
 
     audited: ClassVar = Audited("price_book", tenant=None)
 
@@ -35,6 +64,10 @@ class PriceBook(models.Model):
                 fields=("currency",),
                 condition=models.Q(is_default=True),
                 name="price_book_one_default_per_currency",
+            ),
+            models.CheckConstraint(
+                condition=models.Q(derived_for=None) | models.Q(is_default=False),
+                name="price_book_of_contract_is_no_default",
             ),
         )
 
@@ -54,6 +87,20 @@ class PriceBookVersion(models.Model):
     effective_at = models.DateTimeField()
     published_at = models.DateTimeField(null=True, blank=True, editable=False)
     is_corrective = models.BooleanField(default=False, db_default=False, editable=False)
+    cached_input_discount_percent = percent_field(
+        null=True,
+        blank=True,
+        help_text="Off the input price, where no cached one is quoted.",
+    )
+    batch_discount_percent = percent_field(
+        null=True, blank=True, help_text="Makes the prices of <model>@batch."
+    )
+    answer_cache_discount_percent = percent_field(
+        null=True, blank=True, help_text="Makes the prices of <model>@cache."
+    )
+    derived_from = models.ForeignKey(
+        "self", models.PROTECT, null=True, editable=False, related_name="derived"
+    )
 
     audited: ClassVar = Audited("price_book_version", tenant=None)
 
@@ -73,6 +120,14 @@ class PriceBookVersion(models.Model):
                 | models.Q(published_at__isnull=True),
                 name="corrective_version_is_never_in_force",
             ),
+            *(
+                models.CheckConstraint(
+                    condition=models.Q(**{f"{name}__isnull": True})
+                    | models.Q(**{f"{name}__range": (0, 100)}),
+                    name=f"version_{name}_is_a_share",
+                )
+                for name in DISCOUNTS
+            ),
         )
 
     def __str__(self) -> str:
@@ -85,6 +140,11 @@ class PriceBookVersion(models.Model):
             return "corrective"
         return "published" if self.published_at else "draft"
 
+    def require_draft(self) -> None:
+        """Raise `Conflict` when it cannot be changed any more."""
+        if self.state != "draft":
+            raise Conflict(f"{self} is {self.state} and cannot be changed any more.")
+
 
 class Price(models.Model):
     """One served model's linear price in a version, in picos per token."""
@@ -96,6 +156,9 @@ class Price(models.Model):
     input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
     cached_input_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
     output_picos = models.BigIntegerField(validators=[MinValueValidator(0)])
+    # What follows from the version's discounts, and is made anew while it is a draft.
+    cached_follows = models.BooleanField(default=False, db_default=False)
+    follows = models.BooleanField(default=False, db_default=False)
 
     class Meta:
         ordering = ("version_id", "model")

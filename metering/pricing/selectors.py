@@ -11,6 +11,7 @@ from django.db.models import Q, QuerySet
 from kit.contracts import LinearPrice
 from kit.errors import ModelNotPriced, NotFound
 from metering.pricing.models import (
+    Contract,
     Price,
     PriceBook,
     PriceBookAssignment,
@@ -63,9 +64,12 @@ def assignment(pk: int) -> PriceBookAssignment:
 def book_of(*, tenant: Tenant, at: dt.datetime) -> PriceBook:
     """Return the book that a tenant pays by at an instant.
 
-    That is the one assigned to it then, else its currency's default. Raises `NotFound`
-    when there is neither.
+    That is its contract's, else the one assigned to it then, else its currency's
+    default. Raises `NotFound` when there is none.
     """
+    agreed = contracts_at(at).filter(tenant=tenant).select_related("book").first()
+    if agreed is not None:
+        return agreed.book
     assigned = (
         PriceBookAssignment.objects.filter(
             Q(ends_at=None) | Q(ends_at__gt=at), tenant=tenant, starts_at__lte=at
@@ -82,6 +86,34 @@ def book_of(*, tenant: Tenant, at: dt.datetime) -> PriceBook:
             f"Tenant '{tenant.slug}' has no price book, and {tenant.currency} has no "
             "default one. Assign a book or make one the default."
         ) from None
+
+
+def contracts_at(at: dt.datetime) -> QuerySet[Contract]:
+    """Return the signed contracts that hold at an instant, one for a tenant at most."""
+    is_ahead = Q(ended_at__gt=at) | Q(ended_at=None) & (
+        Q(ends_at=None) | Q(ends_at__gt=at)
+    )
+    return Contract.objects.filter(is_ahead, signed_at__isnull=False, starts_at__lte=at)
+
+
+def contracts(
+    *, tenant: Tenant | None = None, base_id: int | None = None
+) -> QuerySet[Contract]:
+    """Return contracts, the newest first, each with its prices at hand."""
+    rows = Contract.objects.select_related("tenant", "base", "book")
+    if tenant is not None:
+        rows = rows.filter(tenant=tenant)
+    if base_id is not None:
+        rows = rows.filter(base_id=base_id)
+    return rows.prefetch_related("prices").order_by("-id")
+
+
+def contract(pk: int) -> Contract:
+    """Return one contract; raises `NotFound`."""
+    row = contracts().filter(pk=pk).first()
+    if row is None:
+        raise NotFound(f"There is no contract {pk}.")
+    return row
 
 
 def price_in_force(*, tenant: Tenant, model: str, at: dt.datetime) -> LinearPrice:

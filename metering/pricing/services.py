@@ -7,18 +7,21 @@ change raises `Conflict` or `InvalidRequest` and writes nothing.
 import datetime as dt
 import re
 from collections.abc import Collection
+from dataclasses import asdict
 from decimal import Decimal
 
 from django.db import IntegrityError
 from django.db.models import Max
 
 from kit.errors import Conflict, InvalidRequest
-from kit.money import PICOS_PER_UNIT, PriceFormatError, picos_per_token
+from kit.money import PICOS_PER_UNIT, PriceFormatError, picos_less, picos_per_token
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
 from metering.pricing.announcing import announce
+from metering.pricing.deriving import derive_for_contracts
+from metering.pricing.discounting import follow, listed_in, locked_draft
 from metering.pricing.instants import TOLERANCE, require_aware, shown
-from metering.pricing.models import Price, PriceBook, PriceBookVersion
+from metering.pricing.models import DISCOUNTS, Price, PriceBook, PriceBookVersion
 from metering.pricing.selectors import last_published
 
 # No version can be published before the last one: a mistyped year would fix the prices
@@ -62,7 +65,22 @@ def draft_version(
     effective_at: dt.datetime,
     copy_from: PriceBookVersion | None = None,
 ) -> PriceBookVersion:
-    """Draft the next version of a book, with the prices of another one if given."""
+    """Draft the next version of a book, with the prices of another one if given.
+
+    Raises `Conflict` for a contract's book: its versions follow those of its base.
+    """
+    if book.derived_for_id is not None:
+        raise Conflict(f"{book} holds the prices of a contract, which follow its base.")
+    return new_version(book=book, effective_at=effective_at, copy_from=copy_from)
+
+
+def new_version(
+    *,
+    book: PriceBook,
+    effective_at: dt.datetime,
+    copy_from: PriceBookVersion | None = None,
+) -> PriceBookVersion:
+    """Draft the next version of any book, with the prices of another one if given."""
     require_aware(effective_at, param="effective_at")
     if copy_from is not None and copy_from.book_id != book.pk:
         raise InvalidRequest(
@@ -71,19 +89,14 @@ def draft_version(
     with atomic():
         _lock(book)
         newest = book.versions.aggregate(number=Max("number"))["number"] or 0
+        discounts = {name: getattr(copy_from, name, None) for name in DISCOUNTS}
         version = PriceBookVersion.objects.create(
-            book=book, number=newest + 1, effective_at=effective_at
+            book=book, number=newest + 1, effective_at=effective_at, **discounts
         )
         if copy_from is not None:
             Price.objects.bulk_create(
-                Price(
-                    version=version,
-                    model=price.model,
-                    input_picos=price.input_picos,
-                    cached_input_picos=price.cached_input_picos,
-                    output_picos=price.output_picos,
-                )
-                for price in copy_from.prices.all()
+                Price(version=version, **asdict(each))
+                for each in listed_in(copy_from.prices.all())
             )
         copied = {"copy_from_id": copy_from and copy_from.pk}
         tell(version, action="draft", after={**values(version), **copied})
@@ -96,7 +109,7 @@ def reschedule_version(
     """Let a draft begin at another instant."""
     require_aware(effective_at, param="effective_at")
     with atomic():
-        draft = _locked_draft(version)
+        draft = locked_draft(version)
         before = {"effective_at": draft.effective_at}
         draft.effective_at = effective_at
         draft.save(update_fields=["effective_at"])
@@ -110,29 +123,34 @@ def set_price(
     version: PriceBookVersion,
     model: str,
     input_per_million: str | Decimal,
-    cached_input_per_million: str | Decimal,
     output_per_million: str | Decimal,
+    cached_input_per_million: str | Decimal | None = None,
 ) -> Price:
     """Set what a served model costs in a draft, quoted per million tokens.
 
-    Raises `InvalidRequest` for a quote that is no plain decimal of at most six places
-    and `Conflict` once the version is published. Setting it again replaces it.
+    Without a quote for cached input it follows from the version's discount. Raises
+    `InvalidRequest` for a quote that is no plain decimal of at most six places or is
+    missing, and `Conflict` once the version is published. Setting it again replaces it.
     """
     if not 1 <= len(model) <= MODEL_CHARS_MAX:
         raise InvalidRequest("Name the served model.", param="model")
-    picos = {
-        "input_picos": quoted_picos("input_per_million", input_per_million),
-        "cached_input_picos": quoted_picos(
-            "cached_input_per_million", cached_input_per_million
-        ),
-        "output_picos": quoted_picos("output_per_million", output_per_million),
-    }
     with atomic():
-        draft = _locked_draft(version)
+        draft = locked_draft(version)
+        uncached = quoted_picos("input_per_million", input_per_million)
+        cached = _cached_picos(draft, uncached, cached_input_per_million)
         before = _quoted(draft).get(model)
         price, _ = Price.objects.update_or_create(
-            version=draft, model=model, defaults=picos
+            version=draft,
+            model=model,
+            defaults={
+                "input_picos": uncached,
+                "cached_input_picos": cached,
+                "output_picos": quoted_picos("output_per_million", output_per_million),
+                "cached_follows": cached_input_per_million is None,
+                "follows": False,
+            },
         )
+        follow(draft)
         after = _quoted(draft)[model]
         if after != before:
             tell(
@@ -147,10 +165,11 @@ def set_price(
 def remove_price(*, version: PriceBookVersion, model: str) -> None:
     """Take a served model's price out of a draft; without it nothing happens."""
     with atomic():
-        draft = _locked_draft(version)
+        draft = locked_draft(version)
         before = _quoted(draft).get(model)
         if before is not None:
             draft.prices.filter(model=model).delete()
+            follow(draft)
             tell(draft, action="remove_price", before={model: before})
 
 
@@ -170,6 +189,7 @@ def publish_version(
             return fresh
         if fresh.is_corrective:
             raise Conflict(f"{fresh} corrects what was used, and is never in force.")
+        follow(fresh)
         listed = set(fresh.prices.values_list("model", flat=True))
         if not listed:
             raise Conflict(f"{fresh} has no prices yet.")
@@ -177,6 +197,7 @@ def publish_version(
         _require_complete(fresh, listed, set(drop))
         fresh.published_at = now
         fresh.save(update_fields=["published_at"])
+        derived = derive_for_contracts(fresh, now=now)
         tell(
             fresh,
             action="publish",
@@ -185,6 +206,7 @@ def publish_version(
                 "effective_at": fresh.effective_at,
                 "prices": _quoted(fresh),
                 "dropped": sorted(drop),
+                "contracts": derived,
             },
         )
         announce(f"version {fresh.pk}")
@@ -198,6 +220,20 @@ def _quoted(version: PriceBookVersion) -> dict[str, dict[str, int]]:
         row["model"]: {name: row[name] for name in classes}
         for row in version.prices.values("model", *classes)
     }
+
+
+def _cached_picos(
+    draft: PriceBookVersion, input_picos: int, quote: str | Decimal | None
+) -> int:
+    """Return the cached price: as quoted, or as the draft's discount makes it."""
+    if quote is not None:
+        return quoted_picos("cached_input_per_million", quote)
+    if draft.cached_input_discount_percent is None:
+        raise InvalidRequest(
+            "Quote a cached price: the version has no discount that it could follow.",
+            param="cached_input_per_million",
+        )
+    return picos_less(input_picos, draft.cached_input_discount_percent)
 
 
 def quoted_picos(param: str, quote: str | Decimal) -> int:
@@ -263,10 +299,3 @@ def _require_complete(
 def _lock(book: PriceBook) -> None:
     """Let one writer at a time number and publish the versions of a book."""
     PriceBook.objects.select_for_update().get(pk=book.pk)
-
-
-def _locked_draft(version: PriceBookVersion) -> PriceBookVersion:
-    draft = PriceBookVersion.objects.select_for_update().get(pk=version.pk)
-    if draft.state != "draft":
-        raise Conflict(f"{draft} is {draft.state} and cannot be changed any more.")
-    return draft

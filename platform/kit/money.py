@@ -96,6 +96,12 @@ def picos_per_token(quote: str | Decimal) -> int:
     return int(rounded.scaleb(QUOTE_DECIMALS)) * _PICOS_PER_QUOTE_STEP
 
 
+def picos_less(picos: int, percent: Decimal) -> int:
+    """Return a price in picos less a percentage of 0 to 100, half up to whole picos."""
+    share = 1 - Fraction(percent) / 100
+    return _half_up(picos * share.numerator, share.denominator)
+
+
 def picos_from_decimal(text: str) -> int:
     """Turn a plain decimal amount of currency units into picos, exactly.
 

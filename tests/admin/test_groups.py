@@ -34,6 +34,7 @@ MATRIX = {
     "pricing.pricebook": ("a", "v", "v"),
     "pricing.pricebookversion": ("a", "v", "v"),
     "pricing.pricebookassignment": ("a", "v", "v"),
+    "pricing.contract": ("a", "v", "v"),
     "ledger.account": ("v", "v", "v"),
     "ledger.creditgrant": ("a", "v", "v"),
     "ledger.transaction": ("v", "v", "v"),

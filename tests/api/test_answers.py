@@ -27,7 +27,12 @@ from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
 from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
-from tests.api.calls_prices import call_pricing, conflicts_of_assignments
+from tests.api.calls_prices import (
+    call_contracts,
+    call_pricing,
+    conflicts_of_assignments,
+    conflicts_of_contracts,
+)
 from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
 from tests.api.document import example_of, faults, operation, operations
 from tests.factories.alerts import make_endpoint
@@ -295,6 +300,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_tokens(call, tenant)
     call_serving(call)
     call_pricing(call, tenant)
+    call_contracts(call, tenant)
     call_usage_and_invoices(call)
     call_reconciliation(call)
     call_webhooks(call, tenant)
@@ -382,6 +388,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_adjustments(operator),
         **conflicts_of_assignments(operator, book),
+        **conflicts_of_contracts(operator),
         "create_tenant": taken(operator, "create_tenant"),
         "create_project": taken(operator, "create_project", tenant=project.tenant_id),
         "create_key": too_many_keys(operator, project),

@@ -42,6 +42,8 @@ ACCEPTED = {
     "exports.0002_rights": {"ADD_UNIQUE"},
     # A row for each tenant with a book of its own: few, and written by people alone.
     "pricing.0005_dated_assignments": {"NOT_NULL"},
+    # Of books and versions there are few too; the tables of contracts are new.
+    "pricing.0007_contracts": {"CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
     # Adjustments' table came with the same release.
     "adjustments.0003_references": {
         "ADD_UNIQUE",

@@ -2,12 +2,13 @@
 
 import datetime as dt
 import itertools
+from decimal import Decimal
 
 from kit.contracts import LinearPrice
 from kit.orm.roles import as_operator
-from metering.pricing import services
+from metering.pricing import contracts, services
 from metering.pricing.assigning import assign_book
-from metering.pricing.models import PriceBook, PriceBookAssignment
+from metering.pricing.models import Contract, PriceBook, PriceBookAssignment
 from metering.pricing.selectors import linear, prices
 from tenants.models import Tenant
 
@@ -28,6 +29,27 @@ def make_assignment(*, tenant: Tenant, book: PriceBook) -> PriceBookAssignment:
     """Let a tenant have paid by a book for as long as there are prices."""
     with as_operator():
         return assign_book(tenant=tenant, book=book, now=LONG_AGO)
+
+
+def make_contract(
+    *,
+    tenant: Tenant,
+    base: PriceBook,
+    percent: str = "50",
+    starts_at: dt.datetime = LONG_AGO,
+    ends_at: dt.datetime | None = None,
+) -> Contract:
+    """Sign a contract that takes a percentage off everything."""
+    with as_operator():
+        contract = contracts.create_contract(
+            tenant=tenant,
+            name=f"contract-{next(_numbers)}",
+            base=base,
+            starts_at=starts_at,
+            ends_at=ends_at,
+            discount_percent=Decimal(percent),
+        )
+        return contracts.sign_contract(contract=contract, now=starts_at)
 
 
 def make_price(

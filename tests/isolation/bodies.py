@@ -53,6 +53,7 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
         "model": MODEL,
     },
     "create_tax_rate": lambda _, __: {"name": f"tax {next(_numbers)}"},
+    "create_contract": lambda world, _: {"price_book": world.shared["price_book"]},
     "create_invitation": lambda world, _: {
         "projects": [world.sides["a"].ids["project"]],
         "tenant": world.sides["a"].ids["tenant"],

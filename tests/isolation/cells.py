@@ -36,6 +36,8 @@ OWNED = {
     "adjustments": "adjustment",
     "exports": "export",
     "tax-treatments": "tax_treatment",
+    "price-book-assignments": "price_book_assignment",
+    "contracts": "contract",
 }
 # The same for rows of the installation.
 SHARED = {

@@ -24,6 +24,7 @@ from metering.adjustments.services import continue_reratings, start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
 from metering.ledger.services import grant_credit
+from metering.pricing.contracts import create_contract
 from metering.pricing.corrective import Quote
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
@@ -52,7 +53,7 @@ from tests.factories.alerts import make_endpoint
 from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.control import make_alias, make_model, make_replica
 from tests.factories.exports import make_export
-from tests.factories.pricing import make_book, make_price
+from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.tenants import default_project, make_key, make_project
 from tests.factories.usage import commit, make_epoch, make_use
 from tests.isolation.snapshots import checksum
@@ -156,6 +157,8 @@ def make_world() -> World:
             name="VAT", country="DE", percent=Decimal(19), starts_at=A_MOMENT
         ).pk
     sides = {name: make_side(name) for name in ("a", "b")}
+    for side in sides.values():
+        price(side, book)
     with as_operator(), atomic():
         callers = (*callers_without_tenant(), *callers_of(sides["a"]))
     with atomic():
@@ -210,6 +213,19 @@ def make_side(name: str) -> Side:
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
     return side
+
+
+def price(side: Side, book: PriceBook) -> None:
+    """Let a side pay by a book, and draft a contract with it."""
+    assigned = make_assignment(tenant=side.tenant, book=book)
+    side.ids["price_book_assignment"] = assigned.pk
+    with as_operator(), atomic():
+        side.ids["contract"] = create_contract(
+            tenant=side.tenant,
+            name=side.canary,
+            base=book,
+            starts_at=A_MOMENT + A_YEAR,
+        ).pk
 
 
 def issued(tenant: Tenant) -> Invoice:

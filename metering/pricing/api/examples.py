@@ -8,6 +8,7 @@ PRICE_BOOK = {
     "name": "Standard EUR",
     "currency": "EUR",
     "is_default": True,
+    "contract": None,
     "created_at": "2026-11-02T09:00:00.300000Z",
 }
 NEW_PRICE_BOOK = {"name": "Standard EUR", "currency": "EUR", "is_default": True}
@@ -27,17 +28,53 @@ NEW_PRICE = {
     "cached_input_per_million": "0.45",
     "output_per_million": "2.70",
 }
-PRICE = {"id": 88, **NEW_PRICE}
+PRICE = {"id": 88, **NEW_PRICE, "follows": False}
 NEW_PRICES = {"prices": [NEW_PRICE]}
 
+DISCOUNTS = {
+    "cached_input_discount_percent": "90",
+    "batch_discount_percent": None,
+    "answer_cache_discount_percent": "99.5",
+}
 VERSION = {
     "id": 21,
     "number": 2,
     "state": "draft",
     "effective_at": "2026-12-01T00:00:00Z",
     "published_at": None,
+    **DISCOUNTS,
+    "derived_from": None,
     "prices": [PRICE],
 }
 NEW_VERSION = {"effective_at": "2026-12-01T00:00:00Z", "copy_from": 1}
-VERSION_CHANGES = {"effective_at": "2027-01-01T00:00:00Z"}
+VERSION_CHANGES = {"effective_at": "2027-01-01T00:00:00Z", **DISCOUNTS}
 PUBLICATION = {"drop": ["llama-3.1-70b"]}
+
+AGREED = {
+    "model": "llama-3.3-70b",
+    "input_per_million": "0.80",
+    "cached_input_per_million": "0.08",
+    "output_per_million": "2.40",
+    "discount_percent": None,
+}
+NEW_CONTRACT = {
+    "tenant": 42,
+    "name": "2199",
+    "price_book": 5,
+    "starts_at": "2199-01-01T00:00:00Z",
+    "ends_at": "2200-01-01T00:00:00Z",
+    "discount_percent": "12.5",
+    "prices": [AGREED],
+}
+CONTRACT = {
+    "id": 3,
+    **NEW_CONTRACT,
+    "state": "signed",
+    "created_at": "2198-12-01T09:00:00.300000Z",
+    "signed_at": "2198-12-02T09:00:00.300000Z",
+    "ended_at": None,
+    "derived_price_book": 6,
+}
+CONTRACT_CHANGES = {"name": "2199, as agreed", "discount_percent": "15"}
+AGREED_PRICES = {"prices": [AGREED]}
+CONTRACT_END = {"ends_at": "2199-07-01T00:00:00Z"}

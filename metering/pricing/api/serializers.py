@@ -4,6 +4,8 @@ Prices travel as quotes per million tokens, in text: a JSON number may pass thro
 float, and no float holds money.
 """
 
+import re
+from decimal import Decimal
 from typing import Any
 
 from drf_spectacular.types import OpenApiTypes
@@ -19,6 +21,8 @@ from metering.usage.api.fields import TenantField
 from tenants.api.serializers.references import TenantReference
 from tenants.models import Tenant
 
+_PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")
+_PERCENT_HELP = "Per cent, a decimal of at most four places, as text."
 _QUOTE_HELP = "Per million tokens, a decimal of at most six places, as text."
 
 
@@ -27,7 +31,7 @@ class QuoteInput(serializers.CharField):
     """A price as text; a JSON number is refused, for it may have been rounded."""
 
     def __init__(self, **kwargs: Any) -> None:
-        super().__init__(max_length=30, help_text=_QUOTE_HELP, **kwargs)
+        super().__init__(**{"max_length": 30, "help_text": _QUOTE_HELP, **kwargs})
 
     def to_internal_value(self, data: Any) -> str:
         """Return the text as it is; the service judges it."""
@@ -35,6 +39,34 @@ class QuoteInput(serializers.CharField):
             message = f'Give the price as text, such as "{data}".'
             raise serializers.ValidationError(message, code="invalid")
         return str(super().to_internal_value(data))
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class PercentInput(serializers.Field[Decimal, Any, str, Any]):
+    """A percentage as text."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(**{"help_text": _PERCENT_HELP, **kwargs})
+
+    def to_internal_value(self, data: Any) -> Decimal:
+        """Return the exact percentage; the service judges how much it may be."""
+        if not isinstance(data, str) or not _PERCENT.fullmatch(data):
+            raise serializers.ValidationError(
+                'Give a decimal of at most four places, as text, such as "12.5".'
+            )
+        return Decimal(data)
+
+
+@extend_schema_field(OpenApiTypes.STR)
+class PercentOutput(serializers.Field[Decimal, Any, str, Any]):
+    """A percentage, shown without zeros that say nothing."""
+
+    def __init__(self, **kwargs: Any) -> None:
+        super().__init__(read_only=True, help_text=_PERCENT_HELP, **kwargs)
+
+    def to_representation(self, value: Decimal) -> str:
+        """Return the text."""
+        return f"{value.normalize():f}"
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -75,6 +107,11 @@ class PriceBookOutput(serializers.Serializer[Any]):
     name = serializers.CharField()
     currency = serializers.CharField()
     is_default = serializers.BooleanField()
+    contract = serializers.IntegerField(
+        source="derived_for_id",
+        allow_null=True,
+        help_text="The contract whose prices it holds.",
+    )
     created_at = serializers.DateTimeField()
 
 
@@ -132,7 +169,12 @@ class PriceInput(Input):
 
     model = serializers.CharField(max_length=128, help_text="Its public name.")
     input_per_million = QuoteInput()
-    cached_input_per_million = QuoteInput()
+    cached_input_per_million = QuoteInput(
+        required=False,
+        allow_null=True,
+        default=None,
+        help_text=_QUOTE_HELP + " If left out, it follows from the version's discount.",
+    )
     output_per_million = QuoteInput()
 
 
@@ -144,6 +186,9 @@ class PriceOutput(serializers.Serializer[Any]):
     input_per_million = QuoteOutput(source="input_picos")
     cached_input_per_million = QuoteOutput(source="cached_input_picos")
     output_per_million = QuoteOutput(source="output_picos")
+    follows = serializers.BooleanField(
+        help_text="Whether it follows from another model's price by a discount."
+    )
 
 
 @example(examples.NEW_PRICES)
@@ -171,9 +216,20 @@ class VersionInput(Input):
 
 @example(examples.VERSION_CHANGES)
 class VersionChanges(Input):
-    """What may change of a draft besides its prices."""
+    """What may change of a draft besides its prices; what is left out stays."""
 
-    effective_at = serializers.DateTimeField()
+    effective_at = serializers.DateTimeField(required=False)
+    cached_input_discount_percent = PercentInput(
+        required=False,
+        allow_null=True,
+        help_text="Off the input price, where no cached one is quoted.",
+    )
+    batch_discount_percent = PercentInput(
+        required=False, allow_null=True, help_text="Makes the prices of <model>@batch."
+    )
+    answer_cache_discount_percent = PercentInput(
+        required=False, allow_null=True, help_text="Makes the prices of <model>@cache."
+    )
 
 
 @example(examples.PUBLICATION)
@@ -196,6 +252,14 @@ class VersionOutput(serializers.Serializer[Any]):
     state = serializers.SerializerMethodField()
     effective_at = serializers.DateTimeField()
     published_at = serializers.DateTimeField(allow_null=True)
+    cached_input_discount_percent = PercentOutput(allow_null=True)
+    batch_discount_percent = PercentOutput(allow_null=True)
+    answer_cache_discount_percent = PercentOutput(allow_null=True)
+    derived_from = serializers.IntegerField(
+        source="derived_from_id",
+        allow_null=True,
+        help_text="The id of the version that a contract's terms were applied to.",
+    )
     prices = PriceOutput(many=True)
 
     @extend_schema_field(

@@ -2,6 +2,7 @@
 
 from django.urls import path
 
+from metering.pricing.api.contract_views import ContractViewSet
 from metering.pricing.api.views import (
     AssignmentViewSet,
     PriceBookViewSet,
@@ -23,6 +24,14 @@ urlpatterns = [
         "price-book-assignments/<int:pk>/end/",
         AssignmentViewSet.as_view({"post": "end"}),
     ),
+    path("contracts/", ContractViewSet.as_view({"get": "list", "post": "create"})),
+    path(
+        "contracts/<int:pk>/",
+        ContractViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
+    ),
+    path("contracts/<int:pk>/prices/", ContractViewSet.as_view({"put": "set_prices"})),
+    path("contracts/<int:pk>/sign/", ContractViewSet.as_view({"post": "sign"})),
+    path("contracts/<int:pk>/end/", ContractViewSet.as_view({"post": "end"})),
     path(_VERSIONS, VersionViewSet.as_view({"get": "list", "post": "create"})),
     path(
         _VERSION,

@@ -17,6 +17,7 @@ from kit.orm.atomic import atomic
 from kit.scopes import Scope
 from metering.pricing import assigning, selectors, services
 from metering.pricing.api import serializers as wire
+from metering.pricing.discounting import set_discounts
 from metering.pricing.models import PriceBook, PriceBookVersion
 from metering.usage.epochs import database_now
 
@@ -164,12 +165,17 @@ class VersionViewSet(ManagementViewSet):
 
     @extend_schema(request=wire.VersionChanges, responses=wire.VersionOutput)
     def partial_update(self, request: Request, book_id: int, number: int) -> Response:
-        """Let a draft begin at another instant.
+        """Let a draft begin at another instant, or set its discounts.
 
+        Prices that are not quoted follow from the discounts, in whole picos per token.
         A published version cannot change any more.
         """
         version = _version(book_id, number)
-        services.reschedule_version(version=version, **self.parse(wire.VersionChanges))
+        changes = self.parse(wire.VersionChanges)
+        begins = {"effective_at": changes.pop("effective_at", version.effective_at)}
+        with atomic():
+            services.reschedule_version(version=version, **begins)
+            set_discounts(version=version, **changes)
         return Response(wire.VersionOutput(_version(book_id, number)).data)
 
     @extend_schema(
@@ -189,7 +195,10 @@ class VersionViewSet(ManagementViewSet):
         if len(set(listed)) != len(listed):
             raise InvalidRequest("A model is listed twice.", param="prices")
         with atomic():
-            for model in {price.model for price in version.prices.all()} - set(listed):
+            quoted = {
+                price.model for price in version.prices.all() if not price.follows
+            }
+            for model in sorted(quoted - set(listed)):
                 services.remove_price(version=version, model=model)
             for price in wanted:
                 services.set_price(version=version, **price)

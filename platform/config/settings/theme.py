@@ -106,6 +106,7 @@ UNFOLD = {
                 ("Price books", "menu_book", "admin:pricing_pricebook_changelist"),
                 ("Versions", "history", "admin:pricing_pricebookversion_changelist"),
                 ("Assignments", "link", "admin:pricing_pricebookassignment_changelist"),
+                ("Contracts", "handshake", "admin:pricing_contract_changelist"),
             ),
             _group(
                 "Billing",

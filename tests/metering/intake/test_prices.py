@@ -17,13 +17,19 @@ from kit.orm.roles import as_operator
 from kit.postgres import connect, follow
 from metering.intake.prices import CHANNEL, PriceList
 from metering.pricing.assigning import assign_book
+from metering.pricing.contracts import end_contract
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import price_in_force
 from metering.pricing.services import draft_version, set_price
 from tenants.models import Tenant
 from tests.databases import Database
 from tests.eventually import eventually
-from tests.factories.pricing import make_assignment, make_book, make_price
+from tests.factories.pricing import (
+    make_assignment,
+    make_book,
+    make_contract,
+    make_price,
+)
 from tests.factories.tenants import make_tenant
 from tests.metering.intake.metered import CALLER, Witness, meter, started
 
@@ -182,6 +188,40 @@ async def test_assignment_holds_from_its_instant_until_its_end(
         for at, price in told.items():
             known = price_in_force(tenant=world.tenant, model=MODEL, at=at)
             assert known == price
+
+    await as_an_operator(by_the_services)
+
+
+async def test_contract_goes_before_what_is_assigned(
+    world: World, connection: AsyncConnection
+) -> None:
+    """For its time alone, and one that never began at no time."""
+    day = dt.timedelta(days=1)
+
+    def agree() -> None:
+        make_assignment(tenant=world.tenant, book=world.own)
+        make_contract(
+            tenant=world.tenant,
+            base=world.default,
+            starts_at=CHANGE,
+            ends_at=CHANGE + day,
+        )
+        never = make_contract(
+            tenant=world.tenant, base=world.default, starts_at=CHANGE + 3 * day
+        )
+        end_contract(contract=never, now=CHANGE, ends_at=CHANGE + 2 * day)
+
+    await as_an_operator(agree)
+    await world.listener.reload(connection)
+
+    for at in (CHANGE - MICROSECOND, CHANGE + day, CHANGE + 4 * day):
+        assert world.find(at) == world.own_price
+    agreed = world.find(CHANGE)
+    assert agreed is not None
+    assert (agreed.input_picos, agreed.output_picos) == (2_000_000, 10_000_000)
+
+    def by_the_services() -> None:
+        assert price_in_force(tenant=world.tenant, model=MODEL, at=CHANGE) == agreed
 
     await as_an_operator(by_the_services)
 

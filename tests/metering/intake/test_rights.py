@@ -9,6 +9,7 @@ from tests.metering.intake.metered import OUTCOME, admit, meter, started
 
 READABLE = {
     "control_publication",
+    "pricing_contract",
     "pricing_price",
     "pricing_pricebook",
     "pricing_pricebookassignment",

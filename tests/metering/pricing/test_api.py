@@ -75,7 +75,7 @@ def test_prices_of_a_draft_are_set_as_quotes(operator: Client, draft: str) -> No
     assert (shown["number"], shown["state"]) == (1, "draft")
     assert shown["published_at"] is None
     (price,) = shown["prices"]
-    assert price == {"id": price["id"], **AS_SHOWN}
+    assert price == {"id": price["id"], **AS_SHOWN, "follows": False}
 
 
 def test_setting_prices_replaces_all_of_them(operator: Client, draft: str) -> None:

@@ -35,6 +35,7 @@ NOT_AUDITED = {
     "ledger.dayposting": OF_THE_LEDGER,
     "ledger.entry": OF_THE_LEDGER,
     "ledger.transaction": OF_THE_LEDGER,
+    "pricing.contractprice": "its contract tells of it, and of all when it is signed",
     "pricing.price": "its version tells of it, and of all when it is published",
     "receivables.creditnoteline": "it is written with its note and never changes",
     "receivables.notecounter": "it is a counter",

@@ -1,0 +1,88 @@
+"""Make the prices of contracts: a version of a contract's book for each of its base's.
+
+They begin with the base's version, and hold for the contract's tenant and time alone.
+Made in the transaction that signs the contract or publishes the base's version, so
+there is no instant without them. Failure: none of its own.
+"""
+
+import datetime as dt
+from dataclasses import asdict
+
+from django.db.models import Max, Q
+
+from metering.pricing.discounting import discounts_of, listed_in
+from metering.pricing.models import (
+    DISCOUNTS,
+    Contract,
+    Price,
+    PriceBook,
+    PriceBookVersion,
+)
+from metering.pricing.resolving import Listed, Terms, under_contract
+
+
+def derive_for_contracts(version: PriceBookVersion, *, now: dt.datetime) -> list[int]:
+    """Give every contract on the book of a new version its prices; return their ids."""
+    ends = version.effective_at
+    holding = (
+        Contract.objects.filter(base=version.book_id, signed_at__isnull=False)
+        .filter(
+            Q(ended_at__gt=ends)
+            | Q(ended_at=None) & (Q(ends_at=None) | Q(ends_at__gt=ends))
+        )
+        .select_related("book")
+        .prefetch_related("prices")
+        .order_by("pk")
+    )
+    contracts = list(holding)
+    for contract in contracts:
+        derive(contract, version, now=now)
+    return [contract.pk for contract in contracts]
+
+
+def derive(
+    contract: Contract, version: PriceBookVersion, *, now: dt.datetime
+) -> PriceBookVersion:
+    """Write and publish what a version of the base book is under a contract."""
+    book: PriceBook = contract.book
+    newest = book.versions.aggregate(number=Max("number"))["number"] or 0
+    derived = PriceBookVersion.objects.create(
+        book=book,
+        number=newest + 1,
+        effective_at=version.effective_at,
+        derived_from=version,
+        **{name: getattr(version, name) for name in DISCOUNTS},
+    )
+    Price.objects.bulk_create(
+        Price(version=derived, **asdict(each))
+        for each in prices_under(contract, version)
+    )
+    derived.published_at = now
+    derived.save(update_fields=["published_at"])
+    return derived
+
+
+def prices_under(contract: Contract, version: PriceBookVersion) -> list[Listed]:
+    """Return what a tenant with this contract pays while a version is in force."""
+    return under_contract(
+        listed_in(version.prices.all()), discounts_of(version), _terms(contract)
+    )
+
+
+def _terms(contract: Contract) -> Terms:
+    quoted, percents = {}, {}
+    for price in contract.prices.all():
+        if price.discount_percent is not None:
+            percents[price.model] = price.discount_percent
+        elif (
+            price.input_picos is not None
+            and price.cached_input_picos is not None
+            and price.output_picos is not None
+        ):
+            quoted[price.model] = Listed(
+                price.model,
+                price.input_picos,
+                price.cached_input_picos,
+                price.output_picos,
+            )
+    return Terms(contract.discount_percent, quoted, percents)
