@@ -5,6 +5,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.databases import Database
+from tests.scale.credit import count_use, give_credit
 from tests.scale.equal import Books, compare
 from tests.scale.events import prepare, write_events
 from tests.scale.sizes import MONTHS, Scale, closes_at
@@ -43,7 +44,11 @@ def run(
     steps.append(Done("make tenants", scale.tenants, time.monotonic() - started, 0, 0))
     for phase in range(len(MONTHS)):
         started = time.monotonic()
+        given = give_credit(world, scale, phase)
+        steps.append(Done("give credit", given, time.monotonic() - started, 0, 0))
+        started = time.monotonic()
         written = write_events(database, scale, phase)
+        count_use(database, written)
         took = time.monotonic() - started
         steps.append(Done("write events", written.events, took, 0, 0))
         for name in STEPS:

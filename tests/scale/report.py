@@ -9,10 +9,11 @@ _MIB = 1 << 20
 # What each step's time grows with.
 _UNITS = {
     "make tenants": (1_000, "tenants"),
+    "give credit": (1_000, "grants"),
     "write events": (1_000_000, "events"),
     "roll up": (1_000_000, "events"),
     "post days": (1_000_000, "postings"),
-    "book burns": (1_000, "grants"),
+    "book burns": (1_000, "tenants"),
     "close": (1_000, "periods"),
     "issue": (1_000, "invoices"),
 }

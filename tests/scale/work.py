@@ -20,7 +20,6 @@ django.setup()
 from kit.orm.roles import as_operator  # noqa: E402
 from metering.billing import services as billing  # noqa: E402
 from metering.ledger import services as ledger  # noqa: E402
-from metering.ledger.models import CreditAccount  # noqa: E402
 from metering.usage import services as usage  # noqa: E402
 from tests.databases import Database, pointed_at  # noqa: E402
 
@@ -71,12 +70,6 @@ def do(
     )
 
 
-def run_worker(database: Database, name: str, now: dt.datetime) -> None:
-    """Do a step in this process, which is a worker of its own."""
-    with pointed_at(database), as_operator():
-        STEPS[name](now)
-
-
 def _by_workers(
     name: str, database: Database, now: dt.datetime, workers: int
 ) -> list[Share]:
@@ -122,8 +115,7 @@ def _post_days(now: dt.datetime) -> int:
 
 
 def _book_burns(now: dt.datetime) -> int:
-    ids = list(CreditAccount.objects.values_list("tenant_id", flat=True))
-    return sum(ledger.book_burns(tenant_id=tenant_id, now=now) for tenant_id in ids)
+    return ledger.book_due_burns(now=now)
 
 
 def _close(now: dt.datetime) -> int:

@@ -1,0 +1,105 @@
+"""Credit for some: paid ahead, given for a while, given for one model, too little.
+
+Before each month every tenant that pays ahead is given about as much as its use will
+come to, in two grants of which one runs out; every seventh of the others has a gift
+that pays for a part of its bill. So grants end used up, expired and open. Failure:
+none of its own; granting again under the same reference changes nothing.
+"""
+
+import datetime as dt
+
+from kit.money import PICOS_PER_UNIT
+from kit.orm.roles import as_operator
+from metering.ledger.services import grant_credit
+from tenants.models import Tenant
+from tests.databases import Database
+from tests.scale.events import Written, session
+from tests.scale.sizes import MONTHS, Scale
+from tests.scale.world import CURRENCIES, MODELS, QUOTES, World
+
+GIFT_EVERY = 7
+GIFT_LASTS = dt.timedelta(days=20)
+# About what an event comes to, in tokens of the dearest model's input.
+_EVENT_TOKENS = 1200
+
+# As gateways do it when they settle: the count of what a tenant ever used.
+_COUNT = """
+UPDATE budgets_window counted SET posted = counted.posted + used.picos
+FROM (
+    SELECT tenant_id, sum(charge_picos) AS picos FROM usage_event
+    WHERE epoch_id = ANY(%(epochs)s) GROUP BY 1
+) used
+WHERE counted.tenant_id = used.tenant_id AND counted.kind = 'credit'
+"""
+
+
+def give_credit(world: World, scale: Scale, phase: int) -> int:
+    """Give what is due before a month; return how many grants."""
+    begins, _ = MONTHS[phase]
+    shares = _shares(world)
+    events = len(scale.events_in(phase))
+    given = 0
+    with as_operator():
+        for rank, tenant in enumerate(world.tenants, 1):
+            quote = QUOTES[CURRENCIES[rank % len(CURRENCIES)]]
+            picos = events * shares[tenant.pk] * _EVENT_TOKENS * quote * PICOS_PER_UNIT
+            expected = int(picos / 1e6) + 1
+            if tenant in world.prepaid:
+                _grant(tenant, "top_up", expected, begins, phase)
+                _grant(
+                    tenant,
+                    "promotional",
+                    expected // 2 + 1,
+                    begins,
+                    phase,
+                    expires_at=begins + GIFT_LASTS,
+                )
+                given += 2
+            elif rank % GIFT_EVERY == 0:
+                scope = [MODELS[0]] if rank % (2 * GIFT_EVERY) == 0 else []
+                _grant(
+                    tenant,
+                    "promotional",
+                    expected // 3 + 1,
+                    begins,
+                    phase,
+                    expires_at=begins + GIFT_LASTS,
+                    for_models=scope,
+                )
+                given += 1
+    return given
+
+
+def count_use(database: Database, written: Written) -> None:
+    """Count what a phase's events came to, where it is counted for credit."""
+    with session(database) as connection:
+        connection.execute(_COUNT, {"epochs": list(written.epoch_ids)})
+
+
+def _grant(
+    tenant: Tenant,
+    source: str,
+    picos: int,
+    now: dt.datetime,
+    phase: int,
+    *,
+    expires_at: dt.datetime | None = None,
+    for_models: list[str] | None = None,
+) -> None:
+    grant_credit(
+        tenant=tenant,
+        now=now,
+        source=source,
+        amount_picos=picos,
+        reference=f"{source} of phase {phase + 1}",
+        expires_at=expires_at,
+        for_models=for_models or [],
+    )
+
+
+def _shares(world: World) -> dict[int, float]:
+    whole = sum(place.weight for place in world.places)
+    shares: dict[int, float] = {}
+    for place in world.places:
+        shares[place.tenant_id] = shares.get(place.tenant_id, 0) + place.weight / whole
+    return shares
