@@ -21,6 +21,7 @@ _NAMED = {
     "key": "key",
     "api_key": "key",
     "member": "member",
+    "invoice": "invoice",
 }
 MONTH = dt.timedelta(days=30)
 # What an operation's example needs changed besides.
@@ -51,6 +52,15 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     "preview_rerating": lambda world, _: {
         "price_book": world.shared["price_book"],
         "model": MODEL,
+    },
+    "create_payment": lambda _, __: {"reference": f"made-{next(_numbers)}"},
+    "refund_payment": lambda _, __: {
+        "amount_minor": 1,
+        "reference": f"made-{next(_numbers)}",
+    },
+    "create_credit_note": lambda _, __: {
+        "reference": f"made-{next(_numbers)}",
+        "lines": None,
     },
     "create_tax_rate": lambda _, __: {"name": f"tax {next(_numbers)}"},
     "create_contract": lambda world, _: {"price_book": world.shared["price_book"]},

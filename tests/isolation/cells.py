@@ -38,6 +38,8 @@ OWNED = {
     "tax-treatments": "tax_treatment",
     "price-book-assignments": "price_book_assignment",
     "contracts": "contract",
+    "payments": "payment",
+    "credit-notes": "credit_note",
 }
 # The same for rows of the installation.
 SHARED = {

@@ -15,6 +15,7 @@ from django.contrib.auth import get_user_model
 from django.test import Client
 
 from kit import api_keys
+from kit.contracts import TokenCounts
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from kit.scopes import EVERY, OPERATORS, TENANTS, Scope
@@ -29,6 +30,8 @@ from metering.pricing.corrective import Quote
 from metering.pricing.models import PriceBook
 from metering.pricing.selectors import last_published
 from metering.pricing.services import draft_version
+from metering.receivables.services import Wanted as Noted
+from metering.receivables.services import issue_credit_note, record_payment
 from metering.reconciliation.models import Case, Run
 from metering.taxes.services import create_rate, treat_tenant
 from metering.usage.corrections import Request
@@ -54,6 +57,7 @@ from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.control import make_alias, make_model, make_replica
 from tests.factories.exports import make_export
 from tests.factories.pricing import make_assignment, make_book, make_price
+from tests.factories.receivables import make_invoice
 from tests.factories.tenants import default_project, make_key, make_project
 from tests.factories.usage import commit, make_epoch, make_use
 from tests.isolation.snapshots import checksum
@@ -209,6 +213,7 @@ def make_side(name: str) -> Side:
             amount_picos=10**15,
             reference=f"{canary} payment",
         ).pk
+        side.ids |= _received(side)
         side.ids["tax_treatment"] = treat_tenant(
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
@@ -228,9 +233,26 @@ def price(side: Side, book: PriceBook) -> None:
         ).pk
 
 
+def _received(side: Side) -> dict[str, int]:
+    """Record a payment of an invoice, and credit a part of it."""
+    invoice = make_invoice(tenant=side.tenant)
+    payment = record_payment(
+        invoice=invoice,
+        amount_minor=100,
+        reference=f"{side.canary} transfer",
+        received_at=CLOSED,
+        now=CLOSED,
+    )
+    wanted = Noted(side.canary, side.canary, {1: 100})
+    note = issue_credit_note(invoice=invoice, wanted=wanted, now=CLOSED)
+    return {"payment": payment.pk, "credit_note": note.pk}
+
+
 def issued(tenant: Tenant) -> Invoice:
     """Issue an invoice: tenants see no drafts."""
-    draft = make_draft(tenant=tenant)
+    # Of enough use to ask for something.
+    counts = TokenCounts(input_tokens=5_000_000)
+    draft = make_draft(tenant=tenant, counts=counts)
     with as_operator():
         return issue_invoice(invoice=draft, now=CLOSED)
 

@@ -125,6 +125,11 @@ UNFOLD = {
                     "admin:billing_providercustomer_changelist",
                 ),
                 ("Sellers", "storefront", "admin:billing_seller_changelist"),
+                ("Payments", "payments", "admin:receivables_payment_changelist"),
+                ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
+                ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
+                ("Holds", "pause_circle", "admin:receivables_hold_changelist"),
+                ("Dunning", "mail", "admin:receivables_dunningstep_changelist"),
                 ("Tax rates", "percent", "admin:taxes_taxrate_changelist"),
                 (
                     "Tax treatments",

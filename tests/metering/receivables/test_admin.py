@@ -1,0 +1,98 @@
+"""Finance's pages of receivables: a fact is written once, by the invoice's number."""
+
+from typing import Any
+
+import pytest
+from django.contrib.messages import get_messages
+from django.test import Client
+
+from metering.billing.models import Invoice
+from metering.receivables.models import CreditNote, Hold, Payment, Refund, WriteOff
+from tests.admin import action, confirm, page, signed_in, words
+from tests.factories.receivables import make_invoice
+
+PAYMENT, NOTE = "receivables_payment", "receivables_creditnote"
+
+
+@pytest.fixture
+def admin(operator_db: None) -> Client:
+    """Provide an operator's session."""
+    return signed_in()
+
+
+@pytest.fixture
+def invoice(operator_db: None) -> Invoice:
+    """Provide an issued invoice over 142.80."""
+    return make_invoice()
+
+
+def add(admin: Client, name: str, invoice: Invoice, **said: str) -> Any:
+    """Fill in the form of a new fact."""
+    return admin.post(page(name, "add"), {"invoice": invoice.number, **said})
+
+
+def paid(admin: Client, invoice: Invoice, minor: str, **said: str) -> Any:
+    """Record a payment."""
+    at = {"received_at_0": "2026-10-05", "received_at_1": "09:00:00"}
+    terms = {"amount_minor": minor, "method": "transfer", "reference": "4711"}
+    return add(admin, PAYMENT, invoice, **terms, **at, **said)
+
+
+def test_a_payment_is_recorded_and_given_back(admin: Client, invoice: Invoice) -> None:
+    refused = paid(admin, invoice, "20000")
+    said = [str(each) for each in get_messages(refused.wsgi_request)]
+    assert "142.80 EUR is unpaid" in said[-1]
+    assert paid(admin, invoice, "20000", excess="credit").status_code == 302
+    row = Payment.objects.get()
+    assert "200.00 EUR" in words(admin.get(page(PAYMENT, "changelist")).content)
+    assert admin.get(page(PAYMENT, "change", row.pk)).status_code == 200
+    address = action(PAYMENT, "refund", row.pk)
+    dialog = words(admin.get(address).content)
+    assert "142.80 EUR is left of it" in dialog
+    confirm(
+        admin,
+        address,
+        amount_minor="80",
+        outlet="paid_back",
+        reference="back",
+        reason="Asked for.",
+    )
+    assert Refund.objects.filter(outlet="paid_back").get().amount_minor == 80
+    invoice.refresh_from_db()
+    assert (invoice.state, invoice.paid_minor) == ("open", 14_200)
+
+
+def test_a_note_is_issued_of_lines_and_of_the_rest(
+    admin: Client, invoice: Invoice
+) -> None:
+    wrong = add(admin, NOTE, invoice, lines="1:5", reason="No.", reference="a")
+    assert "Give pairs such as" in words(wrong.content)
+    add(admin, NOTE, invoice, lines="1=1000 2=500", reason="No.", reference="a")
+    row = CreditNote.objects.get()
+    assert (row.amount_minor, row.tax_minor) == (1_785, 285)
+    assert row.number in words(admin.get(page(NOTE, "changelist")).content)
+    assert admin.get(page(NOTE, "change", row.pk)).status_code == 200
+    add(admin, NOTE, invoice, lines="", reason="No.", reference="b")
+    invoice.refresh_from_db()
+    assert invoice.state == "void"
+
+
+def test_an_invoice_is_held_released_and_given_up(
+    admin: Client, invoice: Invoice
+) -> None:
+    add(admin, "receivables_hold", invoice, kind="dispute", reason="No.")
+    row = Hold.objects.get()
+    assert admin.get(page("receivables_hold", "change", row.pk)).status_code == 200
+    confirm(admin, action("receivables_hold", "release", row.pk))
+    row.refresh_from_db()
+    assert row.ended_at is not None
+    add(admin, "receivables_writeoff", invoice, reason="Gone.")
+    given_up = WriteOff.objects.get()
+    assert given_up.amount_minor == 14_280
+    assert "142.80 EUR" in words(
+        admin.get(page("receivables_writeoff", "changelist")).content
+    )
+    wrong = admin.post(
+        page("receivables_writeoff", "add"), {"invoice": "T-0", "reason": "No."}
+    )
+    assert "There is no such invoice" in words(wrong.content)
