@@ -18,8 +18,14 @@ from django.db.models import Max
 from kit.json_values import JsonObject
 from kit.orm.atomic import cursor
 from metering.billing.composing.bill import Bill, BilledPeriod, Requests
-from metering.billing.composing.compose import CreditTaken, charges_of, complete
-from metering.billing.lines import LineError, Lines, Posted
+from metering.billing.composing.compose import (
+    Charges,
+    CreditTaken,
+    charges_of,
+    complete,
+    top_up_charges,
+)
+from metering.billing.lines import Lines, Posted
 from metering.billing.marks import Mark, charged_by, mark_of, marked, marked_before
 from metering.billing.models import Invoice
 from metering.billing.planning import holds_plans, planned
@@ -71,6 +77,13 @@ def basis_of(bill: Bill, settled: Settled) -> JsonObject:
             [str(first_date), model, count]
             for (first_date, model), count in sorted(bill.requests.items())
         ],
+        **settled_document(settled),
+    }
+
+
+def settled_document(settled: Settled) -> JsonObject:
+    """Return what is frozen of credit and taxes."""
+    return {
         "credit": [
             [each.grant_id, each.name, str(each.picos), each.model]
             for each in settled.credit
@@ -91,9 +104,19 @@ def rebuilt_lines(invoice: Invoice) -> Lines:
 
     Raises `LineError` for what makes no lines any more.
     """
-    if invoice.period is None:
-        raise LineError("it is of no period")
     basis: dict[str, Any] = invoice.basis
+    settled = settled_from(basis)
+    charges = _charges_again(invoice, basis)
+    return complete(charges, credit=settled.credit, treatment=settled.treatment)
+
+
+def _charges_again(invoice: Invoice, basis: dict[str, Any]) -> Charges:
+    if invoice.period is None:
+        return top_up_charges(
+            invoice.subtotal_minor,
+            reference=basis.get("top_up", ""),
+            currency=invoice.currency,
+        )
     periods = _periods_again(invoice, basis)
     mark = mark_of(invoice)
     bill = Bill(
@@ -107,10 +130,7 @@ def rebuilt_lines(invoice: Invoice) -> Lines:
             for date, model, count in basis.get("requests", ())
         },
     )
-    settled = settled_from(basis)
-    return complete(
-        charges_of(bill), credit=settled.credit, treatment=settled.treatment
-    )
+    return charges_of(bill)
 
 
 def settled_from(basis: dict[str, Any]) -> Settled:

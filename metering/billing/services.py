@@ -14,6 +14,7 @@ from metering.billing.issuing import (
     advance_invoices,
     issue_invoice,
 )
+from metering.billing.topping_up import draft_top_up
 
 __all__ = [
     "Closed",
@@ -22,5 +23,6 @@ __all__ = [
     "close_due_periods",
     "close_period",
     "close_periods_through",
+    "draft_top_up",
     "issue_invoice",
 ]

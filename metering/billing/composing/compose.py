@@ -15,7 +15,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from fractions import Fraction
 
-from kit.money import PICOS_PER_UNIT, minor_from_picos
+from kit.money import PICOS_PER_UNIT, minor_from_picos, picos_from_minor
 from metering.billing.composing.bill import Bill, BilledPeriod, Bucket, Charge, Share
 from metering.billing.composing.components import component_line, is_replaced
 from metering.billing.composing.plans import (
@@ -90,6 +90,18 @@ def charges_of(bill: Bill) -> Charges:
                 made.append(Charge(line, period.first_date))
     lines = sorted((charge.line for charge in made), key=lambda line: _ORDER[line.kind])
     return Charges(bill.currency, tuple(lines), _parts(lines, shares))
+
+
+def top_up_charges(amount_minor: int, *, reference: str, currency: str) -> Charges:
+    """Make the one line of an invoice for credit to be paid, before tax."""
+    line = Line(
+        kind=LineKind.TOP_UP,
+        key=f"top_up/{reference}"[:200],
+        description=f"Credit, {reference}",
+        exact_picos=picos_from_minor(amount_minor, currency),
+        amount_minor=amount_minor,
+    )
+    return Charges(currency, (line,), ())
 
 
 def complete(
