@@ -240,7 +240,8 @@ def _outstanding(
     rest = {row.pk: row.booked_picos - shown.get(row.pk, 0) for row in grants}
     back = [Allotted(pk, None, picos) for pk, picos in rest.items() if picos < 0]
     bill = [*parts, *(Part(None, -each.picos) for each in back)]
-    if sum(part.picos for part in bill) <= 0:
+    if not parts or sum(part.picos for part in bill) <= 0:
+        # Without a bill, what was charged back waits for one that can charge it.
         return []
     burned = [_available(row, rest[row.pk]) for row in grants]
     return [*back, *allot(burned, bill)]

@@ -35,8 +35,9 @@ ACCEPTED = {
     # The entries' table came with the same release: it is empty.
     "tenants.0008_audit_anchors": {"CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
     "tenants.0012_audit_lookups": {"CREATE_INDEX", "DROP_INDEX"},
-    # It makes the table.
+    # They make the table.
     "ledger.0004_credit": {"CREATE_INDEX"},
+    "topups.0001_topups": {"CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
     # And so did the rest of the tables that are tied.
     "tenants.0013_ties": {"ADD_UNIQUE"},
     "exports.0002_rights": {"ADD_UNIQUE"},

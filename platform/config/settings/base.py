@@ -32,6 +32,7 @@ INSTALLED_APPS = [
     "metering.taxes.apps.TaxesConfig",
     "metering.billing.apps.BillingConfig",
     "metering.receivables.apps.ReceivablesConfig",
+    "metering.topups.apps.TopUpsConfig",
     "metering.exports.apps.ExportsConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
     "metering.adjustments.apps.AdjustmentsConfig",

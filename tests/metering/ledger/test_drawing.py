@@ -198,6 +198,7 @@ def test_what_was_charged_back_after_a_bill_is_on_the_next_one() -> None:
     services.reverse_credit(
         grant=paid, amount_picos=10 * UNIT, reversal="charge_back", now=database_now()
     )
+    assert draw(tenant, source="a month without use") == []
     assert draw(tenant, ("m", UNIT), source="next") == [(paid.pk, None, -6 * UNIT)]
     assert booked(paid) == (0, 0, 0)
     assert books(tenant) == {}
