@@ -21,6 +21,7 @@ urlpatterns = [
     path("", include("metering.billing.api.urls")),
     path("", include("metering.exports.api.urls")),
     path("", include("metering.receivables.api.urls")),
+    path("", include("metering.documents.api.urls")),
     path("", include("metering.reconciliation.api.urls")),
     path("", include("metering.alerts.api.urls")),
     path(

@@ -25,6 +25,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_documents import call_documents, refused_documents
 from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
 from tests.api.calls_prices import (
@@ -308,6 +309,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_webhooks(call, tenant)
     call_adjustments(call)
     call_exports(call, tenant)
+    call_documents(call)
 
     assert call.called == {each.id for each in operations()}
 
@@ -407,6 +409,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **refused_webhooks(operator),
         **refused_cases(operator),
         **refused_exports(operator, project.tenant_id),
+        **refused_documents(operator),
         "create_model": taken(operator, "create_model"),
         "create_replica": taken(operator, "create_replica"),
         "create_model_alias": taken(operator, "create_model_alias"),

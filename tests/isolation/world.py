@@ -24,6 +24,7 @@ from metering.adjustments.previewing import Scope as Rated
 from metering.adjustments.services import continue_reratings, start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
+from metering.documents.services import make_documents
 from metering.ledger.services import grant_credit
 from metering.pricing.contracts import create_contract
 from metering.pricing.corrective import Quote
@@ -164,6 +165,7 @@ def make_world() -> World:
     for side in sides.values():
         price(side, book)
     with as_operator(), atomic():
+        make_documents(now=CLOSED)
         callers = (*callers_without_tenant(), *callers_of(sides["a"]))
     with atomic():
         untouched = checksum(sides["b"].tenant.pk)

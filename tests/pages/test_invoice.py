@@ -8,6 +8,7 @@ from django.test import Client
 from kit.contracts import TokenCounts
 from metering.billing.models import Invoice
 from metering.billing.services import issue_invoice
+from metering.documents.services import make_documents
 from tests.factories.billing import CLOSED, make_draft, make_tenant_of
 from tests.pages.reading import tables, text
 
@@ -104,3 +105,18 @@ def test_what_a_tenant_is_called_is_text_and_nothing_else(
 
     assert "<script" not in page
     assert "&lt;script&gt;" in page
+
+
+def test_the_document_is_there_once_it_is_made(
+    finance: Client, issued: Invoice
+) -> None:
+    address = f"/finance/invoices/{issued.public_id}/pdf/"
+    assert address.encode() not in shown(finance, issued)
+    assert finance.get(address).status_code == 404
+
+    make_documents(now=CLOSED)
+
+    assert address.encode() in shown(finance, issued)
+    response = finance.get(address)
+    assert response["Content-Type"] == "application/pdf"
+    assert response.content.startswith(b"%PDF-")

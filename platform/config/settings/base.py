@@ -34,6 +34,7 @@ INSTALLED_APPS = [
     "metering.receivables.apps.ReceivablesConfig",
     "metering.topups.apps.TopUpsConfig",
     "metering.exports.apps.ExportsConfig",
+    "metering.documents.apps.DocumentsConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
     "metering.adjustments.apps.AdjustmentsConfig",
     "inference.control.apps.ControlConfig",

@@ -43,6 +43,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "make-documents": {
+        "task": "documents.make",
+        "schedule": 30.0,
+        "options": {"expires": 30},
+    },
     "throw-away-exports": {"task": "exports.throw_away", "schedule": 3600.0},
     "reconcile": {
         "task": "reconciliation.reconcile",

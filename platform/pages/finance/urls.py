@@ -8,4 +8,5 @@ app_name = "finance"
 urlpatterns = [
     path("", views.overview, name="overview"),
     path("invoices/<uuid:public_id>/", views.invoice, name="invoice"),
+    path("invoices/<uuid:public_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
 ]

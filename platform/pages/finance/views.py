@@ -12,9 +12,10 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.views.decorators.http import require_safe
 
-from kit.errors import InvalidRequest
+from kit.errors import InvalidRequest, NotFound
 from kit.orm.snapshot import snapshot
 from metering.billing.selectors import invoice_by_public_id
+from metering.documents.selectors import document_of
 from metering.usage.selectors import billing_zones, database_now
 from pages.access import staff_page
 from pages.finance.chart import chart
@@ -79,6 +80,21 @@ def invoice(request: HttpRequest, public_id: UUID) -> HttpResponse:
         context = {
             "invoice": found,
             "printed": printed(found),
+            "has_pdf": document_of(found) is not None,
             "days_until_due": settings.INVOICE_DAYS_UNTIL_DUE,
         }
     return render(request, "pages/finance/invoice.html", context)
+
+
+@require_safe
+@staff_page(SEE_INVOICES)
+def invoice_pdf(request: HttpRequest, public_id: UUID) -> HttpResponse:
+    """Show an invoice's PDF, as it was made once."""
+    found = invoice_by_public_id(public_id)
+    kept = document_of(found)
+    if kept is None:
+        raise NotFound("This invoice has no document yet.")
+    headers = {"Content-Disposition": f'inline; filename="{kept.number}.pdf"'}
+    return HttpResponse(
+        bytes(kept.pdf), content_type="application/pdf", headers=headers
+    )
