@@ -33,6 +33,7 @@ from metering.pricing.models import (
     PriceBook,
     PriceBookVersion,
 )
+from metering.pricing.preview_admin import preview_table
 from metering.usage.epochs import database_now
 
 # Some have modules of their own, which Django does not look for.
@@ -146,7 +147,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
     list_select_related = ("book",)
     search_fields = ("book__name", "prices__model")
     search_help_text = "Book, model with a price, id"
-    readonly_fields = ("number", "published_at")
+    readonly_fields = ("number", "published_at", "last_month")
     fixed_fields = ("book",)
     actions_detail = ("publish",)
 
@@ -154,6 +155,11 @@ class PriceBookVersionAdmin(ServiceAdmin):
     def status(self, row: PriceBookVersion) -> str:
         """Show the state as a label."""
         return row.state
+
+    @admin.display(description="last month's use under it")
+    def last_month(self, row: PriceBookVersion) -> str:
+        """Show what a draft would come to, tenant by tenant."""
+        return preview_table(row)
 
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBookVersion]:
         """Read versions with their books, which name them."""
@@ -164,7 +170,8 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Ask a new draft for its book and its beginning."""
         if obj is None:
             return ("book", "effective_at")
-        return (("book", "number"), ("effective_at", "published_at"), DISCOUNTS)
+        rows = (("book", "number"), ("effective_at", "published_at"), DISCOUNTS)
+        return (*rows, "last_month") if obj.state == "draft" else rows
 
     def held_with(self, row: PriceBookVersion) -> Mapping[str, str]:
         """Hold an edit against the draft's prices too: they are on the same page."""

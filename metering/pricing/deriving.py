@@ -8,7 +8,7 @@ there is no instant without them. Failure: none of its own.
 import datetime as dt
 from dataclasses import asdict
 
-from django.db.models import Max, Q
+from django.db.models import Max, Q, prefetch_related_objects
 
 from metering.pricing.discounting import discounts_of, listed_in
 from metering.pricing.models import (
@@ -35,6 +35,7 @@ def derive_for_contracts(version: PriceBookVersion, *, now: dt.datetime) -> list
         .order_by("pk")
     )
     contracts = list(holding)
+    prefetch_related_objects([version], "prices")
     for contract in contracts:
         derive(contract, version, now=now)
     return [contract.pk for contract in contracts]

@@ -9,10 +9,12 @@ from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
 from kit.admin import Confirmation
-from kit.money import PriceFormatError, picos_per_token, quote_per_million
+from kit.money import Money, PriceFormatError, picos_per_token, quote_per_million
 from metering.pricing import selectors
 from metering.pricing.contracts import Agreed
 from metering.pricing.models import ContractPrice, Price, PriceBookVersion
+from metering.pricing.previewing import last_month, total
+from metering.usage.epochs import database_now
 
 QUOTED = {
     "input_per_million": "input_picos",
@@ -112,8 +114,30 @@ class PublishForm(Confirmation):
         closed = ", ".join(left_out(version)) or "none"
         return (
             f"Prices: {version.prices.count()}, from "
-            f"{version.effective_at:%Y-%m-%d %H:%M} UTC on. Models left out: {closed}."
+            f"{version.effective_at:%Y-%m-%d %H:%M} UTC on. Models left out: {closed}. "
+            + replayed(version)
         )
+
+
+def replayed(version: PriceBookVersion) -> str:
+    """Say what last month's use would come to under a version."""
+    month = last_month(now=database_now())
+    came_to = total(version=version, month=month)
+    currency = version.book.currency
+    charged, preview, difference = (
+        str(Money(picos, currency))
+        for picos in (
+            came_to.charged_picos,
+            came_to.preview_picos,
+            came_to.difference_picos,
+        )
+    )
+    unpriced = ", ".join(sorted(came_to.unpriced)) or "none"
+    return (
+        f"Use of {month.name} by those who would pay by it ({came_to.tenants} tenants) "
+        f"would have cost {preview} instead of {charged}, {difference} more. Models "
+        f"used then that have no price in it: {unpriced}."
+    )
 
 
 def left_out(version: PriceBookVersion) -> list[str]:

@@ -21,6 +21,8 @@ def call_pricing(call: Caller, tenant: int) -> None:
     call("publish_price_book_version", book, first, drop=[])
     second = call("create_price_book_version", book, copy_from=first)["number"]
     call("retrieve_price_book_version", book, second)
+    call("preview_price_book_version", book, second, query="month=2026-10&limit=5")
+    call("preview_price_book_version_total", book, second)
     call("list_price_book_versions", book, query="limit=1")
     call("list_price_books", query="currency=EUR")
     call("retrieve_price_book", book)

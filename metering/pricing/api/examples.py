@@ -46,6 +46,34 @@ VERSION = {
     "derived_from": None,
     "prices": [PRICE],
 }
+EFFECT = {
+    "tenant": {"id": 42, "slug": "acme"},
+    "currency": "EUR",
+    "charged": "120.5",
+    "preview": "132.55",
+    "difference": "12.05",
+    "unpriced": ["llama-3.1-70b"],
+    "models": [
+        {
+            "model": "llama-3.3-70b",
+            "requests": 1200,
+            "input_tokens": 40000000,
+            "cached_input_tokens": 12000000,
+            "output_tokens": 9000000,
+            "charged": "120.5",
+            "preview": "132.55",
+        }
+    ],
+}
+TOTAL = {
+    "month": "2026-10",
+    "tenants": 57,
+    "currency": "EUR",
+    "charged": "8120.5",
+    "preview": "8932.55",
+    "difference": "812.05",
+    "unpriced": [{"model": "llama-3.1-70b", "tenants": 3}],
+}
 NEW_VERSION = {"effective_at": "2026-12-01T00:00:00Z", "copy_from": 1}
 VERSION_CHANGES = {"effective_at": "2027-01-01T00:00:00Z", **DISCOUNTS}
 PUBLICATION = {"drop": ["llama-3.1-70b"]}

@@ -5,6 +5,7 @@ from django.urls import path
 from metering.pricing.api.contract_views import ContractViewSet
 from metering.pricing.api.views import (
     AssignmentViewSet,
+    PreviewViewSet,
     PriceBookViewSet,
     VersionViewSet,
 )
@@ -38,5 +39,7 @@ urlpatterns = [
         VersionViewSet.as_view({"get": "retrieve", "patch": "partial_update"}),
     ),
     path(_VERSION + "prices/", VersionViewSet.as_view({"put": "set_prices"})),
+    path(_VERSION + "preview/", PreviewViewSet.as_view({"get": "preview"})),
+    path(_VERSION + "preview/total/", PreviewViewSet.as_view({"get": "preview_total"})),
     path(_VERSION + "publish/", VersionViewSet.as_view({"post": "publish"})),
 ]

@@ -3,6 +3,7 @@
 Failure: the services decide. A published version answers every change with 409.
 """
 
+import datetime as dt
 from typing import ClassVar
 
 from django.db.models import QuerySet
@@ -15,7 +16,8 @@ from kit.drf.views import ManagementViewSet
 from kit.errors import InvalidRequest, NotFound
 from kit.orm.atomic import atomic
 from kit.scopes import Scope
-from metering.pricing import assigning, selectors, services
+from metering.pricing import assigning, previewing, selectors, services
+from metering.pricing.api import preview_serializers as effect_wire
 from metering.pricing.api import serializers as wire
 from metering.pricing.discounting import set_discounts
 from metering.pricing.models import PriceBook, PriceBookVersion
@@ -217,6 +219,61 @@ class VersionViewSet(ManagementViewSet):
             version=version, now=database_now(), **self.parse(wire.PublishInput)
         )
         return Response(wire.VersionOutput(_version(book_id, number)).data)
+
+
+class PreviewViewSet(ManagementViewSet):
+    """What a version would come to, by the use of a month."""
+
+    noun = "price_book_version"
+    scopes: ClassVar = {
+        "preview": Scope.OPERATE_READ,
+        "preview_total": Scope.OPERATE_READ,
+    }
+
+    @extend_schema(
+        operation_id="preview_price_book_version",
+        parameters=[effect_wire.PreviewFilters],
+        responses=effect_wire.EffectOutput(many=True),
+    )
+    def preview(self, request: Request, book_id: int, number: int) -> Response:
+        """Replay a month's use under a version, tenant by tenant, the latest first.
+
+        Those are listed who used something then and would pay by the version, also by a
+        contract on its book. Amounts are exact, in units of the book's currency, and of
+        the models that the version prices; the others are named.
+        """
+        version, month = _version(book_id, number), self._month()
+        tenants = previewing.payers(version=version, month=month)
+        page = self.paginate_queryset(tenants)
+        found = previewing.effects(version=version, month=month, tenants=page or [])
+        shown = [
+            effect_wire.EffectOutput((each, version.book.currency)) for each in found
+        ]
+        return self.get_paginated_response([each.data for each in shown])
+
+    @extend_schema(
+        operation_id="preview_price_book_version_total",
+        parameters=[effect_wire.PreviewFilters],
+        responses=effect_wire.TotalOutput,
+    )
+    def preview_total(self, request: Request, book_id: int, number: int) -> Response:
+        """Replay a month's use under a version, all tenants together.
+
+        Models that were used and would have no price are named, with how many tenants
+        used them.
+        """
+        version, month = _version(book_id, number), self._month()
+        came_to = previewing.total(version=version, month=month)
+        currency = version.book.currency
+        return Response(effect_wire.TotalOutput((came_to, month, currency)).data)
+
+    def _month(self) -> previewing.Month:
+        given: dt.date | None = self.parse_query(effect_wire.PreviewFilters).get(
+            "month"
+        )
+        if given is None:
+            return previewing.last_month(now=database_now())
+        return previewing.month_of(given)
 
 
 def _book(book_id: int) -> PriceBook:

@@ -1,0 +1,79 @@
+"""The preview of a draft over HTTP and in the admin: before publishing, per tenant."""
+
+import datetime as dt
+
+import pytest
+from django.test import Client
+
+from kit.contracts import TokenCounts
+from metering.pricing.models import Price
+from metering.pricing.previewing import last_month
+from metering.pricing.services import draft_version, set_price
+from metering.usage.selectors import database_now
+from tenants.models import Tenant
+from tests.admin import action, page, signed_in, words
+from tests.factories.pricing import make_book, make_price
+from tests.factories.tenants import make_tenant
+from tests.metering.pricing.test_previewing import used
+
+VERSION = "pricing_pricebookversion"
+
+
+@pytest.fixture
+def tenants(operator_db: None) -> list[Tenant]:
+    """Provide three tenants that used something last month, and a draft for them."""
+    price = make_price(
+        book=make_book(currency="EUR", is_default=True), per_million=("4", "4", "4")
+    )
+    book = Price.objects.get(pk=price.id).version.book
+    now = database_now()
+    draft = draft_version(book=book, effective_at=now + dt.timedelta(days=30))
+    quotes = ("input_per_million", "cached_input_per_million", "output_per_million")
+    set_price(version=draft, model=price.model, **dict.fromkeys(quotes, "5"))
+    made = [make_tenant(currency="EUR") for _ in range(3)]
+    for number, tenant in enumerate(made, 1):
+        counts = TokenCounts(input_tokens=number * 10**6)
+        used(tenant, price, counts, date=last_month(now=now).first_date)
+    return made
+
+
+def draft_id() -> int:
+    return Price.objects.get(input_picos=5_000_000).version_id
+
+
+def test_a_preview_is_paged_and_sums_up(
+    operator: Client, tenants: list[Tenant]
+) -> None:
+    version = Price.objects.get(input_picos=5_000_000).version
+    address = f"/api/v1/price-books/{version.book_id}/versions/2/preview/"
+
+    first = operator.get(address, {"limit": 2}).json()
+    rest = operator.get(first["next"]).json()
+
+    shown = [each["tenant"]["id"] for each in first["data"] + rest["data"]]
+    assert shown == [tenant.pk for tenant in reversed(tenants)]
+    assert first["data"][0]["charged"] == "12.00"
+    assert first["data"][0]["preview"] == "15.00"
+    assert first["data"][0]["models"][0]["input_tokens"] == 3_000_000
+    whole = operator.get(f"{address}total/").json()
+    assert (whole["charged"], whole["preview"], whole["tenants"]) == (
+        "24.00",
+        "30.00",
+        3,
+    )
+    assert operator.get(address, {"month": "2020-01"}).json()["data"] == []
+    for wrong in ("2026-13", "2026", "october", "2026-1-"):
+        refused = operator.get(address, {"month": wrong})
+        assert refused.status_code == 400
+        assert refused.json()["error"]["param"] == "month"
+
+
+def test_a_draft_shows_what_it_means_before_it_is_published(
+    tenants: list[Tenant],
+) -> None:
+    admin = signed_in()
+    shown = words(admin.get(page(VERSION, "change", draft_id())).content)
+    assert f"{tenants[2].slug} 12.00 EUR 15.00 EUR 3.00 EUR" in shown
+
+    dialog = words(admin.get(action(VERSION, "publish", draft_id())).content)
+    assert "(3 tenants) would have cost 30.00 EUR instead of 24.00 EUR" in dialog
