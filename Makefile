@@ -48,9 +48,9 @@ chaos: $(INSTALLED)-dev ## Break everything under load and hold every bill: SEED
 	@exec $(BIN)/python -m tests.chaos --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES)) \
 		$(if $(TIMES),--times $(TIMES)) $(ARGS) $(CASES)
 
-books: $(INSTALLED)-dev ## Bill three months of synthetic use, and compare all books: EVENTS=200000 TENANTS=200 WORKERS=2
+books: $(INSTALLED)-dev ## Bill three months of synthetic use, and compare all books: EVENTS="200000 2000000" TENANTS=200 WORKERS=2 KILLS=
 	@exec $(BIN)/python -m tests.scale --events $(or $(EVENTS),200000) --tenants $(or $(TENANTS),200) \
-		--workers $(or $(WORKERS),2) $(ARGS)
+		--workers $(or $(WORKERS),2) --kills $(or $(KILLS),0) $(ARGS)
 
 hostile: $(INSTALLED)-dev ## Show what hostile crowds do to healthy clients beside them: ARGS="--connections 10000"
 	@exec $(BIN)/python -m tests.hostile $(ARGS)

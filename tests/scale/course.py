@@ -1,16 +1,17 @@
-"""The whole course: make the installation, use it for three months, bill each."""
+"""The whole course: use an installation for three months, and bill each."""
 
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from tests.databases import Database
-from tests.scale.credit import count_use, give_credit
+from tests.scale.credit import give_credit
 from tests.scale.equal import Books, compare
-from tests.scale.events import prepare, write_events
+from tests.scale.events import write_events
+from tests.scale.plans import agree
 from tests.scale.sizes import MONTHS, Scale, closes_at
 from tests.scale.work import STEPS, Done, do
-from tests.scale.world import make_world
+from tests.scale.world import World
 
 
 @dataclass(slots=True)
@@ -34,27 +35,32 @@ class Course:
 
 
 def run(
-    database: Database, scale: Scale, *, say: Callable[[str], None] = lambda _: None
+    database: Database,
+    world: World,
+    scale: Scale,
+    *,
+    say: Callable[[str], None] = lambda _: None,
 ) -> Course:
     """Go through all phases, then compare the books."""
     steps: list[Done] = []
-    started = time.monotonic()
-    prepare(database, world := make_world(scale))
-    say(f"{scale.tenants} tenants, {len(world.places)} places")
-    steps.append(Done("make tenants", scale.tenants, time.monotonic() - started, 0, 0))
     for phase in range(len(MONTHS)):
         started = time.monotonic()
-        given = give_credit(world, scale, phase)
-        steps.append(Done("give credit", given, time.monotonic() - started, 0, 0))
+        given = agree(world, phase) + give_credit(world, scale, phase)
+        steps.append(Done("agree", given, time.monotonic() - started, 0, 0))
         started = time.monotonic()
         written = write_events(database, scale, phase)
-        count_use(database, written)
         took = time.monotonic() - started
-        steps.append(Done("write events", written.events, took, 0, 0))
+        steps.append(Done("write events", written, took, 0, 0))
         for name in STEPS:
             done = do(
                 name, database=database, now=closes_at(phase), workers=scale.workers
             )
             steps.append(done)
-            say(f"phase {phase + 1}: {done}")
-    return Course(scale, compare(database), steps)
+            say(
+                f"month {phase + 1}: {name} {done.count:,} in {done.seconds:.1f} s, "
+                f"{done.rss_bytes >> 20} MiB"
+            )
+    started = time.monotonic()
+    books = compare(database)
+    say(f"compared in {time.monotonic() - started:.1f} s")
+    return Course(scale, books, steps)

@@ -12,8 +12,6 @@ from kit.money import PICOS_PER_UNIT
 from kit.orm.roles import as_operator
 from metering.ledger.services import grant_credit
 from tenants.models import Tenant
-from tests.databases import Database
-from tests.scale.events import Written, session
 from tests.scale.sizes import MONTHS, Scale
 from tests.scale.world import CURRENCIES, MODELS, QUOTES, World
 
@@ -21,16 +19,6 @@ GIFT_EVERY = 7
 GIFT_LASTS = dt.timedelta(days=20)
 # About what an event comes to, in tokens of the dearest model's input.
 _EVENT_TOKENS = 1200
-
-# As gateways do it when they settle: the count of what a tenant ever used.
-_COUNT = """
-UPDATE budgets_window counted SET posted = counted.posted + used.picos
-FROM (
-    SELECT tenant_id, sum(charge_picos) AS picos FROM usage_event
-    WHERE epoch_id = ANY(%(epochs)s) GROUP BY 1
-) used
-WHERE counted.tenant_id = used.tenant_id AND counted.kind = 'credit'
-"""
 
 
 def give_credit(world: World, scale: Scale, phase: int) -> int:
@@ -68,12 +56,6 @@ def give_credit(world: World, scale: Scale, phase: int) -> int:
                 )
                 given += 1
     return given
-
-
-def count_use(database: Database, written: Written) -> None:
-    """Count what a phase's events came to, where it is counted for credit."""
-    with session(database) as connection:
-        connection.execute(_COUNT, {"epochs": list(written.epoch_ids)})
 
 
 def _grant(

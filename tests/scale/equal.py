@@ -46,6 +46,54 @@ _BOOKED = """
     WHERE account.kind = 'revenue' AND made.kind = 'usage'
     GROUP BY 1
 """
+# What no bill has reached: the postings behind a tenant's last mark, and what burned of
+# its credit and no bill shows. The rest of what accrued must be on bills to the pico.
+_UNBILLED = """
+    WITH mark AS (
+        SELECT tenant_id, max(days_to) AS days_to, max(posted_to) AS posted_to
+        FROM billing_invoice WHERE days_to IS NOT NULL GROUP BY 1
+    ), posted AS (
+        SELECT posting.tenant_id, sum(charge_picos) FILTER (
+            WHERE mark.days_to IS NULL OR posting.date >= mark.days_to
+                OR posting.id > mark.posted_to) AS picos
+        FROM ledger_dayposting posting LEFT JOIN mark USING (tenant_id) GROUP BY 1
+    ), burned AS (
+        SELECT tenant_id, sum(amount_picos) AS picos FROM ledger_creditburn GROUP BY 1
+    ), shown AS (
+        SELECT tenant_id, sum(amount_picos) AS picos FROM ledger_creditdraw GROUP BY 1
+    )
+    SELECT tenant_id, coalesce(posted.picos, 0) - coalesce(burned.picos, 0)
+        + coalesce(shown.picos, 0) AS picos
+    FROM posted FULL JOIN burned USING (tenant_id) FULL JOIN shown USING (tenant_id)
+"""
+_BALANCE = """
+    SELECT account.tenant_id, sum(amount_picos) AS picos
+    FROM ledger_entry entry JOIN ledger_account account ON account.id = entry.account_id
+    WHERE account.kind = '{kind}' GROUP BY 1
+"""
+# Where no component took the place of a linear price, lines are the use itself.
+_LINES = """
+    SELECT tenant_id, price_id, sum(quantity) AS tokens, sum(exact_picos) AS picos
+    FROM billing_invoiceline WHERE kind IN ('usage', 'adjustment') GROUP BY 1, 2
+"""
+_BILLED = """
+    WITH mark AS (
+        SELECT tenant_id, max(days_to) AS days_to, max(posted_to) AS posted_to
+        FROM billing_invoice WHERE days_to IS NOT NULL GROUP BY 1
+    )
+    SELECT posting.tenant_id, price_id, sum(quantity) AS tokens,
+        sum(charge_picos) AS picos
+    FROM ledger_dayposting posting JOIN mark USING (tenant_id)
+    WHERE posting.date < mark.days_to AND posting.id <= mark.posted_to
+        AND NOT EXISTS (SELECT FROM billing_invoiceline line
+            WHERE line.tenant_id = posting.tenant_id AND line.kind = 'component')
+    GROUP BY 1, 2
+"""
+_OWED = """
+    SELECT tenant_id, sum(amount_minor * power(10::numeric, 12 - CASE currency
+            WHEN 'JPY' THEN 0 WHEN 'BHD' THEN 3 ELSE 2 END)) AS picos
+    FROM billing_invoice WHERE number IS NOT NULL GROUP BY 1
+"""
 _UNBALANCED = """
     SELECT transaction_id FROM ledger_entry GROUP BY 1 HAVING sum(amount_picos) <> 0
 """
@@ -90,6 +138,24 @@ def compare(database: Database) -> Books:
             WHERE used.picos IS DISTINCT FROM booked.picos
             """,
         )
+        accrued, receivable = (
+            _BALANCE.format(kind=kind) for kind in ("accrued", "receivable")
+        )
+        differences["accrued and unbilled"] = _one(
+            connection, _unequal(accrued, _UNBILLED)
+        )
+        differences["receivable and invoices"] = _one(
+            connection, _unequal(receivable, _OWED)
+        )
+        differences["postings and lines"] = _one(
+            connection,
+            f"""
+            SELECT count(*) FROM ({_BILLED}) billed LEFT JOIN ({_LINES}) line
+                USING (tenant_id, price_id)
+            WHERE (billed.tokens, billed.picos)
+                IS DISTINCT FROM (line.tokens, line.picos)
+            """,
+        )
         differences["transactions that do not sum to zero"] = len(
             connection.execute(_UNBALANCED.encode()).fetchall()
         )
@@ -100,6 +166,14 @@ def compare(database: Database) -> Books:
             invoices=_one(connection, "SELECT count(*) FROM billing_invoice"),
             differences=differences,
         )
+
+
+def _unequal(one: str, other: str) -> str:
+    """Return a statement that counts the tenants of which two sums differ."""
+    return f"""
+        SELECT count(*) FROM ({one}) one FULL JOIN ({other}) other USING (tenant_id)
+        WHERE coalesce(one.picos, 0) <> coalesce(other.picos, 0)
+    """
 
 
 def _differing(table: str) -> str:

@@ -11,7 +11,6 @@ hashes are looked up in.
 import datetime as dt
 import itertools
 from collections.abc import Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import psycopg
@@ -91,14 +90,6 @@ JOIN scale.price ON price.payer = place.payer AND price.model = place.model
 """
 
 
-@dataclass(frozen=True, slots=True)
-class Written:
-    """The epochs that a phase's events were committed in."""
-
-    epoch_ids: tuple[int, ...]
-    events: int
-
-
 def prepare(database: Database, world: World) -> None:
     """Write down what events are drawn from."""
     with session(database) as connection:
@@ -113,10 +104,9 @@ def prepare(database: Database, world: World) -> None:
         connection.execute("ANALYZE scale.place, scale.price")
 
 
-def write_events(database: Database, scale: Scale, phase: int) -> Written:
-    """Commit the events of a phase, one transaction for each epoch."""
+def write_events(database: Database, scale: Scale, phase: int) -> int:
+    """Commit the events of a phase, one transaction for each epoch; return how many."""
     numbers = scale.events_in(phase)
-    epochs = []
     with session(database) as connection:
         for gateway in range(scale.gateways):
             own = numbers[gateway :: scale.gateways]
@@ -130,9 +120,8 @@ def write_events(database: Database, scale: Scale, phase: int) -> Written:
                 assert row is not None
                 made = connection.execute(_EVENTS, {**asked, "epoch": row[0]})
                 assert made.rowcount == len(own), (made.rowcount, len(own))
-            epochs.append(row[0])
         connection.execute("ANALYZE usage_event, usage_epoch")
-    return Written(tuple(epochs), len(numbers))
+    return len(numbers)
 
 
 def session(database: Database) -> psycopg.Connection[Any]:

@@ -8,8 +8,7 @@ from tests.scale.course import Course
 _MIB = 1 << 20
 # What each step's time grows with.
 _UNITS = {
-    "make tenants": (1_000, "tenants"),
-    "give credit": (1_000, "grants"),
+    "agree": (1_000, "plans and grants"),
     "write events": (1_000_000, "events"),
     "roll up": (1_000_000, "events"),
     "post days": (1_000_000, "postings"),

@@ -6,6 +6,7 @@ is kept, the folder with its data.
 
 import contextlib
 import os
+import secrets
 import shutil
 import signal
 import subprocess
@@ -13,9 +14,12 @@ import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
+from django.db import connections
+
 from config.local.account import open_place
 from config.local.children import LOOPBACK, dies_with_parent, free_port
 from config.local.postgres import SUPERUSER, installed, make_owner, wait_until_ready
+from tests.databases import Database, copy, drop, pointed_at
 
 START_SECONDS_MAX = 60.0
 # A machine of 8 GB; what is not said is as PostgreSQL comes.
@@ -27,6 +31,19 @@ SETTINGS = {
     "timezone": "UTC",
     "work_mem": "32MB",
 }
+
+
+@contextlib.contextmanager
+def copied(prepared: Database) -> Iterator[Database]:
+    """Provide a copy of a database, with every alias of Django pointing at it."""
+    connections.close_all()
+    database = Database(prepared.server, f"test_{os.getpid()}_{secrets.token_hex(4)}")
+    copy(prepared.server, source=prepared.name, name=database.name)
+    try:
+        with pointed_at(database):
+            yield database
+    finally:
+        drop(prepared.server, name=database.name)
 
 
 @contextlib.contextmanager

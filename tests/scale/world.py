@@ -1,8 +1,8 @@
 """Who is there: tenants, their keys, books, prices and credit, all made by services.
 
 A few tenants have most of the use (Zipf). Half keep zones of whole hours, half not;
-some have months that begin on other days, some pay ahead, and a few have a book of
-their own from a day on. Failure: none of its own. Owns: nothing after it returns.
+some have months that begin on other days, some pay ahead, and a few have a book or a
+contract of their own from a day on. Failure: none of its own. Owns: nothing.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ from metering.pricing.assigning import assign_book
 from metering.pricing.models import PriceBook
 from metering.usage.services import cover, make_partitions
 from tenants.models import Tenant
+from tests.factories.pricing import make_contract
 from tests.factories.tenants import make_key, make_tenant
 from tests.scale.sizes import BEGINS, MONTHS, ORDERED, Scale
 
@@ -34,8 +35,11 @@ CHANGES = tuple(
     for days, hour in ((9, 4), (24, 18), (41, 0), (60, 11), (78, 23))
 )
 OWN_BOOK_FROM = BEGINS.replace(day=20, hour=6)
-KEY_MODELS = 4
-PREPAID_EVERY, ANNIVERSARY_EVERY, OWN_BOOK_EVERY = 10, 5, 40
+CONTRACTS_FROM = BEGINS.replace(day=11, hour=17)
+KEY_MODELS = 6
+PREPAID_EVERY, ANNIVERSARY_EVERY, OWN_BOOK_EVERY, CONTRACT_EVERY = 10, 5, 40, 25
+# Each has a book of its own, whose prices are looked up apart.
+CONTRACTS_MAX = 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,11 +70,10 @@ def make_world(scale: Scale) -> World:
     with as_operator():
         for begins, _ in MONTHS:
             make_partitions(now=begins)
-        for currency in QUOTES:
-            _book(currency)
+        books = {currency: _book(currency) for currency in QUOTES}
         own = _book("USD", name="own")
         tenants = [_tenant(rank) for rank in range(1, scale.tenants + 1)]
-        groups: dict[tuple[str, bool], int] = {}
+        groups: dict[tuple[str, bool, int | None], int] = {}
         payers: list[Tenant] = []
         places: list[Place] = []
         for rank, tenant in enumerate(tenants, 1):
@@ -79,12 +82,23 @@ def make_world(scale: Scale) -> World:
                 assign_book(
                     tenant=tenant, book=own, now=ORDERED, starts_at=OWN_BOOK_FROM
                 )
-            group = groups.setdefault((tenant.currency, has_own), len(groups))
+            contract = rank // CONTRACT_EVERY if rank % CONTRACT_EVERY == 2 else None
+            if contract is not None and contract >= CONTRACTS_MAX:
+                contract = None
+            if contract is not None:
+                make_contract(
+                    tenant=tenant,
+                    base=books[tenant.currency],
+                    percent="12.5",
+                    starts_at=CONTRACTS_FROM,
+                )
+            kind = (tenant.currency, has_own, contract)
+            group = groups.setdefault(kind, len(groups))
             if group == len(payers):
                 payers.append(tenant)
             places += _places(tenant, rank, group)
     prepaid = frozenset(each for each in tenants if each.payment_mode == "prepaid")
-    changes = (BEGINS, OWN_BOOK_FROM, *CHANGES)
+    changes = (BEGINS, OWN_BOOK_FROM, CONTRACTS_FROM, *CHANGES)
     return World(tenants, places, payers, prepaid, changes)
 
 
