@@ -19,21 +19,34 @@ CHANNEL = "tollgate_prices"
 POLL_S = 30.0
 
 _ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
-_VERSIONS = """
+# What another version, or a contract's end, put out of force more than a day ago prices
+# no admission any more. Contracts multiply versions; without this they would only grow.
+_MATTERS = """NOT EXISTS (
+    SELECT FROM pricing_pricebookversion later
+    WHERE later.book_id = version.book_id AND later.published_at IS NOT NULL
+        AND later.effective_at > version.effective_at
+        AND later.effective_at < now() - interval '1 day'
+) AND NOT EXISTS (
+    SELECT FROM pricing_pricebook own
+    JOIN pricing_contract contract ON contract.id = own.derived_for_id
+    WHERE own.id = version.book_id
+        AND coalesce(contract.ended_at, contract.ends_at) < now() - interval '1 day'
+)"""
+_VERSIONS = f"""
 SELECT version.id, book.id, book.currency, book.is_default,
        (extract(epoch FROM version.effective_at) * 1000000)::bigint
 FROM pricing_pricebookversion version
 JOIN pricing_pricebook book ON book.id = version.book_id
-WHERE version.published_at IS NOT NULL
+WHERE version.published_at IS NOT NULL AND {_MATTERS}
 ORDER BY book.id, version.effective_at
-"""
-_PRICES = """
+"""  # noqa: S608 - put together from the constant above
+_PRICES = f"""
 SELECT price.version_id, price.id, price.model,
        price.input_picos, price.cached_input_picos, price.output_picos
 FROM pricing_price price
 JOIN pricing_pricebookversion version ON version.id = price.version_id
-WHERE version.published_at IS NOT NULL
-"""
+WHERE version.published_at IS NOT NULL AND {_MATTERS}
+"""  # noqa: S608 - put together from the constant above
 _ASSIGNMENTS = """
 SELECT tenant_id, book_id, (extract(epoch FROM starts_at) * 1000000)::bigint,
        (extract(epoch FROM ends_at) * 1000000)::bigint

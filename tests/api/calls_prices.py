@@ -52,8 +52,12 @@ def conflicts_of_contracts(client: Client) -> dict[str, Any]:
     ids = {"tenant": tenant.pk, "price_book": base.pk}
     late = taken(client, "create_contract", **ids, starts_at="2020-02-01T00:00:00Z")
     draft = late.json()["id"]
-    signed = make_contract(tenant=tenant, base=base).pk
+    contract = make_contract(tenant=tenant, base=base)
+    signed = contract.pk
     return {
+        "create_price_book_version": taken(
+            client, "create_price_book_version", contract.book.pk, copy_from=None
+        ),
         "sign_contract": taken(client, "sign_contract", draft),
         "end_contract": taken(
             client, "end_contract", signed, ends_at="2020-02-01T00:00:00Z"

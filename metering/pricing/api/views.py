@@ -121,7 +121,7 @@ class VersionViewSet(ManagementViewSet):
     """Versions of one price book."""
 
     noun = "price_book_version"
-    conflicting = ("partial_update", "set_prices", "publish")
+    conflicting = ("create", "partial_update", "set_prices", "publish")
     locks = PriceBookVersion
     lock_by: ClassVar = {"book_id": "book_id", "number": "number"}
     scopes: ClassVar = {
@@ -174,9 +174,10 @@ class VersionViewSet(ManagementViewSet):
         """
         version = _version(book_id, number)
         changes = self.parse(wire.VersionChanges)
-        begins = {"effective_at": changes.pop("effective_at", version.effective_at)}
+        begins = changes.pop("effective_at", None)
         with atomic():
-            services.reschedule_version(version=version, **begins)
+            if begins is not None:
+                services.reschedule_version(version=version, effective_at=begins)
             set_discounts(version=version, **changes)
         return Response(wire.VersionOutput(_version(book_id, number)).data)
 

@@ -15,7 +15,7 @@ from kit.contracts import Caller, LinearPrice, Surface
 from kit.errors import ModelNotPriced
 from kit.orm.roles import as_operator
 from kit.postgres import connect, follow
-from metering.intake.prices import CHANNEL, PriceList
+from metering.intake.prices import _VERSIONS, CHANNEL, PriceList
 from metering.pricing.assigning import assign_book
 from metering.pricing.contracts import end_contract
 from metering.pricing.models import PriceBook
@@ -35,7 +35,8 @@ from tests.metering.intake.metered import CALLER, Witness, meter, started
 
 MODEL = "demo-model"
 BEGIN = dt.datetime(2020, 1, 1, tzinfo=dt.UTC)
-CHANGE = dt.datetime(2020, 7, 1, 0, 0, 0, 123_457, tzinfo=dt.UTC)
+# Of today: what went out of force long ago is not loaded.
+CHANGE = dt.datetime.now(dt.UTC).replace(microsecond=123_457)
 UNIX = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
 NEVER_POLLS_S = 3600.0
 MICROSECOND = dt.timedelta(microseconds=1)
@@ -142,6 +143,36 @@ async def test_price_is_the_one_in_force_at_the_instant(
     assert world.find(CHANGE + dt.timedelta(days=3650)) == world.second
     assert world.first.input_picos == 3_000_000
     assert world.find(CHANGE, model="another-model") is None
+
+
+async def test_what_is_long_out_of_force_is_left_where_it_is(
+    world: World, connection: AsyncConnection
+) -> None:
+    """Neither a version that another one followed, nor a contract that has ended."""
+    week = dt.timedelta(days=7)
+
+    def followed() -> None:
+        book = make_book(currency="EUR", is_default=True)
+        for begins in (CHANGE - 3 * week, CHANGE - week):
+            make_price(book=book, model=MODEL, effective_at=begins)
+        make_contract(
+            tenant=make_tenant(currency="EUR"),
+            base=book,
+            starts_at=CHANGE - 2 * week,
+            ends_at=CHANGE - week,
+        )
+
+    await as_an_operator(followed)
+    await world.listener.reload(connection)
+
+    found = partial(world.find, currency="EUR", tenant_id=0)
+    assert found(CHANGE - week) == found(CHANGE) is not None
+    assert found(CHANGE - week - MICROSECOND) is None
+    async with connection.cursor() as cursor:
+        await cursor.execute(_VERSIONS)
+        kept = await cursor.fetchall()
+    # The two of the default book, the tenant's own and the one in force of the new one.
+    assert len(kept) == 4
 
 
 async def test_nothing_is_priced_before_the_first_reload(world: World) -> None:
