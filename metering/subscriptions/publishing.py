@@ -18,7 +18,12 @@ from django.db.models import Max
 from kit.contracts import TokenClass
 from kit.errors import Conflict, InvalidRequest
 from kit.json_values import JsonObject
-from kit.money import exponent
+from kit.money import (
+    AmountFormatError,
+    exponent,
+    picos_from_decimal,
+    picos_from_minor,
+)
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell
 from kit.orm.saving import change, create
@@ -72,6 +77,25 @@ class DiscountWanted:
     models: Sequence[str] = ()
     percent: Decimal | None = None
     amount_minor: int | None = None
+
+
+def minor_from_text(text: str, currency: str, field: str) -> int:
+    """Read an amount of a currency, such as `49.00`, as its minor units.
+
+    Raises `InvalidRequest` for what is no plain decimal, or finer than they are.
+    """
+    try:
+        picos = picos_from_decimal(text)
+    except AmountFormatError as error:
+        raise InvalidRequest(f"{error}.", param=field) from None
+    minor, rest = divmod(picos, picos_from_minor(1, currency))
+    if rest:
+        places = exponent(currency)
+        raise InvalidRequest(
+            f"An amount in {currency} has at most {places} decimal places.",
+            param=field,
+        )
+    return minor
 
 
 def draft_plan_version(

@@ -32,6 +32,9 @@ from metering.usage.periods import period_of
 from metering.usage.spans import Span
 from tenants.models import Tenant
 
+# What a version lists, to be read with many versions at once.
+PARTS = ("components", "discounts__version")
+
 
 def plan_versions(
     *, plan: str | None = None, currency: str | None = None

@@ -17,6 +17,7 @@ urlpatterns = [
     path("", include("metering.adjustments.api.urls")),
     path("", include("metering.budgets.api.urls")),
     path("", include("metering.ledger.api.urls")),
+    path("", include("metering.subscriptions.api.urls")),
     path("", include("metering.taxes.api.urls")),
     path("", include("metering.billing.api.urls")),
     path("", include("metering.exports.api.urls")),

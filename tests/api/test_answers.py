@@ -28,6 +28,7 @@ from tests.api.calling import Caller, Ids, soon, taken
 from tests.api.calls_documents import call_documents, refused_documents
 from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
+from tests.api.calls_plans import call_plans, conflicts_of_plans
 from tests.api.calls_prices import (
     call_contracts,
     call_pricing,
@@ -304,6 +305,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_serving(call)
     call_pricing(call, tenant)
     call_contracts(call, tenant)
+    call_plans(call)
     call_usage_and_invoices(call)
     call_reconciliation(call)
     call_webhooks(call, tenant)
@@ -391,6 +393,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_credit(operator, project),
         **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_receivables(operator),
+        **conflicts_of_plans(operator),
         **conflicts_of_adjustments(operator),
         **conflicts_of_assignments(operator, book),
         **conflicts_of_contracts(operator),

@@ -62,6 +62,15 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
         "reference": f"made-{next(_numbers)}",
         "lines": None,
     },
+    "create_plan_version": lambda _, __: {"plan": "plan"},
+    "migrate_plan_version": lambda world, _: {"target": world.shared["held_version"]},
+    "create_subscription": lambda world, _: {
+        "plan_version": world.shared["held_version"],
+        "starts_on": (now() + 6 * MONTH).date().isoformat(),
+    },
+    "change_subscription": lambda world, _: {
+        "plan_version": world.shared["other_version"]
+    },
     "create_tax_rate": lambda _, __: {"name": f"tax {next(_numbers)}"},
     "create_contract": lambda world, _: {"price_book": world.shared["price_book"]},
     "create_invitation": lambda world, _: {

@@ -40,6 +40,7 @@ OWNED = {
     "contracts": "contract",
     "payments": "payment",
     "credit-notes": "credit_note",
+    "subscriptions": "subscription",
 }
 # The same for rows of the installation.
 SHARED = {
@@ -53,6 +54,7 @@ SHARED = {
     "reratings": "rerating",
     "cases": "case",
     "tax-rates": "tax_rate",
+    "plan-versions": "plan_version",
 }
 # What belongs to a project, and so to those who are in it.
 OF_PROJECT = frozenset({"project", "key", "adjustment"})

@@ -34,6 +34,8 @@ from metering.pricing.services import draft_version
 from metering.receivables.services import Wanted as Noted
 from metering.receivables.services import issue_credit_note, record_payment
 from metering.reconciliation.models import Case, Run
+from metering.subscriptions.selectors import plan_version
+from metering.subscriptions.services import subscribe
 from metering.taxes.services import create_rate, treat_tenant
 from metering.usage.corrections import Request
 from tenants.models import (
@@ -59,6 +61,7 @@ from tests.factories.control import make_alias, make_model, make_replica
 from tests.factories.exports import make_export
 from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.receivables import make_invoice
+from tests.factories.subscriptions import make_draft_version, make_plan_version
 from tests.factories.tenants import default_project, make_key, make_project
 from tests.factories.usage import commit, make_epoch, make_use
 from tests.isolation.snapshots import checksum
@@ -161,7 +164,12 @@ def make_world() -> World:
         shared["tax_rate"] = create_rate(
             name="VAT", country="DE", percent=Decimal(19), starts_at=A_MOMENT
         ).pk
-    sides = {name: make_side(name) for name in ("a", "b")}
+    shared |= {
+        "plan_version": make_draft_version(currency="USD").pk,
+        "held_version": make_plan_version().pk,
+        "other_version": make_plan_version().pk,
+    }
+    sides = {name: make_side(name, shared["held_version"]) for name in ("a", "b")}
     for side in sides.values():
         price(side, book)
     with as_operator(), atomic():
@@ -172,7 +180,7 @@ def make_world() -> World:
     return World(sides, shared, callers, untouched)
 
 
-def make_side(name: str) -> Side:
+def make_side(name: str, held_version: int) -> Side:
     """Make a tenant with a row of everything."""
     canary = f"canary-{name}-{next(_numbers)}"
     tenant = make_tenant_of(
@@ -216,6 +224,13 @@ def make_side(name: str) -> Side:
             reference=f"{canary} payment",
         ).pk
         side.ids |= _received(side)
+        now = dt.datetime.now(dt.UTC)
+        side.ids["subscription"] = subscribe(
+            tenant=tenant,
+            version=plan_version(held_version),
+            now=now,
+            ends_on=(now + A_YEAR / 4).date(),
+        ).pk
         side.ids["tax_treatment"] = treat_tenant(
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
