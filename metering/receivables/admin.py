@@ -136,7 +136,7 @@ class _RefundForm(Confirmation):
 class _ReleaseForm(Confirmation):
     def consequence(self, object_id: str) -> str:
         """Say what follows."""
-        return "The invoice is followed up again."
+        return "The invoice is followed up again, from today on."
 
 
 class _RefundInline(ReadOnlyInline):
@@ -315,7 +315,7 @@ class HoldAdmin(_FactAdmin):
 
     @confirmed_action(
         label="Release",
-        explanation="Reminders go on where they stopped.",
+        explanation="The schedule of reminders begins anew.",
         icon="play_arrow",
         form=_ReleaseForm,
     )

@@ -9,6 +9,7 @@ from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from metering.billing.models import Invoice
+from metering.receivables.dunning import recover
 from metering.receivables.models import Hold
 from metering.receivables.settling import held
 from metering.receivables.standing import State
@@ -38,6 +39,7 @@ def hold_invoice(*, invoice: Invoice, kind: str, reason: str, now: dt.datetime) 
             started_at=now,
         )
         create(hold, action="hold")
+        recover(tenant_id=row.tenant_id, invoice=row, now=now)
     return hold
 
 

@@ -2,8 +2,9 @@
 
 Whoever writes a fact holds the invoice first (`held`), so that two never decide on the
 same open amount, and settles it last. Once an invoice is paid, whoever waits for that
-is told in the same transaction. Owns: `state`, `paid_minor`, `credited_minor` and
-`written_off_minor` of invoices that were issued.
+is told, and a tenant that was suspended for it is restored, in the same transaction.
+Owns: `state`, `paid_minor`, `credited_minor` and `written_off_minor` of invoices that
+were issued.
 """
 
 import datetime as dt
@@ -18,6 +19,7 @@ from metering.billing.models import Invoice, InvoiceLine
 from metering.billing.paid import invoice_paid
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
+from metering.receivables.dunning import recover
 from metering.receivables.models import CreditNote, Payment, Refund, WriteOff
 from metering.receivables.standing import Facts, State, state_of
 
@@ -76,6 +78,8 @@ def settle(invoice: Invoice, *, now: dt.datetime) -> Invoice:
         setattr(invoice, name, value)
     invoice.save(update_fields=_FOLLOWING)
     tell(invoice, action="settle", before=before, after=follows)
+    if invoice.state != State.OPEN:
+        recover(tenant_id=invoice.tenant_id, invoice=invoice, now=now)
     if invoice.state == State.PAID != before["state"]:
         invoice_paid.send(sender=Invoice, invoice=invoice, now=now)
     return invoice

@@ -328,6 +328,11 @@ class BillingSettings(Settings):
     invoice_days_until_due: int = Field(
         14, ge=1, description="Days a customer has to pay."
     )
+    dunning_days: str = Field(
+        "3,7,14",
+        pattern=r"^(never|[0-9]{1,3}(,[0-9]{1,3})*)$",
+        description="Days after the due date when an unpaid invoice is followed up; the last suspends. Or: never.",
+    )
     stripe_api_key: SecretStr = Field(
         SecretStr(""), validate_default=True, description="Stripe's restricted key."
     )

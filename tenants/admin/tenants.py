@@ -56,12 +56,13 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
         ("slug", "name"),
         ("currency", "zone", "period_day"),
         "billing_email",
-        ("state", "plan"),
+        ("state", "suspended_for", "plan"),
         ("payment_mode", "created_at"),
         ("active_keys", "last_use", "spend"),
     )
     readonly_fields = (
         "state",
+        "suspended_for",
         "payment_mode",
         "created_at",
         "active_keys",

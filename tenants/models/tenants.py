@@ -96,6 +96,10 @@ class Tenant(models.Model):
         ACTIVE = "active"
         SUSPENDED = "suspended"
 
+    class SuspendedFor(models.TextChoices):
+        PEOPLE = "", "as people say"
+        UNPAID = "unpaid", "unpaid invoices"
+
     class PaymentMode(models.TextChoices):
         POSTPAID = "postpaid", "postpaid: by invoice, after use"
         PREPAID = "prepaid", "prepaid: from credit, before use"
@@ -103,6 +107,14 @@ class Tenant(models.Model):
     slug = models.CharField(max_length=63, unique=True, validators=[_slug])
     name = models.CharField(max_length=200)
     state = models.CharField(max_length=16, choices=State, default=State.ACTIVE)
+    suspended_for = models.CharField(
+        max_length=8,
+        choices=SuspendedFor,
+        blank=True,
+        default=SuspendedFor.PEOPLE,
+        db_default=SuspendedFor.PEOPLE.value,
+        editable=False,
+    )
     currency = models.CharField(max_length=3, default="USD", validators=[_currency])
     zone = models.CharField(max_length=64, default="UTC", validators=[_known_zone])
     period_day = models.PositiveSmallIntegerField(

@@ -66,6 +66,7 @@ from tenants.services.projects import (
 from tenants.services.tenants import (
     TenantChanges,
     create_tenant,
+    recover_tenant,
     restore_tenant,
     set_payment_mode,
     suspend_tenant,
@@ -119,6 +120,7 @@ __all__ = [
     "issue_token",
     "make_default_plan",
     "open_invitation",
+    "recover_tenant",
     "remove_member",
     "rename_project",
     "resend_invitation",

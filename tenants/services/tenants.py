@@ -69,18 +69,45 @@ def set_payment_mode(*, tenant: Tenant, payment_mode: str) -> Tenant:
     return row
 
 
-def suspend_tenant(*, tenant: Tenant) -> Tenant:
-    """Refuse every call of a tenant until it is restored. Idempotent."""
-    return _set_state(tenant, Tenant.State.SUSPENDED, action="suspend")
+def suspend_tenant(
+    *, tenant: Tenant, reason: str = Tenant.SuspendedFor.PEOPLE
+) -> Tenant:
+    """Refuse every call of a tenant until it is restored. Idempotent.
+
+    What people suspended stays theirs; people may make theirs what is suspended for
+    unpaid invoices, so that a payment does not end it.
+    """
+    with atomic():
+        row = _locked(tenant)
+        if row.state == Tenant.State.SUSPENDED and reason:
+            return row
+        changes = {"state": Tenant.State.SUSPENDED, "suspended_for": reason}
+        change(row, changes, action="suspend")
+    return row
 
 
 def restore_tenant(*, tenant: Tenant) -> Tenant:
     """Let a suspended tenant call again. Idempotent."""
-    return _set_state(tenant, Tenant.State.ACTIVE, action="restore")
-
-
-def _set_state(tenant: Tenant, state: Tenant.State, *, action: str) -> Tenant:
     with atomic():
-        row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-        change(row, {"state": state}, action=action)
+        return _restored(_locked(tenant))
+
+
+def recover_tenant(*, tenant: Tenant) -> Tenant:
+    """Let a tenant call again that is suspended for unpaid invoices, and no other."""
+    with atomic():
+        row = _locked(tenant)
+        unpaid = row.suspended_for == Tenant.SuspendedFor.UNPAID
+        return _restored(row) if unpaid else row
+
+
+def _restored(row: Tenant) -> Tenant:
+    changes = {
+        "state": Tenant.State.ACTIVE,
+        "suspended_for": Tenant.SuspendedFor.PEOPLE,
+    }
+    change(row, changes, action="restore")
     return row
+
+
+def _locked(tenant: Tenant) -> Tenant:
+    return Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)

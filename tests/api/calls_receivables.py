@@ -1,9 +1,12 @@
 """Operations of payments, notes and what is open, called for real, and refused."""
 
+import datetime as dt
 from typing import Any
 
 from django.test import Client
 
+from metering.billing.models import Invoice
+from metering.receivables.dunning import follow_up
 from tests.api.calling import Caller, taken
 from tests.factories.receivables import make_invoice
 
@@ -23,6 +26,11 @@ def call_receivables(call: Caller) -> None:
     assert call("release_invoice", invoice)["held"] is None
     standing = call("standing_of_invoice", invoice)
     assert standing["open_minor"] == 14_280 - 2_000
+    row = Invoice.objects.get(pk=invoice)
+    assert row.due_date is not None
+    midnight = dt.datetime.combine(row.due_date, dt.time(), tzinfo=dt.UTC)
+    follow_up(invoice=row, now=midnight + dt.timedelta(days=100))
+    assert call("list_dunning_steps", query=f"invoice={invoice}")["data"]
     assert call("write_off_invoice", invoice)["state"] == "uncollectible"
 
 

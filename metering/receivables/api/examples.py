@@ -90,3 +90,13 @@ STANDING: dict[str, Any] = {
     "held": "dispute",
     "held_because": "Says it was never used.",
 }
+STEP: dict[str, Any] = {
+    "id": 8,
+    "tenant": 42,
+    "invoice": 19,
+    "invoice_number": "T-2026-000019",
+    "kind": "reminder",
+    "open_minor": 12810,
+    "taken_at": "2026-10-19T10:00:00.500000Z",
+    "mail": "sent",
+}

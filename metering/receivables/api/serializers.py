@@ -13,7 +13,7 @@ from kit.drf.serializers import Filters, Input
 from metering.billing.models import Invoice, InvoiceLine
 from metering.receivables.api import examples
 from metering.receivables.holding import open_hold
-from metering.receivables.models import Hold, Payment, Refund
+from metering.receivables.models import DunningStep, Hold, Payment, Refund
 from metering.receivables.paying import EXCESS
 from metering.receivables.settling import facts_of
 from metering.usage.api.fields import TenantField
@@ -197,6 +197,31 @@ class NoteDetailOutput(NoteOutput):
     """A credit note with its lines."""
 
     lines = NoteLineOutput(many=True)
+
+
+class StepFilters(Filters):
+    """What steps of dunning may be narrowed by."""
+
+    tenant = TenantField(required=False, help_text="A tenant's slug or id.")
+    invoice = serializers.IntegerField(
+        required=False, min_value=1, max_value=_INT_MAX, help_text="An invoice's id."
+    )
+
+
+@example(examples.STEP)
+class StepOutput(serializers.Serializer[Any]):
+    """What was done about an unpaid invoice."""
+
+    id = serializers.IntegerField()
+    tenant = serializers.IntegerField(source="tenant_id")
+    invoice = serializers.IntegerField(source="invoice_id")
+    invoice_number = serializers.CharField(source="invoice.number")
+    kind = serializers.ChoiceField(choices=DunningStep.Kind.choices)
+    open_minor = _minor("What was open of it then.")
+    taken_at = serializers.DateTimeField()
+    mail = serializers.ChoiceField(
+        choices=DunningStep.Mail.choices, help_text="What became of its mail."
+    )
 
 
 @example(examples.WRITE_OFF)

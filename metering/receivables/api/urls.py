@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from metering.receivables.api.views import (
     CreditNoteViewSet,
+    DunningStepViewSet,
     PaymentViewSet,
     RefundViewSet,
     StandingViewSet,
@@ -14,6 +15,7 @@ router = SimpleRouter(use_regex_path=False)
 router.register("payments", PaymentViewSet, basename="payment")
 router.register("refunds", RefundViewSet, basename="refund")
 router.register("credit-notes", CreditNoteViewSet, basename="credit_note")
+router.register("dunning-steps", DunningStepViewSet, basename="dunning_step")
 
 _INVOICE = "invoices/<int:pk>/"
 

@@ -147,6 +147,22 @@ class CreditNoteViewSet(ManagementViewSet):
         return Response(wire.NoteDetailOutput(selectors.credit_note(pk)).data)
 
 
+class DunningStepViewSet(ManagementViewSet):
+    """What was done about unpaid invoices."""
+
+    noun = "dunning_step"
+    scopes: ClassVar = {"list": Scope.BILLING_READ}
+
+    @extend_schema(parameters=[wire.StepFilters], responses=wire.StepOutput(many=True))
+    def list(self, request: Request) -> Response:
+        """List what was done about unpaid invoices, newest first.
+
+        Reminders, at last a suspension, and its end once the invoice is settled.
+        """
+        filters = self.parse_query(wire.StepFilters)
+        return self.page(selectors.dunning_steps(**filters), wire.StepOutput)
+
+
 class StandingViewSet(ManagementViewSet):
     """What becomes of invoices."""
 
@@ -194,7 +210,7 @@ class StandingViewSet(ManagementViewSet):
 
     @extend_schema(request=None, responses=wire.InvoiceStandingOutput)
     def release(self, request: Request, pk: int) -> Response:
-        """End the hold of an invoice: it is followed up again.
+        """End the hold of an invoice: it is followed up again, from today on.
 
         Releasing twice changes nothing.
         """

@@ -48,7 +48,7 @@ class Hold(models.Model):
 class DunningStep(models.Model):
     """One step of following up an unpaid invoice, taken once, and its mail.
 
-    A payment that is charged back begins another `cycle`.
+    A payment that is charged back, or a hold that ends, begins another `cycle`.
     """
 
     class Kind(models.TextChoices):

@@ -1,6 +1,7 @@
 """Who invoices, through whom."""
 
 from config.env import BillingSettings, load
+from config.env_base import listed
 
 _billing = load(BillingSettings)
 
@@ -8,6 +9,10 @@ SELLER_NAME = _billing.seller_name
 BILLING_PROVIDER = _billing.billing_provider
 EXPORT_DAYS_KEPT = _billing.export_days_kept
 INVOICE_DAYS_UNTIL_DUE = _billing.invoice_days_until_due
+# Rising: a step is never nearer to the one before than the schedule has it.
+DUNNING_DAYS = tuple(
+    sorted({int(each) for each in listed(_billing.dunning_days) if each != "never"})
+)
 STRIPE_API_KEY = _billing.stripe_api_key.get_secret_value()
 STRIPE_API_BASE = _billing.stripe_api_base
 STRIPE_TIMEOUT_MS = _billing.stripe_timeout_ms

@@ -37,6 +37,8 @@ CELERY_BEAT_SCHEDULE = {
     },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
+    "dun": {"task": "receivables.dun", "schedule": 3600.0},
+    "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
     "make-exports": {
         "task": "exports.make",

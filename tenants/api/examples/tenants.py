@@ -5,6 +5,7 @@ TENANT = {
     "slug": "acme",
     "name": "Acme Ltd",
     "state": "active",
+    "suspended_for": "",
     "currency": "EUR",
     "zone": "Europe/Berlin",
     "period_day": 1,

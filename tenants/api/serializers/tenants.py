@@ -28,6 +28,11 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
         read_only=True, help_text="Where its bills go; empty where none is known."
     )
 
+    suspended_for = serializers.CharField(
+        read_only=True,
+        help_text="`unpaid` while it is suspended until its invoices are paid.",
+    )
+
     class Meta:
         model = Tenant
         fields = (
@@ -35,6 +40,7 @@ class TenantOutput(serializers.ModelSerializer[Tenant]):
             "slug",
             "name",
             "state",
+            "suspended_for",
             "currency",
             "zone",
             "period_day",
