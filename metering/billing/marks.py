@@ -75,9 +75,42 @@ _ONE_BY_ONE = f"""
     {_PRICED}
     WHERE line.invoice_id = %(invoice)s
 """  # noqa: S608 - put together from the constants above
+# What the tenant itself may read: no more of a price than which model it is of.
+_DAYS = """
+    SELECT posting.date, day.period_start, posting.price_id, posting.token_class,
+        sum(posting.quantity), sum(posting.charge_picos)
+    FROM ledger_dayposting posting
+    JOIN usage_billingday day
+        ON day.tenant_id = posting.tenant_id AND day.date = posting.date
+"""
+_PRICE = """
+    AND posting.price_id = %(price)s AND posting.token_class = %(token_class)s
+    GROUP BY 1, 2, 3, 4 ORDER BY 1
+"""
+_DAYS_OF_MARK = f"{_DAYS} WHERE {_MARKED} {_PRICE}"
+_DAYS_ONE_BY_ONE = f"""
+    {_DAYS}
+    JOIN billing_claimedposting claimed
+        ON (claimed.tenant_id, claimed.date, claimed.price_id,
+                claimed.token_class, claimed.revision)
+            = (posting.tenant_id, posting.date, posting.price_id,
+                posting.token_class, posting.revision)
+    JOIN billing_invoiceline line ON line.id = claimed.line_id
+    WHERE line.invoice_id = %(invoice)s AND posting.tenant_id = %(tenant)s {_PRICE}
+"""
 _LAST_NUMBER = "SELECT max(id) FROM ledger_dayposting WHERE tenant_id = %s"
 
 _Parameters = dict[str, int | dt.date | list[dt.date]]
+
+
+@dataclass(frozen=True, slots=True)
+class ChargedDay:
+    """What an invoice charges of one day, at one price and of one token class."""
+
+    date: dt.date
+    period_start: dt.date
+    quantity: int
+    charge_picos: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -149,6 +182,25 @@ def charged_by(invoice: Invoice) -> list[Posted]:
     if mark is None:
         return _read(_ONE_BY_ONE, {"invoice": invoice.pk})
     return marked(tenant_id=invoice.tenant_id, mark=mark)
+
+
+def charged_days(
+    invoice: Invoice, *, price_id: int, token_class: int
+) -> list[ChargedDay]:
+    """Return what an invoice charges at a price and of a class, a row for each day."""
+    mark = mark_of(invoice)
+    named = {"price": price_id, "token_class": token_class}
+    statement, parameters = (
+        (_DAYS_ONE_BY_ONE, {"invoice": invoice.pk, "tenant": invoice.tenant_id})
+        if mark is None
+        else (_DAYS_OF_MARK, mark.parameters(invoice.tenant_id))
+    )
+    with cursor() as session:
+        session.execute(statement, {**parameters, **named})
+        return [
+            ChargedDay(date, period_start, int(quantity), int(picos))
+            for date, period_start, _, _, quantity, picos in session.fetchall()
+        ]
 
 
 def charged_picos(invoice: Invoice) -> int:

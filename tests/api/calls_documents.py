@@ -16,6 +16,8 @@ def call_documents(call: Caller) -> None:
     now = database_now()
     invoice = issue_invoice(invoice=make_draft(), now=now)
     make_documents(now=now)
+    (day, *_) = call("explain_line", invoice.pk, 1)["days"]
+    assert call("explain_day", invoice.pk, 1, query=f"date={day['date']}")["adds_up"]
     assert invoice.number in call("download_invoice_html", invoice.pk)
     assert call("download_invoice_pdf", invoice.pk).startswith("%PDF-")
 

@@ -53,6 +53,8 @@ SHARED = {
     "reconciliation": "run",
     "reratings": "rerating",
     "cases": "case",
+    # By its place on the invoice.
+    "lines": "line",
     "tax-rates": "tax_rate",
     "plan-versions": "plan_version",
 }
@@ -65,6 +67,7 @@ QUERIES = {
     "read_effective_limits": "tenant={tenant}",
     "read_standing": "tenant={tenant}",
     "list_requests": "tenant={tenant}",
+    "explain_day": "date=2026-09-10",
     "read_wallet": "tenant={tenant}",
     "read_statement": "tenant={tenant}",
     "list_statement_lines": "tenant={tenant}",

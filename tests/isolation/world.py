@@ -142,6 +142,7 @@ def make_world() -> World:
         "replica": make_replica(model=model).pk,
         "model_alias": make_alias(model=model).pk,
         "price_book": book.pk,
+        "line": 1,
         # A draft: what is published cannot be changed by anybody.
         "version": draft.number,
     }

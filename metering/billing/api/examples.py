@@ -3,6 +3,8 @@
 Its one line is rounded once, to the cent, and the invoice is the sum of its lines.
 """
 
+from typing import Any
+
 INVOICE = {
     "exact_picos": "1111111101900000",
     "exact": "1111.1111019",
@@ -38,4 +40,45 @@ LINE = {
     "quantity": 1234567891,
     "price_id": 88,
     "price_per_million": "0.90",
+}
+
+_DAY: dict[str, Any] = {
+    "date": "2026-11-03",
+    "quantity": 1200000,
+    "charge_picos": "3600000000000",
+    "charge": "3.60",
+}
+LINE_EXPLAINED: dict[str, Any] = {
+    "position": 1,
+    "kind": "usage",
+    "description": "llama-3.3-70b, input tokens",
+    "quantity": 1200000,
+    "exact_picos": "3600000000000",
+    "amount_minor": 360,
+    "document": {},
+    "days": [_DAY],
+    "days_quantity": 1200000,
+    "days_picos": "3600000000000",
+    "adds_up": True,
+}
+DAY_EXPLAINED: dict[str, Any] = {
+    "day": _DAY,
+    "elsewhere_quantity": 0,
+    "elsewhere_picos": "0",
+    "events_count": 1,
+    "events_quantity": 1200000,
+    "events_picos": "3600000000000",
+    "adds_up": True,
+    "data": [
+        {
+            "request_id": "019a49c5-8c1c-7c1a-8f1e-3d2b6a90c411",
+            "admitted_at": "2026-11-03T13:05:09.148000Z",
+            "kind": "request",
+            "corrects": None,
+            "quantity": 1200000,
+            "charge_picos": "3600000000000",
+        }
+    ],
+    "next": None,
+    "previous": None,
 }

@@ -1,10 +1,20 @@
 """Routes of invoices under the management API."""
 
+from django.urls import path
 from rest_framework.routers import SimpleRouter
 
+from metering.billing.api.explaining import LineEventsView, LineView
 from metering.billing.api.views import InvoiceViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("invoices", InvoiceViewSet, basename="invoice")
 
-urlpatterns = router.urls
+urlpatterns = [
+    *router.urls,
+    path("invoices/<int:pk>/lines/<int:position>/", LineView.as_view(), name="line"),
+    path(
+        "invoices/<int:pk>/lines/<int:position>/events/",
+        LineEventsView.as_view(),
+        name="line_events",
+    ),
+]

@@ -4,7 +4,7 @@ from config.env import ApiSettings, load
 from inference.openai.media import Modality
 from inference.openai.tasks import Task
 from kit.acting import ActorKind
-from kit.contracts import CountedBy, EventStatus, Surface
+from kit.contracts import CountedBy, EventKind, EventStatus, Surface
 from kit.scopes import DATA_PLANE, EVERY
 
 _api = load(ApiSettings)
@@ -142,6 +142,7 @@ SPECTACULAR_SETTINGS = {
         "ReplicaAuth": "inference.control.models.Replica.Auth",
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
+        "EventKind": [each.name.lower() for each in EventKind],
         "RequestStatus": [each.name.lower() for each in EventStatus],
         "RequestSurface": [each.name.lower() for each in Surface],
         "RequestCountedBy": [each.name.lower() for each in CountedBy],
