@@ -9,7 +9,6 @@ scan. What comes of an invoice that is given up is `failed`. Owns: how top-ups e
 """
 
 import datetime as dt
-from typing import Protocol
 
 import structlog
 
@@ -18,11 +17,11 @@ from kit.money import picos_from_minor
 from kit.orm.atomic import atomic
 from kit.orm.saving import change
 from metering.billing.models import Invoice
+from metering.billing.services import draft_top_up
 from metering.ledger.models import Account, CreditGrant
 from metering.ledger.services import grant_credit
 from metering.topups.asking import ask_by_rules, end
 from metering.topups.models import TopUp
-from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
 
@@ -30,24 +29,14 @@ State = TopUp.State
 _GIVEN_UP = (Invoice.State.VOID, Invoice.State.UNCOLLECTIBLE)
 
 
-class Draft(Protocol):
-    """Makes the draft of a top-up's invoice, in the caller's transaction."""
-
-    def __call__(
-        self, *, tenant: Tenant, amount_minor: int, now: dt.datetime
-    ) -> Invoice:
-        """Return the draft; `amount_minor` is before tax."""
-        ...
-
-
-def advance(*, now: dt.datetime, draft: Draft) -> int:
+def advance(*, now: dt.datetime) -> int:
     """Ask for what rules want, invoice what is due; return how many were invoiced."""
     _fail_given_up(now)
     ask_by_rules(now=now)
     invoiced = 0
     for pk in _ids(State.DUE):
         try:
-            invoiced += _invoice(pk, draft, now)
+            invoiced += _invoice(pk, now)
         except PlatformError as error:
             log.warning("top_up_waits", top_up=pk, reason=error.message)
         except Exception:
@@ -71,7 +60,7 @@ def grant_paid(*, invoice: Invoice, now: dt.datetime) -> CreditGrant | None:
             taken_from=Account.Kind.DEFERRED,
             source=CreditGrant.Source.TOP_UP,
             amount_picos=picos_from_minor(row.amount_minor, row.currency),
-            reference=f"top-up {row.pk}",
+            reference=row.reference,
         )
         end(row, State.PAID, now, grant=grant)
     return grant
@@ -82,12 +71,17 @@ def _ids(state: State) -> list[int]:
     return list(rows.values_list("pk", flat=True))
 
 
-def _invoice(pk: int, draft: Draft, now: dt.datetime) -> bool:
+def _invoice(pk: int, now: dt.datetime) -> bool:
     with atomic():
         row = TopUp.objects.select_for_update().get(pk=pk)
         if row.state != State.DUE:
             return False
-        invoice = draft(tenant=row.tenant, amount_minor=row.amount_minor, now=now)
+        invoice = draft_top_up(
+            tenant=row.tenant,
+            amount_minor=row.amount_minor,
+            reference=row.reference,
+            now=now,
+        )
         change(row, {"state": State.INVOICED, "invoice": invoice}, action="invoice")
     return True
 

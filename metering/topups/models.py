@@ -119,4 +119,9 @@ class TopUp(models.Model):
         indexes = (models.Index(fields=("tenant", "asked_at"), name="top_up_asked"),)
 
     def __str__(self) -> str:
+        return self.reference
+
+    @property
+    def reference(self) -> str:
+        """Return what its invoice and its credit name it by."""
         return f"top-up {self.pk}"

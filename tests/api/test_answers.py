@@ -37,6 +37,7 @@ from tests.api.calls_prices import (
 )
 from tests.api.calls_receivables import call_receivables, conflicts_of_receivables
 from tests.api.calls_taxes import call_taxes, conflicts_of_taxes
+from tests.api.calls_topups import call_topups, conflicts_of_topups
 from tests.api.document import example_of, faults, operation, operations
 from tests.factories.alerts import make_endpoint
 from tests.factories.billing import make_draft
@@ -300,6 +301,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_limits(call, tenant)
     call_credit(call, tenant)
     call_taxes(call, tenant)
+    call_topups(call, tenant)
     call_receivables(call)
     call_tokens(call, tenant)
     call_serving(call)
@@ -392,6 +394,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_limits(operator, project),
         **conflicts_of_credit(operator, project),
         **conflicts_of_taxes(operator, project.tenant_id),
+        **conflicts_of_topups(operator, project.tenant_id),
         **conflicts_of_receivables(operator),
         **conflicts_of_plans(operator),
         **conflicts_of_adjustments(operator),

@@ -36,6 +36,8 @@ OWNED = {
     "adjustments": "adjustment",
     "exports": "export",
     "tax-treatments": "tax_treatment",
+    "top-ups": "top_up",
+    "top-up-rules": "top_up_rule",
     "price-book-assignments": "price_book_assignment",
     "contracts": "contract",
     "payments": "payment",

@@ -37,6 +37,7 @@ from metering.reconciliation.models import Case, Run
 from metering.subscriptions.selectors import plan_version
 from metering.subscriptions.services import subscribe
 from metering.taxes.services import create_rate, treat_tenant
+from metering.topups.services import ask_top_up, cancel_top_up, set_rule
 from metering.usage.corrections import Request
 from tenants.models import (
     Budget,
@@ -232,6 +233,12 @@ def make_side(name: str, held_version: int) -> Side:
             now=now,
             ends_on=(now + A_YEAR / 4).date(),
         ).pk
+        side.ids["top_up_rule"] = set_rule(
+            tenant=tenant, threshold_picos=1, amount_minor=1, period_max_minor=1
+        ).pk
+        # Given up, so that another may be asked for.
+        asked = ask_top_up(tenant=tenant, amount_minor=100, now=A_MOMENT)
+        side.ids["top_up"] = cancel_top_up(top_up=asked, now=A_MOMENT).pk
         side.ids["tax_treatment"] = treat_tenant(
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk

@@ -36,6 +36,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 20},
     },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
+    "advance-top-ups": {"task": "topups.advance", "schedule": 60.0},
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "dun": {"task": "receivables.dun", "schedule": 3600.0},
     "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},

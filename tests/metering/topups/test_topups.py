@@ -1,6 +1,7 @@
 """Top-ups: asked for once, invoiced once, granted once."""
 
 import datetime as dt
+from decimal import Decimal
 from typing import Any
 
 import pytest
@@ -10,28 +11,21 @@ from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
 from metering.billing.models import Invoice
 from metering.billing.paid import invoice_paid
+from metering.billing.services import draft_top_up, issue_invoice
 from metering.ledger.models import Account, CreditGrant
 from metering.ledger.selectors import balances
 from metering.ledger.services import end_credit
-from metering.topups import services
+from metering.receivables.services import record_payment
+from metering.taxes.services import create_rate, treat_tenant
+from metering.topups import advancing, services
 from metering.topups.models import TopUp
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
 from tenants.models import Tenant
-from tests.factories.billing import make_draft
-from tests.metering.ledger.test_credit import DAY, UNIT, give, prepaid, spend
+from tests.metering.ledger.test_credit import DAY, UNIT, books, give, prepaid, spend
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 HOUR = dt.timedelta(hours=1)
-
-
-def draft(*, tenant: Tenant, amount_minor: int, now: dt.datetime) -> Invoice:
-    """Make the draft of a top-up's invoice."""
-    row = make_draft(tenant=tenant)
-    Invoice.objects.filter(pk=row.pk).update(
-        kind="top_up", period=None, amount_minor=amount_minor
-    )
-    return Invoice.objects.get(pk=row.pk)
 
 
 def ruled(**changes: Any) -> Tenant:
@@ -57,10 +51,10 @@ def pay(top_up: TopUp, now: dt.datetime) -> None:
 def test_a_rule_buys_credit_once_too_little_is_left() -> None:
     tenant, now = ruled(), database_now()
     grant = give(tenant, 5)
-    assert services.advance(now=now, draft=draft) == 0
+    assert services.advance(now=now) == 0
     spend(tenant)
-    assert services.advance(now=now, draft=draft) == 1
-    assert services.advance(now=now + DAY, draft=draft) == 0
+    assert services.advance(now=now) == 1
+    assert services.advance(now=now + DAY) == 0
     top_up = TopUp.objects.get(tenant=tenant)
     assert (top_up.state, top_up.amount_minor, top_up.by_rule) == (
         "invoiced",
@@ -93,7 +87,7 @@ def test_no_more_is_bought_in_a_period_than_its_maximum() -> None:
     tenant = ruled(cool_off_s=0)
     now = database_now()
     for number in range(4):
-        services.advance(now=now, draft=draft)
+        services.advance(now=now)
         for top_up in TopUp.objects.filter(state="invoiced"):
             pay(top_up, now)
             row = CreditGrant.objects.get(reference=f"top-up {top_up.pk}")
@@ -132,7 +126,7 @@ def test_one_is_open_at_a_time() -> None:
 def test_one_that_is_invoiced_is_not_cancelled() -> None:
     tenant, now = prepaid(), database_now()
     top_up = services.ask_top_up(tenant=tenant, amount_minor=500, now=now)
-    services.advance(now=now, draft=draft)
+    services.advance(now=now)
     with pytest.raises(Conflict, match="invoiced"):
         services.cancel_top_up(top_up=top_up, now=now)
 
@@ -140,9 +134,9 @@ def test_one_that_is_invoiced_is_not_cancelled() -> None:
 def test_an_invoice_that_is_given_up_lets_another_be_asked_for() -> None:
     tenant, now = prepaid(), database_now()
     first = services.ask_top_up(tenant=tenant, amount_minor=500, now=now)
-    services.advance(now=now, draft=draft)
+    services.advance(now=now)
     Invoice.objects.filter(tenant=tenant).update(state="void")
-    services.advance(now=now, draft=draft)
+    services.advance(now=now)
     first.refresh_from_db()
     assert first.state == "failed"
     assert services.ask_top_up(tenant=tenant, amount_minor=500, now=now).pk
@@ -152,19 +146,53 @@ def test_an_invoice_that_is_given_up_lets_another_be_asked_for() -> None:
     assert first.state == "paid"
 
 
-def test_one_that_cannot_be_invoiced_holds_up_no_other() -> None:
+def test_one_that_cannot_be_invoiced_holds_up_no_other(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     now = database_now()
     stuck, other = prepaid(), prepaid()
     for tenant in (stuck, other):
         services.ask_top_up(tenant=tenant, amount_minor=500, now=now)
 
-    def draft_or_not(*, tenant: Tenant, **more: Any) -> Invoice:
+    def refused(*, tenant: Tenant, **more: Any) -> Invoice:
         if tenant == stuck:
             raise Conflict("no")
-        return draft(tenant=tenant, **more)
+        return draft_top_up(tenant=tenant, **more)
 
-    assert services.advance(now=now, draft=draft_or_not) == 1
+    monkeypatch.setattr(advancing, "draft_top_up", refused)
+    assert services.advance(now=now) == 1
     assert TopUp.objects.get(tenant=stuck).state == "due"
+
+
+def test_an_invoice_that_is_paid_gives_credit_without_its_tax() -> None:
+    tenant, now = prepaid(), database_now()
+    create_rate(
+        name="VAT", country="DE", percent=Decimal(19), starts_at=now - 900 * DAY
+    )
+    treat_tenant(tenant=tenant, now=now, kind="taxed", country="DE")
+    top_up = services.ask_top_up(tenant=tenant, amount_minor=10_000, now=now)
+    services.advance(now=now)
+    top_up.refresh_from_db()
+    assert top_up.invoice is not None
+    invoice = issue_invoice(invoice=top_up.invoice, now=now)
+    assert (invoice.amount_minor, invoice.tax_minor) == (11_900, 1_900)
+    for part, amount in enumerate((11_000, 900)):
+        assert not CreditGrant.objects.exists()
+        record_payment(
+            invoice=invoice,
+            now=now,
+            amount_minor=amount,
+            reference=f"part {part}",
+            received_at=now,
+            method="transfer",
+        )
+    (grant,) = CreditGrant.objects.all()
+    assert (grant.amount_picos, grant.reference) == (100 * UNIT, str(top_up))
+    assert books(tenant) == {
+        "cash": 119 * UNIT,
+        "tax": -19 * UNIT,
+        "wallet": -100 * UNIT,
+    }
 
 
 @pytest.mark.parametrize("amount", [0, -5])
