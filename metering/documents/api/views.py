@@ -15,6 +15,7 @@ from metering.billing import selectors as billing
 from metering.billing.models import Invoice
 from metering.documents import selectors
 from metering.documents.models import Document
+from metering.receivables.models import CreditNote
 
 HTML, PDF = "text/html", "application/pdf"
 _SHOWN = OpenApiExample(
@@ -38,6 +39,13 @@ class _DocumentView(ManagementView):
         found: Invoice | None = rows.filter(pk=pk).first()
         if found is None:
             raise NotFound(f"There is no invoice {pk}.")
+        return selectors.require_document(found)
+
+    def note(self, pk: int) -> Document:
+        """Return a credit note's document."""
+        found = CreditNote.objects.filter(pk=pk).first()
+        if found is None:
+            raise NotFound(f"There is no credit note {pk}.")
         return selectors.require_document(found)
 
     def html(self, request: Request, document: Document) -> Response:
@@ -101,3 +109,39 @@ class InvoicePdfView(_DocumentView):
         `Repr-Digest` is its hash.
         """
         return self.pdf(request, self.invoice(pk))
+
+
+class CreditNoteHtmlView(_DocumentView):
+    """A credit note as HTML."""
+
+    renderer_classes = [FileRenderer.of(HTML)]
+
+    @extend_schema(
+        operation_id="download_credit_note_html",
+        responses={(200, HTML): OpenApiTypes.STR},
+        examples=[_SHOWN],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Fetch a credit note as one HTML file.
+
+        It is made once, within a minute of the issue, and stays the same to the byte.
+        """
+        return self.html(request, self.note(pk))
+
+
+class CreditNotePdfView(_DocumentView):
+    """A credit note as PDF."""
+
+    renderer_classes = [FileRenderer.of(PDF)]
+
+    @extend_schema(
+        operation_id="download_credit_note_pdf",
+        responses={(200, PDF): OpenApiTypes.BINARY},
+        examples=[_PDF_SHOWN],
+    )
+    def get(self, request: Request, pk: int) -> Response:
+        """Fetch a credit note as PDF, on A4.
+
+        It is made once, within a minute of the issue, and stays the same to the byte.
+        """
+        return self.pdf(request, self.note(pk))
