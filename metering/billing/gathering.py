@@ -62,7 +62,7 @@ def gather(*, tenant: Tenant, mark: Mark, first_date: dt.date) -> Bill:
         postings=tuple(postings),
         before=_before(tenant.pk, mark, periods),
         periods=periods,
-        requests=_requests(tenant.pk, periods),
+        requests=requests_of(tenant.pk, periods),
     )
 
 
@@ -192,7 +192,7 @@ def _before(
     return tuple(marked_before(tenant_id=tenant_id, mark=mark, periods=looked_at))
 
 
-def _requests(tenant_id: int, periods: Iterable[BilledPeriod]) -> Requests:
+def requests_of(tenant_id: int, periods: Iterable[BilledPeriod]) -> Requests:
     """Count the requests of the segments that are due and have components."""
     segments = [
         segment

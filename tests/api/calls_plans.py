@@ -21,6 +21,7 @@ def call_plans(call: Caller) -> None:
     shown = call("retrieve_plan_version", draft)
     assert (shown["fee"], shown["state"]) == ("59.00", "draft")
     assert shown["discounts"][0]["percent"] == "10"
+    assert call("preview_plan_version", draft, query="limit=5")["data"] == []
     call("publish_plan_version", draft)
     listed = call("list_plan_versions", query=f"plan={first.plan.slug}&currency=EUR")
     assert [each["number"] for each in listed["data"]] == [2, 1]

@@ -82,3 +82,20 @@ DAY_EXPLAINED: dict[str, Any] = {
     "next": None,
     "previous": None,
 }
+PLAN_EFFECT = {
+    "tenant": "acme",
+    "first_date": "2026-10-01",
+    "end_date": "2026-11-01",
+    "currency": "EUR",
+    "charged": "120.50",
+    "preview": "149.00",
+    "difference": "28.50",
+    "problem": "",
+    "lines": [
+        {
+            "kind": "fee",
+            "description": "Team 2026, 2026-10",
+            "amount": "149.00",
+        }
+    ],
+}

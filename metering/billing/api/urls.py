@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from metering.billing.api.explaining import LineEventsView, LineView
+from metering.billing.api.previews import PlanPreviewViewSet
 from metering.billing.api.views import InvoiceViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -16,5 +17,9 @@ urlpatterns = [
         "invoices/<int:pk>/lines/<int:position>/events/",
         LineEventsView.as_view(),
         name="line_events",
+    ),
+    path(
+        "plan-versions/<int:pk>/preview/",
+        PlanPreviewViewSet.as_view({"get": "preview"}),
     ),
 ]
