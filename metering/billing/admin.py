@@ -14,14 +14,16 @@ from django.utils.timesince import timesince
 
 from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
 from kit.money import format_minor, format_picos
+from metering.billing import party_admin
 from metering.billing.models import (
     Invoice,
     InvoiceLine,
     Period,
     ProviderCustomer,
     ProviderOperation,
-    Seller,
 )
+
+__all__ = ("InvoiceAdmin", "party_admin")
 
 
 class _LineInline(ReadOnlyInline):
@@ -198,13 +200,6 @@ class ProviderOperationAdmin(ReadOnlyAdmin):
     def age(self, row: ProviderOperation) -> str:
         """Show how long ago the call was decided on."""
         return timesince(row.created_at, timezone.now())
-
-
-@admin.register(Seller)
-class SellerAdmin(ReadOnlyAdmin):
-    """Who issues invoices, and how far its numbers have come."""
-
-    list_display = ("name", "number_prefix", "last_number")
 
 
 @admin.register(ProviderCustomer)

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypedDict, Unpack
 from uuid import UUID
 
-from django.db.models import QuerySet
+from django.db.models import F, QuerySet
 
 from kit.contracts import TokenClass
 from kit.errors import NotFound
@@ -18,7 +18,7 @@ from kit.money import (
     picos_from_minor,
 )
 from metering.billing.lines import CLASS_NAMES
-from metering.billing.models import Invoice, InvoiceLine, Period
+from metering.billing.models import BillingProfile, Invoice, InvoiceLine, Period
 from tenants.models import Tenant
 
 
@@ -112,6 +112,15 @@ def invoice_by_public_id(public_id: UUID) -> Invoice:
     if found is None:
         raise NotFound(f"There is no invoice {public_id}.")
     return found
+
+
+def billing_profiles(*, tenant: Tenant | None = None) -> QuerySet[BillingProfile]:
+    """Return who tenants are on their invoices, by tenant."""
+    # Lists go by an id: a profile's is its tenant's.
+    found = BillingProfile.objects.annotate(id=F("tenant_id"))
+    if tenant is not None:
+        found = found.filter(tenant=tenant)
+    return found.order_by("-tenant_id")
 
 
 def lines_of(invoice: Invoice) -> QuerySet[InvoiceLine]:

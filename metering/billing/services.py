@@ -14,6 +14,7 @@ from metering.billing.issuing import (
     advance_invoices,
     issue_invoice,
 )
+from metering.billing.parties import describe_seller, set_billing_profile
 from metering.billing.topping_up import draft_top_up
 
 __all__ = [
@@ -23,6 +24,8 @@ __all__ = [
     "close_due_periods",
     "close_period",
     "close_periods_through",
+    "describe_seller",
     "draft_top_up",
     "issue_invoice",
+    "set_billing_profile",
 ]

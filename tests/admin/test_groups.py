@@ -44,6 +44,7 @@ MATRIX = {
     "billing.provideroperation": ("v", "v", "v"),
     "billing.providercustomer": ("v", "v", "v"),
     "billing.seller": ("v", "v", "v"),
+    "billing.billingprofile": ("v", "v", "a"),
     "receivables.creditnote": ("v", "v", "a"),
     "receivables.dunningstep": ("v", "v", "v"),
     "receivables.hold": ("v", "v", "a"),

@@ -25,6 +25,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_billing import call_billing
 from tests.api.calls_documents import call_documents, refused_documents
 from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
@@ -302,6 +303,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_credit(call, tenant)
     call_taxes(call, tenant)
     call_topups(call, tenant)
+    call_billing(call, tenant)
     call_receivables(call)
     call_tokens(call, tenant)
     call_serving(call)

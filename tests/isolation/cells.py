@@ -31,6 +31,7 @@ OWNED = {
     "quotas": "quota",
     "budgets": "budget",
     "invoices": "invoice",
+    "billing-profiles": "billing_profile",
     "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
     "adjustments": "adjustment",

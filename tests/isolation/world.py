@@ -24,6 +24,7 @@ from metering.adjustments.previewing import Scope as Rated
 from metering.adjustments.services import continue_reratings, start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
+from metering.billing.parties import set_billing_profile
 from metering.documents.services import make_documents
 from metering.ledger.services import grant_credit
 from metering.pricing.contracts import create_contract
@@ -239,6 +240,9 @@ def make_side(name: str, held_version: int) -> Side:
         # Given up, so that another may be asked for.
         asked = ask_top_up(tenant=tenant, amount_minor=100, now=A_MOMENT)
         side.ids["top_up"] = cancel_top_up(top_up=asked, now=A_MOMENT).pk
+        side.ids["billing_profile"] = set_billing_profile(
+            tenant=tenant, legal_name=f"{canary} Ltd"
+        ).tenant_id
         side.ids["tax_treatment"] = treat_tenant(
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk

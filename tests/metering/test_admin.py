@@ -5,6 +5,7 @@ from django.db.models import Model
 from django.test import Client
 
 from metering.billing.models import (
+    BillingProfile,
     Invoice,
     Period,
     ProviderCustomer,
@@ -14,7 +15,7 @@ from metering.billing.models import (
 from metering.billing.services import issue_invoice
 from metering.ledger.models import Account, Entry, Transaction
 from metering.usage.models import Epoch
-from tests.admin import page, signed_in, words
+from tests.admin import page, signed_in, submit, words
 from tests.factories.billing import CLOSED, make_draft
 
 READ_ONLY: dict[str, type[Model]] = {
@@ -24,7 +25,6 @@ READ_ONLY: dict[str, type[Model]] = {
     "ledger_entry": Entry,
     "billing_invoice": Invoice,
     "billing_period": Period,
-    "billing_seller": Seller,
     "billing_provideroperation": ProviderOperation,
     "billing_providercustomer": ProviderCustomer,
 }
@@ -125,3 +125,27 @@ def test_debits_and_credits_stand_apart(admin: Client, invoice: Invoice) -> None
 
     assert "Debit Credit" in content
     assert str(invoice.public_id) in content
+
+
+def test_a_seller_says_where_it_is_and_keeps_its_counter(
+    admin: Client, invoice: Invoice
+) -> None:
+    seller = Seller.objects.get()
+    said = {"address": "Example Street 1", "country": "DE", "footer": "Thank you."}
+    address = page("billing_seller", "change", seller.pk)
+    response = submit(admin, address, {**said, "last_number": 7})
+    assert response.status_code == 302, words(response.content)
+    seller.refresh_from_db()
+    assert {name: getattr(seller, name) for name in said} == said
+    assert seller.last_number == 1
+    assert admin.get(page("billing_seller", "add")).status_code == 403
+
+
+def test_a_tenant_gets_a_billing_profile(admin: Client, invoice: Invoice) -> None:
+    said = {"tenant": invoice.tenant_id, "legal_name": "Acme Ltd", "country": "GB"}
+    response = admin.post(page("billing_billingprofile", "add"), said)
+    assert response.status_code == 302, words(response.content)
+    address = page("billing_billingprofile", "change", invoice.tenant_id)
+    assert submit(admin, address, {"legal_name": "Acme plc"}).status_code == 302
+    profile = BillingProfile.objects.get()
+    assert (profile.legal_name, profile.country) == ("Acme plc", "GB")

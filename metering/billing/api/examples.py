@@ -27,7 +27,21 @@ INVOICE = {
     "hosted_url": "https://invoice.stripe.com/i/example",
     "created_at": "2026-12-01T00:45:00.120000Z",
     "issued_at": "2026-12-01T00:45:02.480000Z",
+    "due_date": "2026-12-15",
+    "subtotal_minor": 111111,
+    "tax_minor": 0,
+    "paid_minor": 0,
+    "credited_minor": 0,
+    "written_off_minor": 0,
 }
+NEW_PROFILE = {
+    "tenant": 42,
+    "legal_name": "Acme Labs GmbH",
+    "address": "Example Street 1\n10115 Berlin",
+    "country": "DE",
+    "tax_id": "DE123456789",
+}
+PROFILE = {**NEW_PROFILE, "region": "", "po_number": ""}
 LINE = {
     "exact_picos": "1111111101900000",
     "exact": "1111.1111019",

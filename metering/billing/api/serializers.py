@@ -11,11 +11,13 @@ from rest_framework import serializers
 
 from kit.contracts import TokenClass
 from kit.drf.schema import example
-from kit.drf.serializers import Filters
+from kit.drf.serializers import Filters, Input
 from kit.money import decimal_from_picos
 from metering.billing.api import examples
 from metering.billing.models import Invoice, InvoiceLine
 from metering.usage.api.fields import TenantField
+from tenants.api.serializers.references import TenantReference
+from tenants.models import Tenant
 
 _BILLED_CLASSES = [
     token_class.name.lower()
@@ -112,6 +114,62 @@ class InvoiceOutput(ExactOutput):
     hosted_url = serializers.CharField(help_text="Where the payer sees it.")
     created_at = serializers.DateTimeField()
     issued_at = serializers.DateTimeField(allow_null=True)
+    due_date = serializers.DateField(allow_null=True)
+    subtotal_minor = serializers.IntegerField(
+        help_text="Before credit and tax, in the currency's minor unit."
+    )
+    tax_minor = serializers.IntegerField(help_text="The tax in what is charged.")
+    paid_minor = serializers.IntegerField(help_text="What was paid of it so far.")
+    credited_minor = serializers.IntegerField(
+        help_text="What credit notes took off it."
+    )
+    written_off_minor = serializers.IntegerField(
+        help_text="What is not expected any more."
+    )
+
+
+class ProfileFilters(Filters):
+    """What billing profiles may be narrowed by."""
+
+    tenant = TenantField(required=False, help_text="A tenant's slug or id.")
+
+
+@example(examples.NEW_PROFILE)
+class ProfileInput(Input):
+    """Who a tenant is on its invoices; what is not given stays."""
+
+    tenant = TenantReference(queryset=Tenant.objects.all())
+    legal_name = serializers.CharField(max_length=200, required=False, allow_blank=True)
+    address = serializers.CharField(
+        max_length=500,
+        required=False,
+        allow_blank=True,
+        help_text="In lines, as it is printed.",
+    )
+    country = serializers.CharField(
+        max_length=2, required=False, allow_blank=True, help_text="ISO 3166, as DE."
+    )
+    region = serializers.CharField(max_length=20, required=False, allow_blank=True)
+    tax_id = serializers.CharField(max_length=40, required=False, allow_blank=True)
+    po_number = serializers.CharField(
+        max_length=60,
+        required=False,
+        allow_blank=True,
+        help_text="The purchase order that invoices name.",
+    )
+
+
+@example(examples.PROFILE)
+class ProfileOutput(serializers.Serializer[Any]):
+    """Who a tenant is on its invoices."""
+
+    tenant = serializers.IntegerField(source="tenant_id")
+    legal_name = serializers.CharField(help_text="Its name here, if empty.")
+    address = serializers.CharField()
+    country = serializers.CharField()
+    region = serializers.CharField()
+    tax_id = serializers.CharField()
+    po_number = serializers.CharField()
 
 
 @example({**examples.INVOICE, "lines": [examples.LINE]})

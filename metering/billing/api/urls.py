@@ -5,10 +5,11 @@ from rest_framework.routers import SimpleRouter
 
 from metering.billing.api.explaining import LineEventsView, LineView
 from metering.billing.api.previews import PlanPreviewViewSet
-from metering.billing.api.views import InvoiceViewSet
+from metering.billing.api.views import BillingProfileViewSet, InvoiceViewSet
 
 router = SimpleRouter(use_regex_path=False)
 router.register("invoices", InvoiceViewSet, basename="invoice")
+router.register("billing-profiles", BillingProfileViewSet, basename="billing_profile")
 
 urlpatterns = [
     *router.urls,

@@ -4,13 +4,14 @@ from typing import ClassVar
 
 from django.db.models import QuerySet
 from drf_spectacular.utils import extend_schema
+from rest_framework import status
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kit.drf.views import ManagementViewSet
 from kit.errors import NotFound
 from kit.scopes import Scope
-from metering.billing import selectors
+from metering.billing import selectors, services
 from metering.billing.api import serializers as wire
 from metering.billing.models import Invoice
 
@@ -54,3 +55,42 @@ class InvoiceViewSet(ManagementViewSet):
     def _seen(self, rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
         """Keep what the caller may see: to tenants a draft is no invoice yet."""
         return rows if self.actor.is_operator else selectors.only_issued(rows)
+
+
+class BillingProfileViewSet(ManagementViewSet):
+    """Who tenants are on their invoices."""
+
+    noun = "billing_profile"
+    scopes: ClassVar = {
+        "list": Scope.BILLING_READ,
+        "create": Scope.OPERATE_WRITE,
+        "retrieve": Scope.BILLING_READ,
+    }
+
+    @extend_schema(
+        parameters=[wire.ProfileFilters], responses=wire.ProfileOutput(many=True)
+    )
+    def list(self, request: Request) -> Response:
+        """List who tenants are on their invoices.
+
+        A tenant without a profile is called by its name alone.
+        """
+        filters = self.parse_query(wire.ProfileFilters)
+        return self.page(selectors.billing_profiles(**filters), wire.ProfileOutput)
+
+    @extend_schema(request=wire.ProfileInput, responses={201: wire.ProfileOutput})
+    def create(self, request: Request) -> Response:
+        """Say who a tenant is on the invoices that are issued from now on.
+
+        What is not given stays as it is. What was issued keeps what it says.
+        """
+        row = services.set_billing_profile(**self.parse(wire.ProfileInput))
+        return Response(wire.ProfileOutput(row).data, status.HTTP_201_CREATED)
+
+    @extend_schema(responses=wire.ProfileOutput)
+    def retrieve(self, request: Request, pk: int) -> Response:
+        """Show who a tenant is on its invoices, by the tenant's id."""
+        row = selectors.billing_profiles().filter(pk=pk).first()
+        if row is None:
+            raise NotFound(f"There is no billing profile of tenant {pk}.")
+        return Response(wire.ProfileOutput(row).data)

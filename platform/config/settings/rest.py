@@ -73,6 +73,7 @@ SPECTACULAR_SETTINGS = {
             "dunning-steps": "What was done about unpaid invoices.",
             "top-ups": "Credit that tenants buy: asked for, invoiced, paid.",
             "top-up-rules": "When tenants' credit is topped up by itself.",
+            "billing-profiles": "Who tenants are on their invoices.",
             "tax-rates": "What places charge, from when until when.",
             "tax-treatments": "How tenants are taxed: by the rates of a place, or not, and why.",
             "audit": "Who changed what, and when: chains in which nothing can be altered unseen.",

@@ -125,6 +125,11 @@ UNFOLD = {
                     "admin:billing_providercustomer_changelist",
                 ),
                 ("Sellers", "storefront", "admin:billing_seller_changelist"),
+                (
+                    "Billing profiles",
+                    "contact_mail",
+                    "admin:billing_billingprofile_changelist",
+                ),
                 ("Payments", "payments", "admin:receivables_payment_changelist"),
                 ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
                 ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
