@@ -9,6 +9,7 @@ short of them for good, and an alarm that never ends is no alarm.
 from metering.reconciliation.checks import (
     budgets,
     claims,
+    credit,
     engines,
     epochs,
     events,
@@ -16,6 +17,7 @@ from metering.reconciliation.checks import (
     issued,
     ledger,
     postings,
+    receivables,
     rollups,
 )
 from metering.reconciliation.checks.check import Check
@@ -60,6 +62,10 @@ CHECKS: dict[Run.Kind, tuple[Check, ...]] = {
         invoices.INVOICES_HASHED,
         invoices.INVOICES_BOOKED,
         issued.INVOICES_NUMBERED,
+        receivables.INVOICES_SETTLED,
+        receivables.NOTES_WITHIN_LINES,
+        receivables.RECEIVABLES_OPEN,
+        credit.BURNS_BOOKED,
         issued.PROVIDERS_AGREE,
     ),
 }

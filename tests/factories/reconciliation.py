@@ -42,8 +42,10 @@ def make_books() -> None:
     with as_operator():
         make_partitions(now=STARTED)
         uses = [
-            _use(make_tenant_of(slug="acme")),
-            _use(make_tenant_of(slug="tokyo", zone="Asia/Tokyo", currency="JPY")),
+            make_books_use(make_tenant_of(slug="acme")),
+            make_books_use(
+                make_tenant_of(slug="tokyo", zone="Asia/Tokyo", currency="JPY")
+            ),
         ]
         epoch = make_epoch(started_at=STARTED, state="closed")
         for use in uses:
@@ -57,7 +59,8 @@ def make_books() -> None:
         settle_counts()
 
 
-def _use(tenant: object) -> Use:
+def make_books_use(tenant: object) -> Use:
+    """Describe one request of a tenant, with odd counts."""
     price = make_price(currency=tenant.currency)  # type: ignore[attr-defined]
     use = make_use(price=price, admitted_at=SEPTEMBER, tenant=tenant)
     return replace(use, counts=COUNTS)

@@ -24,8 +24,10 @@ def test_right_books_have_no_difference(
     assert list(made) == [check.name for check in CHECKS[Run.Kind(document["kind"])]]
     assert {name for name, rows in made.items() if not rows} <= {
         "providers_agree",
-        # Nothing was read of engines: their own tests do.
+        # Nothing was read of engines, taken back or paid ahead: their own tests do.
         "engines_counted",
+        "notes_within_lines",
+        "burns_booked",
     }
     with as_operator():
         assert Difference.objects.count() == 0
