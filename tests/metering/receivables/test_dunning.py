@@ -176,6 +176,23 @@ def test_a_payment_that_is_charged_back_begins_the_schedule_anew(
     assert standing(invoice.tenant) == ("suspended", "unpaid")
 
 
+def test_what_is_followed_up_anew_suspends_nobody_until_its_last_step(
+    invoice: Invoice,
+) -> None:
+    other = make_invoice(tenant=invoice.tenant)
+    followed(invoice, 3, 7, 14)
+    services.refund_payment(
+        payment=pay(invoice, at(invoice, 15)),
+        amount_minor=TOTAL,
+        outlet="charge_back",
+        reference="returned",
+        reason="No funds.",
+        now=at(invoice, 20),
+    )
+    pay(other, at(invoice, 21), "the other")
+    assert standing(invoice.tenant) == ("active", "")
+
+
 @pytest.mark.parametrize(
     "changes", [{"provider": "stripe"}, {"kind": "top_up", "period": None}]
 )
