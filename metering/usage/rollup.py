@@ -40,7 +40,7 @@ from metering.usage.rollup_sql import (
 )
 from tenants.models import Tenant
 
-BATCH_EVENTS = 10_000
+BATCH_EVENTS = 50_000
 # A process that loses its epoch takes its running and its waiting requests along into
 # the next one. They run for an hour at most and wait as long as the database is away.
 CARRIED_OVER_MAX = dt.timedelta(days=1)

@@ -45,8 +45,8 @@ VALUES (%(gateway)s, %(phase)s + 1, 'closed', %(count)s, %(count)s, %(count)s, 0
 RETURNING id
 """
 
-# `chance(n)` is a whole number that looks random, one for each event and n. A late
-# event was admitted in the month before the phase's.
+# A `chance` is a whole number that looks random, one for each event. Events come
+# in the order of time, but for the late ones, admitted in the month before the phase's.
 _EVENTS = """
 INSERT INTO usage_event (request_id, admitted_at, committed_at, tenant_id, project_id,
     api_key_id, price_id, replica_id, epoch_id, seq, charge_picos, first_token_us,
@@ -66,7 +66,7 @@ FROM (
     SELECT seq, i, (chance.place %% %(slots)s)::int AS slot,
         CASE WHEN chance.late %% 1000 < %(late)s
             THEN %(before_ms)s + chance.instant %% %(before_length_ms)s
-            ELSE %(starts_ms)s + chance.instant %% %(length_ms)s END AS ms,
+            ELSE %(starts_ms)s + (seq - 1) * %(length_ms)s / %(count)s END AS ms,
         chance.input %% 2000 AS input,
         CASE WHEN chance.cached %% 3 = 0 THEN chance.cached / 3 %% 1500 ELSE 0 END
             AS cached,
