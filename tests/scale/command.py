@@ -7,7 +7,7 @@ import argparse
 import json
 import sys
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import Any
 
@@ -15,9 +15,10 @@ from tests.databases import cloned
 from tests.scale.course import run
 from tests.scale.events import prepare
 from tests.scale.kills import kill_workers
-from tests.scale.report import figures, table
+from tests.scale.reading import look_up
+from tests.scale.report import figures, table, waiting
 from tests.scale.server import copied, running
-from tests.scale.sizes import Scale
+from tests.scale.sizes import MONTHS, Scale, closes_at
 from tests.scale.world import make_world
 
 # What kills are made with: small, so that each step is killed often.
@@ -44,8 +45,10 @@ def _bill(server: str, options: argparse.Namespace) -> int:
             scale = Scale(events, options.tenants, options.workers, seed=options.seed)
             with copied(prepared) as database:
                 course = run(database, world, scale, say=_say)
-            found.append(figures(course))
+                waited = look_up(now=closes_at(len(MONTHS) - 1))
+            found.append({**figures(course), "waited": [asdict(w) for w in waited]})
             _say(table(found[-1], found[-2] if len(found) > 1 else None))
+            _say(waiting(waited))
     if options.json:
         options.json.write_text(json.dumps(found, indent=1) + "\n")
     return 1 if any(any(each["differences"].values()) for each in found) else 0

@@ -1,9 +1,10 @@
 """What a course took: per step, per million, and where that leads."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.scale.course import Course
+from tests.scale.reading import Waited
 
 _MIB = 1 << 20
 # What each step's time grows with.
@@ -77,3 +78,13 @@ def _slope(found: Mapping[str, Any]) -> list[str]:
         f"the periods of 10,000 tenants closed and issued in "
         f"{closed / periods * 10_000 / 60:.1f} minutes, by as many workers",
     ]
+
+
+def waiting(waited: Sequence[Waited]) -> str:
+    """Lay out how long people wait who look something up."""
+    lines = ["", f"{'the largest tenant asks for':<40} {'first ms':>9} {'then ms':>9}"]
+    lines += [
+        f"{each.question:<40} {each.first_ms:>9.0f} {each.slowest_ms:>9.0f}"
+        for each in waited
+    ]
+    return "\n".join(lines)

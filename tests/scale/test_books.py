@@ -12,8 +12,9 @@ from tests.databases import Database, cloned
 from tests.scale.course import run
 from tests.scale.events import prepare
 from tests.scale.kills import kill_workers
+from tests.scale.reading import look_up
 from tests.scale.server import copied
-from tests.scale.sizes import Scale
+from tests.scale.sizes import MONTHS, Scale, closes_at
 from tests.scale.world import World, make_world
 
 SMALL = Scale(events=4_000, tenants=7, workers=0)
@@ -39,9 +40,11 @@ def test_events_rollups_ledger_and_invoices_are_equal(
     prepared, world = made
     with django_db_blocker.unblock(), copied(prepared) as database:
         course = run(database, world, SMALL)
+        waited = look_up(now=closes_at(len(MONTHS) - 1))
     assert course.books.differences == dict.fromkeys(course.books.differences, 0)
     assert course.books.events == SMALL.events
     assert course.books.invoices
+    assert all(each.slowest_ms > 0 for each in waited)
 
 
 def test_nothing_is_lost_or_double_when_workers_are_killed(

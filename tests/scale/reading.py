@@ -1,0 +1,89 @@
+"""How long people wait who look something up in the books of the largest tenant.
+
+Each question is asked as the tenant's own token asks it, under its policies, several
+times; the slowest of the later answers counts. The first one may find cold pages.
+"""
+
+import datetime as dt
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from kit.contracts import EventStatus
+from kit.orm.atomic import cursor
+from kit.orm.roles import as_operator, as_tenant
+from metering.billing.explaining import LineExplained, explain_day, explain_line
+from metering.billing.models import Invoice, InvoiceLine, Period
+from metering.usage.report import Dimension, UsageQuery
+from metering.usage.request_log import RequestQuery, requests
+from metering.usage.selectors import usage
+
+TIMES = 5
+PAGE = 50
+_LARGEST = """
+    SELECT tenant_id, sum(quantity) FROM usage_dayrollup WHERE token_class = 0
+    GROUP BY 1 ORDER BY 2 DESC LIMIT 1
+"""
+
+
+@dataclass(frozen=True, slots=True)
+class Waited:
+    """One question: how long its first answer took, and the slowest of the others."""
+
+    question: str
+    first_ms: float
+    slowest_ms: float
+
+
+def look_up(*, now: dt.datetime) -> list[Waited]:
+    """Ask what people ask, of the tenant with the most requests."""
+    with as_operator(), cursor() as session:
+        session.execute(_LARGEST)
+        tenant_id, _ = session.fetchone() or (0, 0)
+    with as_tenant(tenant_id):
+        explained = _largest_line(tenant_id)
+        line, day = explained.line, max(explained.days, key=lambda each: each.quantity)
+        invoice = line.invoice
+        period = Period.objects.get(invoice=invoice)
+    everything = RequestQuery(tenant_id=tenant_id)
+    rare = RequestQuery(tenant_id=tenant_id, status=EventStatus.KEY_REVOKED)
+    by_day = UsageQuery(
+        start=period.first_date,
+        end=period.end_date,
+        group_by=(Dimension.MODEL, Dimension.DAY),
+        tenant_id=tenant_id,
+    )
+    questions: dict[str, Callable[[], object]] = {
+        "usage of a month by model and day": lambda: usage(by_day, now=now),
+        "newest requests": lambda: requests(everything, size=PAGE),
+        "requests of a status that is not there": lambda: requests(rare, size=PAGE),
+        "a line by days": lambda: explain_line(invoice, line),
+        "its largest day by requests": lambda: explain_day(
+            explained, day.date, size=PAGE
+        ),
+    }
+    return [_asked(name, ask, tenant_id) for name, ask in questions.items()]
+
+
+def _largest_line(tenant_id: int) -> LineExplained:
+    """Return the line of use with the most tokens, explained."""
+    line = (
+        InvoiceLine.objects.filter(tenant_id=tenant_id, kind="usage")
+        .select_related("invoice__period")
+        .order_by("-quantity")
+        .first()
+    )
+    if line is None:
+        raise LookupError("the largest tenant has no line of use")
+    invoice = Invoice.objects.select_related("period").get(pk=line.invoice_id)
+    return explain_line(invoice, line)
+
+
+def _asked(name: str, ask: Callable[[], object], tenant_id: int) -> Waited:
+    took = []
+    for _ in range(TIMES):
+        started = time.monotonic()
+        with as_tenant(tenant_id):
+            ask()
+        took.append((time.monotonic() - started) * 1000)
+    return Waited(name, took[0], max(took[1:]))
