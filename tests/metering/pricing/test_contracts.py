@@ -166,6 +166,24 @@ def test_one_that_is_ended_before_it_begins_never_holds(tenant: Tenant) -> None:
     assert input_picos(tenant, NOW + DAY) == 2_400_000
 
 
+def test_no_prices_are_made_for_time_that_a_contract_does_not_have(
+    tenant: Tenant,
+) -> None:
+    """Neither of what was published ahead before it is signed, nor from its end on."""
+
+    def publish(days: int) -> None:
+        make_price(book=base(), model="m", effective_at=NOW + days * DAY)
+
+    publish(10)
+    contract = signed(tenant)
+    assert contract.book.versions.count() == 1
+    other = drafted(make_tenant(currency="BHD"), ends_at=NOW + 30 * DAY)
+    sign_contract(contract=other, now=NOW)
+    end_contract(contract=other, now=NOW, ends_at=NOW + 20 * DAY)
+    publish(20)
+    assert other.book.versions.count() == 2
+
+
 def test_a_draft_that_ends_is_discarded(tenant: Tenant) -> None:
     contract = end_contract(contract=drafted(tenant), now=NOW)
     assert contract.state == "ended"

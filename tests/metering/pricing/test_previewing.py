@@ -130,6 +130,10 @@ def test_those_who_would_pay_by_the_version_are_replayed_and_nobody_else(
     make_contract(tenant=agreed, base=draft.book, percent="50")
     for tenant in (usual, elsewhere, agreed):
         used(tenant, first, TokenCounts(input_tokens=100))
+    other = make_price(book=make_book(currency="JPY"), model="m")
+    by_another = yen()
+    make_contract(tenant=by_another, base=Price.objects.get(pk=other.id).version.book)
+    used(by_another, other, TokenCounts(input_tokens=100))
     euros = make_price(currency="EUR")
     used(make_tenant(currency="EUR"), euros, TokenCounts(input_tokens=100))
 

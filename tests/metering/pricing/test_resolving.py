@@ -41,6 +41,8 @@ def test_half_a_pico_is_one() -> None:
     assert picos_less(1, Decimal(50)) == 1
     assert picos_less(3, Decimal(50)) == 2
     assert picos_less(3, Decimal("50.0001")) == 1
+    # A float's 0.01 is more than that, and would round this one down.
+    assert picos_less(5000, Decimal("0.01")) == 5000
     assert picos_less(7, Decimal(100)) == 0
     assert picos_less(7, Decimal(0)) == 7
 
