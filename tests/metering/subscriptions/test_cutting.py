@@ -201,6 +201,42 @@ def test_on_the_first_day_it_still_depends_on_what_was_known_before_it() -> None
     assert shown(fees_of(march)) == [("unused", "2026-03-01", "2026-04-01", -31)]
 
 
+def test_a_plan_that_begins_with_the_period_is_paid_in_advance() -> None:
+    """Known a second before, not in the same instant."""
+    for agreed_at, kinds in (
+        (MARCH.starts_at - dt.timedelta(seconds=1), [FeeKind.ADVANCE]),
+        (MARCH.starts_at, []),
+    ):
+        start = held(ADVANCE, day("2026-03-01"), agreed_at=agreed_at)
+        february = cut([start], period=FEBRUARY, following=MARCH)
+        assert [fee.kind for fee in fees_of(february)] == kinds
+
+
+def test_a_plan_that_ends_with_the_period_is_not_paid_further() -> None:
+    """Not even to be given back: if it was known before, not in the same instant."""
+    for agreed_at, kinds in (
+        (MARCH.starts_at - dt.timedelta(seconds=1), []),
+        (MARCH.starts_at, [FeeKind.ADVANCE]),
+    ):
+        ends = held(
+            ADVANCE, day("2026-01-01"), day("2026-03-01"), end_agreed_at=agreed_at
+        )
+        february = cut([ends], period=FEBRUARY, following=MARCH)
+        assert [fee.kind for fee in fees_of(february)] == kinds
+
+
+def test_a_plan_that_is_taken_again_later_pays_from_then_on() -> None:
+    """All of March was paid; it was left on the first, and taken again on the 11th."""
+    order = MARCH.starts_at + dt.timedelta(hours=3)
+    left = held(ADVANCE, day("2026-01-01"), day("2026-03-01"), end_agreed_at=order)
+    again = held(ADVANCE, day("2026-03-11"), agreed_at=order + 5 * A_DAY)
+    march = cut([left, again], period=MARCH, following=None)
+    assert shown(fees_of(march)) == [
+        ("period", "2026-03-11", "2026-04-01", 21),
+        ("unused", "2026-03-01", "2026-04-01", -31),
+    ]
+
+
 def test_a_percentage_goes_with_a_fee_that_is_given_back() -> None:
     """Who paid less for it gets less back."""
     tenth, amount = (
