@@ -36,6 +36,7 @@ def test_a_tenant_is_created_read_changed_suspended_and_restored(
         "id": tenant["id"],
         "state": "active",
         "period_day": 1,
+        "suspended_for": "",
         "billing_email": "",
         "plan": None,
         "payment_mode": "postpaid",

@@ -81,7 +81,7 @@ def take(invoice: Invoice, number: int, step: tuple[str, int, str]) -> None:
 
 
 @pytest.mark.usefixtures("operator_db")
-@settings(max_examples=30, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(max_examples=12, suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(LINES, STEPS)
 def test_the_receivable_is_what_is_open_and_the_state_follows_from_the_facts(
     lines: list[tuple[Kind, int]], steps: list[tuple[str, int, str]]
