@@ -64,6 +64,8 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     },
     "create_plan_version": lambda _, __: {"plan": "plan"},
     "migrate_plan_version": lambda world, _: {"target": world.shared["held_version"]},
+    # It holds a plan, which is charged after use.
+    "set_payment_mode_tenant": lambda _, __: {"payment_mode": "postpaid"},
     "create_subscription": lambda world, _: {
         "plan_version": world.shared["held_version"],
         "starts_on": (now() + 6 * MONTH).date().isoformat(),
