@@ -77,7 +77,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A line, and the first date of the due period that it counts in; none if late."""
+    """A line, and the first date of the period that it counts in; none if late."""
 
     line: Line
     owner: dt.date | None

@@ -135,7 +135,7 @@ def _of_plans(bill: Bill, shares: Sequence[Share]) -> list[Charge]:
         segment, period = share.segment, share.period
         if segment is None or period is None:
             continue
-        owner = period.first_date if period.is_due else None
+        owner = period.first_date
         now = [each for each in bill.postings if segment.holds(each.date)]
         before = [each for each in bill.before if segment.holds(each.date)]
         for component in segment.components:

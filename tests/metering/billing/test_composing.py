@@ -136,6 +136,23 @@ def test_a_fixed_discount_takes_no_more_than_there_is() -> None:
     assert made.amount_minor == 0
 
 
+def test_late_use_is_discounted_by_percentages_alone() -> None:
+    """A fixed amount was taken off when its period was due."""
+    late = period(
+        segment(
+            first_date=BEFORE,
+            end_date=FIRST,
+            fee=10,
+            discounts=(discount(1, amount=1), discount(2, percent=10)),
+        ),
+        first_date=BEFORE,
+        end_date=FIRST,
+        is_due=False,
+    )
+    made = charges(posted(MILLION, date=BEFORE), periods=(late, period()))
+    assert told(made) == [("adjustment", 300), ("discount", -30)]
+
+
 def test_a_change_of_plan_charges_each_its_days() -> None:
     middle = FIRST.replace(day=11)
     first = segment(end_date=middle, share=Fraction(10, 31), fee=31, components=())
