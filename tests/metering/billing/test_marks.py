@@ -2,6 +2,7 @@
 
 import datetime as dt
 from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 from django.db import IntegrityError, connections
@@ -63,7 +64,7 @@ def test_a_close_waits_for_what_is_being_posted(fresh_database: object) -> None:
 
 def test_marks_of_a_tenant_are_one_chain(operator_db: None) -> None:
     invoice = make_draft()
-    broken = (
+    broken: tuple[dict[str, Any], ...] = (
         # Another beginning, another successor, a gap, a step back.
         {"days_from": None, "posted_from": None},
         {"days_from": OCTOBER, "posted_from": (invoice.posted_to or 0) + 1},
