@@ -40,7 +40,11 @@ CHAIN = (
     "ledger.post_days",
     "ledger.settle_credit",
     "billing.close_due_periods",
+    "topups.advance",
     "billing.advance_invoices",
+    "documents.make",
+    "receivables.dun",
+    "receivables.send_mails",
     "budgets.tidy",
     "alerts.scan",
 )

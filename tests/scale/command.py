@@ -22,7 +22,7 @@ from tests.scale.sizes import MONTHS, Scale, closes_at
 from tests.scale.world import make_world
 
 # What kills are made with: small, so that each step is killed often.
-KILLED = Scale(events=3_000, tenants=8)
+KILLED = Scale(events=3_000, tenants=10)
 
 
 def main(argv: Sequence[str]) -> int:

@@ -90,8 +90,8 @@ _BILLED = """
     GROUP BY 1, 2
 """
 _OWED = """
-    SELECT tenant_id, sum(amount_minor * power(10::numeric, 12 - CASE currency
-            WHEN 'JPY' THEN 0 WHEN 'BHD' THEN 3 ELSE 2 END)) AS picos
+    SELECT tenant_id, sum((amount_minor - paid_minor) * power(10::numeric,
+            12 - CASE currency WHEN 'JPY' THEN 0 WHEN 'BHD' THEN 3 ELSE 2 END)) AS picos
     FROM billing_invoice WHERE number IS NOT NULL GROUP BY 1
 """
 _UNBALANCED = """

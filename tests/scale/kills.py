@@ -9,7 +9,7 @@ sound by every check of the product, with the same invoices, line by line, as in
 import datetime as dt
 import random
 from collections import Counter
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -25,6 +25,7 @@ from tests.scale.lives import Death, begin
 from tests.scale.plans import agree
 from tests.scale.server import copied
 from tests.scale.sizes import MONTHS, Scale, closes_at
+from tests.scale.work import STAGES
 from tests.scale.world import World
 
 WORKERS = 2
@@ -36,10 +37,10 @@ TIMED_SHARE = 0.3
 # What must not depend on who was killed when.
 _INVOICES = """
     SELECT invoice.tenant_id, period.first_date, invoice.lines_sha256,
-        invoice.amount_minor, invoice.state
+        invoice.amount_minor, invoice.paid_minor, invoice.state
     FROM billing_invoice invoice LEFT JOIN billing_period period
         ON period.id = invoice.period_id
-    ORDER BY 1, 2
+    ORDER BY 1, 2, 3
 """
 _BALANCES = """
     SELECT account.tenant_id, account.kind, sum(entry.amount_picos)
@@ -75,7 +76,7 @@ def kill_workers(
     dice = random.Random(scale.seed)
     found = Killed()
     with copied(prepared) as database:
-        expected = _course(database, world, scale, lambda _, __: None)
+        expected = _course(database, world, scale, lambda *_: None)
     found.wrong += [f"in peace: {each}" for each in expected.wrong]
     while found.kills.total() < times and not found.wrong:
         deaths = _Deaths(dice, times - found.kills.total(), found.kills)
@@ -103,12 +104,12 @@ class _Deaths:
     left: int
     kills: Counter[str]
 
-    def come(self, database: Database, now: dt.datetime) -> None:
+    def come(self, database: Database, now: dt.datetime, names: Sequence[str]) -> None:
         """Let workers begin, two at a time, until nothing is left to do."""
         is_over = False
         while not is_over and self.left > 0:
             lives = [
-                begin(database, now, self._death())
+                begin(database, now, names, self._death())
                 for _ in range(min(WORKERS, self.left))
             ]
             for life in lives:
@@ -129,15 +130,16 @@ def _course(
     database: Database,
     world: World,
     scale: Scale,
-    disturb: Callable[[Database, dt.datetime], None],
+    disturb: Callable[[Database, dt.datetime, Sequence[str]], None],
 ) -> _Outcome:
     for phase in range(len(MONTHS)):
         agree(world, phase)
         give_credit(world, scale, phase)
         write_events(database, scale, phase)
-        disturb(database, closes_at(phase))
-        was_killed, step = begin(database, closes_at(phase), Death()).end()
-        assert not was_killed, step
+        for names in STAGES:
+            disturb(database, closes_at(phase), names)
+            was_killed, step = begin(database, closes_at(phase), names, Death()).end()
+            assert not was_killed, step
     return _outcome(database)
 
 

@@ -1,4 +1,4 @@
-"""A worker that does all steps in turn, and dies at once at a point drawn by lot.
+"""A worker that does some steps in turn, and dies at once at a point drawn by lot.
 
 It kills itself before or after its nth statement or commit, or is killed while it waits
 for an answer. Failure: none that anybody could handle; that is the point.
@@ -9,7 +9,7 @@ import multiprocessing
 import os
 import signal
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from multiprocessing.connection import Connection
 from multiprocessing.process import BaseProcess
@@ -56,19 +56,25 @@ class Life:
         return self.process.exitcode != 0, step
 
 
-def begin(database: Database, now: dt.datetime, death: Death) -> Life:
-    """Start a worker that dies so; the default death never comes."""
+def begin(
+    database: Database, now: dt.datetime, names: Sequence[str], death: Death
+) -> Life:
+    """Start a worker on steps that dies so; the default death never comes."""
     context = multiprocessing.get_context("forkserver")
     context.set_forkserver_preload([__name__])
     here, there = context.Pipe(duplex=False)
-    process = context.Process(target=_live, args=(database, now, death, there))
+    process = context.Process(target=_live, args=(database, now, names, death, there))
     process.start()
     there.close()
     return Life(process, here)
 
 
 def _live(
-    database: Database, now: dt.datetime, death: Death, tell: "Connection[str]"
+    database: Database,
+    now: dt.datetime,
+    names: Sequence[str],
+    death: Death,
+    tell: "Connection[str]",
 ) -> None:
     with pointed_at(database), as_operator():
         connection = connections[OPERATOR]
@@ -79,9 +85,9 @@ def _live(
             connection._commit = lambda: counted.passed(commit)  # type: ignore[attr-defined]
         if death.after_s:
             threading.Timer(death.after_s, _die).start()
-        for name, step in STEPS.items():
+        for name in names:
             tell.send(name)
-            step(now)
+            STEPS[name](now)
 
 
 class _Deadly:

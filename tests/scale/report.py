@@ -16,6 +16,8 @@ _UNITS = {
     "book burns": (1_000, "tenants"),
     "close": (1_000, "periods"),
     "issue": (1_000, "invoices"),
+    "top up": (1_000, "top-ups"),
+    "pay": (1_000, "payments"),
 }
 
 

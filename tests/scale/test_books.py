@@ -17,8 +17,8 @@ from tests.scale.server import copied
 from tests.scale.sizes import MONTHS, Scale, closes_at
 from tests.scale.world import World, make_world
 
-SMALL = Scale(events=4_000, tenants=7, workers=0)
-KILLED = Scale(events=900, tenants=7, workers=0)
+SMALL = Scale(events=4_000, tenants=10, workers=0)
+KILLED = Scale(events=900, tenants=10, workers=0)
 KILLS = 10
 
 pytestmark = pytest.mark.timeout(300)
