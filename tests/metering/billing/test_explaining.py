@@ -84,17 +84,22 @@ def test_what_came_too_late_is_elsewhere() -> None:
 
 def test_an_adjustment_names_the_days_that_it_adjusts() -> None:
     invoice, epoch, use = make_invoice()
-    commit(epoch, use)
+    october = dt.date(2026, 10, 5)
+    commit(epoch, use, replace(use, admitted_at=STARTED + 34 * ONE_DAY))
     now = dt.datetime(2026, 11, 2, tzinfo=dt.UTC)
     later = services.close_period(
         tenant=invoice.tenant, date=dt.date(2026, 10, 1), now=now
     ).invoice
     assert later is not None
-    found = explain_line(later, line_at(later, 1))
+    lines = list(InvoiceLine.objects.filter(invoice=later).order_by("position"))
 
-    assert found.line.kind == "adjustment"
-    assert [(day.date, day.quantity) for day in found.days] == [(TENTH, 1000)]
-    assert found.charge_picos == found.line.exact_picos
+    assert [line.kind for line in lines] == ["usage"] * 2 + ["adjustment"] * 2
+    for line, date in zip(lines, (october, october, TENTH, TENTH), strict=True):
+        found = explain_line(later, line)
+        assert [(day.date, day.quantity) for day in found.days] == [
+            (date, line.quantity)
+        ]
+        assert found.charge_picos == line.exact_picos
 
 
 def test_over_http_it_adds_up_and_what_is_not_there_is_404(operator: Client) -> None:
@@ -114,3 +119,29 @@ def test_over_http_it_adds_up_and_what_is_not_there_is_404(operator: Client) -> 
     assert operator.get(f"/api/v1/invoices/{invoice.pk}/lines/99/").status_code == 404
     with pytest.raises(NotFound):
         line_at(invoice, 99)
+
+
+def test_days_that_a_component_charges_are_left_out() -> None:
+    """Of a plan that ended on the tenth: what is left are the days after it."""
+    invoice, _, _ = make_invoice()
+    line = line_at(invoice, 1)
+    InvoiceLine.objects.create(
+        tenant_id=line.tenant_id,
+        invoice=invoice,
+        position=90,
+        kind=InvoiceLine.Kind.COMPONENT,
+        key="component/2026-09-01/1",
+        description="Team, tokens",
+        quantity=1000,
+        exact_picos=0,
+        amount_minor=0,
+        document={"first_date": "2026-09-01", "end_date": "2026-09-11"},
+    )
+    whole = explain_line(invoice, line)
+    line.quantity = 1000
+
+    left = explain_line(invoice, line)
+
+    assert len(whole.days) == 2
+    assert [day.date for day in left.days] == [TENTH + ONE_DAY]
+    assert explain_line(invoice, line_at(invoice, 90)).days == ()
