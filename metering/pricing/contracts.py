@@ -135,7 +135,7 @@ def sign_contract(*, contract: Contract, now: dt.datetime) -> Contract:
                 )
                 create(book, action="derive")
                 for version in versions:
-                    derive(fresh, version, now=now)
+                    derive([fresh], version, now=now)
                 fresh.save(update_fields=["signed_at"])
         except IntegrityError as error:
             if "pricing_contract_apart" not in str(error):

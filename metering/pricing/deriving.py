@@ -6,7 +6,9 @@ there is no instant without them. Failure: none of its own.
 """
 
 import datetime as dt
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict
+from itertools import islice
 
 from django.db.models import Max, Q, prefetch_related_objects
 
@@ -19,6 +21,8 @@ from metering.pricing.models import (
     PriceBookVersion,
 )
 from metering.pricing.resolving import Listed, Terms, under_contract
+
+_CONTRACTS_AT_ONCE = 50
 
 
 def derive_for_contracts(version: PriceBookVersion, *, now: dt.datetime) -> list[int]:
@@ -36,31 +40,44 @@ def derive_for_contracts(version: PriceBookVersion, *, now: dt.datetime) -> list
     )
     contracts = list(holding)
     prefetch_related_objects([version], "prices")
-    for contract in contracts:
-        derive(contract, version, now=now)
+    derive(contracts, version, now=now)
     return [contract.pk for contract in contracts]
 
 
 def derive(
-    contract: Contract, version: PriceBookVersion, *, now: dt.datetime
-) -> PriceBookVersion:
-    """Write and publish what a version of the base book is under a contract."""
-    book: PriceBook = contract.book
-    newest = book.versions.aggregate(number=Max("number"))["number"] or 0
-    derived = PriceBookVersion.objects.create(
-        book=book,
-        number=newest + 1,
-        effective_at=version.effective_at,
-        derived_from=version,
-        **{name: getattr(version, name) for name in DISCOUNTS},
+    contracts: Sequence[Contract], version: PriceBookVersion, *, now: dt.datetime
+) -> None:
+    """Write and publish what a version of the base book is under each contract."""
+    books: list[PriceBook] = [contract.book for contract in contracts]
+    known = PriceBookVersion.objects.filter(book__in=books).values_list("book")
+    newest = dict(known.annotate(number=Max("number")).order_by())
+    derived = PriceBookVersion.objects.bulk_create(
+        PriceBookVersion(
+            book=book,
+            number=newest.get(book.pk, 0) + 1,
+            effective_at=version.effective_at,
+            derived_from=version,
+            **{name: getattr(version, name) for name in DISCOUNTS},
+        )
+        for book in books
     )
-    Price.objects.bulk_create(
-        Price(version=derived, **asdict(each))
-        for each in prices_under(contract, version)
-    )
-    derived.published_at = now
-    derived.save(update_fields=["published_at"])
-    return derived
+    for piece in _pieces(zip(derived, contracts, strict=True)):
+        Price.objects.bulk_create(
+            Price(version=row, **asdict(each))
+            for row, contract in piece
+            for each in prices_under(contract, version)
+        )
+    ids = [row.pk for row in derived]
+    PriceBookVersion.objects.filter(pk__in=ids).update(published_at=now)
+
+
+def _pieces(
+    pairs: Iterable[tuple[PriceBookVersion, Contract]],
+) -> Iterator[list[tuple[PriceBookVersion, Contract]]]:
+    """Yield some at a time: their prices are in memory together."""
+    rest = iter(pairs)
+    while piece := list(islice(rest, _CONTRACTS_AT_ONCE)):
+        yield piece
 
 
 def prices_under(contract: Contract, version: PriceBookVersion) -> list[Listed]:

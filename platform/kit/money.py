@@ -98,8 +98,8 @@ def picos_per_token(quote: str | Decimal) -> int:
 
 def picos_less(picos: int, percent: Decimal) -> int:
     """Return a price in picos less a percentage of 0 to 100, half up to whole picos."""
-    share = 1 - Fraction(percent) / 100
-    return _half_up(picos * share.numerator, share.denominator)
+    off, whole = percent.as_integer_ratio()
+    return _half_up(picos * (100 * whole - off), 100 * whole)
 
 
 def picos_from_decimal(text: str) -> int:
