@@ -2,7 +2,7 @@
 
 Every line goes out as one integer amount, so Stripe has nothing to multiply or round;
 quantity and price are words in its description. Lines beyond what Stripe takes are
-folded: the smallest become one line, and the detail stays on our invoice.
+folded: the smallest of use become one line, and the detail stays on our invoice.
 """
 
 import datetime as dt
@@ -18,6 +18,7 @@ LINES_PER_CALL = 100
 # These have no minor unit any more, but Stripe still counts them in hundredths.
 _IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
 OTHER = "other"
+_OF_USE = frozenset({InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT})
 _DESCRIPTION_CHARS_MAX = 500
 _MICROSECOND = dt.timedelta(microseconds=1)
 _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
@@ -79,8 +80,14 @@ def draft_params(
     invoice: Invoice, *, customer: str, days_until_due: int
 ) -> dict[str, object]:
     """Return the invoice as a draft that stays one until we finalise it."""
-    period = invoice.period
-    covers = f"{period.first_date}/{period.end_date}" if period else ""
+    marks = {
+        INVOICE_MARK: str(invoice.public_id),
+        SHA_MARK: invoice.lines_sha256,
+    }
+    # What tops up credit is of no period.
+    if invoice.period is not None:
+        period = invoice.period
+        marks[PERIOD_MARK] = f"{period.first_date}/{period.end_date}"
     return {
         "customer": customer,
         "currency": invoice.currency.lower(),
@@ -88,11 +95,7 @@ def draft_params(
         "collection_method": "send_invoice",
         "days_until_due": days_until_due,
         "pending_invoice_items_behavior": "exclude",
-        "metadata": {
-            INVOICE_MARK: str(invoice.public_id),
-            SHA_MARK: invoice.lines_sha256,
-            PERIOD_MARK: covers,
-        },
+        "metadata": marks,
     }
 
 
@@ -102,7 +105,15 @@ def draft_lines(
     """Return the lines for Stripe, at most `LINES_MAX`, in the invoice's order."""
     if len(lines) <= LINES_MAX:
         return tuple(_line(invoice, line) for line in lines)
-    by_size = sorted(lines, key=lambda line: (-abs(line.amount_minor), line.position))
+    # Use alone is folded: fees, discounts, credit and tax stay to be seen.
+    by_size = sorted(
+        lines,
+        key=lambda line: (
+            line.kind in _OF_USE,
+            -abs(line.amount_minor),
+            line.position,
+        ),
+    )
     kept = sorted(by_size[: LINES_MAX - 1], key=lambda line: line.position)
     folded = by_size[LINES_MAX - 1 :]
     other = DraftLine(

@@ -6,7 +6,7 @@ import uuid
 from hypothesis import given
 from hypothesis import strategies as st
 
-from metering.billing.models import Invoice, Period
+from metering.billing.models import Invoice, InvoiceLine, Period
 from metering.billing.providers.stripe.mapping import (
     LINES_MAX,
     LINES_PER_CALL,
@@ -77,6 +77,33 @@ def test_a_line_is_one_integer_amount_with_its_price_in_words() -> None:
         "description": "model-1, input tokens: 1,000,000 at 3.00 USD per million",
         "discountable": False,
         "metadata": {"tollgate_line": "1"},
+    }
+
+
+def test_tax_and_fees_are_never_folded() -> None:
+    invoice = _invoice()
+    lines = lines_of(invoice, [1000] * (LINES_MAX + 20) + [1, 0])
+    lines[-2].kind, lines[-1].kind = InvoiceLine.Kind.FEE, InvoiceLine.Kind.TAX
+    marks = {line.mark for line in draft_lines(invoice, lines)}
+    assert {str(line.position) for line in lines[-2:]} < marks
+    assert OTHER in marks
+
+
+def test_a_line_without_a_price_is_its_words() -> None:
+    invoice = _invoice()
+    (line,) = lines_of(invoice, [-700])
+    line.kind, line.unit_picos, line.description = "credit", None, "Credit, a gift"
+    (sent,) = draft_lines(invoice, [line])
+    assert (sent.amount_minor, sent.description) == (-700, "Credit, a gift")
+
+
+def test_a_top_up_names_no_period() -> None:
+    invoice = _invoice()
+    invoice.period = None
+    params = draft_params(invoice, customer="cus_1", days_until_due=30)
+    assert params["metadata"] == {
+        "tollgate_invoice": "00000000-0000-0000-0000-000000000001",
+        "tollgate_lines_sha256": "ab" * 32,
     }
 
 
