@@ -60,7 +60,7 @@ def paper_of(invoice: Invoice) -> Paper:
         ),
         sums=tuple(sums),
         total=Sum("Total due", charged),
-        notes=tuple(_notes(lines)),
+        notes=tuple(_notes(invoice, lines)),
         payment=_payment(invoice),
         footer=" \u00b7 ".join(lines_in(kept.get("footer"))),
         annexes=_annexes(invoice),
@@ -78,10 +78,11 @@ def paper_line(line: InvoiceLine, currency: str) -> PaperLine:
     if line.model and line.description.startswith(f"{line.model}, "):
         title, detail = line.model, line.description.removeprefix(f"{line.model}, ")
     is_use = line.unit_picos is not None
+    counts = is_use or line.document.get("meter") == "tokens"
     return PaperLine(
         title=title,
         detail=detail,
-        quantity=f"{line.quantity:,}" if is_use else "",
+        quantity=f"{line.quantity:,}" if counts else "",
         price=line.price_per_million if is_use else "",
         amount=plain(line.amount_minor, currency),
     )
@@ -108,9 +109,11 @@ def _instruction(invoice: Invoice) -> str:
     return f"Please pay by {invoice.due_date}, naming {invoice.number}."
 
 
-def _notes(lines: Iterable[InvoiceLine]) -> Iterable[str]:
-    said = [str(line.document.get("note") or "") for line in lines]
-    yield from dict.fromkeys(filter(None, said))
+def _notes(invoice: Invoice, lines: Iterable[InvoiceLine]) -> Iterable[str]:
+    """Yield what must be said, such as why there is no tax, each once."""
+    tax = invoice.basis.get("tax") or {}
+    said = [tax.get("note"), *(line.document.get("note") for line in lines)]
+    yield from dict.fromkeys(str(note) for note in said if note)
     yield _ROUNDED
 
 

@@ -147,6 +147,13 @@ def test_lines_of_every_kind_and_their_sums() -> None:
     assert "Annex" not in said
 
 
+def test_why_there_is_no_tax_is_said() -> None:
+    basis = {"tax": {"kind": "reverse_charge", "note": "Reverse charge.", "rates": []}}
+    said = text_of(bytes(made(make_invoice(((Kind.FEE, 5_000),), basis=basis)).pdf))
+
+    assert "Total due 50.00 EUR Reverse charge." in said
+
+
 def test_what_credit_paid_asks_for_nothing() -> None:
     invoice = make_invoice(((Kind.FEE, 5_000), (Kind.CREDIT, -5_000)))
     said = text_of(bytes(made(invoice).pdf))
