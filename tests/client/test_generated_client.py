@@ -33,11 +33,17 @@ def generated(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Generate the client; return the folder that holds its package."""
     folder = tmp_path_factory.mktemp("client")
     (folder / "openapi.yaml").write_text(yaml.safe_dump(document(), sort_keys=False))
+    # A PDF is bytes to a client.
+    overrides = {"application/pdf": "application/octet-stream"}
+    (folder / "config.yaml").write_text(
+        yaml.safe_dump({"content_type_overrides": overrides})
+    )
     done = subprocess.run(
         [
             BIN / "openapi-python-client",
             "generate",
             "--path=openapi.yaml",
+            "--config=config.yaml",
             "--meta=none",
             f"--output-path={PACKAGE}",
             "--fail-on-warning",

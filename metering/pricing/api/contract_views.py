@@ -91,10 +91,9 @@ class ContractViewSet(ManagementViewSet):
 
         A model that is not listed gets the contract's percentage off the book's price.
         """
+        contract = selectors.contract(pk)
         wanted = self.parse(wire.AgreedPricesInput)["prices"]
-        contracts.set_contract_prices(
-            contract=selectors.contract(pk), prices=_agreed(wanted)
-        )
+        contracts.set_contract_prices(contract=contract, prices=_agreed(wanted))
         return _shown(pk)
 
     @extend_schema(request=None, responses=wire.ContractOutput)

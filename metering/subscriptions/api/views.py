@@ -235,9 +235,10 @@ class SubscriptionViewSet(ManagementViewSet):
         This subscription ends on that day; the answer is the new one. Each is due by
         its days.
         """
+        subscription = selectors.subscription(pk)
         wanted = self.parse(wire.SubscriptionChange)
         row = services.change_subscription(
-            subscription=selectors.subscription(pk),
+            subscription=subscription,
             version=_named(wanted["plan_version"], "plan_version"),
             starts_on=wanted.get("starts_on"),
             now=database_now(),

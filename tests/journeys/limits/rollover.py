@@ -11,6 +11,7 @@ from dataclasses import dataclass
 
 import psycopg
 
+from metering.usage.zones import month_of
 from tests.journeys.limits.clients import Call, ask_all
 from tests.journeys.limits.cluster import Cluster, Customer
 
@@ -75,9 +76,9 @@ def _write_days(cluster: Cluster, customer: Customer, *, in_s: float) -> None:
         starts_at = (
             ends_at + (date - last - dt.timedelta(days=0)) - dt.timedelta(days=1)
         )
-        days.append(
-            (customer.tenant_id, date, starts_at, starts_at + dt.timedelta(days=1))
-        )
+        day_ends_at = starts_at + dt.timedelta(days=1)
+        # The guards are off, so the calendar months are said here.
+        days.append((customer.tenant_id, date, starts_at, day_ends_at, *month_of(date)))
     server = cluster.database.server.rpartition("/")[0]
     with psycopg.connect(f"{server}/{cluster.database.name}") as superuser:
         superuser.execute("SET session_replication_role = replica")
@@ -87,7 +88,7 @@ def _write_days(cluster: Cluster, customer: Customer, *, in_s: float) -> None:
         with superuser.cursor() as cursor:
             cursor.executemany(
                 "INSERT INTO usage_billingday"
-                " (tenant_id, date, starts_at, ends_at, zone)"
-                " VALUES (%s, %s, %s, %s, 'UTC')",
+                " (tenant_id, date, starts_at, ends_at, period_start, period_end, zone)"
+                " VALUES (%s, %s, %s, %s, %s, %s, 'UTC')",
                 days,
             )
