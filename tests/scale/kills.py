@@ -34,13 +34,25 @@ STATEMENTS_MAX = 600
 SECONDS_MAX = 0.5
 TIMED_SHARE = 0.3
 
-# What must not depend on who was killed when.
+# What must not depend on who was killed when. A transaction that was undone leaves gaps
+# in ids, and a line of credit names its grant by one: such bills are compared without.
 _INVOICES = """
-    SELECT invoice.tenant_id, period.first_date, invoice.lines_sha256,
+    SELECT invoice.tenant_id, period.first_date, CASE
+            WHEN bool_or(line.kind = 'credit') THEN md5(string_agg(concat_ws('|',
+                line.kind, regexp_replace(line.description, '[0-9]+$', ''), line.model,
+                line.price_id, line.token_class, line.quantity, line.exact_picos,
+                line.amount_minor), E'\n' ORDER BY line.position))
+            ELSE invoice.lines_sha256 END,
         invoice.amount_minor, invoice.paid_minor, invoice.state
-    FROM billing_invoice invoice LEFT JOIN billing_period period
-        ON period.id = invoice.period_id
-    ORDER BY 1, 2, 3
+    FROM billing_invoice invoice
+    JOIN billing_invoiceline line ON line.invoice_id = invoice.id
+    LEFT JOIN billing_period period ON period.id = invoice.period_id
+    WHERE invoice.kind = 'period'
+    GROUP BY invoice.id, period.id ORDER BY 1, 2, 3
+"""
+_TOP_UPS = """
+    SELECT tenant_id, amount_minor, paid_minor, state FROM billing_invoice
+    WHERE kind = 'top_up' ORDER BY 1, 2, 3
 """
 _BALANCES = """
     SELECT account.tenant_id, account.kind, sum(entry.amount_picos)
@@ -156,6 +168,7 @@ def _outcome(database: Database) -> _Outcome:
     with session(database) as connection:
         facts = {
             "invoices": connection.execute(_INVOICES.encode()).fetchall(),
+            "top-ups": connection.execute(_TOP_UPS.encode()).fetchall(),
             "balances": connection.execute(_BALANCES.encode()).fetchall(),
             "periods": connection.execute(_PERIODS.encode()).fetchall(),
         }
