@@ -1,0 +1,1 @@
+"""What is kept of a provider beside invoices; one file a subject."""
