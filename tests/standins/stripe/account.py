@@ -1,4 +1,4 @@
-"""The stand-in's account: customers, and items that wait for an invoice.
+"""The stand-in's account: customers, items that wait for an invoice, and events.
 
 All of it lives in memory, in dicts of the shape that Stripe's API shows. The server
 calls one operation at a time, so nothing here locks.
@@ -9,8 +9,12 @@ import secrets
 import string
 from typing import Any
 
+import stripe
+
 from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import missing
+from tests.standins.stripe.event_log import NO_REQUEST, EventLog, Request
+from tests.standins.stripe.shapes import shown
 
 Json = dict[str, Any]
 
@@ -21,6 +25,13 @@ class Account:
     def __init__(self, clock: VirtualClock, *, base_url: str = "") -> None:
         self.clock = clock
         self.base_url = base_url
+        self.id = f"acct_{secrets.token_hex(8)}"
+        self.name = "Stand-in"
+        self.livemode = False
+        self.created = self.now()
+        self.events = EventLog()
+        # The engine sets it while a request runs.
+        self.request: Request = NO_REQUEST
         self.customers: dict[str, Json] = {}
         self.invoices: dict[str, Json] = {}
         self.lines: dict[str, list[Json]] = {}
@@ -36,6 +47,32 @@ class Account:
         """Return the account's time in whole seconds."""
         return int(self.clock.now())
 
+    def emit(self, kind: str, row: Json, *, previous: Json | None = None) -> Json:
+        """Note that something happened to an object; every event arises here.
+
+        The snapshot is the object as the API shows it now, so call this after the
+        change. `previous` holds what an `*.updated` event says was there before.
+        """
+        data = {"object": shown(self, row)}
+        if previous is not None:
+            data["previous_attributes"] = previous
+        return self.events.add(
+            {
+                "id": self.new_id("evt"),
+                "object": "event",
+                "api_version": stripe.api_version,
+                "created": self.now(),
+                "data": data,
+                "livemode": self.livemode,
+                "pending_webhooks": 0,
+                "request": {
+                    "id": self.request.id,
+                    "idempotency_key": self.request.idempotency_key,
+                },
+                "type": kind,
+            }
+        )
+
     def create_customer(self, params: Json) -> Json:
         """Add a customer."""
         customer = {
@@ -48,12 +85,13 @@ class Account:
             "description": params.get("description"),
             "email": params.get("email"),
             "invoice_prefix": params.get("invoice_prefix") or self._invoice_prefix(),
-            "livemode": False,
+            "livemode": self.livemode,
             "metadata": merged({}, params.get("metadata")),
             "name": params.get("name"),
             "next_invoice_sequence": params.get("next_invoice_sequence", 1),
         }
         self.customers[customer["id"]] = customer
+        self.emit("customer.created", customer)
         return customer
 
     def customer(self, reference: str, *, param: str = "id") -> Json:

@@ -1,71 +1,14 @@
 """The routes that the stand-in serves, each with the parameters it takes."""
 
-import re
 from collections.abc import Callable
-from dataclasses import dataclass
-from typing import Any
 
 from stripe import params as sdk
 
-from tests.standins.stripe import invoices, items
+from tests.standins.stripe import events, invoices, items
 from tests.standins.stripe.account import Account, Json
-from tests.standins.stripe.contract import checked
-from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.lists import page
-
-LINES_SHOWN = 10
-Operation = Callable[[Account, dict[str, str], Json], Json]
-
-
-@dataclass(frozen=True, slots=True)
-class Route:
-    """One method and path, the SDK's type of its parameters, and what it does."""
-
-    method: str
-    path: str
-    declared: type[Any]
-    operation: Operation
-
-    def match(self, method: str, path: str) -> dict[str, str] | None:
-        """Return the path's named parts when the route serves this request."""
-        pattern = re.sub(r"\{(\w+)\}", r"(?P<\1>[^/]+)", self.path)
-        found = re.fullmatch(pattern, path) if method == self.method else None
-        return found.groupdict() if found else None
-
-
-@dataclass(frozen=True, slots=True)
-class Call:
-    """A routed request whose parameters were checked, ready to run."""
-
-    route: Route
-    parts: dict[str, str]
-    params: Json
-
-    def run(self, account: Account) -> Json:
-        """Do what was asked."""
-        return self.route.operation(account, self.parts, self.params)
-
-
-def routed(method: str, path: str, params: Json) -> Call:
-    """Find the route and check the parameters, before anything runs.
-
-    Raises `ApiError`, which no idempotency key remembers.
-    """
-    for route in ROUTES:
-        parts = route.match(method, path)
-        if parts is not None:
-            return Call(route, parts, checked(params, route.declared))
-    raise ApiError(404, f"Unrecognized request URL ({method}: {path}).", stored=False)
-
-
-def shown(account: Account, invoice: Json) -> Json:
-    """Return an invoice as the API shows it, with its first lines."""
-    if "deleted" in invoice:
-        return invoice
-    reference = invoice["id"]
-    url = f"/v1/invoices/{reference}/lines"
-    lines = page(account.lines[reference], {"limit": LINES_SHOWN}, url=url)
-    return {**invoice, "lines": lines}
+from tests.standins.stripe.routes import Operation, Route, RouteTable
+from tests.standins.stripe.shapes import shown
 
 
 def _customers(account: Account, _: dict[str, str], params: Json) -> Json:
@@ -160,4 +103,6 @@ ROUTES: tuple[Route, ...] = (
         sdk.InvoiceItemCreateParams,
         lambda a, _, p: items.create_item(a, p),
     ),
+    *events.ROUTES,
 )
+TABLE = RouteTable(ROUTES)

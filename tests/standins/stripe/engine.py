@@ -5,16 +5,19 @@ what ran is replayed from then on, an error like an answer.
 """
 
 import copy
+import secrets
 import threading
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from tests.standins.stripe.account import Account
-from tests.standins.stripe.api import Call, routed
+from tests.standins.stripe.api import TABLE
 from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import ApiError
+from tests.standins.stripe.event_log import NO_REQUEST, Request
 from tests.standins.stripe.faults import Fault, FaultPlan
 from tests.standins.stripe.idempotency import KeyStore, Stored, fingerprint
+from tests.standins.stripe.routes import Call
 
 _STORED_FAULTS = {
     "lock_timeout": (
@@ -44,6 +47,7 @@ class Answer:
     body: dict[str, Any]
     replayed: bool = False
     dropped: bool = False
+    request_id: str = ""
 
 
 @dataclass(slots=True)
@@ -56,6 +60,7 @@ class Entry:
     path: str
     params: dict[str, Any]
     key: str | None
+    request_id: str
     fault: str | None = None
     ran: bool = False
     answer: Answer | None = None
@@ -70,6 +75,7 @@ class Entry:
             "path": self.path,
             "params": self.params,
             "idempotency_key": self.key,
+            "request_id": self.request_id,
             "fault": self.fault,
             "ran": self.ran,
             "status": None if answer is None or answer.dropped else answer.status,
@@ -104,15 +110,16 @@ class Engine:
             entry.answer = self._served(entry, fault)
         except ApiError as error:
             entry.answer = Answer(error.status, error.body)
+        entry.answer = replace(entry.answer, request_id=entry.request_id)
         return entry.answer
 
     def _enter(
         self, method: str, path: str, params: dict[str, Any], key: str | None
     ) -> Entry:
         with self._lock:
-            entry = Entry(
-                len(self.journal) + 1, self.clock.now(), method, path, params, key
-            )
+            number, now = len(self.journal) + 1, self.clock.now()
+            request_id = f"req_{secrets.token_hex(7)}"
+            entry = Entry(number, now, method, path, params, key, request_id)
             self.journal.append(entry)
             return entry
 
@@ -122,7 +129,7 @@ class Engine:
         if fault and fault.kind == "rate_limited":
             message = "Too many requests hit the API too quickly."
             raise ApiError(429, message, code="rate_limit", stored=False)
-        call = routed(entry.method, entry.path, entry.params)
+        call = TABLE.call(entry.method, entry.path, entry.params)
         if entry.key is None or entry.method != "POST":
             return self._run(entry, call, fault)
         mark = fingerprint(entry.method, entry.path, entry.params)
@@ -159,11 +166,14 @@ class Engine:
 
     def _execute(self, entry: Entry, call: Call) -> Answer:
         with self._lock:
+            self.account.request = Request(entry.request_id, entry.key)
             try:
                 body = copy.deepcopy(call.run(self.account))
             except ApiError as error:
                 if not error.stored:
                     raise
                 return Answer(error.status, error.body)
+            finally:
+                self.account.request = NO_REQUEST
             entry.ran = True
             return Answer(200, body)

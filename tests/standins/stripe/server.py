@@ -117,7 +117,12 @@ class _Handler(BaseHTTPRequestHandler):
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
-        headers = {"idempotent-replayed": "true"} if answer.replayed else {}
+        headers = {
+            "request-id": answer.request_id,
+            "stripe-version": stripe.api_version,
+        }
+        if answer.replayed:
+            headers["idempotent-replayed"] = "true"
         self._send_json(answer.status, answer.body, headers)
 
     def _send_json(

@@ -1,0 +1,39 @@
+"""An account's events: what changed, as it looked right after the change.
+
+Owns: the rows. They are kept in the order in which they arose, and never change.
+"""
+
+import json
+from dataclasses import dataclass
+from typing import Any
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """The API request that is running, by its id and idempotency key."""
+
+    id: str | None = None
+    idempotency_key: str | None = None
+
+
+# What the account does by itself, by its clock, has no request.
+NO_REQUEST = Request()
+
+
+class EventLog:
+    """Every event so far, by id and in order."""
+
+    def __init__(self) -> None:
+        self.rows: dict[str, Json] = {}
+
+    def add(self, event: Json) -> Json:
+        """Keep an event, its snapshot cut off from the object that goes on living."""
+        kept: Json = json.loads(json.dumps(event, default=str))
+        self.rows[kept["id"]] = kept
+        return kept
+
+    def newest_first(self) -> list[Json]:
+        """Return all events, the latest first."""
+        return list(reversed(self.rows.values()))
