@@ -11,6 +11,7 @@ from typing import Any
 
 import stripe
 
+from tests.standins.stripe.agenda import Agenda, Job
 from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import missing
 from tests.standins.stripe.event_log import NO_REQUEST, EventLog, Request
@@ -24,6 +25,8 @@ class Account:
 
     def __init__(self, clock: VirtualClock, *, base_url: str = "") -> None:
         self.clock = clock
+        self._moment: int | None = None
+        self._agenda = Agenda()
         self.base_url = base_url
         self.id = f"acct_{secrets.token_hex(8)}"
         self.name = "Stand-in"
@@ -44,8 +47,21 @@ class Account:
         return f"{prefix}_{self._mark}{next(self._serial):06d}"
 
     def now(self) -> int:
-        """Return the account's time in whole seconds."""
-        return int(self.clock.now())
+        """Return the account's time in whole seconds; a job sees the time it is for."""
+        return int(self.clock.now()) if self._moment is None else self._moment
+
+    def later(self, at: int, job: Job) -> None:
+        """Do something once the account's clock is there, with the clock there."""
+        self._agenda.add(at, job)
+
+    def run_due(self) -> None:
+        """Do what is due by now, in the order of the clock."""
+        for at, job in self._agenda.due(self.clock.now()):
+            self._moment = at
+            try:
+                job()
+            finally:
+                self._moment = None
 
     def emit(self, kind: str, row: Json, *, previous: Json | None = None) -> Json:
         """Note that something happened to an object; every event arises here.

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 
 
 class VirtualClock:
@@ -10,6 +11,8 @@ class VirtualClock:
     def __init__(self) -> None:
         self._added_s = 0.0
         self._lock = threading.Lock()
+        # Called after each move, for what waits for a time.
+        self.moved: list[Callable[[], None]] = []
 
     def now(self) -> float:
         """Return seconds since 1970."""
@@ -22,3 +25,5 @@ class VirtualClock:
             raise ValueError("the clock never runs backwards")
         with self._lock:
             self._added_s += seconds
+        for call in self.moved:
+            call()

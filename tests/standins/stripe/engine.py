@@ -98,6 +98,12 @@ class Engine:
     def __post_init__(self) -> None:
         self.account = Account(self.clock)
         self._keys = KeyStore(self.clock)
+        self.clock.moved.append(self.run_due)
+
+    def run_due(self) -> None:
+        """Let the account do what is due by its clock."""
+        with self._lock:
+            self.account.run_due()
 
     def answer(
         self, method: str, path: str, params: dict[str, Any], key: str | None
@@ -166,6 +172,7 @@ class Engine:
 
     def _execute(self, entry: Entry, call: Call) -> Answer:
         with self._lock:
+            self.account.run_due()
             self.account.request = Request(entry.request_id, entry.key)
             try:
                 body = copy.deepcopy(call.run(self.account))
