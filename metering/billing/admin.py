@@ -91,7 +91,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         ("tenant", "period"),
         ("amount", "exact"),
         "problem",
-        ("seller", "provider"),
+        ("seller", "provider", "provider_account"),
         ("provider_reference", "page"),
         ("created_at", "issued_at"),
         "public_id",
@@ -174,12 +174,13 @@ class ProviderOperationAdmin(ReadOnlyAdmin):
         "status",
         "age",
         "provider",
+        "account",
         "tenant",
         "invoice",
         "attempt",
         "error",
     )
-    list_filter = ("state", "provider", "name")
+    list_filter = ("state", "provider", "account", "name")
     list_select_related = ("tenant", "invoice")
     search_fields = ("subject", "reference", "tenant__slug", "error")
     search_help_text = "Subject, reference, tenant, error, id"
@@ -206,8 +207,8 @@ class ProviderOperationAdmin(ReadOnlyAdmin):
 class ProviderCustomerAdmin(ReadOnlyAdmin):
     """Which customer of a provider's account is which tenant."""
 
-    list_display = ("tenant", "provider", "reference")
-    list_filter = ("provider",)
+    list_display = ("tenant", "provider", "account", "reference")
+    list_filter = ("provider", "account")
     list_select_related = ("tenant",)
     search_fields = ("tenant__slug", "tenant__name", "reference")
     search_help_text = "Tenant, reference, id"

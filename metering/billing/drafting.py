@@ -11,6 +11,7 @@ from django.conf import settings
 
 from kit.json_values import JsonObject
 from kit.orm.audited import tell, values
+from metering.billing.accounts import account_name_for
 from metering.billing.lines import Lines
 from metering.billing.marks import Mark
 from metering.billing.models import Invoice, InvoiceLine, Period, Seller
@@ -56,6 +57,7 @@ def _invoice(
         tenant_id=tenant_id,
         seller=seller_of_invoices(),
         provider=settings.BILLING_PROVIDER,
+        provider_account=account_name_for(lines.currency),
         currency=lines.currency,
         exact_picos=lines.exact_picos,
         amount_minor=lines.amount_minor,

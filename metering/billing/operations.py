@@ -35,7 +35,14 @@ T = TypeVar("T")
 
 
 class CallRefused(Exception):
-    """The provider answered that it did not do it, and will not under this key."""
+    """The provider answered that it did not do it, and will not under this key.
+
+    `code` is its own word for why, or nothing.
+    """
+
+    def __init__(self, text: str, *, code: str = "") -> None:
+        super().__init__(text)
+        self.code = code
 
 
 class OutcomeUnknown(Exception):
@@ -48,9 +55,10 @@ class NotYet(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Call:
-    """What is asked of a provider, and of which thing of ours or theirs."""
+    """What is asked of which account of a provider, and of which thing of whose."""
 
     provider: str
+    account: str
     name: str
     subject: str
     tenant_id: int
@@ -166,7 +174,10 @@ def _wait_out(refused: ProviderOperation, *, now: dt.datetime) -> None:
 def _last(call: Call) -> ProviderOperation | None:
     return (
         ProviderOperation.objects.filter(
-            provider=call.provider, name=call.name, subject=call.subject
+            provider=call.provider,
+            account=call.account,
+            name=call.name,
+            subject=call.subject,
         )
         .order_by("-attempt")
         .first()
@@ -178,6 +189,7 @@ def _new(call: Call, *, attempt: int, now: dt.datetime) -> ProviderOperation:
         tenant_id=call.tenant_id,
         invoice=call.invoice,
         provider=call.provider,
+        account=call.account,
         name=call.name,
         subject=call.subject,
         attempt=attempt,

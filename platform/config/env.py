@@ -17,6 +17,7 @@ from pydantic import Field, SecretStr, ValidationError, ValidationInfo, field_va
 
 from config.addresses import with_user
 from config.env_base import Settings, networks_listed
+from config.env_billing import BillingSettings
 from config.env_engines import EngineSettings
 from config.env_inputs import InputSettings
 from config.secret_rules import require_secret
@@ -313,45 +314,6 @@ class SignInSettings(Settings):
     session_idle_minutes: int = Field(
         30, ge=1, description="Minutes without a request after which a session ends."
     )
-
-
-class BillingSettings(Settings):
-    """Invoices and their provider."""
-
-    seller_name: str = Field("Tollgate", description="Who issues the invoices.")
-    billing_provider: Literal["offline", "stripe"] = Field(
-        "offline", description="Where invoices are issued."
-    )
-    export_days_kept: int = Field(
-        7, ge=1, description="Days that exported files are kept."
-    )
-    invoice_days_until_due: int = Field(
-        14, ge=1, description="Days a customer has to pay."
-    )
-    dunning_days: str = Field(
-        "3,7,14",
-        pattern=r"^(never|[0-9]{1,3}(,[0-9]{1,3})*)$",
-        description="Days after the due date when an unpaid invoice is followed up; the last suspends. Or: never.",
-    )
-    stripe_api_key: SecretStr = Field(
-        SecretStr(""), validate_default=True, description="Stripe's restricted key."
-    )
-    stripe_api_base: str = Field(
-        "", description="Another address of Stripe's API, for rehearsals."
-    )
-    stripe_timeout_ms: int = Field(
-        30_000, gt=0, description="Longest wait for an answer of Stripe."
-    )
-
-    @field_validator("stripe_api_key")
-    @classmethod
-    def _given_to_stripe(cls, value: SecretStr, info: ValidationInfo) -> SecretStr:
-        if (
-            info.data.get("billing_provider") == "stripe"
-            and not value.get_secret_value()
-        ):
-            raise ValueError("is not set, and BILLING_PROVIDER is stripe")
-        return value
 
 
 GROUPS: tuple[type[Settings], ...] = (

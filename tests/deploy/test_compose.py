@@ -35,6 +35,8 @@ KNOWN_TO = {
     "SECRET_KEY": WITH_DJANGO,
     "OPERATOR_TOKEN": WITH_DJANGO,
     "STRIPE_API_KEY": {"web", "worker"},
+    "STRIPE_WEBHOOK_SECRETS": {"web", "worker"},
+    "STRIPE_ACCOUNTS": {"web", "worker"},
     "EMAIL_PASSWORD": {"web", "worker"},
 }
 

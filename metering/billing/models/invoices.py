@@ -10,6 +10,7 @@ from kit.contracts import TokenClass
 from kit.money import quote_per_million
 from kit.orm.audited import Audited
 from kit.orm.fields import PicosField
+from metering.billing.accounts import DEFAULT
 from metering.billing.models.parties import Seller
 
 _ONE_DAY = dt.timedelta(days=1)
@@ -88,6 +89,12 @@ class Invoice(models.Model):
     )
     seller = models.ForeignKey(Seller, models.PROTECT, related_name="invoices")
     provider = models.CharField(max_length=16)
+    provider_account = models.CharField(
+        max_length=40,
+        default=DEFAULT,
+        db_default=DEFAULT,
+        help_text="Which of our accounts at the provider takes it.",
+    )
     state = models.CharField(max_length=16, choices=State, default=State.DRAFT)
     # A draft has no number; null, because only numbers must be unique.
     number = models.CharField(max_length=40, null=True, blank=True)  # noqa: DJ001

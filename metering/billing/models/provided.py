@@ -3,6 +3,7 @@
 from django.db import models
 from django.db.models.functions import Now
 
+from metering.billing.accounts import DEFAULT
 from metering.billing.models.invoices import Invoice
 
 
@@ -11,12 +12,14 @@ class ProviderCustomer(models.Model):
 
     tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
     provider = models.CharField(max_length=16)
+    account = models.CharField(max_length=40, default=DEFAULT, db_default=DEFAULT)
     reference = models.CharField(max_length=100)
 
     class Meta:
         constraints = (
             models.UniqueConstraint(
-                fields=("tenant", "provider"), name="provider_customer_one_per_tenant"
+                fields=("tenant", "provider", "account"),
+                name="provider_customer_one_per_account",
             ),
         )
 
@@ -38,6 +41,7 @@ class ProviderOperation(models.Model):
         Invoice, models.PROTECT, related_name="operations", null=True, blank=True
     )
     provider = models.CharField(max_length=16)
+    account = models.CharField(max_length=40, default=DEFAULT, db_default=DEFAULT)
     name = models.CharField(max_length=40)
     subject = models.CharField(max_length=100)
     attempt = models.PositiveIntegerField()
@@ -51,8 +55,8 @@ class ProviderOperation(models.Model):
         ordering = ("-id",)
         constraints = (
             models.UniqueConstraint(
-                fields=("provider", "name", "subject", "attempt"),
-                name="provider_operation_attempt_once",
+                fields=("provider", "account", "name", "subject", "attempt"),
+                name="provider_operation_attempt_once_in_account",
             ),
         )
 

@@ -1,7 +1,8 @@
 """Who invoices, through whom."""
 
-from config.env import BillingSettings, load
+from config.env import load
 from config.env_base import listed
+from config.env_billing import BillingSettings
 
 _billing = load(BillingSettings)
 
@@ -16,3 +17,9 @@ DUNNING_DAYS = tuple(
 STRIPE_API_KEY = _billing.stripe_api_key.get_secret_value()
 STRIPE_API_BASE = _billing.stripe_api_base
 STRIPE_TIMEOUT_MS = _billing.stripe_timeout_ms
+STRIPE_WEBHOOK_SECRETS = _billing.webhook_secrets
+STRIPE_ACCOUNT_ID = _billing.stripe_account_id
+STRIPE_AUTOMATIC_TAX = _billing.stripe_automatic_tax
+STRIPE_METER_EVENTS = _billing.stripe_meter_events
+STRIPE_ACCOUNTS = _billing.further_accounts
+STRIPE_CONCURRENCY = _billing.stripe_concurrency

@@ -20,7 +20,7 @@ State = ProviderOperation.State
 
 
 def _call() -> Call:
-    return Call("stripe", "draft", "subject", make_tenant().pk)
+    return Call("stripe", "default", "draft", "subject", make_tenant().pk)
 
 
 def _perform(

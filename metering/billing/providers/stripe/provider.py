@@ -10,15 +10,16 @@ settles it.
 """
 
 import datetime as dt
+from collections.abc import Callable
 
 import structlog
-from django.conf import settings
 
 from metering.billing import operations, services
+from metering.billing.accounts import UnknownAccount
 from metering.billing.models import Invoice
 from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown
 from metering.billing.providers import base
-from metering.billing.providers.stripe.client import StripeAccount
+from metering.billing.providers.stripe.client import StripeAccount, client_for
 from metering.billing.providers.stripe.comparison import Differs
 from metering.billing.providers.stripe.steps import Steps
 
@@ -26,16 +27,12 @@ log = structlog.get_logger(__name__)
 
 
 class StripeProvider:
-    """Sends invoices through one Stripe account."""
+    """Sends invoices through Stripe, each to its account."""
 
     name = "stripe"
 
-    def __init__(self, account: StripeAccount | None = None) -> None:
-        self._account = account or StripeAccount(
-            api_key=settings.STRIPE_API_KEY,
-            api_base=settings.STRIPE_API_BASE,
-            timeout_ms=settings.STRIPE_TIMEOUT_MS,
-        )
+    def __init__(self, clients: Callable[[str], StripeAccount] = client_for) -> None:
+        self._clients = clients
 
     def advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
         """Take the invoice as far as Stripe lets it go now."""
@@ -55,13 +52,16 @@ class StripeProvider:
                 base.hold(invoice, f"Stripe does not hold this invoice: {difference}.")
             except CallRefused as refusal:
                 base.hold(invoice, f"Stripe refused: {refusal}")
+            except UnknownAccount as lack:
+                base.hold(invoice, str(lack))
             except (OutcomeUnknown, NotYet) as delay:
                 log.info("invoice_waits", invoice=invoice.pk, why=str(delay))
             else:
                 base.hold(invoice, "")
 
     def _advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
-        steps = Steps(self._account, invoice, now=now)
+        account = self._clients(invoice.provider_account)
+        steps = Steps(account, invoice, now=now)
         customer = steps.customer()
         remote = steps.draft(customer)
         if remote.status == "draft":

@@ -27,21 +27,25 @@ class Steps:
     def __init__(
         self, account: StripeAccount, invoice: Invoice, *, now: dt.datetime
     ) -> None:
-        self._account = account
+        self._customers = account.customers
+        self._invoices = account.invoices
+        self._account = invoice.provider_account
         self._invoice = invoice
         self._now = now
 
     def customer(self) -> str:
         """Return the tenant's customer; there are never two of them."""
         tenant = self._invoice.tenant
-        kept = ProviderCustomer.objects.filter(tenant=tenant, provider=PROVIDER).first()
+        kept = ProviderCustomer.objects.filter(
+            tenant=tenant, provider=PROVIDER, account=self._account
+        ).first()
         if kept is not None:
             return kept.reference
         mark = mapping.tenant_mark(tenant)
-        call = Call(PROVIDER, "customer", mark, tenant.pk)
+        call = Call(PROVIDER, self._account, "customer", mark, tenant.pk)
         # The list of customers is long: it is read only when one may be ours already.
         if operations.attempted(call):
-            found = self._account.find_customer((mapping.TENANT_MARK, mark))
+            found = self._customers.find((mapping.TENANT_MARK, mark))
             if found is not None:
                 with atomic():
                     self._adopt(call, self._keep_customer(found))
@@ -49,7 +53,7 @@ class Steps:
         params = mapping.customer_params(tenant)
         return operations.perform(
             call,
-            send=lambda key: self._account.create_customer(params, key=key),
+            send=lambda key: self._customers.create(params, key=key),
             record=self._keep_customer,
             now=self._now,
         )
@@ -57,7 +61,7 @@ class Steps:
     def draft(self, customer: str) -> RemoteInvoice:
         """Return Stripe's side of the invoice: known, found, or drafted now."""
         reference = self._invoice.provider_reference
-        known = self._account.invoice(reference) if reference else None
+        known = self._invoices.read(reference) if reference else None
         if known is not None:
             return known
         # Deleting a draft at Stripe is how people ask for a new one.
@@ -76,7 +80,7 @@ class Steps:
         )
         return operations.perform(
             call,
-            send=lambda key: self._account.create_invoice(params, key=key),
+            send=lambda key: self._invoices.create(params, key=key),
             record=self._keep_reference,
             now=self._now,
         )
@@ -90,9 +94,9 @@ class Steps:
         _demand(comparison.header_difference(invoice, remote, customer=customer))
         expected = mapping.draft_lines(invoice, list(invoice.lines.all()))
         self._pin(remote.reference, expected)
-        lines = self._account.lines(remote.reference)
+        lines = self._invoices.lines(remote.reference)
         _demand(comparison.lines_difference(expected, lines, currency=invoice.currency))
-        seen = self._account.invoice(remote.reference)
+        seen = self._invoices.read(remote.reference)
         if seen is None:
             raise Differs("its draft was deleted")
         _demand(comparison.total_difference(invoice, seen))
@@ -108,7 +112,7 @@ class Steps:
             return
         operations.perform(
             call,
-            send=lambda key: self._account.set_number(reference, number, key=key),
+            send=lambda key: self._invoices.set_number(reference, number, key=key),
             record=lambda _: reference,
             now=self._now,
         )
@@ -117,7 +121,7 @@ class Steps:
         """Freeze the draft and open it to its payer."""
         return operations.perform(
             self._call("finalise", remote.reference),
-            send=lambda key: self._account.finalise(remote.reference, key=key),
+            send=lambda key: self._invoices.finalise(remote.reference, key=key),
             record=lambda answer: answer.reference,
             now=self._now,
         )
@@ -139,7 +143,7 @@ class Steps:
     def _pin(self, reference: str, expected: tuple[DraftLine, ...]) -> None:
         present = {
             line.metadata.get(mapping.LINE_MARK)
-            for line in self._account.lines(reference)
+            for line in self._invoices.lines(reference)
         }
         for index, batch in enumerate(mapping.batches(expected)):
             call = self._call("lines", f"{reference}/{index}")
@@ -156,7 +160,7 @@ class Steps:
     ) -> None:
         operations.perform(
             call,
-            send=lambda key: self._account.add_lines(reference, lines, key=key),
+            send=lambda key: self._invoices.add_lines(reference, lines, key=key),
             record=lambda _: reference,
             now=self._now,
         )
@@ -165,13 +169,13 @@ class Steps:
         mark = str(self._invoice.public_id)
         return [
             remote
-            for remote in self._account.invoices_of(customer)
+            for remote in self._invoices.of_customer(customer)
             if remote.metadata.get(mapping.INVOICE_MARK) == mark
         ]
 
     def _call(self, name: str, subject: str) -> Call:
         invoice = self._invoice
-        return Call(PROVIDER, name, subject, invoice.tenant_id, invoice)
+        return Call(PROVIDER, self._account, name, subject, invoice.tenant_id, invoice)
 
     def _adopt(self, call: Call, reference: str) -> None:
         operations.adopt(call, reference=reference, now=self._now)
@@ -180,6 +184,7 @@ class Steps:
         ProviderCustomer.objects.get_or_create(
             tenant=self._invoice.tenant,
             provider=PROVIDER,
+            account=self._account,
             defaults={"reference": reference},
         )
         return reference

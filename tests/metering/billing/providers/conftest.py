@@ -26,4 +26,4 @@ def stripe_provider(standin: StripeStandIn) -> "StripeProvider":
     account = client.StripeAccount(
         api_key="sk_test_any", api_base=standin.url, network_retries_max=0
     )
-    return provider.StripeProvider(account)
+    return provider.StripeProvider(lambda _: account)

@@ -56,7 +56,7 @@ def _answering(head: str, body: str) -> Iterator[StripeAccount]:
 )
 def test_what_an_answer_means(head: str, body: str, meaning: type[Exception]) -> None:
     with _answering(head, body) as account, pytest.raises(meaning):
-        account.create_customer({"name": "Acme"}, key="customer:1:1")
+        account.customers.create({"name": "Acme"}, key="customer:1:1")
 
 
 def test_nobody_there_is_a_doubt(standin: StripeStandIn) -> None:
@@ -66,15 +66,15 @@ def test_nobody_there_is_a_doubt(standin: StripeStandIn) -> None:
         api_key="sk", api_base=f"http://127.0.0.1:{port}", network_retries_max=0
     )
     with pytest.raises(OutcomeUnknown):
-        account.invoices_of("cus_1")
+        account.invoices.of_customer("cus_1")
 
 
 def test_a_deleted_invoice_is_none_and_nothing_else_is(standin: StripeStandIn) -> None:
     account = StripeAccount(api_key="sk", api_base=standin.url, network_retries_max=0)
-    assert account.invoice("in_gone") is None
+    assert account.invoices.read("in_gone") is None
     standin.plan("rate_limited", method="GET")
     with pytest.raises(CallRefused):
-        account.invoice("in_gone")
+        account.invoices.read("in_gone")
 
 
 def test_the_pinned_version_is_the_one_the_sdk_is_typed_for() -> None:

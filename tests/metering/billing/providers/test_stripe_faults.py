@@ -161,7 +161,7 @@ def test_the_sdk_retries_a_lost_connection_by_itself(
     )
     invoice = make_draft(100, provider="stripe")
     standin.plan("commit_then_drop", **WRITES["draft"])
-    StripeProvider(account).advance(invoice, now=NOW)
+    StripeProvider(lambda _: account).advance(invoice, now=NOW)
     assert finished(invoice)
     assert_one_and_equal(standin, invoice)
 
@@ -175,7 +175,7 @@ def test_an_answer_that_is_too_slow_is_in_doubt(
         timeout_ms=500,
         network_retries_max=0,
     )
-    provider = StripeProvider(account)
+    provider = StripeProvider(lambda _: account)
     invoice = make_draft(100, provider="stripe")
     slow = standin.plan("commit_then_hold", **WRITES["first lines"])
     provider.advance(invoice, now=NOW)

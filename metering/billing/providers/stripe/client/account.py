@@ -1,0 +1,53 @@
+"""A Stripe account as our code calls it: a subject each, found by the account's name.
+
+Failure: see `transport`. Owns one client for each account, made when first asked for.
+"""
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from metering.billing.accounts import Account, account_named
+from metering.billing.providers.stripe.client.customers import Customers
+from metering.billing.providers.stripe.client.invoices import Invoices
+from metering.billing.providers.stripe.client.transport import (
+    NETWORK_RETRIES_MAX,
+    Transport,
+)
+
+_ACCOUNTS_MAX = 64
+
+
+class StripeAccount:
+    """One Stripe account; threads may share it."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_base: str = "",
+        timeout_ms: int = 30_000,
+        network_retries_max: int = NETWORK_RETRIES_MAX,
+    ) -> None:
+        transport = Transport(
+            api_key=api_key,
+            api_base=api_base,
+            timeout_ms=timeout_ms,
+            network_retries_max=network_retries_max,
+        )
+        self.customers = Customers(transport)
+        self.invoices = Invoices(transport)
+
+
+def client_for(name: str) -> StripeAccount:
+    """Return the account of this name in our settings; raises `UnknownAccount`."""
+    return _client(
+        account_named(name), settings.STRIPE_API_BASE, settings.STRIPE_TIMEOUT_MS
+    )
+
+
+@lru_cache(maxsize=_ACCOUNTS_MAX)
+def _client(account: Account, api_base: str, timeout_ms: int) -> StripeAccount:
+    return StripeAccount(
+        api_key=account.api_key, api_base=api_base, timeout_ms=timeout_ms
+    )

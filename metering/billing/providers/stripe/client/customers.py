@@ -1,0 +1,35 @@
+"""Customers: tenants, as Stripe knows them."""
+
+from collections.abc import Mapping
+from typing import cast
+
+from stripe import params as sdk
+
+from metering.billing.providers.stripe.client.transport import (
+    PAGE_ROWS,
+    Subject,
+    metadata_of,
+    two_kinds_of_failure,
+)
+
+
+class Customers(Subject):
+    """Calls about customers."""
+
+    @two_kinds_of_failure
+    def find(self, metadata: tuple[str, str]) -> str | None:
+        """Return the oldest customer whose metadata says so: reads the whole list."""
+        name, value = metadata
+        listed = self._v1.customers.list({"limit": PAGE_ROWS})
+        found = [
+            row.id
+            for row in listed.auto_paging_iter()
+            if metadata_of(row.metadata).get(name) == value
+        ]
+        return found[-1] if found else None
+
+    @two_kinds_of_failure
+    def create(self, params: Mapping[str, object], *, key: str) -> str:
+        """Create a customer and return its reference."""
+        request = cast(sdk.CustomerCreateParams, params)
+        return self._v1.customers.create(request, {"idempotency_key": key}).id

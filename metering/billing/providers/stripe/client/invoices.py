@@ -1,0 +1,121 @@
+"""Invoices and their lines."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import cast
+
+import stripe
+from stripe import params as sdk
+
+from metering.billing.providers.stripe.client.transport import (
+    PAGE_ROWS,
+    Subject,
+    id_of,
+    metadata_of,
+    two_kinds_of_failure,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteInvoice:
+    """An invoice as Stripe has it."""
+
+    reference: str
+    status: str
+    customer: str
+    currency: str
+    total_minor: int
+    number: str
+    hosted_url: str
+    metadata: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteLine:
+    """A line as Stripe has it."""
+
+    reference: str
+    currency: str
+    amount_minor: int
+    metadata: Mapping[str, str]
+
+
+class Invoices(Subject):
+    """Calls about invoices."""
+
+    @two_kinds_of_failure
+    def of_customer(self, customer: str) -> list[RemoteInvoice]:
+        """Return all invoices of a customer, newest first."""
+        listed = self._v1.invoices.list({"customer": customer, "limit": PAGE_ROWS})
+        return [_invoice(row) for row in listed.auto_paging_iter()]
+
+    @two_kinds_of_failure
+    def read(self, reference: str) -> RemoteInvoice | None:
+        """Return an invoice, or None when there is none: drafts can be deleted."""
+        try:
+            return _invoice(self._v1.invoices.retrieve(reference))
+        except stripe.InvalidRequestError as error:
+            if error.code == "resource_missing":
+                return None
+            raise
+
+    @two_kinds_of_failure
+    def create(self, params: Mapping[str, object], *, key: str) -> RemoteInvoice:
+        """Create a draft."""
+        request = cast(sdk.InvoiceCreateParams, params)
+        return _invoice(self._v1.invoices.create(request, {"idempotency_key": key}))
+
+    @two_kinds_of_failure
+    def lines(self, reference: str) -> list[RemoteLine]:
+        """Return every line of an invoice, page by page."""
+        listed = self._v1.invoices.line_items.list(reference, {"limit": PAGE_ROWS})
+        return [_line(row) for row in listed.auto_paging_iter()]
+
+    @two_kinds_of_failure
+    def add_lines(
+        self, reference: str, lines: Sequence[Mapping[str, object]], *, key: str
+    ) -> RemoteInvoice:
+        """Put lines on a draft."""
+        request = cast(sdk.InvoiceAddLinesParams, {"lines": list(lines)})
+        answer = self._v1.invoices.add_lines(
+            reference, request, {"idempotency_key": key}
+        )
+        return _invoice(answer)
+
+    @two_kinds_of_failure
+    def set_number(self, reference: str, number: str, *, key: str) -> RemoteInvoice:
+        """Give a draft its number."""
+        answer = self._v1.invoices.update(
+            reference, {"number": number}, {"idempotency_key": key}
+        )
+        return _invoice(answer)
+
+    @two_kinds_of_failure
+    def finalise(self, reference: str, *, key: str) -> RemoteInvoice:
+        """Freeze a draft and open it to its payer; Stripe collects from then on."""
+        answer = self._v1.invoices.finalize_invoice(
+            reference, {"auto_advance": True}, {"idempotency_key": key}
+        )
+        return _invoice(answer)
+
+
+def _invoice(row: stripe.Invoice) -> RemoteInvoice:
+    return RemoteInvoice(
+        reference=row.id,
+        status=row.status or "",
+        customer=id_of(row.customer),
+        currency=row.currency,
+        total_minor=row.total,
+        number=row.number or "",
+        hosted_url=row.hosted_invoice_url or "",
+        metadata=metadata_of(row.metadata),
+    )
+
+
+def _line(row: stripe.InvoiceLineItem) -> RemoteLine:
+    return RemoteLine(
+        reference=row.id,
+        currency=row.currency,
+        amount_minor=row.amount,
+        metadata=metadata_of(row.metadata),
+    )

@@ -1,0 +1,117 @@
+"""How a call gets to Stripe: one pinned version, one SDK client, two kinds of failure.
+
+Failure: `CallRefused` when Stripe said no and the key is used up, `OutcomeUnknown` when
+the request may or may not have been carried out. Owns the SDK's client.
+"""
+
+import functools
+import logging
+from collections.abc import Callable, Mapping
+from typing import ParamSpec, TypeVar, cast
+
+import stripe
+
+from metering.billing.operations import CallRefused, OutcomeUnknown
+
+API_VERSION = "2026-10-28.endive"
+# Retries inside one call, under one key, after a lost connection; the outbox does the
+# rest.
+NETWORK_RETRIES_MAX = 2
+PAGE_ROWS = 100
+_CLIENT_ERRORS = 400
+_CONFLICT = 409
+_SERVER_ERRORS = 500
+
+# The SDK logs two lines a call; what a call did is in the outbox.
+logging.getLogger("stripe").setLevel(logging.WARNING)
+
+P = ParamSpec("P")
+R = TypeVar("R")
+
+
+class Transport:
+    """One account's way to Stripe; threads may share it."""
+
+    def __init__(
+        self,
+        *,
+        api_key: str,
+        api_base: str = "",
+        timeout_ms: int = 30_000,
+        network_retries_max: int = NETWORK_RETRIES_MAX,
+    ) -> None:
+        self.sdk = stripe.StripeClient(
+            api_key,
+            stripe_version=API_VERSION,
+            base_addresses=(
+                {"api": api_base, "meter_events": api_base} if api_base else {}
+            ),
+            max_network_retries=network_retries_max,
+            http_client=stripe.RequestsClient(timeout=timeout_ms / 1000),
+        )
+
+    @property
+    def v1(self) -> stripe.V1Services:
+        """Return the SDK's services."""
+        return self.sdk.v1
+
+
+class Subject:
+    """What a file of this package knows of Stripe: calls about one kind of object."""
+
+    def __init__(self, transport: Transport) -> None:
+        self._transport = transport
+
+    @property
+    def _v1(self) -> stripe.V1Services:
+        return self._transport.v1
+
+
+def two_kinds_of_failure(call: Callable[P, R]) -> Callable[P, R]:
+    """Turn the SDK's errors into what they mean for the outbox."""
+
+    @functools.wraps(call)
+    def wrapped(*args: P.args, **kwargs: P.kwargs) -> R:
+        try:
+            return call(*args, **kwargs)
+        except stripe.StripeError as error:
+            raise _meaning(error) from error
+
+    return wrapped
+
+
+def metadata_of(metadata: object) -> dict[str, str]:
+    """Return an object's metadata as a plain dict."""
+    if metadata is None:
+        return {}
+    if isinstance(metadata, stripe.StripeObject):
+        return dict(metadata.to_dict())
+    return dict(cast(Mapping[str, str], metadata))
+
+
+def id_of(reference: object) -> str:
+    """Return the id of what is referred to: Stripe gives ids, or objects on demand."""
+    if reference is None:
+        return ""
+    if isinstance(reference, str):
+        return reference
+    return str(getattr(reference, "id", ""))
+
+
+def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
+    status = error.http_status
+    text = error.user_message or type(error).__name__
+    replayed = (error.headers or {}).get("idempotent-replayed") == "true"
+    if isinstance(error, stripe.APIConnectionError) or status is None:
+        return OutcomeUnknown(text)
+    # It said yes in words that cannot be read.
+    if status < _CLIENT_ERRORS:
+        return OutcomeUnknown(text)
+    # A request under this key is still running.
+    if status == _CONFLICT:
+        return OutcomeUnknown(text)
+    # The first 500 may still be at work; replayed, it is all that this key will ever
+    # say.
+    if status >= _SERVER_ERRORS and not replayed:
+        return OutcomeUnknown(text)
+    return CallRefused(text, code=error.code or "")
