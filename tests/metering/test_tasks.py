@@ -20,7 +20,15 @@ from tests.factories.billing import make_tenant_of
 from tests.factories.pricing import make_price
 from tests.factories.usage import commit, make_epoch, make_use
 
-MINE = {"usage", "ledger", "billing", "idempotency", "adjustments", "topups"}
+MINE = {
+    "usage",
+    "ledger",
+    "billing",
+    "idempotency",
+    "adjustments",
+    "topups",
+    "inbox",
+}
 
 
 def test_every_scheduled_task_exists() -> None:
@@ -28,7 +36,7 @@ def test_every_scheduled_task_exists() -> None:
     scheduled = {str(each["task"]) for each in settings.CELERY_BEAT_SCHEDULE.values()}
     mine = {name for name in scheduled if name.partition(".")[0] in MINE}
     assert mine <= set(current_app.tasks)
-    assert len(mine) == 11
+    assert len(mine) == 13
 
 
 @pytest.mark.parametrize("times", [1, 2])

@@ -33,6 +33,7 @@ INSTALLED_APPS = [
     "metering.billing.apps.BillingConfig",
     "metering.receivables.apps.ReceivablesConfig",
     "metering.topups.apps.TopUpsConfig",
+    "metering.inbox.apps.InboxConfig",
     "metering.collection.apps.CollectionConfig",
     "metering.exports.apps.ExportsConfig",
     "metering.documents.apps.DocumentsConfig",

@@ -41,6 +41,15 @@ CELERY_BEAT_SCHEDULE = {
     "dun": {"task": "receivables.dun", "schedule": 3600.0},
     "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
+    "process-webhooks": {
+        "task": "inbox.process",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "purge-webhooks": {
+        "task": "inbox.purge",
+        "schedule": crontab(hour="5", minute="40"),
+    },
     "make-exports": {
         "task": "exports.make",
         "schedule": 5.0,

@@ -30,6 +30,7 @@ NOT_AUDITED = {
     "exports.exportpart": "its export tells of it",
     "idempotency.claim": OF_THE_METER,
     "idempotency.retry": OF_THE_METER,
+    "inbox.progress": "the product notes up to where it listed events",
     "ledger.account": OF_THE_LEDGER,
     "ledger.creditaccount": "it follows from how its tenant pays, which is audited",
     "ledger.creditburn": OF_THE_LEDGER,
