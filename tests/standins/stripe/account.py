@@ -7,6 +7,7 @@ calls one operation at a time, so nothing here locks.
 import itertools
 import secrets
 import string
+from collections.abc import Callable
 from typing import Any
 
 import stripe
@@ -15,6 +16,7 @@ from tests.standins.stripe.agenda import Agenda, Job
 from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import missing
 from tests.standins.stripe.event_log import NO_REQUEST, EventLog, Request
+from tests.standins.stripe.hooks.endpoints import EndpointBook
 from tests.standins.stripe.shapes import shown
 
 Json = dict[str, Any]
@@ -33,6 +35,9 @@ class Account:
         self.livemode = False
         self.created = self.now()
         self.events = EventLog()
+        self.endpoints = EndpointBook()
+        # Who hears of each event: the deliverer of webhooks.
+        self.heard_by: list[Callable[[Json, EndpointBook], None]] = []
         # The engine sets it while a request runs.
         self.request: Request = NO_REQUEST
         self.customers: dict[str, Json] = {}
@@ -72,7 +77,7 @@ class Account:
         data = {"object": shown(self, row)}
         if previous is not None:
             data["previous_attributes"] = previous
-        return self.events.add(
+        event = self.events.add(
             {
                 "id": self.new_id("evt"),
                 "object": "event",
@@ -88,6 +93,9 @@ class Account:
                 "type": kind,
             }
         )
+        for hear in self.heard_by:
+            hear(event, self.endpoints)
+        return event
 
     def create_customer(self, params: Json) -> Json:
         """Add a customer."""

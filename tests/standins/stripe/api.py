@@ -6,6 +6,7 @@ from stripe import params as sdk
 
 from tests.standins.stripe import events, invoices, items
 from tests.standins.stripe.account import Account, Json
+from tests.standins.stripe.hooks import routes as hook_routes
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import Operation, Route, RouteTable
 from tests.standins.stripe.shapes import shown
@@ -104,5 +105,6 @@ ROUTES: tuple[Route, ...] = (
         lambda a, _, p: items.create_item(a, p),
     ),
     *events.ROUTES,
+    *hook_routes.ROUTES,
 )
 TABLE = RouteTable(ROUTES)

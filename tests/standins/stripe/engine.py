@@ -7,6 +7,8 @@ what ran is replayed from then on, an error like an answer.
 import copy
 import secrets
 import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -16,7 +18,10 @@ from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.event_log import NO_REQUEST, Request
 from tests.standins.stripe.faults import Fault, FaultPlan
-from tests.standins.stripe.idempotency import KeyStore, Stored, fingerprint
+from tests.standins.stripe.hooks.deliverer import Deliverer
+from tests.standins.stripe.idempotency import Stored, fingerprint
+from tests.standins.stripe.journal import Answer, Entry
+from tests.standins.stripe.merchants import Merchant, Merchants
 from tests.standins.stripe.routes import Call
 
 _STORED_FAULTS = {
@@ -40,125 +45,167 @@ _COMMITTING = frozenset(
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
-    """What goes back; `dropped` closes the connection instead."""
+class ApiRequest:
+    """A request to an account's API, read from HTTP."""
 
-    status: int
-    body: dict[str, Any]
-    replayed: bool = False
-    dropped: bool = False
-    request_id: str = ""
-
-
-@dataclass(slots=True)
-class Entry:
-    """A line of the journal."""
-
-    number: int
-    at: float
+    merchant: Merchant
     method: str
     path: str
     params: dict[str, Any]
     key: str | None
-    request_id: str
-    fault: str | None = None
-    ran: bool = False
-    answer: Answer | None = None
 
-    def shown(self) -> dict[str, Any]:
-        """Return the line for people and assertions."""
-        answer = self.answer
-        return {
-            "number": self.number,
-            "at": self.at,
-            "method": self.method,
-            "path": self.path,
-            "params": self.params,
-            "idempotency_key": self.key,
-            "request_id": self.request_id,
-            "fault": self.fault,
-            "ran": self.ran,
-            "status": None if answer is None or answer.dropped else answer.status,
-            "replayed": answer is not None and answer.replayed,
-            "dropped": answer is not None and answer.dropped,
-        }
+
+@dataclass(frozen=True, slots=True)
+class _Work:
+    """A request that may run, and what goes wrong with it."""
+
+    entry: Entry
+    merchant: Merchant
+    call: Call
+    fault: Fault | None
 
 
 @dataclass(slots=True)
 class Engine:
-    """The account, its keys, its faults and its journal."""
+    """The accounts, their keys, the faults and the journal."""
 
     clock: VirtualClock = field(default_factory=VirtualClock)
     faults: FaultPlan = field(default_factory=FaultPlan)
     journal: list[Entry] = field(default_factory=list)
-    account: Account = field(init=False)
-    _keys: KeyStore = field(init=False)
+    merchants: Merchants = field(init=False)
+    hooks: Deliverer = field(init=False)
+    # Pretends that Stripe is far away: each answer takes so long, work or not.
+    latency_s: float = 0.0
+    base_url: str = ""
     _lock: threading.Lock = field(default_factory=threading.Lock)
+    _far: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
-        self.account = Account(self.clock)
-        self._keys = KeyStore(self.clock)
+        self.merchants = Merchants(self.clock)
+        self.hooks = Deliverer(self.clock)
+        self.open_account(name="Stand-in")
         self.clock.moved.append(self.run_due)
 
-    def run_due(self) -> None:
-        """Let the account do what is due by its clock."""
-        with self._lock:
-            self.account.run_due()
+    @property
+    def account(self) -> Account:
+        """Return the first account."""
+        return self.merchants.rows[0].account
 
-    def answer(
-        self, method: str, path: str, params: dict[str, Any], key: str | None
-    ) -> Answer:
+    def open_account(self, **fields: str) -> Merchant:
+        """Open an account whose events go to its webhook endpoints."""
+        merchant = self.merchants.add(**fields)
+        merchant.account.base_url = self.base_url
+        merchant.account.heard_by.append(self.hooks.take)
+        return merchant
+
+    def serve_at(self, base_url: str) -> None:
+        """Say where the pages are reached."""
+        self.base_url = base_url
+        for merchant in self.merchants.rows:
+            merchant.account.base_url = base_url
+
+    def close(self) -> None:
+        """Release what is held, and stop sending webhooks."""
+        self.faults.clear()
+        self._far.set()
+        self.hooks.close()
+
+    def run_due(self) -> None:
+        """Let the accounts do what is due by the clock."""
+        with self._lock:
+            for merchant in self.merchants.rows:
+                merchant.account.run_due()
+
+    @contextmanager
+    def opened(self, account: Account) -> Iterator[Account]:
+        """Let a page, or a test, work on an account as a request does."""
+        with self._lock:
+            account.run_due()
+            yield account
+
+    def invoices(self) -> list[dict[str, Any]]:
+        """Return every invoice of every account with all its lines."""
+        with self._lock:
+            return [
+                {**invoice, "lines": merchant.account.lines[reference]}
+                for merchant in self.merchants.rows
+                for reference, invoice in merchant.account.invoices.items()
+            ]
+
+    def answer(self, request: ApiRequest) -> Answer:
         """Serve one request."""
-        entry = self._enter(method, path, params, key)
-        fault = self.faults.take(method, path)
+        entry = self._enter(request)
+        fault = self.faults.take(request.method, request.path)
         entry.fault = fault.kind if fault else None
+        if self.latency_s:
+            self._far.wait(self.latency_s)
         try:
-            entry.answer = self._served(entry, fault)
+            answer = self._served(entry, request, fault)
         except ApiError as error:
-            entry.answer = Answer(error.status, error.body)
-        entry.answer = replace(entry.answer, request_id=entry.request_id)
+            answer = Answer(error.status, error.body, headers=error.headers)
+        entry.answer = replace(answer, request_id=entry.request_id)
         return entry.answer
 
-    def _enter(
-        self, method: str, path: str, params: dict[str, Any], key: str | None
-    ) -> Entry:
+    def _enter(self, request: ApiRequest) -> Entry:
         with self._lock:
-            number, now = len(self.journal) + 1, self.clock.now()
-            request_id = f"req_{secrets.token_hex(7)}"
-            entry = Entry(number, now, method, path, params, key, request_id)
+            entry = Entry(
+                number=len(self.journal) + 1,
+                at=self.clock.now(),
+                account=request.merchant.account.id,
+                method=request.method,
+                path=request.path,
+                params=request.params,
+                key=request.key,
+                request_id=f"req_{secrets.token_hex(7)}",
+            )
             self.journal.append(entry)
             return entry
 
-    def _served(self, entry: Entry, fault: Fault | None) -> Answer:
+    def _served(self, entry: Entry, request: ApiRequest, fault: Fault | None) -> Answer:
         if fault and fault.kind == "drop_before":
             return Answer(0, {}, dropped=True)
         if fault and fault.kind == "rate_limited":
             message = "Too many requests hit the API too quickly."
             raise ApiError(429, message, code="rate_limit", stored=False)
-        call = TABLE.call(entry.method, entry.path, entry.params)
-        if entry.key is None or entry.method != "POST":
-            return self._run(entry, call, fault)
-        mark = fingerprint(entry.method, entry.path, entry.params)
-        found = self._keys.begin(entry.key, mark)
+        route = TABLE.found(request.method, request.path)
+        request.merchant.limits.admit(request.method, route.path)
+        call = TABLE.call(request.method, request.path, request.params)
+        work = _Work(entry, request.merchant, call, fault)
+        if request.key is None or request.method != "POST":
+            return self._run(work)
+        mark = fingerprint(request.method, request.path, request.params)
+        keys = request.merchant.keys
+        found = keys.begin(request.key, mark)
         if found is not None:
             return Answer(found.status, copy.deepcopy(found.body), replayed=True)
         stored: Stored | None = None
         try:
-            answer = self._run(entry, call, fault)
+            answer = self._run(work)
             # A commit whose answer is dropped was a success, and a key replays that.
             stored = Stored(mark, answer.status, answer.body, self.clock.now())
         finally:
-            self._keys.end(entry.key, stored)
+            keys.end(request.key, stored)
         return answer
 
-    def _run(self, entry: Entry, call: Call, fault: Fault | None) -> Answer:
+    def _run(self, work: _Work) -> Answer:
+        limits = work.merchant.limits
+        try:
+            with limits.alone(work.call.route.path, work.call.params):
+                return self._run_alone(work)
+        except ApiError as error:
+            if not error.stored:
+                raise
+            return Answer(error.status, error.body, headers=error.headers)
+
+    def _run_alone(self, work: _Work) -> Answer:
+        fault = work.fault
         kind = fault.kind if fault else None
         if fault and kind == "hold":
             fault.wait()
         if kind in _STORED_FAULTS and kind not in _COMMITTING:
             status, error = _STORED_FAULTS[kind]
             return Answer(status, {"error": error})
-        answer = self._execute(entry, call)
+        answer = self._execute(work)
         if kind in _STORED_FAULTS:
             status, error = _STORED_FAULTS[kind]
             answer = Answer(status, {"error": error})
@@ -170,17 +217,17 @@ class Engine:
             return Answer(answer.status, answer.body, dropped=True)
         return answer
 
-    def _execute(self, entry: Entry, call: Call) -> Answer:
-        with self._lock:
-            self.account.run_due()
-            self.account.request = Request(entry.request_id, entry.key)
+    def _execute(self, work: _Work) -> Answer:
+        account = work.merchant.account
+        with self.opened(account):
+            account.request = Request(work.entry.request_id, work.entry.key)
             try:
-                body = copy.deepcopy(call.run(self.account))
+                body = copy.deepcopy(work.call.run(account))
             except ApiError as error:
                 if not error.stored:
                     raise
                 return Answer(error.status, error.body)
             finally:
-                self.account.request = NO_REQUEST
-            entry.ran = True
+                account.request = NO_REQUEST
+            work.entry.ran = True
             return Answer(200, body)

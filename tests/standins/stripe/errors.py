@@ -1,5 +1,6 @@
 """Refusals in the words and shape of Stripe's API."""
 
+from collections.abc import Mapping
 from typing import Any
 
 
@@ -15,8 +16,10 @@ class ApiError(Exception):
         param: str | None = None,
         kind: str = "invalid_request_error",
         stored: bool = True,
+        headers: Mapping[str, str] | None = None,
     ) -> None:
         super().__init__(message)
+        self.headers = dict(headers or {})
         self.status = status
         self.stored = stored
         fields = {"type": kind, "message": message, "code": code, "param": param}

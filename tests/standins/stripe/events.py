@@ -4,6 +4,7 @@ from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json, created_in
 from tests.standins.stripe.errors import invalid, missing
+from tests.standins.stripe.kinds import fits
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import Route, on_account, on_object_alone
 
@@ -36,13 +37,6 @@ def listed(account: Account, params: Json) -> Json:
         and not _is_too_old(account, event)
     ]
     return page(rows, params, url="/v1/events")
-
-
-def fits(kind: str, pattern: str) -> bool:
-    """Tell whether an event's type is the one named, or in the group before a star."""
-    if pattern.endswith("*"):
-        return kind.startswith(pattern[:-1])
-    return kind == pattern
 
 
 def current_account(account: Account, _: Json) -> Json:

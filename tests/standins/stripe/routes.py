@@ -45,15 +45,23 @@ class RouteTable:
         ordered = sorted(routes, key=lambda route: "{" in route.path)
         self._routes = [(route, _pattern(route.path)) for route in ordered]
 
+    def found(self, method: str, path: str) -> Route:
+        """Return the route of a request; raises `ApiError` when there is none."""
+        return self._matched(method, path)[0]
+
     def call(self, method: str, path: str, params: Json) -> Call:
         """Find the route and check the parameters, before anything runs.
 
         Raises `ApiError`, which no idempotency key remembers.
         """
+        route, parts = self._matched(method, path)
+        return Call(route, parts, checked(params, route.declared))
+
+    def _matched(self, method: str, path: str) -> tuple[Route, dict[str, str]]:
         for route, pattern in self._routes:
             found = pattern.fullmatch(path) if route.method == method else None
             if found is not None:
-                return Call(route, found.groupdict(), checked(params, route.declared))
+                return route, found.groupdict()
         raise ApiError(
             404, f"Unrecognized request URL ({method}: {path}).", stored=False
         )

@@ -1,25 +1,22 @@
-"""The stand-in over HTTP, in its own threads; `/standin/*` is for tests and people.
+"""The stand-in as tests hold it: running, steered and looked at from the same process.
 
-POST /standin/faults   plan a fault, e.g. {"kind": "commit_then_drop", "path":
-"/v1/invoices"} DELETE /standin/faults forget the plan, release what is held POST
-/standin/clock    {"advance_s": 86400} GET /standin/journal   every request so far GET
-/standin/invoices  every invoice with all its lines
+Over HTTP the same is done at `/standin/*`: see `control`.
 """
 
-import json
-import socket
 import threading
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from collections.abc import Mapping, Sequence
+from http.server import ThreadingHTTPServer
 from typing import Any
-from urllib.parse import urlsplit
 
-import stripe
-
-from tests.standins.stripe.engine import Answer, Engine
-from tests.standins.stripe.errors import ApiError
+from tests.standins.stripe.account import Account
+from tests.standins.stripe.engine import Engine
 from tests.standins.stripe.faults import Fault
-from tests.standins.stripe.forms import decode
-from tests.standins.stripe.pages import hosted_page
+from tests.standins.stripe.hooks.deliverer import Deliverer
+from tests.standins.stripe.hooks.disorder import Disorder
+from tests.standins.stripe.hooks.endpoints import Endpoint, endpoint_of, new_secret
+from tests.standins.stripe.limits import Rates
+from tests.standins.stripe.merchants import Merchant
+from tests.standins.stripe.serving import Handler
 
 
 class StripeStandIn:
@@ -27,11 +24,11 @@ class StripeStandIn:
 
     def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
         self.engine = Engine()
-        handler = type("Handler", (_Handler,), {"engine": self.engine})
-        self._server = ThreadingHTTPServer((host, port), handler)
-        self._server.daemon_threads = True
+        handler = type("BoundHandler", (Handler,), {"engine": self.engine})
+        self._server = _Server((host, port), handler)
+        self._server.engine = self.engine
         self.url = f"http://{host}:{self._server.server_address[1]}"
-        self.engine.account.base_url = self.url
+        self.engine.serve_at(self.url)
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.02},
@@ -43,14 +40,68 @@ class StripeStandIn:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.engine.faults.clear()
+        self.engine.close()
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
 
+    # What tests set up ----------------------------------------------------------------
+
+    def add_account(self, name: str, *, api_key: str, reference: str = "") -> Merchant:
+        """Open one more account behind an API key; the key's prefix says the mode."""
+        return self.engine.open_account(name=name, api_key=api_key, reference=reference)
+
+    def add_webhook(
+        self,
+        url: str,
+        *,
+        secrets: Sequence[str] = (),
+        events: Sequence[str] = ("*",),
+        account: Account | None = None,
+        api_version: str | None = None,
+    ) -> Endpoint:
+        """Send an account's events to a URL, signed with one secret or with two."""
+        owner = account or self.engine.account
+        made = endpoint_of(
+            url=url,
+            secrets=secrets or [new_secret()],
+            events=events,
+            id=owner.new_id("we"),
+            created=owner.now(),
+            livemode=owner.livemode,
+            api_version=api_version,
+        )
+        return owner.endpoints.add(made)
+
     def plan(self, kind: str, **spec: Any) -> Fault:
         """Plan a fault and return it, to wait for and to release."""
         return self.engine.faults.add(Fault.parse({"kind": kind, **spec}))
+
+    def disorder(self, kind: str, **spec: Any) -> Disorder:
+        """Plan that something goes wrong with webhooks."""
+        return self.hooks.plan.add(Disorder.parse({"kind": kind, **spec}))
+
+    def weather(self, seed: int, **rates: float) -> None:
+        """Let webhooks go wrong by chance: a kind of disorder, and how often."""
+        self.hooks.plan.set_weather(seed, rates)
+
+    def hold_to_limits(
+        self, rates: Rates | None = None, *, virtual: bool = False
+    ) -> None:
+        """Answer 429 to what is too fast, on every account."""
+        for merchant in self.engine.merchants.rows:
+            merchant.limits.switch_on(rates, virtual=virtual)
+
+    def advance(self, seconds: float) -> None:
+        """Move the clock: what falls due is done, and webhooks are sent."""
+        self.engine.clock.advance(seconds)
+
+    # What tests look at ---------------------------------------------------------------
+
+    @property
+    def hooks(self) -> Deliverer:
+        """Return what sends the webhooks: `held`, `settle`, `waiting`, `attempts`."""
+        return self.engine.hooks
 
     def journal(self, method: str = "POST") -> list[dict[str, Any]]:
         """Return the requests of one method so far."""
@@ -60,120 +111,21 @@ class StripeStandIn:
 
     def invoices(self) -> list[dict[str, Any]]:
         """Return every invoice with all its lines."""
-        return _invoices(self.engine)
+        return self.engine.invoices()
+
+    def invoices_by(self, mark: str) -> Mapping[str, list[dict[str, Any]]]:
+        """Return the invoices of all accounts by the value of this metadata key."""
+        found: dict[str, list[dict[str, Any]]] = {}
+        for invoice in self.invoices():
+            found.setdefault(invoice["metadata"].get(mark, ""), []).append(invoice)
+        return found
 
 
-class _Handler(BaseHTTPRequestHandler):
+class _Server(ThreadingHTTPServer):
+    daemon_threads = True
+    request_queue_size = 128
     engine: Engine
-    protocol_version = "HTTP/1.1"
-    disable_nagle_algorithm = True
 
-    def do_GET(self) -> None:
-        self._serve("GET")
-
-    def do_POST(self) -> None:
-        self._serve("POST")
-
-    def do_DELETE(self) -> None:
-        self._serve("DELETE")
-
-    def log_message(self, *_: object) -> None:
-        """Say nothing: the journal has it all."""
-
-    def _serve(self, method: str) -> None:
-        parts = urlsplit(self.path)
-        length = int(self.headers.get("content-length") or 0)
-        body = self.rfile.read(length).decode()
-        if parts.path.startswith("/standin/"):
-            self._send_json(*_control(self.engine, method, parts.path, body))
-        elif parts.path.startswith("/invoice/"):
-            self._send_page(hosted_page(self.engine, parts.path))
-        else:
-            self._send_answer(self._api_answer(method, parts.path, parts.query, body))
-
-    def _api_answer(self, method: str, path: str, query: str, body: str) -> Answer:
-        try:
-            self._check_headers()
-            # The SDK sends parameters of GET and DELETE in the query, of POST in the
-            # body.
-            params = decode(body if method == "POST" else query)
-        except ApiError as error:
-            return Answer(error.status, error.body)
-        return self.engine.answer(
-            method, path, params, self.headers.get("idempotency-key")
-        )
-
-    def _check_headers(self) -> None:
-        if not self.headers.get("authorization", "").removeprefix("Bearer "):
-            raise ApiError(401, "You did not provide an API key.", stored=False)
-        version = self.headers.get("stripe-version")
-        if version != stripe.api_version:
-            raise ApiError(
-                400, f"This stand-in speaks {stripe.api_version}, not {version}."
-            )
-
-    def _send_answer(self, answer: Answer) -> None:
-        if answer.dropped:
-            self.close_connection = True
-            self.connection.shutdown(socket.SHUT_RDWR)
-            return
-        headers = {
-            "request-id": answer.request_id,
-            "stripe-version": stripe.api_version,
-        }
-        if answer.replayed:
-            headers["idempotent-replayed"] = "true"
-        self._send_json(answer.status, answer.body, headers)
-
-    def _send_json(
-        self, status: int, body: object, headers: dict[str, str] | None = None
-    ) -> None:
-        self._send(
-            status, json.dumps(body, default=str), "application/json", headers or {}
-        )
-
-    def _send_page(self, page: str | None) -> None:
-        self._send(
-            404 if page is None else 200, page or "No such invoice.", "text/html", {}
-        )
-
-    def _send(
-        self, status: int, text: str, content_type: str, headers: dict[str, str]
-    ) -> None:
-        content = text.encode()
-        self.send_response(status)
-        for name, value in headers.items():
-            self.send_header(name, value)
-        self.send_header("content-type", f"{content_type}; charset=utf-8")
-        self.send_header("content-length", str(len(content)))
-        self.end_headers()
-        self.wfile.write(content)
-
-
-def _control(engine: Engine, method: str, path: str, body: str) -> tuple[int, object]:
-    try:
-        match method, path:
-            case "POST", "/standin/faults":
-                engine.faults.add(Fault.parse(json.loads(body)))
-                return 201, {}
-            case "DELETE", "/standin/faults":
-                engine.faults.clear()
-                return 200, {}
-            case "POST", "/standin/clock":
-                engine.clock.advance(float(json.loads(body)["advance_s"]))
-                return 200, {"now": engine.clock.now()}
-            case "GET", "/standin/journal":
-                return 200, {"data": [entry.shown() for entry in engine.journal]}
-            case "GET", "/standin/invoices":
-                return 200, {"data": _invoices(engine)}
-    except (ValueError, KeyError, TypeError) as error:
-        return 400, {"error": str(error)}
-    return 404, {"error": "not found"}
-
-
-def _invoices(engine: Engine) -> list[dict[str, Any]]:
-    account = engine.account
-    return [
-        {**invoice, "lines": account.lines[reference]}
-        for reference, invoice in account.invoices.items()
-    ]
+    def service_actions(self) -> None:
+        """Do what has fallen due though nobody asks."""
+        self.engine.run_due()

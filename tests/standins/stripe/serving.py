@@ -1,0 +1,107 @@
+"""HTTP in front of the engine: the API, the pages that people see, and the controls."""
+
+import json
+import socket
+from http.server import BaseHTTPRequestHandler
+from urllib.parse import urlsplit
+
+import stripe
+
+from tests.standins.stripe import control
+from tests.standins.stripe.engine import ApiRequest, Engine
+from tests.standins.stripe.errors import ApiError
+from tests.standins.stripe.forms import decode
+from tests.standins.stripe.journal import Answer
+from tests.standins.stripe.pages import hosted_page
+
+
+class Handler(BaseHTTPRequestHandler):
+    """One connection; `engine` is set by the server that it belongs to."""
+
+    engine: Engine
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True
+
+    def do_GET(self) -> None:
+        """Serve a GET."""
+        self._serve("GET")
+
+    def do_POST(self) -> None:
+        """Serve a POST."""
+        self._serve("POST")
+
+    def do_DELETE(self) -> None:
+        """Serve a DELETE."""
+        self._serve("DELETE")
+
+    def log_message(self, *_: object) -> None:
+        """Say nothing: the journal has it all."""
+
+    def _serve(self, method: str) -> None:
+        parts = urlsplit(self.path)
+        length = int(self.headers.get("content-length") or 0)
+        body = self.rfile.read(length).decode()
+        if parts.path.startswith("/standin/"):
+            self._send_json(*control.answer(self.engine, method, parts.path, body))
+        elif parts.path.startswith("/invoice/"):
+            self._send_page(hosted_page(self.engine, parts.path))
+        else:
+            self._send_answer(self._api_answer(method, parts.path, parts.query, body))
+
+    def _api_answer(self, method: str, path: str, query: str, body: str) -> Answer:
+        try:
+            api_key = self.headers.get("authorization", "").removeprefix("Bearer ")
+            merchant = self.engine.merchants.behind(api_key)
+            self._check_version()
+            # The SDK sends parameters of GET and DELETE in the query, of POST in the
+            # body.
+            params = decode(body if method == "POST" else query)
+        except ApiError as error:
+            return Answer(error.status, error.body)
+        key = self.headers.get("idempotency-key")
+        return self.engine.answer(ApiRequest(merchant, method, path, params, key))
+
+    def _check_version(self) -> None:
+        version = self.headers.get("stripe-version")
+        if version != stripe.api_version:
+            raise ApiError(
+                400, f"This stand-in speaks {stripe.api_version}, not {version}."
+            )
+
+    def _send_answer(self, answer: Answer) -> None:
+        if answer.dropped:
+            self.close_connection = True
+            self.connection.shutdown(socket.SHUT_RDWR)
+            return
+        headers = {
+            "request-id": answer.request_id,
+            "stripe-version": stripe.api_version,
+            **answer.headers,
+        }
+        if answer.replayed:
+            headers["idempotent-replayed"] = "true"
+        self._send_json(answer.status, answer.body, headers)
+
+    def _send_json(
+        self, status: int, body: object, headers: dict[str, str] | None = None
+    ) -> None:
+        self._send(
+            status, json.dumps(body, default=str), "application/json", headers or {}
+        )
+
+    def _send_page(self, page: str | None) -> None:
+        self._send(
+            404 if page is None else 200, page or "No such invoice.", "text/html", {}
+        )
+
+    def _send(
+        self, status: int, text: str, content_type: str, headers: dict[str, str]
+    ) -> None:
+        content = text.encode()
+        self.send_response(status)
+        for name, value in headers.items():
+            self.send_header(name, value)
+        self.send_header("content-type", f"{content_type}; charset=utf-8")
+        self.send_header("content-length", str(len(content)))
+        self.end_headers()
+        self.wfile.write(content)
