@@ -40,6 +40,8 @@ from metering.taxes.services import rates_for
 from metering.usage.services import cover
 from tenants.models import Tenant
 
+_INSTANT = dt.timedelta.resolution
+
 
 @dataclass(frozen=True, slots=True)
 class Closed:
@@ -135,7 +137,8 @@ def _charge(period: Period, tenant: Tenant, now: dt.datetime) -> Invoice | None:
         return None
     settled = Settled(
         credit=_drawn(tenant, charges, str(public_id), period, now),
-        treatment=rates_for(tenant=tenant, at=period.ends_at),
+        # What changes as the period ends is not its own any more.
+        treatment=rates_for(tenant=tenant, at=period.ends_at - _INSTANT),
     )
     return write_period_draft(
         period=period,

@@ -16,6 +16,7 @@ from kit.admin import Confirmation, ServiceAdmin, confirmed_action, state_label
 from kit.money import format_picos
 from metering.ledger import selectors, services
 from metering.ledger.models import CreditGrant
+from metering.ledger.references import require_theirs
 from metering.usage.selectors import database_now
 from tenants.admin.limit_forms import AmountField
 from tenants.models import Tenant
@@ -156,6 +157,7 @@ class CreditGrantAdmin(ServiceAdmin):
     def create(self, values: Mapping[str, Any], request: HttpRequest) -> CreditGrant:
         """Grant the credit."""
         terms: Any = dict(values)
+        require_theirs(terms["reference"])
         terms["amount_picos"] = terms.pop("amount")
         return services.grant_credit(now=database_now(), **terms)
 

@@ -13,8 +13,9 @@ import datetime as dt
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
-from django.db.models import Sum
+from django.db.models import QuerySet, Sum
 
 from kit.errors import Conflict, InvalidRequest
 from kit.ids import uuid7
@@ -24,13 +25,14 @@ from kit.orm.saving import create
 from metering.billing.models import Invoice, InvoiceLine, Seller
 from metering.ledger.models import Account, CreditGrant, Transaction
 from metering.ledger.services import grant_credit
-from metering.receivables.crediting import Creditable, note_amounts
+from metering.receivables.crediting import NOT_NET, Creditable, note_amounts
 from metering.receivables.giving_up import take_back
 from metering.receivables.models import (
     CreditNote,
     CreditNoteLine,
     NoteCounter,
     Payment,
+    Refund,
 )
 from metering.receivables.paying import EXCESS, give_back, left_of
 from metering.receivables.settling import (
@@ -232,15 +234,40 @@ def _restore(note: CreditNote, invoice: Invoice, now: dt.datetime) -> None:
 
 
 def _same(known: CreditNote, invoice: Invoice, wanted: Wanted) -> CreditNote:
-    net = {
-        line.position: line.amount_minor
-        for line in known.lines.all()
-        if line.kind != Kind.TAX
-    }
-    same = known.invoice_id == invoice.pk and known.reason == wanted.reason
-    if not same or (wanted.lines is not None and dict(wanted.lines) != net):
+    same = (
+        known.invoice_id == invoice.pk
+        and known.reason == wanted.reason
+        and _took_what_is_wanted(known, wanted.lines)
+        and _outlets_of(known) <= {wanted.outlet}
+    )
+    if not same:
         raise Conflict(
             "Another credit note was issued under this reference: choose another one.",
             param="reference",
         )
     return known
+
+
+def _took_what_is_wanted(known: CreditNote, wanted: Mapping[int, int] | None) -> bool:
+    """Tell whether a note took back these lines, or all that was left before it."""
+    taken = CreditNoteLine.objects.exclude(kind=Kind.TAX)
+    if wanted is None:
+        upto = taken.filter(note__invoice=known.invoice_id, note__lte=known.pk)
+        asked = known.invoice.lines.exclude(kind__in=NOT_NET)
+        return _sum(upto) == _sum(asked)
+    rows = taken.filter(note=known).values_list("position", "amount_minor")
+    return dict(rows) == {
+        position: minor for position, minor in wanted.items() if minor
+    }
+
+
+def _outlets_of(known: CreditNote) -> set[str]:
+    """Return where money went back that had been paid for what a note took back."""
+    rows = Refund.objects.filter(
+        tenant_id=known.tenant_id, reference__startswith=f"{known} of payment "
+    )
+    return set(rows.values_list("outlet", flat=True))
+
+
+def _sum(rows: QuerySet[Any]) -> int:
+    return int(rows.aggregate(total=Sum("amount_minor"))["total"] or 0)

@@ -10,6 +10,7 @@ is a `Conflict` with other terms. Owns: payments, refunds and their postings.
 """
 
 import datetime as dt
+import re
 from typing import Required, TypedDict, Unpack
 
 from django.db.models import Sum
@@ -34,6 +35,9 @@ from metering.receivables.settling import (
 Outlet = Refund.Outlet
 # Where money that was too much may go; a charge back is the bank's doing, not ours.
 EXCESS = (Outlet.PAID_BACK, Outlet.CREDIT)
+# What `give_back` is called with by payments and credit notes: one of theirs that was
+# taken before would refuse them.
+_OURS = re.compile(r"of payment [0-9]+\s*$")
 
 
 class PaymentTerms(TypedDict, total=False):
@@ -114,6 +118,11 @@ def refund_payment(
     `Conflict` for more than is left of the payment.
     """
     require_reference(terms["reference"])
+    if _OURS.search(terms["reference"]):
+        raise InvalidRequest(
+            "We write references like this ourselves: choose another one.",
+            param="reference",
+        )
     if terms["outlet"] not in Outlet.values:
         raise InvalidRequest(
             f"Choose one of: {', '.join(Outlet.values)}.", param="outlet"

@@ -19,7 +19,8 @@ class ReceivableInvariantError(Exception):
 class Facts:
     """What an invoice asked for and what came of it, in the currency's minor unit.
 
-    `drawn_minor` was paid from credit before it asked for the rest.
+    `drawn_minor` was paid from credit before it asked for the rest. It is negative
+    where more is charged of credit that was charged back than credit paid of it.
     """
 
     is_issued: bool
@@ -64,7 +65,8 @@ def state_of(facts: Facts) -> State:
     _require_possible(facts)
     if facts.open_minor > 0:
         return State.OPEN
-    if facts.noted_minor and facts.noted_minor == facts.whole_minor:
+    is_whole = facts.noted_minor == facts.whole_minor
+    if facts.noted_minor and is_whole and facts.credited_minor == facts.asked_minor:
         return State.VOID
     return State.UNCOLLECTIBLE if facts.written_off_minor else State.PAID
 
@@ -75,7 +77,7 @@ def _require_possible(facts: Facts) -> None:
         facts.paid_minor,
         facts.credited_minor,
         facts.written_off_minor,
-        facts.drawn_minor - facts.restored_minor,
+        max(facts.drawn_minor, 0) - facts.restored_minor,
     )
     if any(part < 0 for part in parts) or facts.noted_minor > facts.whole_minor:
         raise ReceivableInvariantError(f"these facts cannot be: {facts}")

@@ -26,12 +26,15 @@ FROM topups_topuprule rule
 JOIN tenants_tenant tenant ON tenant.id = rule.tenant_id
     AND tenant.payment_mode = 'prepaid' AND tenant.state = 'active'
 JOIN LATERAL (
-    SELECT first.starts_at
-    FROM usage_billingday today
-    JOIN usage_billingday first ON first.tenant_id = today.tenant_id
-        AND first.date = today.period_start
-    WHERE today.tenant_id = rule.tenant_id AND today.starts_at <= %(now)s
-    ORDER BY today.starts_at DESC LIMIT 1
+    SELECT period_start FROM usage_billingday
+    WHERE tenant_id = rule.tenant_id AND starts_at <= %(now)s
+    ORDER BY date DESC LIMIT 1
+) today ON true
+JOIN LATERAL (
+    -- The days of a tenant that is new begin within their period.
+    SELECT starts_at FROM usage_billingday
+    WHERE tenant_id = rule.tenant_id AND date >= today.period_start
+    ORDER BY date LIMIT 1
 ) period ON true
 WHERE rule.enabled AND (%(rule)s::bigint IS NULL OR rule.id = %(rule)s)
     AND NOT EXISTS (

@@ -16,6 +16,7 @@ from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 from metering.ledger import selectors, services
 from metering.ledger.api import serializers as wire
+from metering.ledger.references import require_theirs
 from metering.usage.selectors import database_now
 
 
@@ -54,9 +55,9 @@ class CreditGrantViewSet(ManagementViewSet):
         It holds at once on every gateway, and burns for what is used from now on. The
         same reference again, with the same terms, answers with the same grant.
         """
-        row = services.grant_credit(
-            now=database_now(), **self.parse(wire.CreditGrantCreate)
-        )
+        terms = self.parse(wire.CreditGrantCreate)
+        require_theirs(terms["reference"])
+        row = services.grant_credit(now=database_now(), **terms)
         return Response(wire.CreditGrantOutput(row).data, status.HTTP_201_CREATED)
 
     @extend_schema(responses=wire.CreditGrantOutput)

@@ -27,7 +27,7 @@ from metering.billing.services import (
 from metering.ledger.models import Account, Entry
 from metering.ledger.services import grant_credit
 from metering.subscriptions.services import ComponentWanted, DiscountWanted
-from metering.taxes.services import create_rate, treat_tenant
+from metering.taxes.services import create_rate, end_rate, treat_tenant
 from metering.usage.selectors import database_now
 from tenants.models import Tenant
 from tests.factories.billing import CLOSED, FIRST, STARTED, make_month, make_tenant_of
@@ -302,3 +302,25 @@ def test_a_killed_close_has_done_nothing(
     (closed,) = close_due_periods(now=CLOSED)
     assert closed.invoice is not None
     assert database_now() > STARTED
+
+
+def test_a_rate_that_changes_as_the_period_ends_is_the_next_ones(
+    operator_db: None,
+) -> None:
+    tenant, other = make_tenant_of(), make_tenant_of()
+    ends = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+    before = create_rate(
+        name="VAT", country="DE", percent=Decimal(19), starts_at=STARTED
+    )
+    end_rate(rate=before, ends_at=ends, now=STARTED)
+    create_rate(name="VAT", country="DE", percent=Decimal(16), starts_at=ends)
+    for each in (tenant, other):
+        treat_tenant(
+            tenant=each, now=STARTED, starts_at=STARTED, kind="taxed", country="DE"
+        )
+    treat_tenant(
+        tenant=other, now=STARTED, starts_at=ends, kind="exempt", note="A school."
+    )
+    for each in (tenant, other):
+        make_month(tenant=each, counts=COUNTS)
+        assert told(invoiced(close(each)))[-1] == ("tax", 1140)

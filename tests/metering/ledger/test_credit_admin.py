@@ -75,3 +75,12 @@ def test_credit_is_taken_back_as_far_as_there_is_any_and_ended(admin: Client) ->
     confirm(admin, action(CREDIT, "end", row.pk))
     row.refresh_from_db()
     assert row.expired_picos == 20 * UNIT
+
+
+def test_a_reference_that_we_write_ourselves_is_refused(admin: Client) -> None:
+    make_tenant(slug="acme")
+    body = {"tenant": "acme", "source": "top_up", "amount": "1", "priority": "1"}
+    answer = admin.post(page(CREDIT, "add"), {**body, "reference": "top-up 17"})
+    (said,) = get_messages(answer.wsgi_request)
+    assert "We write references that begin like this" in str(said)
+    assert not CreditGrant.objects.exists()

@@ -31,6 +31,8 @@ LINES = st.sampled_from(
         list(TAXED),
         [(Kind.COMPONENT, 10_001), (Kind.CREDIT, -6_000), (Kind.TAX, 1_900)],
         [(Kind.COMPONENT, 333), (Kind.CREDIT, -333)],
+        # Credit that was charged back is charged again.
+        [(Kind.COMPONENT, 10_000), (Kind.CREDIT, 500), (Kind.TAX, 1_995)],
     ]
 )
 OUTLETS = st.sampled_from(["paid_back", "credit"])

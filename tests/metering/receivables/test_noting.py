@@ -93,6 +93,25 @@ def test_notes_of_a_part_and_their_tax_leave_the_rest_open() -> None:
         note(invoice, reference="ticket 3")
 
 
+def test_the_same_reference_is_the_same_note_or_a_conflict() -> None:
+    invoice = make_invoice()
+    pay(invoice)
+    row = note(invoice, {1: 100, 2: 0}, outlet="paid_back")
+    assert note(invoice, {1: 100, 2: 0}, outlet="paid_back") == row
+    other: list[tuple[dict[int, int] | None, str]] = [
+        (None, "paid_back"),
+        ({1: 100, 2: 1}, "paid_back"),
+        ({1: 100}, "credit"),
+    ]
+    for lines, outlet in other:
+        with pytest.raises(Conflict, match="Another credit note"):
+            note(invoice, lines, outlet=outlet)
+    rest = note(invoice, reference="ticket 2", outlet="credit")
+    again = note(invoice, reference="ticket 2", outlet="credit")
+    assert again == rest != row
+    assert CreditNote.objects.count() == 2
+
+
 def test_a_note_that_is_refused_gives_its_number_back() -> None:
     invoice = make_invoice()
     pay(invoice)

@@ -190,3 +190,11 @@ def test_what_happened_is_not_changed(invoice: Invoice) -> None:
         rows: Any = model._default_manager.all()
         with pytest.raises(Error, match="permission denied"), atomic():
             rows.update(amount_minor=1)
+
+
+def test_references_that_we_write_ourselves_are_not_taken(invoice: Invoice) -> None:
+    payment = pay(invoice, 100)
+    for ours in (f"excess of payment {payment.pk + 1}", "CN-2026-000001 of payment 7"):
+        with pytest.raises(InvalidRequest, match="ourselves"):
+            back(payment, 1, reference=ours)
+    assert pay(invoice, TOTAL, reference="transfer 2", excess="paid_back").pk

@@ -37,6 +37,13 @@ PARTS = st.integers(0, 10**12)
         ),
         (Facts(True, 100, written_off_minor=100), State.UNCOLLECTIBLE),
         (Facts(True, 100, written_off_minor=30), State.OPEN),
+        # It charges 5 again that credit had paid, and was charged back.
+        (Facts(True, 105, drawn_minor=-5, received_minor=105), State.PAID),
+        (Facts(True, 105, drawn_minor=-5, noted_minor=100), State.OPEN),
+        (
+            Facts(True, 105, drawn_minor=-5, noted_minor=100, received_minor=5),
+            State.PAID,
+        ),
         (
             Facts(True, 100, written_off_minor=30, received_minor=70),
             State.UNCOLLECTIBLE,
@@ -55,6 +62,7 @@ def test_the_state_follows_from_what_happened(facts: Facts, state: State) -> Non
         Facts(True, 100, noted_minor=101),
         Facts(True, 100, written_off_minor=-1),
         Facts(True, 100, drawn_minor=5, noted_minor=6, restored_minor=6),
+        Facts(True, 100, drawn_minor=-5, noted_minor=1, restored_minor=1),
         Facts(True, -1),
     ],
 )

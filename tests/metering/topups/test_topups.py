@@ -219,3 +219,26 @@ def test_what_was_asked_for_stays() -> None:
     top_up = services.ask_top_up(tenant=tenant, amount_minor=500, now=now)
     with pytest.raises(Exception, match="only goes on"):
         TopUp.objects.filter(pk=top_up.pk).update(amount_minor=1)
+
+
+def test_a_rule_buys_up_to_its_maximum_in_the_period_that_its_tenant_began_in() -> None:
+    tenant = prepaid()
+    # In the middle of a month: its first day has no row.
+    begun = dt.datetime(2026, 11, 12, 9, tzinfo=dt.UTC)
+    cover(tenant=tenant, earliest=begun, latest=begun + 30 * DAY)
+    services.set_rule(
+        tenant=tenant,
+        threshold_picos=UNIT,
+        amount_minor=2000,
+        period_max_minor=2000,
+        cool_off_s=0,
+    )
+    bought = []
+    for day in (begun, begun + DAY, begun + 20 * DAY, begun + 21 * DAY):
+        bought.append(services.advance(now=day))
+        for top_up in TopUp.objects.filter(state="invoiced"):
+            pay(top_up, day)
+            top_up.refresh_from_db()
+            assert top_up.grant is not None
+            end_credit(grant=top_up.grant, now=day)
+    assert bought == [1, 0, 1, 0]

@@ -1,0 +1,19 @@
+"""What people may not say of credit over HTTP."""
+
+import pytest
+from django.test import Client
+
+from tests.api.calling import taken
+from tests.factories.tenants import make_tenant
+
+
+@pytest.mark.parametrize(
+    "reference", ["top-up 17", "Top-up 17", "refund 3 of invoice T-1", "credit note 1"]
+)
+def test_a_reference_that_we_write_ourselves_is_refused(
+    operator: Client, reference: str
+) -> None:
+    terms = {"tenant": make_tenant().pk, "reference": reference}
+    answer = taken(operator, "create_credit_grant", **terms)
+    assert answer.status_code == 400
+    assert answer.json()["error"]["param"] == "reference"
