@@ -11,6 +11,7 @@ urlpatterns = [
     path("console/", include("pages.console.urls")),
     path("finance/", include("pages.finance.urls")),
     path("api/v1/", include("config.api")),
+    path("webhooks/", include("metering.inbox.urls")),
 ]
 
 handler400 = "config.error_pages.bad_request"

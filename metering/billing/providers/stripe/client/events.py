@@ -1,0 +1,108 @@
+"""Events: what Stripe says has happened, as far as it is a hint of what to read.
+
+Failure: `Unreadable` for what is no event; see `transport` for calls.
+"""
+
+import datetime as dt
+import re
+from dataclasses import dataclass
+
+import orjson
+
+from kit.json_values import JsonObject, is_object
+
+_ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
+_TYPE = re.compile(r"[a-z0-9_.\[\]]{1,100}")
+_VERSION = re.compile(r"[A-Za-z0-9_.-]{1,40}")
+# Of the year 2200: what is beyond is no time of an event.
+_SECONDS_MAX = 7_258_118_400
+_THIN = "v2.core.event"
+
+
+class Unreadable(ValueError):
+    """It is not an event; says why."""
+
+
+@dataclass(frozen=True, slots=True)
+class RemoteEvent:
+    """That something happened to an object.
+
+    `account` is the connected account whose it is, or nothing for the key's own. Thin
+    events are of no `api_version`.
+    """
+
+    reference: str
+    type: str
+    object_id: str
+    created_at: dt.datetime
+    is_live: bool
+    account: str
+    api_version: str
+
+
+def event_in(payload: bytes) -> RemoteEvent:
+    """Return the event that a webhook's body tells of; raises `Unreadable`."""
+    try:
+        found = orjson.loads(payload)
+    except orjson.JSONDecodeError:
+        raise Unreadable("It is not JSON.") from None
+    return event_of(found)
+
+
+def event_of(found: object) -> RemoteEvent:
+    """Return the event that an object is; raises `Unreadable`."""
+    if not is_object(found):
+        raise Unreadable("It is not an object.")
+    is_thin = found.get("object") == _THIN
+    if not is_thin and found.get("object") != "event":
+        raise Unreadable("It is not an event.")
+    is_live = found.get("livemode")
+    if not isinstance(is_live, bool):
+        raise Unreadable("It does not say whether it is live.")
+    return RemoteEvent(
+        reference=_text(found, "id", _ID),
+        type=_text(found, "type", _TYPE),
+        object_id=_id_in(
+            found.get("related_object") if is_thin else _object_in(found.get("data"))
+        ),
+        created_at=_instant(found.get("created")),
+        is_live=is_live,
+        account=_optional(found, "context" if is_thin else "account", _ID),
+        api_version="" if is_thin else _text(found, "api_version", _VERSION),
+    )
+
+
+def _object_in(data: object) -> object:
+    return data.get("object") if is_object(data) else None
+
+
+def _id_in(found: object) -> str:
+    """Return an object's id; some have none, and of some it is anybody's own text."""
+    value = found.get("id") if is_object(found) else None
+    return value if isinstance(value, str) and _ID.fullmatch(value) else ""
+
+
+def _text(found: JsonObject, name: str, pattern: re.Pattern[str]) -> str:
+    value = found.get(name)
+    if not isinstance(value, str) or not pattern.fullmatch(value):
+        raise Unreadable(f"Its {name} is missing, or none.")
+    return value
+
+
+def _optional(found: JsonObject, name: str, pattern: re.Pattern[str]) -> str:
+    return "" if found.get(name) is None else _text(found, name, pattern)
+
+
+def _instant(value: object) -> dt.datetime:
+    if isinstance(value, bool):
+        raise Unreadable("Its created is none.")
+    if isinstance(value, int) and 0 <= value <= _SECONDS_MAX:
+        return dt.datetime.fromtimestamp(value, tz=dt.UTC)
+    if isinstance(value, str):
+        try:
+            moment = dt.datetime.fromisoformat(value)
+        except ValueError:
+            raise Unreadable("Its created is none.") from None
+        if moment.tzinfo is not None:
+            return moment
+    raise Unreadable("Its created is missing, or none.")
