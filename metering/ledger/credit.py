@@ -103,10 +103,17 @@ def grant_credit(
 
 
 def reverse_credit(
-    *, grant: CreditGrant, amount_picos: int, reversal: str, now: dt.datetime
+    *,
+    grant: CreditGrant,
+    amount_picos: int,
+    reversal: str,
+    now: dt.datetime,
+    given_to: Account.Kind | None = None,
 ) -> CreditGrant:
     """Take back a part of a grant, or all of it.
 
+    What was paid for it leaves as cash, unless `given_to` names the account that it is
+    given back on.
     A refund gives back what is left; a charge back or a mistake takes also what is
     burned, which then falls on the tenant's other credit. Raises `Conflict` when that
     is less than `amount_picos`.
@@ -137,7 +144,7 @@ def reverse_credit(
         }
         change(row, changes, action="reverse")
         source = f"grant {row.pk} to {reversed_picos}"
-        _book(row, Transaction.Kind.REVERSAL, -amount_picos, source, now)
+        _book(row, Transaction.Kind.REVERSAL, -amount_picos, source, now, given_to)
     return row
 
 

@@ -16,7 +16,7 @@ from kit.admin import Confirmation, ServiceAdmin, confirmed_action, state_label
 from kit.money import format_picos
 from metering.ledger import selectors, services
 from metering.ledger.models import CreditGrant
-from metering.ledger.references import require_theirs
+from metering.ledger.references import require_theirs, require_unsold
 from metering.usage.selectors import database_now
 from tenants.admin.limit_forms import AmountField
 from tenants.models import Tenant
@@ -175,17 +175,17 @@ class CreditGrantAdmin(ServiceAdmin):
     def reverse(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         """Take a part of the grant back, or all of it."""
         asked = form.cleaned_data
-        return self.act(
-            request,
-            object_id,
-            lambda row: services.reverse_credit(
+
+        def take_back(row: CreditGrant) -> CreditGrant:
+            require_unsold(row, asked["reversal"])
+            return services.reverse_credit(
                 grant=row,
                 amount_picos=asked["amount"],
                 reversal=asked["reversal"],
                 now=database_now(),
-            ),
-            done="Taken back.",
-        )
+            )
+
+        return self.act(request, object_id, take_back, done="Taken back.")
 
     @confirmed_action(
         label="End",

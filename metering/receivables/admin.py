@@ -40,6 +40,7 @@ from metering.receivables.paying import EXCESS, left_of
 from metering.usage.selectors import database_now
 
 _OUTLETS = [("", "not said"), *((each.value, each.label) for each in EXCESS)]
+_NOTE_OUTLETS = [("", "not said"), *Refund.Outlet.choices]
 
 
 class _OfInvoice(forms.ModelForm):  # type: ignore[type-arg]
@@ -75,10 +76,11 @@ class _NoteForm(_OfInvoice):
         " for all that is left.",
     )
     outlet = forms.ChoiceField(
-        choices=_OUTLETS,
+        choices=_NOTE_OUTLETS,
         required=False,
         widget=UnfoldAdminSelectWidget,
-        help_text="Where money goes that was paid for what is taken back.",
+        help_text="Where money goes that was paid for what is taken back; charged back"
+        " for a top-up alone.",
     )
 
     class Meta:

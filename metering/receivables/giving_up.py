@@ -19,10 +19,13 @@ def write_off(*, invoice: Invoice, reason: str, now: dt.datetime) -> Invoice:
     """Give up all that is open of an invoice; it is uncollectible then.
 
     One that is given up already stays as it is. What comes in later brings it back.
-    Raises `Conflict` where nothing is open.
+    Raises `Conflict` where nothing is open, and for a top-up: its credit is granted
+    once it is paid, so nothing was sold yet that could be lost.
     """
     with atomic():
         row = held(invoice)
+        if row.kind == Invoice.Kind.TOP_UP:
+            raise Conflict("Nobody has the credit that it is for: credit it instead.")
         if row.state == State.UNCOLLECTIBLE:
             return row
         open_minor = facts_of(row).open_minor

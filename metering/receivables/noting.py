@@ -17,7 +17,7 @@ from typing import Any
 
 from django.db.models import QuerySet, Sum
 
-from kit.errors import Conflict, InvalidRequest
+from kit.errors import Conflict
 from kit.ids import uuid7
 from kit.money import format_minor, picos_from_minor
 from kit.orm.atomic import atomic
@@ -34,7 +34,7 @@ from metering.receivables.models import (
     Payment,
     Refund,
 )
-from metering.receivables.paying import EXCESS, give_back, left_of
+from metering.receivables.paying import give_back, left_of
 from metering.receivables.settling import (
     book,
     facts_of,
@@ -42,10 +42,15 @@ from metering.receivables.settling import (
     require_reference,
     settle,
 )
+from metering.receivables.unselling import require_outlet, take_credit_back
 from metering.usage.zones import date_at
 
 Kind = InvoiceLine.Kind
-_BOOKED = {Kind.TAX: Account.Kind.TAX, Kind.DISCOUNT: Account.Kind.DISCOUNTS}
+_BOOKED = {
+    Kind.TAX: Account.Kind.TAX,
+    Kind.DISCOUNT: Account.Kind.DISCOUNTS,
+    Kind.TOP_UP: Account.Kind.DEFERRED,
+}
 # Whose invoices we issue ourselves: another provider's are credited there.
 _OURS = "offline"
 
@@ -55,7 +60,8 @@ class Wanted:
     """What a note is to take back and why.
 
     `lines` gives minor units by position of the invoice's lines, or None for all that
-    is left. `outlet` says where money that was paid goes: one of `paying.EXCESS`.
+    is left. `outlet` says where money that was paid goes: one of `paying.EXCESS`; of a
+    top-up that is paid, paid back or charged back.
     """
 
     reason: str
@@ -70,11 +76,10 @@ def issue_credit_note(
     """Take back an invoice's lines, or parts of them, with the tax on them.
 
     Raises `Conflict` for more than is left, where money was paid and `outlet` does not
-    say where it goes, and for what this installation did not issue or sold as credit.
+    say where it goes, for credit that is used already, and for what this installation
+    did not issue.
     """
     require_reference(wanted.reference)
-    if wanted.outlet and wanted.outlet not in EXCESS:
-        raise InvalidRequest(f"Choose one of: {', '.join(EXCESS)}.", param="outlet")
     with atomic():
         row = held(invoice)
         known = CreditNote.objects.filter(
@@ -83,6 +88,7 @@ def issue_credit_note(
         if known is not None:
             return _same(known, row, wanted)
         _require_ours(row)
+        require_outlet(row, wanted.outlet)
         lines = {line.position: line for line in row.lines.order_by("position")}
         amounts = note_amounts(
             _creditable(row, lines), wanted.lines, currency=row.currency
@@ -90,6 +96,7 @@ def issue_credit_note(
         note = _write(row, wanted, lines, amounts, now)
         _book(note, row, now)
         _give_back(note, row, wanted.outlet, now)
+        take_credit_back(note, row, wanted.outlet, now=now)
         settle(row, now=now)
     return note
 
@@ -99,8 +106,6 @@ def _require_ours(invoice: Invoice) -> None:
         raise Conflict(
             f"{invoice.provider} issued this invoice: issue its credit note there."
         )
-    if invoice.kind == Invoice.Kind.TOP_UP:
-        raise Conflict("It sold credit: take that credit back instead.")
 
 
 def _creditable(invoice: Invoice, lines: Mapping[int, InvoiceLine]) -> list[Creditable]:
@@ -198,8 +203,7 @@ def _give_back(
     if left > 0 and not outlet:
         paid = format_minor(left, invoice.currency)
         raise Conflict(
-            f"Of what it takes back {paid} was paid: say by outlet whether that is"
-            " paid back or kept as credit.",
+            f"Of what it takes back {paid} was paid: say by outlet where that goes.",
             param="outlet",
         )
     payments = Payment.objects.filter(invoice=invoice).order_by("-pk")

@@ -136,8 +136,8 @@ def refund_payment(
             return _same_refund(known, payment, terms)
         if invoice.kind == Invoice.Kind.TOP_UP:
             raise Conflict(
-                "It paid for credit: take that credit back instead, which books the"
-                " money too."
+                "It paid for credit: credit its invoice instead, which takes that back"
+                " with its tax and gives the money back."
             )
         refund = give_back(payment, now=now, **terms)
         settle(invoice, now=now)

@@ -16,7 +16,7 @@ from kit.drf.views import ManagementViewSet
 from kit.scopes import Scope
 from metering.ledger import selectors, services
 from metering.ledger.api import serializers as wire
-from metering.ledger.references import require_theirs
+from metering.ledger.references import require_theirs, require_unsold
 from metering.usage.selectors import database_now
 
 
@@ -74,13 +74,13 @@ class CreditGrantViewSet(ManagementViewSet):
         """Take a part of a grant back, or all of it.
 
         A refund takes of what is left. A charge back, or a mistake, takes also what is
-        burned: that falls on the tenant's other credit, or is owed.
+        burned: that falls on the tenant's other credit, or is owed. What a top-up sold
+        goes back by a credit note on its invoice, with its tax.
         """
-        row = services.reverse_credit(
-            grant=selectors.credit_grant(pk),
-            now=database_now(),
-            **self.parse(wire.CreditReversal),
-        )
+        grant = selectors.credit_grant(pk)
+        terms = self.parse(wire.CreditReversal)
+        require_unsold(grant, terms["reversal"])
+        row = services.reverse_credit(grant=grant, now=database_now(), **terms)
         return Response(wire.CreditGrantOutput(row).data)
 
     @extend_schema(request=None, responses=wire.CreditGrantOutput)

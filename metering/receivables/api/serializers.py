@@ -157,9 +157,10 @@ class NoteInput(Input):
         help_text="Null for all that is left.",
     )
     outlet = serializers.ChoiceField(
-        choices=_EXCESS,
+        choices=Refund.Outlet.choices,
         required=False,
-        help_text="Where money goes that was paid for what is taken back.",
+        help_text="Where money goes that was paid for what is taken back. Charged back"
+        " is for a top-up alone, which is not kept as credit once it is paid.",
     )
 
 

@@ -171,7 +171,7 @@ def test_a_draft_asks_for_nothing_and_what_is_settled_is_not_given_up(
 
 def test_money_of_a_top_up_goes_back_with_its_credit() -> None:
     payment = pay(make_invoice(kind="top_up", period=None))
-    with pytest.raises(Conflict, match="take that credit back"):
+    with pytest.raises(Conflict, match="credit its invoice"):
         back(payment, 100)
 
 
