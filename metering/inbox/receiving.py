@@ -13,7 +13,7 @@ from kit.errors import InvalidRequest, NotFound
 from metering.billing.accounts import Account, UnknownAccount, account_named
 from metering.inbox import services
 from metering.inbox.models import WebhookEvent
-from metering.inbox.told import Told
+from metering.inbox.told import told_by
 
 log = structlog.get_logger(__name__)
 
@@ -64,15 +64,7 @@ def receive(
             f" endpoint to {API_VERSION}, then drive this event anew."
         )
     services.take_in(
-        [
-            Told(
-                event.reference,
-                event.type,
-                event.object_id,
-                event.created_at,
-                event.api_version,
-            )
-        ],
+        [told_by(event)],
         account=account.name,
         source=WebhookEvent.Source.WEBHOOK,
         now=now,

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from kit.orm.roles import as_operator
-from metering.inbox import services
+from metering.inbox import catching_up, services
 from metering.inbox.processing import process_next
 from metering.usage.selectors import database_now
 
@@ -18,6 +18,13 @@ def process() -> None:
         for _ in range(_OBJECTS_MAX):
             if not process_next(now=database_now()):
                 break
+
+
+@shared_task(name="inbox.catch_up")
+def catch_up() -> None:
+    """Take in what no webhook told of."""
+    with as_operator():
+        catching_up.catch_up(now=database_now())
 
 
 @shared_task(name="inbox.purge")

@@ -46,6 +46,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 60.0,
         "options": {"expires": 50},
     },
+    "catch-up-webhooks": {
+        "task": "inbox.catch_up",
+        "schedule": 3600.0,
+        "options": {"expires": 3000},
+    },
     "purge-webhooks": {
         "task": "inbox.purge",
         "schedule": crontab(hour="5", minute="40"),

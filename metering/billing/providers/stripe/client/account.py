@@ -9,6 +9,7 @@ from django.conf import settings
 
 from metering.billing.accounts import Account, account_named
 from metering.billing.providers.stripe.client.customers import Customers
+from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
 from metering.billing.providers.stripe.client.transport import (
     NETWORK_RETRIES_MAX,
@@ -36,6 +37,7 @@ class StripeAccount:
             network_retries_max=network_retries_max,
         )
         self.customers = Customers(transport)
+        self.events = Events(transport)
         self.invoices = Invoices(transport)
 
 

@@ -8,8 +8,14 @@ import re
 from dataclasses import dataclass
 
 import orjson
+from stripe import params as sdk
 
 from kit.json_values import JsonObject, is_object
+from metering.billing.providers.stripe.client.transport import (
+    PAGE_ROWS,
+    Subject,
+    two_kinds_of_failure,
+)
 
 _ID = re.compile(r"[A-Za-z0-9_-]{1,255}")
 _TYPE = re.compile(r"[a-z0-9_.\[\]]{1,100}")
@@ -38,6 +44,46 @@ class RemoteEvent:
     is_live: bool
     account: str
     api_version: str
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """Some events, the latest first; `after` is where the next page begins, if any.
+
+    What could not be read as an event is counted.
+    """
+
+    events: tuple[RemoteEvent, ...]
+    unreadable: int
+    after: str
+
+
+class Events(Subject):
+    """Calls about events."""
+
+    @two_kinds_of_failure
+    def page(
+        self, *, since: dt.datetime, until: dt.datetime | None = None, after: str = ""
+    ) -> EventPage:
+        """Return a page of what happened from `since` on, and before `until`."""
+        created: sdk.EventListParamsCreated = {"gte": int(since.timestamp())}
+        if until is not None:
+            created["lt"] = int(until.timestamp())
+        params: sdk.EventListParams = {"created": created, "limit": PAGE_ROWS}
+        if after:
+            params["starting_after"] = after
+        listed = self._v1.events.list(params)
+        events = []
+        for row in listed.data:
+            try:
+                events.append(event_of(row.to_dict()))
+            except Unreadable:
+                continue
+        return EventPage(
+            events=tuple(events),
+            unreadable=len(listed.data) - len(events),
+            after=listed.data[-1].id if listed.data and listed.has_more else "",
+        )
 
 
 def event_in(payload: bytes) -> RemoteEvent:
