@@ -7,6 +7,7 @@ import stripe
 
 from tests.standins.stripe import StripeStandIn
 from tests.standins.stripe.account import Account
+from tests.standins.stripe.world import customers
 
 
 @pytest.fixture
@@ -43,4 +44,4 @@ def test_a_request_sees_what_was_due_before_it(standin: StripeStandIn) -> None:
 
 
 def _called_due(account: Account) -> None:
-    account.create_customer({"name": "Due"})
+    customers.create(account, {"name": "Due"})

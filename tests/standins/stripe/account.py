@@ -1,4 +1,4 @@
-"""The stand-in's account: customers, items that wait for an invoice, and events.
+"""The stand-in's account: its objects, its events, and what it does later.
 
 All of it lives in memory, in dicts of the shape that Stripe's API shows. The server
 calls one operation at a time, so nothing here locks.
@@ -6,7 +6,7 @@ calls one operation at a time, so nothing here locks.
 
 import itertools
 import secrets
-import string
+from collections import defaultdict
 from collections.abc import Callable
 from typing import Any
 
@@ -18,6 +18,7 @@ from tests.standins.stripe.errors import missing
 from tests.standins.stripe.event_log import NO_REQUEST, EventLog, Request
 from tests.standins.stripe.hooks.endpoints import EndpointBook
 from tests.standins.stripe.shapes import shown
+from tests.standins.stripe.world.cards import Instrument
 
 Json = dict[str, Any]
 
@@ -40,10 +41,21 @@ class Account:
         self.heard_by: list[Callable[[Json, EndpointBook], None]] = []
         # The engine sets it while a request runs.
         self.request: Request = NO_REQUEST
-        self.customers: dict[str, Json] = {}
-        self.invoices: dict[str, Json] = {}
+        # Every object by its kind and id; what Stripe's API never shows stands apart.
+        self.rows: defaultdict[str, dict[str, Json]] = defaultdict(dict)
+        self.customers = self.rows["customer"]
+        self.invoices = self.rows["invoice"]
+        # What is shown of an object that was deleted, where Stripe still shows it.
+        self.gone: dict[str, Json] = {}
         self.lines: dict[str, list[Json]] = {}
         self.pending_items: dict[str, Json] = {}
+        self.instruments: dict[str, Instrument] = {}
+        # How long after it was finalised an invoice is charged by itself.
+        self.attempts_after_s = 3600
+        self.days_until_due: dict[str, int] = {}
+        self.out_of_band: dict[str, int] = {}
+        # Who is told when a payment intent moves: an invoice, a checkout.
+        self.watchers: dict[str, Callable[[str], None]] = {}
         self._serial = itertools.count(1)
         self._mark = secrets.token_hex(4)
 
@@ -97,49 +109,11 @@ class Account:
             hear(event, self.endpoints)
         return event
 
-    def create_customer(self, params: Json) -> Json:
-        """Add a customer."""
-        customer = {
-            "id": self.new_id("cus"),
-            "object": "customer",
-            "balance": params.get("balance", 0),
-            "created": self.now(),
-            "currency": None,
-            "delinquent": False,
-            "description": params.get("description"),
-            "email": params.get("email"),
-            "invoice_prefix": params.get("invoice_prefix") or self._invoice_prefix(),
-            "livemode": self.livemode,
-            "metadata": merged({}, params.get("metadata")),
-            "name": params.get("name"),
-            "next_invoice_sequence": params.get("next_invoice_sequence", 1),
-        }
-        self.customers[customer["id"]] = customer
-        self.emit("customer.created", customer)
-        return customer
-
     def customer(self, reference: str, *, param: str = "id") -> Json:
-        """Return a customer; 404 when there is none."""
+        """Return a customer that was not deleted; 404 when there is none."""
         if reference not in self.customers:
             raise missing("customer", reference, param=param)
         return self.customers[reference]
-
-    def list_customers(self, params: Json) -> list[Json]:
-        """Return the customers asked for, newest first."""
-        email = params.get("email")
-        rows = reversed(self.customers.values())
-        return [
-            row
-            for row in rows
-            if email in (None, row["email"]) and created_in(row, params.get("created"))
-        ]
-
-    def _invoice_prefix(self) -> str:
-        number, letters = len(self.customers) + 1, ""
-        for _ in range(8):
-            number, digit = divmod(number, 26)
-            letters = string.ascii_uppercase[digit] + letters
-        return letters
 
 
 def merged(old: dict[str, str], new: dict[str, str] | str | None) -> dict[str, str]:

@@ -8,7 +8,7 @@ import heapq
 import itertools
 from collections.abc import Callable, Iterator
 
-Job = Callable[[], None]
+Job = Callable[[], object]
 
 
 class Agenda:

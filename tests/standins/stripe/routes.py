@@ -11,6 +11,7 @@ from typing import Any
 from tests.standins.stripe.account import Account, Json
 from tests.standins.stripe.contract import checked
 from tests.standins.stripe.errors import ApiError
+from tests.standins.stripe.expanding import expanded
 
 Operation = Callable[[Account, dict[str, str], Json], Json]
 
@@ -34,8 +35,9 @@ class Call:
     params: Json
 
     def run(self, account: Account) -> Json:
-        """Do what was asked."""
-        return self.route.operation(account, self.parts, self.params)
+        """Do what was asked, and show what came of it."""
+        answer = self.route.operation(account, self.parts, self.params)
+        return expanded(account, answer, self.params.get("expand", []))
 
 
 class RouteTable:

@@ -18,7 +18,8 @@ from metering.billing.providers.stripe.provider import StripeProvider
 from tests.factories.tenants import make_tenant
 from tests.metering.billing.providers.contract import ProviderContract
 from tests.metering.billing.providers.scene import MINUTE, NOW, make_draft
-from tests.standins.stripe import StripeStandIn, items
+from tests.standins.stripe import StripeStandIn
+from tests.standins.stripe.world import items
 
 
 class TestStripe(ProviderContract):
@@ -60,7 +61,8 @@ def test_stripe_holds_our_invoice_line_by_line(
     assert theirs["status"] == "open"
     assert theirs["number"] == invoice.number
     assert theirs["currency"] == "usd"
-    assert theirs["days_until_due"] == 14
+    finalised_at = theirs["status_transitions"]["finalized_at"]
+    assert theirs["due_date"] == finalised_at + 14 * 86_400
     assert theirs["metadata"][INVOICE_MARK] == str(invoice.public_id)
     assert theirs["hosted_invoice_url"] == invoice.hosted_url
     assert theirs["id"] == invoice.provider_reference

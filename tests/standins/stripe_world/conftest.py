@@ -1,0 +1,21 @@
+"""A stand-in of Stripe of its own for each test, and the SDK talking to it."""
+
+from collections.abc import Iterator
+
+import pytest
+import stripe
+
+from tests.standins.stripe import StripeStandIn
+
+
+@pytest.fixture
+def standin() -> Iterator[StripeStandIn]:
+    with StripeStandIn() as running:
+        yield running
+
+
+@pytest.fixture
+def client(standin: StripeStandIn) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        "sk_test_any", base_addresses={"api": standin.url}, max_network_retries=0
+    )
