@@ -257,6 +257,14 @@ class InvoiceLine(models.Model):
                 name="invoice_line_of_use_has_a_price",
             ),
         )
+        # Each close looks for fees that were paid in advance.
+        indexes = (
+            models.Index(
+                fields=("tenant_id",),
+                condition=models.Q(kind="fee"),
+                name="invoice_line_of_fee",
+            ),
+        )
 
     def __str__(self) -> str:
         return self.description
