@@ -29,11 +29,12 @@ from metering.billing.composing.compose import (
     complete,
 )
 from metering.billing.drafting import write_period_draft
-from metering.billing.gathering import Settled, basis_of, gather
+from metering.billing.gathering import gather
 from metering.billing.lines import LineError
 from metering.billing.marks import next_mark
 from metering.billing.models import Invoice, Period
 from metering.billing.periods import Span, due, span_of
+from metering.billing.rebuilding import Settled, basis_of
 from metering.ledger.models import CreditAccount
 from metering.ledger.services import draw_credit, post_days
 from metering.taxes.services import rates_for

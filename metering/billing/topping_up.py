@@ -12,8 +12,8 @@ from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
 from metering.billing.composing.compose import complete, top_up_charges
 from metering.billing.drafting import write_top_up_draft
-from metering.billing.gathering import Settled, settled_document
 from metering.billing.models import Invoice
+from metering.billing.rebuilding import Settled, settled_document
 from metering.taxes.services import rates_for
 from tenants.models import Tenant
 

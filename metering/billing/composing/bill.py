@@ -2,7 +2,8 @@
 
 A bill is for one period, and for those before it that closed without an invoice: their
 plans' fees and commitments are due now too. Of a period that was billed before, only
-use that came late is charged, by the terms of its day.
+use that came late is charged, by the terms of its day: what all of its use comes to,
+less what it came to without what came late.
 """
 
 import datetime as dt
@@ -33,12 +34,36 @@ class BilledPeriod:
         return period_text(self.first_date, self.end_date)
 
 
+@dataclass(frozen=True, slots=True)
+class CameTo:
+    """What bills charged of a period: what its commitment counts, and what filled it.
+
+    Both as it was charged, in minor units, and exactly.
+    """
+
+    counted_minor: int = 0
+    counted_picos: int = 0
+    filled_minor: int = 0
+    filled_picos: int = 0
+
+    def plus(self, other: "CameTo") -> "CameTo":
+        """Return what both bills together charged."""
+        return CameTo(
+            self.counted_minor + other.counted_minor,
+            self.counted_picos + other.counted_picos,
+            self.filled_minor + other.filled_minor,
+            self.filled_picos + other.filled_picos,
+        )
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Bill:
     """All that lines are made from, but credit and tax.
 
     `postings` are charged now; `before` was charged earlier, of days of periods that
-    are not due. `periods` are in order; the last one is the invoice's own.
+    are not due, and so were `requests_before`. `periods` are in order; the last one is
+    the invoice's own. `came_to` is what earlier bills charged of periods that are not
+    due and have a commitment; None for a bill from before late use reopened them.
     """
 
     currency: str
@@ -47,6 +72,13 @@ class Bill:
     before: tuple[Posted, ...] = ()
     periods: tuple[BilledPeriod, ...] = ()
     requests: Requests = field(default_factory=dict)
+    requests_before: Requests = field(default_factory=dict)
+    came_to: Mapping[dt.date, CameTo] | None = field(default_factory=dict)
+
+    @property
+    def reopens(self) -> bool:
+        """Tell whether late use reopens fixed discounts and commitments."""
+        return self.came_to is not None
 
 
 @dataclass(slots=True)
@@ -63,11 +95,16 @@ class Bucket:
 
 @dataclass(slots=True)
 class Share:
-    """One segment of a period, or its days without a plan, and what they come to."""
+    """One segment of a period, or its days without a plan, and what they come to.
+
+    Of a period that is not due, `buckets` hold all that was ever used in the segment,
+    and `earlier` what was charged of it before.
+    """
 
     period: BilledPeriod | None
     segment: Segment | None
     buckets: list[Bucket] = field(default_factory=list)
+    earlier: list[Bucket] = field(default_factory=list)
 
     @property
     def is_due(self) -> bool:
@@ -77,7 +114,7 @@ class Share:
 
 @dataclass(frozen=True, slots=True)
 class Charge:
-    """A line, and the first date of the period that it counts in; none if late."""
+    """A line, and the first date of the period whose use or fee it is, if of one."""
 
     line: Line
     owner: dt.date | None

@@ -3,10 +3,11 @@
 Of a period that is due, a component rates all that its segment used. Of one that was
 billed before, it charges the difference that late use makes: what the component makes
 of all of it, less what it made of what was charged then. So it does not matter how use
-is spread over bills. Requests were counted when their period was due, and only then.
+is spread over bills, nor on which of them a request is counted.
 """
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 
 from kit.errors import InvalidRequest
@@ -14,6 +15,7 @@ from kit.money import PICOS_PER_UNIT
 from metering.billing.composing.bill import (
     Bill,
     Bucket,
+    Requests,
     Share,
     charged,
     days_text,
@@ -47,48 +49,61 @@ def component_line(
     segment = share.segment
     if segment is None:
         return None
-    if not share.is_due and component.meter is Meter.REQUESTS:
-        return None
-    requests = _requests(bill, segment, component) if share.is_due else 0
+    requests = _requests(bill.requests, segment, component)
     whole = _usage(component, segment, [*before, *now], requests)
     parts = _parts(component, whole)
-    amount = _sum(parts)
-    used = whole.quantity
+    amount, used, charged_before = _sum(parts), whole.quantity, None
+    share.buckets.append(Bucket(amount, component.models))
     if not share.is_due:
+        requests = _requests(bill.requests_before, segment, component)
         earlier = _usage(component, segment, before, requests)
-        amount -= _sum(_parts(component, earlier))
+        charged_before = _sum(_parts(component, earlier))
+        share.earlier.append(Bucket(charged_before, component.models))
+        amount -= charged_before
         used -= earlier.quantity
     if not used and not amount:
         return None
-    share.buckets.append(Bucket(amount, component.models))
-    return _line(bill, share, component, amount, used, parts)
+    made = _Made(component, amount, used, parts, charged_before)
+    return _line(bill, share, made)
 
 
-def _line(
-    bill: Bill,
-    share: Share,
-    component: ComponentTerms,
-    amount: Fraction,
-    used: Fraction,
-    parts: Sequence[Part],
-) -> Line:
+@dataclass(frozen=True, slots=True)
+class _Made:
+    """What a component makes of use: `amount` more than what was charged before."""
+
+    component: ComponentTerms
+    amount: Fraction
+    used: Fraction
+    parts: Sequence[Part]
+    charged_before: Fraction | None
+
+
+def _line(bill: Bill, share: Share, made: _Made) -> Line:
+    component = made.component
     segment, period = share.segment, share.period
     if segment is None or period is None:
         raise LineError("a component is charged without a plan")
     description = f"{segment.plan.name}, {component.name}"
+    how: dict[str, object] = {"parts": [_part(part) for part in made.parts]}
     key = f"component/{segment.first_date}/{component.id}"
     if not share.is_due:
         description += f", adjustment of {period.name}"
         key = f"{key}/late"
+        how = {"parts": []}
+        if bill.reopens and made.charged_before is not None:
+            how |= {
+                "whole": exact_text(made.charged_before + made.amount),
+                "charged_before": exact_text(made.charged_before),
+            }
     elif len(period.terms.segments) > 1 or segment.share != 1:
         description += f", {days_text(segment.first_date, segment.end_date)}"
     return charged(
         LineKind.COMPONENT,
         key,
         description,
-        amount,
+        made.amount,
         currency=bill.currency,
-        quantity=int(used) if component.meter is not Meter.CHARGE else 1,
+        quantity=int(made.used) if component.meter is not Meter.CHARGE else 1,
         document={
             "component": component.id,
             "meter": str(component.meter),
@@ -96,9 +111,9 @@ def _line(
             "first_date": str(segment.first_date),
             "end_date": str(segment.end_date),
             "share": exact_text(segment.share),
-            "quantity": exact_text(used),
+            "quantity": exact_text(made.used),
             "late": not share.is_due,
-            "parts": [_part(part) for part in parts] if share.is_due else [],
+            **how,
         },
     )
 
@@ -138,10 +153,10 @@ def _usage(
             return Usage(Fraction(tokens), requests)
 
 
-def _requests(bill: Bill, segment: Segment, component: ComponentTerms) -> int:
+def _requests(requests: Requests, segment: Segment, component: ComponentTerms) -> int:
     return sum(
         count
-        for (first_date, model), count in bill.requests.items()
+        for (first_date, model), count in requests.items()
         if first_date == segment.first_date and component.counts(model)
     )
 

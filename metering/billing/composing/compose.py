@@ -11,14 +11,22 @@ Failure: `LineError` for what makes no bill.
 
 import datetime as dt
 from collections import defaultdict
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from fractions import Fraction
 
 from kit.money import PICOS_PER_UNIT, minor_from_picos, picos_from_minor
-from metering.billing.composing.bill import Bill, BilledPeriod, Bucket, Charge, Share
+from metering.billing.composing.bill import (
+    Bill,
+    BilledPeriod,
+    Bucket,
+    CameTo,
+    Charge,
+    Share,
+)
 from metering.billing.composing.components import component_line, is_replaced
 from metering.billing.composing.plans import (
+    came_to,
     commitment_line,
     discount_lines,
     fee_discount_lines,
@@ -50,6 +58,8 @@ class Charges:
     currency: str
     lines: tuple[Line, ...]
     parts: tuple[Part, ...]
+    # Of each period, by its first date.
+    came_to: Mapping[dt.date, CameTo] = field(default_factory=dict[dt.date, CameTo])
 
     @property
     def exact_picos(self) -> int:
@@ -67,29 +77,18 @@ def charges_of(bill: Bill) -> Charges:
     for posting in (*bill.postings, *bill.before):
         require_sound(posting, bill.currency)
     _require_currency(bill)
-    owners = {period.first_date for period in bill.periods if period.is_due}
-    linear = [
-        posting
-        for posting in bill.postings
-        if not is_replaced(posting, _segment_of(bill, posting.date))
-    ]
+    linear = _linear(bill, bill.postings)
     made = [
-        Charge(line, adjusts if adjusts in owners else None)
-        if adjusts is not None
-        else Charge(line, _own(bill))
+        Charge(line, _own(bill) if adjusts is None else adjusts)
         for adjusts, line in use_lines(
             linear, currency=bill.currency, first_date=bill.first_date
         )
     ]
     shares = _shares(bill, linear)
     made += _of_plans(bill, shares)
-    for period in bill.periods:
-        if period.is_due:
-            line = commitment_line(period, made, currency=bill.currency)
-            if line is not None:
-                made.append(Charge(line, period.first_date))
+    made += _commitments(bill, made)
     lines = sorted((charge.line for charge in made), key=lambda line: _ORDER[line.kind])
-    return Charges(bill.currency, tuple(lines), _parts(lines, shares))
+    return Charges(bill.currency, tuple(lines), _parts(lines, shares), came_to(made))
 
 
 def top_up_charges(amount_minor: int, *, reference: str, currency: str) -> Charges:
@@ -142,13 +141,14 @@ def _of_plans(bill: Bill, shares: Sequence[Share]) -> list[Charge]:
             line = component_line(bill, share, component, now=now, before=before)
             if line is not None:
                 made.append(Charge(line, owner))
-        if period.is_due and segment.fee is not None and segment.fee.amount:
+        if segment.fee is not None and segment.fee.amount:
             share.buckets.append(Bucket(segment.fee.amount, is_fee=True))
-            made.append(Charge(fee_line(segment.fee, currency=bill.currency), owner))
-        made += [
-            Charge(line, owner)
-            for line in discount_lines(share, currency=bill.currency)
-        ]
+            if period.is_due:
+                line = fee_line(segment.fee, currency=bill.currency)
+                made.append(Charge(line, owner))
+            else:
+                share.earlier.append(Bucket(segment.fee.amount, is_fee=True))
+        made += [Charge(line, owner) for line in discount_lines(bill, share)]
     for period in bill.periods:
         if period.is_due:
             made += _of_other_fees(period, bill.currency)
@@ -170,6 +170,18 @@ def _of_other_fees(period: BilledPeriod, currency: str) -> list[Charge]:
     return made
 
 
+def _commitments(bill: Bill, made: Sequence[Charge]) -> list[Charge]:
+    """Fill up to the commitments of what is due, and anew of what late use reopens."""
+    found: list[Charge] = []
+    for period in bill.periods:
+        before = (bill.came_to or {}).get(period.first_date)
+        if period.is_due or before is not None:
+            line = commitment_line(period, made, before=before, currency=bill.currency)
+            if line is not None:
+                found.append(Charge(line, period.first_date))
+    return found
+
+
 def _shares(bill: Bill, linear: Sequence[Posted]) -> list[Share]:
     """Lay linear use into the segments of its days, in buckets by model."""
     shares = [
@@ -177,35 +189,61 @@ def _shares(bill: Bill, linear: Sequence[Posted]) -> list[Share]:
         for period in bill.periods
         for segment in period.terms.segments
     ]
-    other = Share(None, None)
-    sums: dict[int, dict[str, int]] = defaultdict(lambda: defaultdict(int))
-    for posting in linear:
+    shares.append(Share(None, None))
+    earlier = _linear(bill, bill.before)
+    for share, postings in _placed(shares, [*earlier, *linear]):
+        share.buckets += _by_model(postings)
+    for share, postings in _placed(shares, earlier):
+        share.earlier += _by_model(postings)
+    return shares
+
+
+def _placed(
+    shares: Sequence[Share], postings: Iterable[Posted]
+) -> list[tuple[Share, list[Posted]]]:
+    """Return the postings of each segment's days; those of none are in the last one."""
+    placed: list[tuple[Share, list[Posted]]] = [(share, []) for share in shares]
+    for posting in postings:
         place = next(
             (
                 number
                 for number, share in enumerate(shares)
                 if share.segment is not None and share.segment.holds(posting.date)
             ),
-            len(shares),
+            -1,
         )
-        sums[place][posting.price.model] += posting.charge_picos
-    shares.append(other)
-    for place, models in sums.items():
-        shares[place].buckets += [
-            Bucket(Fraction(picos, PICOS_PER_UNIT), frozenset({model}))
-            for model, picos in sorted(models.items())
-        ]
-    return shares
+        placed[place][1].append(posting)
+    return placed
+
+
+def _by_model(postings: Iterable[Posted]) -> list[Bucket]:
+    sums: dict[str, int] = defaultdict(int)
+    for posting in postings:
+        sums[posting.price.model] += posting.charge_picos
+    return [
+        Bucket(Fraction(picos, PICOS_PER_UNIT), frozenset({model}))
+        for model, picos in sorted(sums.items())
+    ]
+
+
+def _linear(bill: Bill, postings: Iterable[Posted]) -> list[Posted]:
+    """Return the postings that are charged at their linear price."""
+    return [
+        posting
+        for posting in postings
+        if not is_replaced(posting, _segment_of(bill, posting.date))
+    ]
 
 
 def _parts(lines: Sequence[Line], shares: Sequence[Share]) -> tuple[Part, ...]:
     """Say what credit may pay: use by model after discounts, then all the rest."""
     by_model: dict[str, Fraction] = defaultdict(Fraction)
     for share in shares:
-        for bucket in share.buckets:
-            if len(bucket.models) == 1:
-                (model,) = bucket.models
-                by_model[model] += bucket.amount
+        for sign, buckets in ((1, share.buckets), (-1, share.earlier)):
+            for bucket in buckets:
+                if len(bucket.models) == 1:
+                    (model,) = bucket.models
+                    by_model[model] += sign * bucket.amount
     parts = [
         Part(model, int(amount * PICOS_PER_UNIT))
         for model, amount in sorted(by_model.items())

@@ -1,21 +1,26 @@
 """What a plan adds to use, and takes from it: fees, discounts, the commitment. Pure.
 
 Discounts are taken in the order of their positions, each of what those before it left.
-A discount of a percentage also counts for use that comes late, by the terms of its day;
-a fixed amount was taken off when its period was due.
+What comes late is discounted by the terms of its day: by what is taken off all of that
+period's use, less what was taken off it before.
 
 The commitment is raised to last: what a due period comes to after discounts is filled
 up to it, in what is charged, so that the buyer sees the very sum that was agreed on.
-Late use of earlier periods neither counts towards it nor is swallowed by it.
+Late use of an earlier period neither counts towards it nor is swallowed by it. It
+counts towards the commitment of its own: what filled that up shrinks by as much, or
+grows where use is taken back.
 """
 
+import datetime as dt
 from collections.abc import Iterable, Iterator, Sequence
 from fractions import Fraction
 
 from kit.money import minor_from_units, whole_picos
 from metering.billing.composing.bill import (
+    Bill,
     BilledPeriod,
     Bucket,
+    CameTo,
     Charge,
     Share,
     charged,
@@ -51,16 +56,16 @@ def fee_line(fee: Fee, *, currency: str) -> Line:
     )
 
 
-def discount_lines(share: Share, *, currency: str) -> Iterator[Line]:
+def discount_lines(bill: Bill, share: Share) -> Iterator[Line]:
     """Take a segment's discounts off its buckets, and tell what each took."""
     segment, period = share.segment, share.period
     if segment is None or period is None:
         return
     late = "" if share.is_due else f", adjustment of {period.name}"
     for discount in segment.discounts:
-        if discount.percent is None and not share.is_due:
+        if discount.percent is None and not share.is_due and not bill.reopens:
             continue
-        taken = _take(discount, share.buckets)
+        taken = _take(discount, share.buckets) - _take(discount, share.earlier)
         if taken:
             key = f"discount/{segment.first_date}/{discount.id}"
             yield charged(
@@ -68,7 +73,7 @@ def discount_lines(share: Share, *, currency: str) -> Iterator[Line]:
                 f"{key}/late" if late else key,
                 f"{segment.plan.name}, {discount.name}{late}",
                 -taken,
-                currency=currency,
+                currency=bill.currency,
                 document=_discount_document(discount, segment.plan.version_id),
             )
 
@@ -92,26 +97,56 @@ def fee_discount_lines(fee: Fee, bucket: Bucket, *, currency: str) -> Iterator[L
 
 
 def commitment_line(
-    period: BilledPeriod, charges: Iterable[Charge], *, currency: str
+    period: BilledPeriod,
+    charges: Iterable[Charge],
+    *,
+    before: CameTo | None = None,
+    currency: str,
 ) -> Line | None:
-    """Fill what a due period comes to up to its plans' commitment."""
+    """Fill what a period comes to up to its plans' commitment.
+
+    `before` is what earlier bills charged of a period that is not due: the line is what
+    fills it up now, less what did then.
+    """
     commitment = period.terms.commitment
-    counted = [charge.line for charge in charges if charge.owner == period.first_date]
-    missing_minor = minor_from_units(commitment, currency) - sum(
-        line.amount_minor for line in counted
-    )
-    if not commitment or missing_minor <= 0:
+    if not commitment:
         return None
-    exact_picos = sum(line.exact_picos for line in counted)
+    was = before or CameTo()
+    counted = [charge.line for charge in charges if charge.owner == period.first_date]
+    missing_minor = minor_from_units(commitment, currency) - was.counted_minor
+    missing_minor -= sum(line.amount_minor for line in counted)
+    missing_picos = whole_picos(commitment) - was.counted_picos
+    missing_picos -= sum(line.exact_picos for line in counted)
+    if missing_minor <= 0:
+        missing_minor = missing_picos = 0
+    amount_minor = missing_minor - was.filled_minor
+    exact_picos = max(0, missing_picos) - was.filled_picos
+    if not amount_minor and not exact_picos:
+        return None
+    key = f"commitment/{period.first_date}"
     days = days_text(period.first_date, period.end_date)
     return Line(
         kind=LineKind.COMMITMENT,
-        key=f"commitment/{period.first_date}",
-        description=f"Minimum commitment, {days}",
-        exact_picos=max(0, whole_picos(commitment) - exact_picos),
-        amount_minor=missing_minor,
+        key=key if before is None else f"{key}/late",
+        description=f"Minimum commitment, {days}"
+        + ("" if before is None else ", adjustment"),
+        exact_picos=exact_picos,
+        amount_minor=amount_minor,
         document={"commitment": exact_text(commitment)},
     )
+
+
+def came_to(charges: Iterable[Charge]) -> dict[dt.date, CameTo]:
+    """Return what a bill charges of each period."""
+    sums: dict[dt.date, CameTo] = {}
+    for charge in charges:
+        if charge.owner is None:
+            continue
+        minor, picos = charge.line.amount_minor, charge.line.exact_picos
+        is_filling = charge.line.kind is LineKind.COMMITMENT
+        one = CameTo(0, 0, minor, picos) if is_filling else CameTo(minor, picos)
+        sums[charge.owner] = sums.get(charge.owner, CameTo()).plus(one)
+    return sums
 
 
 def _take(discount: DiscountTerms, buckets: Sequence[Bucket]) -> Fraction:

@@ -13,9 +13,9 @@ from kit.contracts import TokenClass
 from kit.money import PICOS_PER_UNIT, minor_from_units
 from kit.orm.atomic import cursor
 from metering.billing.booking import amounts_of
-from metering.billing.gathering import rebuilt_lines
 from metering.billing.lines import Line, LineError, LineKind, Lines
 from metering.billing.models import Invoice, InvoiceLine
+from metering.billing.rebuilding import rebuilt_lines
 from metering.reconciliation.checks.check import Check, Finding, Found, Scope, Tally
 
 _PORTION = 1000

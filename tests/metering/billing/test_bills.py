@@ -14,9 +14,9 @@ from kit.errors import Conflict, InvalidRequest
 from kit.orm.roles import as_operator
 from metering.billing import closing_due
 from metering.billing.closing import Closed
-from metering.billing.gathering import rebuilt_lines
 from metering.billing.models import BillingProfile, Invoice, Period
 from metering.billing.paid import invoice_paid
+from metering.billing.rebuilding import rebuilt_lines
 from metering.billing.services import (
     advance_invoice,
     close_due_periods,

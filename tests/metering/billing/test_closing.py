@@ -12,9 +12,10 @@ from kit.errors import Conflict, NotFound
 from kit.orm.roles import as_operator
 from metering.billing.closing import Closed
 from metering.billing.composing.bill import Bill
-from metering.billing.gathering import gather, rebuilt_lines
+from metering.billing.gathering import gather
 from metering.billing.marks import Mark, charged_by
 from metering.billing.models import Invoice, InvoiceLine, Period
+from metering.billing.rebuilding import rebuilt_lines
 from metering.billing.selectors import document
 from metering.billing.services import (
     close_due_periods,

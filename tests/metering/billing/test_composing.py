@@ -87,7 +87,7 @@ def test_all_kinds_stand_in_their_order() -> None:
         ("component", 1000),
         ("fee", 1000),
         ("discount", -1750),
-        # What came late neither counts towards the commitment nor fills it.
+        # What came late neither counts towards this commitment nor fills it.
         ("commitment", 10000 - 1750),
         ("credit", -2000),
         ("tax", 1805),
@@ -136,8 +136,8 @@ def test_a_fixed_discount_takes_no_more_than_there_is() -> None:
     assert made.amount_minor == 0
 
 
-def test_late_use_is_discounted_by_percentages_alone() -> None:
-    """A fixed amount was taken off when its period was due."""
+def test_late_use_is_not_discounted_by_what_was_taken_off_before() -> None:
+    """The fixed amount was taken off the fee when its period was due."""
     late = period(
         segment(
             first_date=BEFORE,

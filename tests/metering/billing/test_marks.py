@@ -10,9 +10,9 @@ from django.db import IntegrityError, connections
 from kit.contracts import TokenCounts
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
-from metering.billing.gathering import rebuilt_lines
 from metering.billing.marks import Mark, charged_by, charged_picos, next_mark
 from metering.billing.models import ClaimedPosting, Invoice
+from metering.billing.rebuilding import rebuilt_lines
 from metering.ledger.models import DayPosting
 from metering.ledger.services import hold_books
 from tests.concurrency import as_another_operator, wait_until_blocked

@@ -6,8 +6,8 @@ from fractions import Fraction
 import pytest
 
 from kit.contracts import TokenCounts
-from metering.billing.gathering import rebuilt_lines
 from metering.billing.models import Invoice
+from metering.billing.rebuilding import rebuilt_lines
 from metering.billing.services import close_period
 from metering.subscriptions import services
 from metering.subscriptions.models import PlanVersion, Subscription
