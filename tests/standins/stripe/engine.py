@@ -4,7 +4,7 @@ The order is Stripe's: what is refused before it runs leaves no trace under its 
 what ran is replayed from then on, an error like an answer.
 """
 
-import copy
+import json
 import secrets
 import threading
 from collections.abc import Iterator
@@ -24,20 +24,18 @@ from tests.standins.stripe.journal import Answer, Entry
 from tests.standins.stripe.merchants import Merchant, Merchants
 from tests.standins.stripe.routes import Call
 
+_UNKNOWN = {"error": {"type": "api_error", "message": "An unknown error occurred."}}
+_LOCKED = {
+    "error": {
+        "type": "invalid_request_error",
+        "code": "lock_timeout",
+        "message": "Object locked.",
+    }
+}
 _STORED_FAULTS = {
-    "lock_timeout": (
-        429,
-        {
-            "type": "invalid_request_error",
-            "code": "lock_timeout",
-            "message": "Object locked.",
-        },
-    ),
-    "error_500": (500, {"type": "api_error", "message": "An unknown error occurred."}),
-    "commit_then_500": (
-        500,
-        {"type": "api_error", "message": "An unknown error occurred."},
-    ),
+    "lock_timeout": (429, json.dumps(_LOCKED)),
+    "error_500": (500, json.dumps(_UNKNOWN)),
+    "commit_then_500": (500, json.dumps(_UNKNOWN)),
 }
 _COMMITTING = frozenset(
     {"commit_then_drop", "commit_then_500", "commit_then_hold", "slow"}
@@ -142,7 +140,7 @@ class Engine:
         try:
             answer = self._served(entry, request, fault)
         except ApiError as error:
-            answer = Answer(error.status, error.body, headers=error.headers)
+            answer = refusal(error)
         entry.answer = replace(answer, request_id=entry.request_id)
         return entry.answer
 
@@ -163,7 +161,7 @@ class Engine:
 
     def _served(self, entry: Entry, request: ApiRequest, fault: Fault | None) -> Answer:
         if fault and fault.kind == "drop_before":
-            return Answer(0, {}, dropped=True)
+            return Answer(0, "", dropped=True)
         if fault and fault.kind == "rate_limited":
             message = "Too many requests hit the API too quickly."
             raise ApiError(429, message, code="rate_limit", stored=False)
@@ -177,12 +175,12 @@ class Engine:
         keys = request.merchant.keys
         found = keys.begin(request.key, mark)
         if found is not None:
-            return Answer(found.status, copy.deepcopy(found.body), replayed=True)
+            return Answer(found.status, found.content, replayed=True)
         stored: Stored | None = None
         try:
             answer = self._run(work)
             # A commit whose answer is dropped was a success, and a key replays that.
-            stored = Stored(mark, answer.status, answer.body, self.clock.now())
+            stored = Stored(mark, answer.status, answer.content, self.clock.now())
         finally:
             keys.end(request.key, stored)
         return answer
@@ -195,7 +193,7 @@ class Engine:
         except ApiError as error:
             if not error.stored:
                 raise
-            return Answer(error.status, error.body, headers=error.headers)
+            return refusal(error)
 
     def _run_alone(self, work: _Work) -> Answer:
         fault = work.fault
@@ -203,18 +201,16 @@ class Engine:
         if fault and kind == "hold":
             fault.wait()
         if kind in _STORED_FAULTS and kind not in _COMMITTING:
-            status, error = _STORED_FAULTS[kind]
-            return Answer(status, {"error": error})
+            return Answer(*_STORED_FAULTS[kind])
         answer = self._execute(work)
         if kind in _STORED_FAULTS:
-            status, error = _STORED_FAULTS[kind]
-            answer = Answer(status, {"error": error})
+            answer = Answer(*_STORED_FAULTS[kind])
         if fault and kind == "commit_then_hold":
             fault.wait()
         if fault and kind == "slow":
             fault.released.wait(fault.seconds)
         if kind == "commit_then_drop":
-            return Answer(answer.status, answer.body, dropped=True)
+            return Answer(answer.status, answer.content, dropped=True)
         return answer
 
     def _execute(self, work: _Work) -> Answer:
@@ -222,12 +218,17 @@ class Engine:
         with self.opened(account):
             account.request = Request(work.entry.request_id, work.entry.key)
             try:
-                body = copy.deepcopy(work.call.run(account))
+                content = json.dumps(work.call.run(account), default=str)
             except ApiError as error:
                 if not error.stored:
                     raise
-                return Answer(error.status, error.body)
+                return refusal(error)
             finally:
                 account.request = NO_REQUEST
             work.entry.ran = True
-            return Answer(200, body)
+            return Answer(200, content)
+
+
+def refusal(error: ApiError) -> Answer:
+    """Return the answer that an error is."""
+    return Answer(error.status, json.dumps(error.body), headers=error.headers)

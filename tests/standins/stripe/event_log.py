@@ -4,6 +4,7 @@ Owns: the rows. They are kept in the order in which they arose, and never change
 """
 
 import json
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -34,6 +35,6 @@ class EventLog:
         self.rows[kept["id"]] = kept
         return kept
 
-    def newest_first(self) -> list[Json]:
-        """Return all events, the latest first."""
-        return list(reversed(self.rows.values()))
+    def newest_first(self) -> Iterator[Json]:
+        """Go through all events, the latest first."""
+        return reversed(self.rows.values())

@@ -15,7 +15,7 @@ TYPES_MAX = 20
 def retrieve(account: Account, reference: str) -> Json:
     """Return an event."""
     event = account.events.rows.get(reference)
-    if event is None or _is_too_old(account, event):
+    if event is None or event["created"] < account.now() - SHOWN_S:
         raise missing("event", reference)
     return event
 
@@ -29,13 +29,14 @@ def listed(account: Account, params: Json) -> Json:
     wanted = params.get("types") or [params.get("type", "*")]
     if len(wanted) > TYPES_MAX:
         raise invalid(f"At most {TYPES_MAX} types can be given.", param="types")
-    rows = [
+    oldest, created = account.now() - SHOWN_S, params.get("created")
+    rows = (
         event
         for event in account.events.newest_first()
-        if any(fits(event["type"], pattern) for pattern in wanted)
-        and created_in(event, params.get("created"))
-        and not _is_too_old(account, event)
-    ]
+        if event["created"] >= oldest
+        and any(fits(event["type"], pattern) for pattern in wanted)
+        and created_in(event, created)
+    )
     return page(rows, params, url="/v1/events")
 
 
@@ -58,10 +59,6 @@ def current_account(account: Account, _: Json) -> Json:
         },
         "type": "standard",
     }
-
-
-def _is_too_old(account: Account, event: Json) -> bool:
-    return bool(event["created"] < account.now() - SHOWN_S)
 
 
 ROUTES = (

@@ -1,6 +1,7 @@
 """Decode Stripe's nested form encoding: `lines[0][metadata][id]=7` and its like."""
 
 import re
+from functools import lru_cache
 from typing import Any
 from urllib.parse import parse_qsl
 
@@ -8,6 +9,7 @@ from tests.standins.stripe.errors import invalid
 
 _NAME = re.compile(r"^[^\[\]]+((\[[^\[\]]*\])*)$")
 _PART = re.compile(r"\[([^\[\]]*)\]")
+NAMES_KEPT = 8192
 
 
 def decode(form: str) -> dict[str, Any]:
@@ -16,15 +18,21 @@ def decode(form: str) -> dict[str, Any]:
     for name, value in parse_qsl(
         form, keep_blank_values=True, strict_parsing=bool(form)
     ):
-        match = _NAME.match(name)
-        if match is None:
-            raise invalid(f"Invalid parameter name: {name}", param=name)
-        head = name[: match.start(1)]
-        _place(decoded, [head, *_PART.findall(match.group(1))], value, name)
+        _place(decoded, _parts(name), value, name)
     return decoded
 
 
-def _place(target: dict[str, Any], path: list[str], value: str, name: str) -> None:
+@lru_cache(NAMES_KEPT)
+def _parts(name: str) -> tuple[str, ...]:
+    match = _NAME.match(name)
+    if match is None:
+        raise invalid(f"Invalid parameter name: {name}", param=name)
+    return (name[: match.start(1)], *_PART.findall(match.group(1)))
+
+
+def _place(
+    target: dict[str, Any], path: tuple[str, ...], value: str, name: str
+) -> None:
     *parents, last = path
     for part in parents:
         # `expand[]=a&expand[]=b` numbers itself.

@@ -23,7 +23,7 @@ class Stored:
 
     fingerprint: str
     status: int
-    body: dict[str, Any]
+    content: str
     at: float
 
 

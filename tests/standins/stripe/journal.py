@@ -9,7 +9,8 @@ class Answer:
     """What goes back; `dropped` closes the connection instead."""
 
     status: int
-    body: dict[str, Any]
+    # JSON text, made while nothing else could change what it shows.
+    content: str
     replayed: bool = False
     dropped: bool = False
     request_id: str = ""

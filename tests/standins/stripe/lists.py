@@ -1,17 +1,22 @@
-"""Stripe's list objects: at most a hundred rows, and a cursor on either side."""
+"""Stripe's list objects: at most a hundred rows, and a cursor on either side.
 
-from collections.abc import Sequence
+Rows are taken one by one and no further than the page needs: an account holds
+thousands.
+"""
+
+from collections import deque
+from collections.abc import Iterable, Iterator
+from itertools import islice
 from typing import Any
 
 from tests.standins.stripe.errors import invalid, missing
 
 LIMIT_MAX = 100
 LIMIT_DEFAULT = 10
+Row = dict[str, Any]
 
 
-def page(
-    rows: Sequence[dict[str, Any]], params: dict[str, Any], *, url: str
-) -> dict[str, Any]:
+def page(rows: Iterable[Row], params: dict[str, Any], *, url: str) -> Row:
     """Return the page of `rows` that `limit` and the cursor ask for."""
     limit = params.get("limit", LIMIT_DEFAULT)
     if not 1 <= limit <= LIMIT_MAX:
@@ -19,19 +24,28 @@ def page(
     after, before = params.get("starting_after"), params.get("ending_before")
     if after and before:
         raise invalid("Give starting_after or ending_before, not both.")
-    ids = [row["id"] for row in rows]
-    start, end = 0, len(rows)
-    if after:
-        start = _index(ids, after, "starting_after") + 1
     if before:
-        end = _index(ids, before, "ending_before")
-        start = max(0, end - limit)
-    data = list(rows[start:end][:limit])
-    more = start > 0 if before else start + limit < end
+        found = list(_last_before(rows, before, limit + 1))
+        more, data = len(found) > limit, found[-limit:]
+    else:
+        rest = _after(rows, after) if after else iter(rows)
+        found = list(islice(rest, limit + 1))
+        more, data = len(found) > limit, found[:limit]
     return {"object": "list", "url": url, "has_more": more, "data": data}
 
 
-def _index(ids: list[str], reference: str, param: str) -> int:
-    if reference not in ids:
-        raise missing("object", reference, param=param)
-    return ids.index(reference)
+def _after(rows: Iterable[Row], reference: str) -> Iterator[Row]:
+    rest = iter(rows)
+    for row in rest:
+        if row["id"] == reference:
+            return rest
+    raise missing("object", reference, param="starting_after")
+
+
+def _last_before(rows: Iterable[Row], reference: str, most: int) -> deque[Row]:
+    kept: deque[Row] = deque(maxlen=most)
+    for row in rows:
+        if row["id"] == reference:
+            return kept
+        kept.append(row)
+    raise missing("object", reference, param="ending_before")

@@ -22,7 +22,7 @@ class Route:
 
     method: str
     path: str
-    declared: type[Any]
+    declared: Any
     operation: Operation
 
 

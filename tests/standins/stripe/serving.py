@@ -8,7 +8,7 @@ from urllib.parse import urlsplit
 import stripe
 
 from tests.standins.stripe import control
-from tests.standins.stripe.engine import ApiRequest, Engine
+from tests.standins.stripe.engine import ApiRequest, Engine, refusal
 from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.forms import decode
 from tests.standins.stripe.journal import Answer
@@ -57,7 +57,7 @@ class Handler(BaseHTTPRequestHandler):
             # body.
             params = decode(body if method == "POST" else query)
         except ApiError as error:
-            return Answer(error.status, error.body)
+            return refusal(error)
         key = self.headers.get("idempotency-key")
         return self.engine.answer(ApiRequest(merchant, method, path, params, key))
 
@@ -80,14 +80,10 @@ class Handler(BaseHTTPRequestHandler):
         }
         if answer.replayed:
             headers["idempotent-replayed"] = "true"
-        self._send_json(answer.status, answer.body, headers)
+        self._send(answer.status, answer.content, "application/json", headers)
 
-    def _send_json(
-        self, status: int, body: object, headers: dict[str, str] | None = None
-    ) -> None:
-        self._send(
-            status, json.dumps(body, default=str), "application/json", headers or {}
-        )
+    def _send_json(self, status: int, body: object) -> None:
+        self._send(status, json.dumps(body, default=str), "application/json", {})
 
     def _send_page(self, page: str | None) -> None:
         self._send(
