@@ -22,6 +22,7 @@ from tests.standins.stripe.hooks.deliverer import Deliverer
 from tests.standins.stripe.idempotency import Stored, fingerprint
 from tests.standins.stripe.journal import Answer, Entry
 from tests.standins.stripe.merchants import Merchant, Merchants
+from tests.standins.stripe.packed import pack, unpack
 from tests.standins.stripe.routes import Call
 
 _UNKNOWN = {"error": {"type": "api_error", "message": "An unknown error occurred."}}
@@ -141,8 +142,8 @@ class Engine:
             answer = self._served(entry, request, fault)
         except ApiError as error:
             answer = refusal(error)
-        entry.answer = replace(answer, request_id=entry.request_id)
-        return entry.answer
+        entry.outcome = answer.outcome()
+        return replace(answer, request_id=entry.request_id)
 
     def _enter(self, request: ApiRequest) -> Entry:
         with self._lock:
@@ -152,7 +153,7 @@ class Engine:
                 account=request.merchant.account.id,
                 method=request.method,
                 path=request.path,
-                params=request.params,
+                packed_params=pack(json.dumps(request.params)),
                 key=request.key,
                 request_id=f"req_{secrets.token_hex(7)}",
             )
@@ -175,12 +176,13 @@ class Engine:
         keys = request.merchant.keys
         found = keys.begin(request.key, mark)
         if found is not None:
-            return Answer(found.status, found.content, replayed=True)
+            return Answer(found.status, unpack(found.packed), replayed=True)
         stored: Stored | None = None
         try:
             answer = self._run(work)
             # A commit whose answer is dropped was a success, and a key replays that.
-            stored = Stored(mark, answer.status, answer.content, self.clock.now())
+            packed = pack(answer.content)
+            stored = Stored(mark, answer.status, packed, self.clock.now())
         finally:
             keys.end(request.key, stored)
         return answer

@@ -23,7 +23,7 @@ class Stored:
 
     fingerprint: str
     status: int
-    content: str
+    packed: bytes
     at: float
 
 

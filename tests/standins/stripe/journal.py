@@ -1,7 +1,10 @@
 """What came in and what went back: every request, for people and assertions."""
 
+import json
 from dataclasses import dataclass, field
 from typing import Any
+
+from tests.standins.stripe.packed import unpack
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,6 +19,20 @@ class Answer:
     request_id: str = ""
     headers: dict[str, str] = field(default_factory=dict)
 
+    def outcome(self) -> "Outcome":
+        """Return what the journal says about it."""
+        status = None if self.dropped else self.status
+        return Outcome(status, self.replayed, self.dropped)
+
+
+@dataclass(frozen=True, slots=True)
+class Outcome:
+    """How a request ended; no status means that no answer went out."""
+
+    status: int | None
+    replayed: bool
+    dropped: bool
+
 
 @dataclass(slots=True)
 class Entry:
@@ -26,16 +43,22 @@ class Entry:
     account: str
     method: str
     path: str
-    params: dict[str, Any]
+    packed_params: bytes
     key: str | None
     request_id: str
     fault: str | None = None
     ran: bool = False
-    answer: Answer | None = None
+    outcome: Outcome | None = None
+
+    @property
+    def params(self) -> dict[str, Any]:
+        """Return what was asked with, as text nested in dicts."""
+        params: dict[str, Any] = json.loads(unpack(self.packed_params))
+        return params
 
     def shown(self) -> dict[str, Any]:
         """Return the line for people and assertions."""
-        answer = self.answer
+        outcome = self.outcome or Outcome(None, replayed=False, dropped=False)
         return {
             "number": self.number,
             "at": self.at,
@@ -47,7 +70,7 @@ class Entry:
             "request_id": self.request_id,
             "fault": self.fault,
             "ran": self.ran,
-            "status": None if answer is None or answer.dropped else answer.status,
-            "replayed": answer is not None and answer.replayed,
-            "dropped": answer is not None and answer.dropped,
+            "status": outcome.status,
+            "replayed": outcome.replayed,
+            "dropped": outcome.dropped,
         }
