@@ -54,8 +54,10 @@ WHERE rule.enabled AND (%(rule)s::bigint IS NULL OR rule.id = %(rule)s)
             SELECT posted FROM budgets_window
             WHERE tenant_id = rule.tenant_id AND kind = 'credit'
         ), 0)) burning
-        JOIN ledger_creditgrant it ON it.id = burning.grant_id
-        WHERE it.expires_at IS NULL OR it.expires_at > %(now)s
+        -- Looked up for each: a join would read the grants of all tenants.
+        WHERE coalesce((
+            SELECT expires_at FROM ledger_creditgrant WHERE id = burning.grant_id
+        ), 'infinity') > %(now)s
     ), 0) < rule.threshold_picos
 ORDER BY rule.id
 """
