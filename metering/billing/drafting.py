@@ -41,11 +41,17 @@ def write_period_draft(
 
 
 def write_top_up_draft(
-    *, tenant_id: int, public_id: uuid.UUID, lines: Lines, basis: JsonObject
+    *,
+    tenant_id: int,
+    public_id: uuid.UUID,
+    lines: Lines,
+    basis: JsonObject,
+    provider: str = "",
 ) -> Invoice:
-    """Write the draft of what tops up a wallet."""
+    """Write the draft of what tops up a wallet; it may name who issues it."""
     invoice = _invoice(tenant_id, public_id, lines, basis)
     invoice.kind = Invoice.Kind.TOP_UP
+    invoice.provider = provider or invoice.provider
     return _write(invoice, lines)
 
 

@@ -74,6 +74,15 @@ def settled_document(settled: Settled) -> JsonObject:
     }
 
 
+def top_up_lines(amount_minor: int, *, basis: JsonObject, currency: str) -> Lines:
+    """Make the lines of a top-up from what was frozen of it."""
+    charges = top_up_charges(
+        amount_minor, reference=str(basis.get("top_up", "")), currency=currency
+    )
+    treatment = _settled_from(basis).treatment
+    return complete(charges, credit=(), treatment=treatment)
+
+
 def rebuilt_lines(invoice: Invoice) -> Lines:
     """Make an invoice's lines again: the hash must be the same.
 

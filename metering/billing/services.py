@@ -15,17 +15,25 @@ from metering.billing.issuing import (
     issue_invoice,
 )
 from metering.billing.parties import describe_seller, set_billing_profile
-from metering.billing.topping_up import draft_top_up
+from metering.billing.topping_up import (
+    TopUpQuote,
+    draft_quoted,
+    draft_top_up,
+    quote_top_up,
+)
 
 __all__ = [
     "Closed",
+    "TopUpQuote",
     "advance_invoice",
     "advance_invoices",
     "close_due_periods",
     "close_period",
     "close_periods_through",
     "describe_seller",
+    "draft_quoted",
     "draft_top_up",
     "issue_invoice",
+    "quote_top_up",
     "set_billing_profile",
 ]

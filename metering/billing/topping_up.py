@@ -7,13 +7,15 @@ the same reference again returns the invoice that it made; with another amount i
 
 import datetime as dt
 import uuid
+from dataclasses import dataclass
 
 from kit.errors import Conflict, InvalidRequest
+from kit.json_values import JsonObject
 from kit.orm.atomic import atomic
-from metering.billing.composing.compose import complete, top_up_charges
 from metering.billing.drafting import write_top_up_draft
+from metering.billing.lines import Lines
 from metering.billing.models import Invoice
-from metering.billing.rebuilding import Settled, settled_document
+from metering.billing.rebuilding import Settled, settled_document, top_up_lines
 from metering.taxes.services import rates_for
 from tenants.models import Tenant
 
@@ -21,35 +23,83 @@ from tenants.models import Tenant
 _TOP_UPS = uuid.UUID("6f1c1d2e-52a5-4d0e-9d0e-3f6a5f1f7c11")
 
 
-def draft_top_up(
+@dataclass(frozen=True, slots=True)
+class TopUpQuote:
+    """What a top-up costs from now on, and what that is made from.
+
+    `basis` is all that its lines are made from again: nothing that changes later
+    changes what it costs.
+    """
+
+    lines: Lines
+    basis: JsonObject
+
+
+def quote_top_up(
     *, tenant: Tenant, amount_minor: int, reference: str, now: dt.datetime
-) -> Invoice:
-    """Draft the invoice of a top-up before tax, once for each reference.
+) -> TopUpQuote:
+    """Say what a top-up of this amount before tax costs now.
 
     `amount_minor` is in the minor unit of the tenant's currency. Raises
     `InvalidRequest` for nothing or less.
     """
     if amount_minor <= 0:
         raise InvalidRequest("Give an amount above zero.", param="amount")
-    public_id = uuid.uuid5(_TOP_UPS, f"{tenant.pk}/{reference}")
+    settled = Settled(treatment=rates_for(tenant=tenant, at=now))
+    basis = settled_document(settled) | {"top_up": reference}
+    lines = top_up_lines(amount_minor, basis=basis, currency=tenant.currency)
+    return TopUpQuote(lines, basis)
+
+
+def draft_top_up(
+    *, tenant: Tenant, amount_minor: int, reference: str, now: dt.datetime
+) -> Invoice:
+    """Draft the invoice of a top-up before tax, once for each reference.
+
+    Raises `InvalidRequest` for nothing or less, and `Conflict` where the reference has
+    an invoice of another amount.
+    """
     with atomic():
-        # Two with one reference take turns.
-        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
-        known = Invoice.objects.filter(public_id=public_id).first()
+        known = _known(tenant, reference, amount_minor)
         if known is not None:
-            if known.subtotal_minor != amount_minor:
-                raise Conflict(
-                    "There is an invoice of another amount for this top-up.",
-                    param="amount",
-                )
             return known
-        settled = Settled(treatment=rates_for(tenant=tenant, at=now))
-        charges = top_up_charges(
-            amount_minor, reference=reference, currency=tenant.currency
+        quote = quote_top_up(
+            tenant=tenant, amount_minor=amount_minor, reference=reference, now=now
         )
+        return draft_quoted(tenant=tenant, quote=quote)
+
+
+def draft_quoted(*, tenant: Tenant, quote: TopUpQuote, provider: str = "") -> Invoice:
+    """Draft the invoice of a top-up as it was quoted, once for each reference.
+
+    The provider is that of the settings, unless one is named. Raises `Conflict` where
+    the reference has an invoice of another amount.
+    """
+    reference = str(quote.basis["top_up"])
+    with atomic():
+        known = _known(tenant, reference, quote.lines.subtotal_minor)
+        if known is not None:
+            return known
         return write_top_up_draft(
             tenant_id=tenant.pk,
-            public_id=public_id,
-            lines=complete(charges, credit=(), treatment=settled.treatment),
-            basis=settled_document(settled) | {"top_up": reference},
+            public_id=_public_id(tenant, reference),
+            lines=quote.lines,
+            basis=quote.basis,
+            provider=provider,
         )
+
+
+def _known(tenant: Tenant, reference: str, amount_minor: int) -> Invoice | None:
+    """Return the invoice that a reference has; two with one reference take turns."""
+    Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+    public_id = _public_id(tenant, reference)
+    known = Invoice.objects.filter(public_id=public_id).first()
+    if known is not None and known.subtotal_minor != amount_minor:
+        raise Conflict(
+            "There is an invoice of another amount for this top-up.", param="amount"
+        )
+    return known
+
+
+def _public_id(tenant: Tenant, reference: str) -> uuid.UUID:
+    return uuid.uuid5(_TOP_UPS, f"{tenant.pk}/{reference}")

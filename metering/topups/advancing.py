@@ -34,7 +34,7 @@ def advance(*, now: dt.datetime) -> int:
     _fail_given_up(now)
     ask_by_rules(now=now)
     invoiced = 0
-    for pk in _ids(State.DUE):
+    for pk in _to_invoice():
         try:
             invoiced += _invoice(pk, now)
         except PlatformError as error:
@@ -66,9 +66,10 @@ def grant_paid(*, invoice: Invoice, now: dt.datetime) -> CreditGrant | None:
     return grant
 
 
-def _ids(state: State) -> list[int]:
-    rows = TopUp.objects.filter(state=state).order_by("pk")
-    return list(rows.values_list("pk", flat=True))
+def _to_invoice() -> list[int]:
+    # What is paid first is invoiced by whoever collects the money.
+    rows = TopUp.objects.filter(state=State.DUE, way=TopUp.Way.INVOICE)
+    return list(rows.order_by("pk").values_list("pk", flat=True))
 
 
 def _invoice(pk: int, now: dt.datetime) -> bool:

@@ -9,7 +9,10 @@ other per tenant, and the second finds one open. Owns: rules and top-ups.
 """
 
 import datetime as dt
+from dataclasses import dataclass
 from typing import Any, Required, TypedDict, Unpack
+
+from django.conf import settings
 
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic, cursor
@@ -18,6 +21,9 @@ from metering.topups.models import TopUp, TopUpRule
 from tenants.models import Tenant
 
 State = TopUp.State
+Way = TopUp.Way
+# The provider with which nothing is paid online.
+OFFLINE = "offline"
 
 # For one rule, or all of them.
 _WANTED = """
@@ -39,7 +45,7 @@ JOIN LATERAL (
 WHERE rule.enabled AND (%(rule)s::bigint IS NULL OR rule.id = %(rule)s)
     AND NOT EXISTS (
         SELECT FROM topups_topup one WHERE one.tenant_id = rule.tenant_id AND (
-            one.state IN ('due', 'invoiced')
+            one.state IN ('due', 'pending', 'invoiced')
             OR one.asked_at > %(now)s - rule.cool_off_s * interval '1 second')
     )
     AND rule.amount_minor + (
@@ -61,6 +67,13 @@ WHERE rule.enabled AND (%(rule)s::bigint IS NULL OR rule.id = %(rule)s)
     ), 0) < rule.threshold_picos
 ORDER BY rule.id
 """
+
+
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    amount_minor: int
+    way: Way
+    by_rule: bool
 
 
 class RuleTerms(TypedDict, total=False):
@@ -94,11 +107,30 @@ def set_rule(*, tenant: Tenant, **terms: Unpack[RuleTerms]) -> TopUpRule:
     return row
 
 
-def ask_top_up(*, tenant: Tenant, amount_minor: int, now: dt.datetime) -> TopUp:
-    """Ask for a top-up by hand; raises `Conflict` while one is open."""
+def ask_top_up(
+    *, tenant: Tenant, amount_minor: int, now: dt.datetime, way: Way | None = None
+) -> TopUp:
+    """Ask for a top-up by hand, paid in the usual way unless one is named.
+
+    Raises `Conflict` while one is open, and for a way that this installation's provider
+    does not have.
+    """
     if amount_minor <= 0:
         raise InvalidRequest("Give an amount above zero.", param="amount")
-    return _ask(tenant, amount_minor, now, by_rule=False)
+    usual = usual_way()
+    if way is not None and (way == Way.INVOICE) != (usual == Way.INVOICE):
+        raise Conflict(
+            "This installation's billing provider takes no payments that way: let the"
+            " top-up be paid in the usual way.",
+            param="way",
+        )
+    asked = _Asked(amount_minor, way or usual, by_rule=False)
+    return _ask(tenant, asked, now)
+
+
+def usual_way() -> Way:
+    """Return how credit is paid for where nobody says: money first, where it can be."""
+    return Way.INVOICE if settings.BILLING_PROVIDER == OFFLINE else Way.METHOD
 
 
 def cancel_top_up(*, top_up: TopUp, now: dt.datetime) -> TopUp:
@@ -127,7 +159,8 @@ def ask_by_rules(*, now: dt.datetime) -> int:
             # Another scan may have asked since.
             if not _wanted(now, rule_id):
                 continue
-            _ask(rule.tenant, rule.amount_minor, now, by_rule=True)
+            asked_for = _Asked(rule.amount_minor, usual_way(), by_rule=True)
+            _ask(rule.tenant, asked_for, now)
             asked += 1
     return asked
 
@@ -137,18 +170,17 @@ def end(row: TopUp, state: State, now: dt.datetime, **more: Any) -> None:
     change(row, {"state": state, "ended_at": now, **more}, action=str(state))
 
 
-def _ask(
-    tenant: Tenant, amount_minor: int, now: dt.datetime, *, by_rule: bool
-) -> TopUp:
+def _ask(tenant: Tenant, asked: _Asked, now: dt.datetime) -> TopUp:
     with atomic():
         Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         if TopUp.objects.filter(tenant=tenant, state__in=TopUp.OPEN).exists():
             raise Conflict("A top-up of this tenant is open already: wait for it.")
         row = TopUp(
             tenant=tenant,
-            amount_minor=amount_minor,
+            amount_minor=asked.amount_minor,
             currency=tenant.currency,
-            by_rule=by_rule,
+            by_rule=asked.by_rule,
+            way=asked.way,
             asked_at=now,
         )
         create(row, action="ask")

@@ -16,6 +16,7 @@ from kit.orm.fields import PicosField
 
 HOUR_S = 3600
 COOL_OFF_S_MAX = 30 * 24 * HOUR_S
+PROBLEM_CHARS_MAX = 300
 _above_zero = MinValueValidator(1)
 
 
@@ -63,20 +64,39 @@ class TopUpRule(models.Model):
 class TopUp(models.Model):
     """One purchase of credit, in minor units of the tenant's currency, before tax."""
 
+    class Way(models.TextChoices):
+        """How it is paid for: an invoice goes first, or the money does."""
+
+        INVOICE = "invoice", "by its invoice"
+        CHECKOUT = "checkout", "on the provider's page"
+        METHOD = "method", "by the default payment method"
+
     class State(models.TextChoices):
         DUE = "due"
+        PENDING = "pending", "payment under way"
         INVOICED = "invoiced"
         PAID = "paid"
         FAILED = "failed"
         CANCELLED = "cancelled"
 
-    OPEN = (State.DUE, State.INVOICED)
+    OPEN = (State.DUE, State.PENDING, State.INVOICED)
 
     tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
     amount_minor = models.BigIntegerField(validators=[_above_zero])
     currency = models.CharField(max_length=3)
     by_rule = models.BooleanField(default=False)
+    way = models.CharField(
+        max_length=12, choices=Way, default=Way.INVOICE, db_default=Way.INVOICE
+    )
     state = models.CharField(max_length=12, choices=State, default=State.DUE)
+    problem = models.CharField(
+        max_length=PROBLEM_CHARS_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="Why it waits, or what became of its payment.",
+    )
     invoice = models.OneToOneField(
         "billing.Invoice",
         models.PROTECT,
@@ -104,7 +124,7 @@ class TopUp(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("tenant",),
-                condition=Q(state__in=("due", "invoiced")),
+                condition=Q(state__in=("due", "pending", "invoiced")),
                 name="top_up_one_open",
                 violation_error_message="A top-up of this tenant is open already.",
             ),

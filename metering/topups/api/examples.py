@@ -9,6 +9,8 @@ TOP_UP: dict[str, Any] = {
     "amount_minor": 10_000,
     "currency": "EUR",
     "by_rule": True,
+    "way": "invoice",
+    "problem": "",
     "reference": "top-up 15",
     "invoice": 311,
     "credit_grant": None,

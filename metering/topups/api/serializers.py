@@ -48,6 +48,13 @@ class TopUpOutput(serializers.Serializer[TopUp]):
     amount_minor = serializers.IntegerField(help_text=_MINOR)
     currency = serializers.CharField()
     by_rule = serializers.BooleanField(help_text="Whether the rule asked for it.")
+    way = serializers.ChoiceField(
+        choices=TopUp.Way.choices,
+        help_text="How it is paid for: only by its invoice is it owed before.",
+    )
+    problem = serializers.CharField(
+        help_text="Why it waits, or why its payment failed; else empty."
+    )
     reference = serializers.CharField(help_text="What its credit is granted under.")
     invoice = serializers.IntegerField(source="invoice_id", allow_null=True)
     credit_grant = serializers.IntegerField(source="grant_id", allow_null=True)

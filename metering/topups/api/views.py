@@ -41,7 +41,9 @@ class TopUpViewSet(ManagementViewSet):
         """Ask for a top-up.
 
         Its invoice is drafted within a minute, and its credit granted as that is paid.
-        A tenant has one open at a time.
+        Where a provider takes payments, the default payment method pays first, and the
+        invoice comes with the credit; without such a method it waits, and its
+        `problem` says so. A tenant has one open at a time.
         """
         row = services.ask_top_up(now=database_now(), **self.parse(wire.TopUpInput))
         return Response(wire.TopUpOutput(row).data, status.HTTP_201_CREATED)

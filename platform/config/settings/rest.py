@@ -156,6 +156,7 @@ SPECTACULAR_SETTINGS = {
         "WebhookEventType": "metering.alerts.models.EventType",
         "WebhookPausedBecause": "metering.alerts.models.Endpoint.PausedBecause",
         "TopUpState": "metering.topups.models.TopUp.State",
+        "TopUpWay": "metering.topups.models.TopUp.Way",
         "TaxTreatmentKind": "metering.taxes.models.TaxTreatment.Kind",
         "TokenKind": "tenants.models.TokenKind",
         "TokenState": "tenants.models.TokenState",

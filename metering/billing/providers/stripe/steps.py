@@ -1,7 +1,7 @@
 """The steps of an invoice's way through Stripe, each safe to repeat.
 
 A step reads back, adopts what is there, and only then makes a call of its own through
-the outbox. Owns: `ProviderCustomer`, and an invoice's reference and page.
+the outbox. Owns: an invoice's reference and page.
 """
 
 import datetime as dt
@@ -10,15 +10,14 @@ from django.conf import settings
 
 from kit.orm.atomic import atomic
 from metering.billing import operations
-from metering.billing.models import Invoice, ProviderCustomer
+from metering.billing.models import Invoice
 from metering.billing.operations import Call
 from metering.billing.providers import base
 from metering.billing.providers.stripe import comparison, mapping
 from metering.billing.providers.stripe.client import RemoteInvoice, StripeAccount
 from metering.billing.providers.stripe.comparison import Differs
+from metering.billing.providers.stripe.customers import PROVIDER, customer_of
 from metering.billing.providers.stripe.mapping import DraftLine
-
-PROVIDER = "stripe"
 
 
 class Steps:
@@ -27,7 +26,7 @@ class Steps:
     def __init__(
         self, account: StripeAccount, invoice: Invoice, *, now: dt.datetime
     ) -> None:
-        self._customers = account.customers
+        self._client = account
         self._invoices = account.invoices
         self._account = invoice.provider_account
         self._invoice = invoice
@@ -35,26 +34,10 @@ class Steps:
 
     def customer(self) -> str:
         """Return the tenant's customer; there are never two of them."""
-        tenant = self._invoice.tenant
-        kept = ProviderCustomer.objects.filter(
-            tenant=tenant, provider=PROVIDER, account=self._account
-        ).first()
-        if kept is not None:
-            return kept.reference
-        mark = mapping.tenant_mark(tenant)
-        call = Call(PROVIDER, self._account, "customer", mark, tenant.pk)
-        # The list of customers is long: it is read only when one may be ours already.
-        if operations.attempted(call):
-            found = self._customers.find((mapping.TENANT_MARK, mark))
-            if found is not None:
-                with atomic():
-                    self._adopt(call, self._keep_customer(found))
-                return found
-        params = mapping.customer_params(tenant)
-        return operations.perform(
-            call,
-            send=lambda key: self._customers.create(params, key=key),
-            record=self._keep_customer,
+        return customer_of(
+            self._client,
+            account=self._account,
+            tenant=self._invoice.tenant,
             now=self._now,
         )
 
@@ -179,15 +162,6 @@ class Steps:
 
     def _adopt(self, call: Call, reference: str) -> None:
         operations.adopt(call, reference=reference, now=self._now)
-
-    def _keep_customer(self, reference: str) -> str:
-        ProviderCustomer.objects.get_or_create(
-            tenant=self._invoice.tenant,
-            provider=PROVIDER,
-            account=self._account,
-            defaults={"reference": reference},
-        )
-        return reference
 
     def _keep_reference(self, remote: RemoteInvoice) -> str:
         base.remember_reference(self._invoice, remote.reference)

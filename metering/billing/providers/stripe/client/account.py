@@ -8,9 +8,11 @@ from functools import lru_cache
 from django.conf import settings
 
 from metering.billing.accounts import Account, account_named
+from metering.billing.providers.stripe.client.checkout import Checkouts
 from metering.billing.providers.stripe.client.customers import Customers
 from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
+from metering.billing.providers.stripe.client.payments import Payments
 from metering.billing.providers.stripe.client.transport import (
     NETWORK_RETRIES_MAX,
     Transport,
@@ -39,6 +41,8 @@ class StripeAccount:
         self.customers = Customers(transport)
         self.events = Events(transport)
         self.invoices = Invoices(transport)
+        self.payments = Payments(transport)
+        self.checkouts = Checkouts(transport)
 
 
 def client_for(name: str) -> StripeAccount:

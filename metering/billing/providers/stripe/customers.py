@@ -1,0 +1,62 @@
+"""Who a tenant is at an account: one customer, found again by its mark.
+
+Failure: what its calls raise. Owns: `ProviderCustomer`.
+"""
+
+import datetime as dt
+
+from kit.orm.atomic import atomic
+from metering.billing import operations
+from metering.billing.models import ProviderCustomer
+from metering.billing.operations import Call
+from metering.billing.providers.stripe import mapping
+from metering.billing.providers.stripe.client import StripeAccount
+from tenants.models import Tenant
+
+PROVIDER = "stripe"
+
+
+def customer_of(
+    client: StripeAccount, *, account: str, tenant: Tenant, now: dt.datetime
+) -> str:
+    """Return the tenant's customer, made when it is first asked for.
+
+    Runs outside a transaction, by the tenant's sole driver.
+    """
+    kept = known_customer(account=account, tenant=tenant)
+    if kept:
+        return kept
+    mark = mapping.tenant_mark(tenant)
+    call = Call(PROVIDER, account, "customer", mark, tenant.pk)
+
+    def keep(reference: str) -> str:
+        ProviderCustomer.objects.get_or_create(
+            tenant=tenant,
+            provider=PROVIDER,
+            account=account,
+            defaults={"reference": reference},
+        )
+        return reference
+
+    # The list of customers is long: it is read only when one may be ours already.
+    if operations.attempted(call):
+        found = client.customers.find((mapping.TENANT_MARK, mark))
+        if found is not None:
+            with atomic():
+                operations.adopt(call, reference=keep(found), now=now)
+            return found
+    params = mapping.customer_params(tenant)
+    return operations.perform(
+        call,
+        send=lambda key: client.customers.create(params, key=key),
+        record=keep,
+        now=now,
+    )
+
+
+def known_customer(*, account: str, tenant: Tenant) -> str:
+    """Return the tenant's customer at an account, or nothing while it has none."""
+    rows = ProviderCustomer.objects.filter(
+        tenant=tenant, provider=PROVIDER, account=account
+    )
+    return rows.values_list("reference", flat=True).first() or ""
