@@ -17,6 +17,7 @@ from tests.standins.stripe.clock import VirtualClock
 from tests.standins.stripe.errors import missing
 from tests.standins.stripe.event_log import NO_REQUEST, EventLog, Request
 from tests.standins.stripe.hooks.endpoints import EndpointBook
+from tests.standins.stripe.line_book import LineBook
 from tests.standins.stripe.shapes import shown
 from tests.standins.stripe.world.cards import Instrument
 
@@ -47,7 +48,7 @@ class Account:
         self.invoices = self.rows["invoice"]
         # What is shown of an object that was deleted, where Stripe still shows it.
         self.gone: dict[str, Json] = {}
-        self.lines: dict[str, list[Json]] = {}
+        self.lines = LineBook()
         self.pending_items: dict[str, Json] = {}
         self.instruments: dict[str, Instrument] = {}
         # How long after it was finalised an invoice is charged by itself.

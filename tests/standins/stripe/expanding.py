@@ -32,7 +32,10 @@ def hidden(kind: str, field: str) -> Callable[[Hidden], Hidden]:
 
 def expanded(account: Account, answer: Json, paths: list[str]) -> Json:
     """Return the answer as Stripe shows it, with every path expanded."""
-    result: Json = copy.deepcopy(presented(account, answer))
+    result = presented(account, answer)
+    if paths:
+        # What is expanded is written into, so it must not be the account's own.
+        result = copy.deepcopy(result)
     for path in paths:
         parts = path.split(".")
         if len(parts) - (parts[0] == "data") > DEPTH_MAX:

@@ -20,6 +20,8 @@ from tests.standins.stripe.world.objects import changed, heed, listed, new
 
 NUMBER_CHARS_MAX = 26
 HOUR_S = 3600
+# Stripe waits so long for those who are to hear of a draft, and then no more.
+WEBHOOKS_AWAITED_S = 72 * HOUR_S
 _PLAIN = "auto_advance collection_method description footer due_date"
 _MORE = "custom_fields statement_descriptor rendering"
 _ODD = "days_until_due default_payment_method metadata number payment_settings"
@@ -168,7 +170,12 @@ def _finalise_in_an_hour(account: Account, invoice: Json) -> None:
 
 def _finalise_when_due(account: Account, invoice: Json, at: int) -> None:
     is_there = invoice["id"] in account.invoices and invoice["status"] == "draft"
-    if is_there and invoice["automatically_finalizes_at"] == at:
+    if not is_there or invoice["automatically_finalizes_at"] != at:
+        return
+    is_heard = not account.events.is_pending("invoice.created", invoice["id"])
+    if not is_heard and at < invoice["created"] + WEBHOOKS_AWAITED_S:
+        _finalise_in_an_hour(account, invoice)
+    else:
         finalising.finalise(account, invoice["id"], {})
 
 
