@@ -7,11 +7,10 @@ import stripe
 
 from tests.standins.stripe import StripeStandIn
 from tests.standins.stripe.account import Account
+from tests.standins.stripe.world import customers
 from tests.standins.webhook_receiver import receiving
 
 HOUR_S = 3600
-
-from tests.standins.stripe.world import customers
 
 
 @pytest.fixture
