@@ -53,6 +53,7 @@ class Account:
         self.instruments: dict[str, Instrument] = {}
         # How long after it was finalised an invoice is charged by itself.
         self.attempts_after_s = 3600
+        self.checkout_data: dict[str, Json] = {}
         self.days_until_due: dict[str, int] = {}
         self.out_of_band: dict[str, int] = {}
         # Who is told when a payment intent moves: an invoice, a checkout.

@@ -6,6 +6,7 @@ from tests.standins.stripe.routes import Route, RouteTable
 from tests.standins.stripe.world import (
     balances,
     charges,
+    checkout,
     collecting,
     customers,
     disputes,
@@ -16,7 +17,10 @@ from tests.standins.stripe.world import (
     invoices,
     items,
     methods,
+    portal,
     refunds,
+    setup_intents,
+    tax_ids,
 )
 
 _SUBJECTS = (
@@ -24,6 +28,7 @@ _SUBJECTS = (
     hook_routes,
     balances,
     charges,
+    checkout,
     collecting,
     customers,
     disputes,
@@ -34,7 +39,10 @@ _SUBJECTS = (
     invoices,
     items,
     methods,
+    portal,
     refunds,
+    setup_intents,
+    tax_ids,
 )
 ROUTES: tuple[Route, ...] = tuple(
     route for subject in _SUBJECTS for route in subject.ROUTES

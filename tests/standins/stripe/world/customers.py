@@ -14,7 +14,7 @@ from tests.standins.stripe.routes import (
     on_object,
     on_object_alone,
 )
-from tests.standins.stripe.world import balances, methods
+from tests.standins.stripe.world import balances, methods, tax_ids
 from tests.standins.stripe.world.objects import changed, heed, listed, new
 
 _PLAIN = (
@@ -26,12 +26,14 @@ _KNOWN = f"{_PLAIN} address balance invoice_settings metadata shipping"
 
 def create(account: Account, params: Json) -> Json:
     """Add a customer."""
-    heed(params, f"{_KNOWN} payment_method")
+    heed(params, f"{_KNOWN} payment_method tax_id_data")
     customer = new(account, "customer", invoice_prefix=_prefix(account))
     if "payment_method" in params:
         methods.put(account, params["payment_method"], customer)
     changed(customer, **_fields(account, customer, params))
     account.emit("customer.created", customer)
+    for given in params.get("tax_id_data", []):
+        tax_ids.add(account, customer, given)
     if params.get("balance"):
         balances.adjust(account, customer, params["balance"], kind="initial")
     return customer

@@ -93,7 +93,9 @@ def change(account: Account, reference: str, params: Json) -> Json:
     evidence = {**dispute["evidence"], **params.get("evidence", {})}
     submits = params.get("submit", True) and "evidence" in params
     details = {**dispute["evidence_details"], "has_evidence": any(evidence.values())}
-    details["submission_count"] += submits
+    if submits:
+        details["submission_count"] += 1
+        details["submission_method"] = "manual"
     previous = changed(
         dispute,
         evidence=evidence,
@@ -142,6 +144,7 @@ def _paid_with(charge: Json) -> Json:
         "card": {
             "brand": details["card"]["brand"],
             "case_type": "chargeback",
+            "network": details["card"]["brand"],
             "network_reason_code": "10.4",
         },
         "type": "card",

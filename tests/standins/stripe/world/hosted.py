@@ -1,6 +1,7 @@
 """What a person does on Stripe's pages: pays an invoice, or answers the bank.
 
-The pages themselves are `pages`; here is what their buttons do.
+The pages themselves are `pages`; here is what their buttons do. A checkout's and the
+portal's are in `checkout` and `portal`.
 """
 
 from tests.standins.stripe.account import Account, Json
@@ -10,6 +11,7 @@ from tests.standins.stripe.world import (
     invoice_payments,
     methods,
     paying,
+    setup_intents,
 )
 from tests.standins.stripe.world.paying import Try
 
@@ -31,5 +33,7 @@ def pay_invoice(account: Account, reference: str, number: str) -> Json:
 
 
 def authenticate(account: Account, intent: str, *, passed: bool) -> Json:
-    """Answer what the bank asks, rightly or not; return the payment intent."""
+    """Answer what the bank asks, rightly or not; return the intent it asked for."""
+    if intent in account.rows[setup_intents.KIND]:
+        return setup_intents.authenticate(account, intent, passed=passed)
     return paying.authenticate(account, intent, passed=passed)

@@ -39,6 +39,7 @@ _PREFIXES = {
     "line_item": "il",
     "payment_intent": "pi",
     "payment_method": "pm",
+    "price": "price",
     "refund": "re",
     "setup_intent": "seti",
     "tax.calculation": "taxcalc",
