@@ -1,29 +1,29 @@
-"""Operators' pages of billing: periods, invoices, and calls to providers; read only.
+"""Operators' pages of billing: periods and invoices; read only.
 
 An invoice is written by the close of its period and by its provider. What holds one as
-a draft is said on its page; what a provider answered, in its operations.
+a draft is said on its page; what a provider answered, in its operations, whose pages
+are in `outbox_admin`.
 """
+
+from typing import Any
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest
+from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
-from django.utils import timezone
 from django.utils.html import format_html
-from django.utils.timesince import timesince
 
-from kit.admin import ReadOnlyAdmin, ReadOnlyInline, state_label
+from kit.admin import ReadOnlyAdmin, ReadOnlyInline, confirmed_action, state_label
 from kit.money import format_minor, format_picos
-from metering.billing import party_admin
+from metering.billing import outbox_admin, party_admin, services
 from metering.billing.models import (
     Invoice,
     InvoiceLine,
     Period,
-    ProviderCustomer,
     ProviderOperation,
 )
 
-__all__ = ("InvoiceAdmin", "party_admin")
+__all__ = ("InvoiceAdmin", "outbox_admin", "party_admin")
 
 
 class _LineInline(ReadOnlyInline):
@@ -62,6 +62,23 @@ class _OperationInline(ReadOnlyInline):
     readonly_fields = fields
 
 
+class _Carried(admin.SimpleListFilter):
+    title = "carried over"
+    parameter_name = "carried"
+
+    def lookups(self, request: HttpRequest, _: Any) -> list[tuple[str, str]]:
+        """Offer those that wait for the next invoice."""
+        return [("yes", "Carried to the next invoice")]
+
+    def queryset(
+        self, request: HttpRequest, queryset: QuerySet[Invoice]
+    ) -> QuerySet[Invoice]:
+        """Leave the others out."""
+        if self.value() != "yes":
+            return queryset
+        return queryset.filter(carried_minor__gt=0, state=Invoice.State.OPEN)
+
+
 @admin.register(Invoice)
 class InvoiceAdmin(ReadOnlyAdmin):
     """Invoices with their lines."""
@@ -75,7 +92,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "provider",
         "problem",
     )
-    list_filter = ("state", "currency", "provider")
+    list_filter = ("state", "currency", "provider", "provider_account", _Carried)
     search_fields = (
         "number",
         "tenant__slug",
@@ -93,6 +110,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "problem",
         ("seller", "provider", "provider_account"),
         ("provider_reference", "page"),
+        ("carried", "tries", "try_after"),
         ("created_at", "issued_at"),
         "public_id",
         "fingerprint",
@@ -101,11 +119,13 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "amount",
         "exact",
         "page",
+        "carried",
         "created_at",
         "public_id",
         "fingerprint",
     )
     inlines = (_LineInline, _OperationInline)
+    actions_detail = ("try_now",)
 
     @state_label(
         ordering="state",
@@ -133,6 +153,32 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def exact(self, row: Invoice) -> str:
         """Show the sum before rounding."""
         return f"{format_picos(row.exact_picos)} {row.currency}"
+
+    @admin.display(description="carried to the next invoice")
+    def carried(self, row: Invoice) -> str:
+        """Show what the provider did not ask for by itself: it is too little."""
+        if not row.carried_minor:
+            return "-"
+        return format_minor(row.carried_minor, row.currency)
+
+    def has_try_now_permission(self, request: HttpRequest, _: str = "") -> bool:
+        """Let those try again who may change invoices."""
+        return request.user.has_perm("billing.change_invoice")
+
+    @confirmed_action(
+        label="Try now",
+        explanation="Its provider is asked with the next scan, within a minute.",
+        icon="refresh",
+        permission="try_now",
+    )
+    def try_now(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Let the next scan try the invoice."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.try_now(invoice=row),
+            done="It is tried with the next scan.",
+        )
 
     @admin.display(description="SHA-256 of the lines")
     def fingerprint(self, row: Invoice) -> str:
@@ -163,53 +209,3 @@ class PeriodAdmin(ReadOnlyAdmin):
     def status(self, row: Period) -> str:
         """Show the state as a label."""
         return row.state
-
-
-@admin.register(ProviderOperation)
-class ProviderOperationAdmin(ReadOnlyAdmin):
-    """Calls to billing providers, and what became of each."""
-
-    list_display = (
-        "name",
-        "status",
-        "age",
-        "provider",
-        "account",
-        "tenant",
-        "invoice",
-        "attempt",
-        "error",
-    )
-    list_filter = ("state", "provider", "account", "name")
-    list_select_related = ("tenant", "invoice")
-    search_fields = ("subject", "reference", "tenant__slug", "error")
-    search_help_text = "Subject, reference, tenant, error, id"
-    empty_says = "No call to a billing provider has been made or is due."
-
-    @state_label(
-        ordering="state",
-        intent="warning",
-        succeeded="success",
-        failed="danger",
-        unknown="danger",
-    )
-    def status(self, row: ProviderOperation) -> str:
-        """Show the state as a label."""
-        return row.state
-
-    @admin.display(description="age", ordering="created_at")
-    def age(self, row: ProviderOperation) -> str:
-        """Show how long ago the call was decided on."""
-        return timesince(row.created_at, timezone.now())
-
-
-@admin.register(ProviderCustomer)
-class ProviderCustomerAdmin(ReadOnlyAdmin):
-    """Which customer of a provider's account is which tenant."""
-
-    list_display = ("tenant", "provider", "account", "reference")
-    list_filter = ("provider", "account")
-    list_select_related = ("tenant",)
-    search_fields = ("tenant__slug", "tenant__name", "reference")
-    search_help_text = "Tenant, reference, id"
-    empty_says = "A tenant becomes a provider's customer with its first invoice there."

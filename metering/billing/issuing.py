@@ -6,15 +6,12 @@ receivable is what is charged; what rounding added or took away goes to the roun
 account.
 
 Failure: issuing again returns the invoice as it is. Which moment is the right one is
-the provider's business, which drives each draft as far as it can go; one that fails
-holds up no other. Owns: invoice numbers and the ledger's invoice transactions.
+the provider's business. Owns: invoice numbers and the ledger's invoice transactions.
 """
 
 import datetime as dt
 
-import structlog
 from django.conf import settings
-from django.db.models import Q, QuerySet
 
 from kit.errors import Conflict
 from kit.orm.atomic import atomic
@@ -23,10 +20,7 @@ from metering.billing.booking import book_invoice
 from metering.billing.models import Invoice, Seller
 from metering.billing.paid import invoice_paid
 from metering.billing.parties import buyer_details, seller_details
-from metering.billing.providers.registry import provider_for
 from metering.usage.zones import ONE_DAY, date_at
-
-log = structlog.get_logger(__name__)
 
 State = Invoice.State
 _ISSUED = (
@@ -82,37 +76,6 @@ def issue_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
         if locked.state == State.PAID:
             invoice_paid.send(sender=Invoice, invoice=locked, now=now)
         return locked
-
-
-def advance_invoice(*, invoice: Invoice, now: dt.datetime) -> Invoice:
-    """Let the invoice's provider take it as far as it can go now; return how it is."""
-    provider_for(invoice).advance(invoice, now=now)
-    return Invoice.objects.get(pk=invoice.pk)
-
-
-def advance_invoices(*, now: dt.datetime) -> int:
-    """Advance every invoice whose provider is not done; return how many are now.
-
-    Must run outside a transaction: providers commit what they are about to do.
-    """
-    finished = 0
-    for invoice in unfinished().order_by("pk"):
-        try:
-            after = advance_invoice(invoice=invoice, now=now)
-        except Exception:
-            # A bug met by one invoice: the others are still issued.
-            log.exception("invoice_not_advanced", invoice=str(invoice.public_id))
-            continue
-        finished += after.number is not None and after.hosted_url != ""
-    return finished
-
-
-def unfinished() -> QuerySet[Invoice]:
-    """Return the invoices that lack their number or the page that their payer sees."""
-    states = (State.DRAFT, State.OPEN, State.PAID)
-    return Invoice.objects.filter(state__in=states).filter(
-        Q(number=None) | Q(hosted_url="")
-    )
 
 
 def _next_number(seller_id: int, now: dt.datetime) -> str:

@@ -6,28 +6,28 @@ attempt is made again under the same key; a refusal is definite, and the next at
 has a new key. A caller has read back what the provider holds before it comes here, so
 that an effect which is there is never asked for twice, whatever became of its key.
 
+Refusals are spaced further and further. After the last of them the call is parked:
+nothing is asked any more until a person lets it go on, see `outbox`.
+
 Failure: `CallRefused` and `OutcomeUnknown` say which of the two it was; `NotYet` asks
-to come back later. The row is up to date in every case. Owns: `ProviderOperation`.
+to come back later, `Parked` to leave it. The row is up to date in every case. Owns:
+`ProviderOperation`.
 """
 
 import datetime as dt
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from dataclasses import dataclass
 from typing import TypeVar
 
-from django.db import OperationalError, connections
-from psycopg.errors import LockNotAvailable
-
 from kit.orm.atomic import atomic
-from kit.orm.roles import current_alias
 from metering.billing.models import Invoice, ProviderOperation
 
 # Providers forget a key a day after its first use; beyond this it protects nothing.
 KEY_LIFE = dt.timedelta(hours=23)
 RETRY_AFTER = dt.timedelta(minutes=1)
 RETRY_AFTER_MAX = dt.timedelta(hours=6)
-LOCK_WAIT_MS = 10_000
+# With the waits between them, a working day of somebody who can mend it.
+REFUSALS_MAX = 10
 _ERROR_CHARS_MAX = 500
 
 State = ProviderOperation.State
@@ -43,6 +43,10 @@ class CallRefused(Exception):
     def __init__(self, text: str, *, code: str = "") -> None:
         super().__init__(text)
         self.code = code
+
+
+class Parked(CallRefused):
+    """It was refused so often that nobody asks any more."""
 
 
 class OutcomeUnknown(Exception):
@@ -76,14 +80,14 @@ def perform(
 
     `send` gets the idempotency key. `record` writes what the answer means for us in the
     transaction that marks the attempt as succeeded, and returns the provider's
-    reference. Raises `NotYet`, `CallRefused` or `OutcomeUnknown`. Must run outside a
-    transaction.
+    reference. Raises `NotYet`, `Parked`, `CallRefused` or `OutcomeUnknown`. Must run
+    outside a transaction.
     """
     attempt = _intend(call, now=now)
     try:
         answer = send(attempt.idempotency_key)
     except CallRefused as refusal:
-        _finish(attempt, State.FAILED, error=str(refusal), now=now)
+        _refused(attempt, str(refusal), now=now)
         raise
     except OutcomeUnknown as doubt:
         _finish(attempt, State.UNKNOWN, error=str(doubt), now=now)
@@ -111,38 +115,6 @@ def adopt(call: Call, *, reference: str, now: dt.datetime) -> None:
         _finish(last, State.SUCCEEDED, reference=reference, now=now)
 
 
-@contextmanager
-def sole_driver(*, provider: str, tenant_id: int) -> Iterator[bool]:
-    """Let one process at a time talk to a provider about a tenant.
-
-    Yields False when another one still does after a wait. The lock lives in a
-    transaction of a connection of its own, so that the outbox can commit under it, a
-    pooler does not matter, and a process that is killed holds nothing back. Should that
-    connection fail, two drivers are still kept apart by their common idempotency keys.
-    """
-    connection = connections.create_connection(current_alias())
-    try:
-        connection.set_autocommit(False)
-        with connection.cursor() as cursor:
-            # The calls in between take as long as they take.
-            cursor.execute("SET LOCAL idle_in_transaction_session_timeout = 0")
-            cursor.execute(f"SET LOCAL lock_timeout = {LOCK_WAIT_MS}")
-            alone = _locked(cursor.execute, f"billing:{provider}:{tenant_id}")
-        yield alone
-    finally:
-        connection.close()
-
-
-def _locked(execute: Callable[[str, list[str]], object], name: str) -> bool:
-    try:
-        execute("SELECT pg_advisory_xact_lock(hashtextextended(%s, 0))", [name])
-    except OperationalError as error:
-        if isinstance(error.__cause__, LockNotAvailable):
-            return False
-        raise
-    return True
-
-
 def _intend(call: Call, *, now: dt.datetime) -> ProviderOperation:
     """Commit the attempt to be made: the last one while it is in doubt, else a new one.
 
@@ -161,11 +133,23 @@ def _intend(call: Call, *, now: dt.datetime) -> ProviderOperation:
             )
         elif last.state == State.FAILED:
             _wait_out(last, now=now)
-        return _new(call, attempt=last.attempt + 1, now=now)
+        elif last.state == State.PARKED:
+            raise Parked(last.error)
+        return _new(call, attempt=last.attempt + 1, refusals=last.refusals, now=now)
+
+
+def _refused(attempt: ProviderOperation, error: str, *, now: dt.datetime) -> None:
+    attempt.refusals += 1
+    attempt.save(update_fields=["refusals"])
+    is_last = attempt.refusals >= REFUSALS_MAX
+    _finish(attempt, State.PARKED if is_last else State.FAILED, error=error, now=now)
 
 
 def _wait_out(refused: ProviderOperation, *, now: dt.datetime) -> None:
-    patience = min(RETRY_AFTER * 2 ** min(refused.attempt - 1, 10), RETRY_AFTER_MAX)
+    # Of none, its key just expired, or a person lets it go on.
+    if not refused.refusals:
+        return
+    patience = min(RETRY_AFTER * 2 ** (refused.refusals - 1), RETRY_AFTER_MAX)
     since = now - (refused.finished_at or refused.created_at)
     if dt.timedelta(0) <= since < patience:
         raise NotYet(f"{refused} was refused {since} ago")
@@ -184,7 +168,9 @@ def _last(call: Call) -> ProviderOperation | None:
     )
 
 
-def _new(call: Call, *, attempt: int, now: dt.datetime) -> ProviderOperation:
+def _new(
+    call: Call, *, attempt: int, now: dt.datetime, refusals: int = 0
+) -> ProviderOperation:
     return ProviderOperation.objects.create(
         tenant_id=call.tenant_id,
         invoice=call.invoice,
@@ -193,6 +179,7 @@ def _new(call: Call, *, attempt: int, now: dt.datetime) -> ProviderOperation:
         name=call.name,
         subject=call.subject,
         attempt=attempt,
+        refusals=refusals,
         created_at=now,
     )
 

@@ -1,19 +1,17 @@
 """Writes of billing: close periods into drafts, issue them, advance them.
 
-The modules behind say how each fails: `closing` and `issuing`.
+The modules behind say how each fails: `closing`, `issuing`, `advancing`, `outbox`.
 """
 
+from metering.billing.advancing import advance_invoice, advance_invoices, try_now
 from metering.billing.closing import (
     Closed,
     close_period,
     close_periods_through,
 )
 from metering.billing.closing_due import close_due_periods
-from metering.billing.issuing import (
-    advance_invoice,
-    advance_invoices,
-    issue_invoice,
-)
+from metering.billing.issuing import issue_invoice
+from metering.billing.outbox import let_go_on
 from metering.billing.parties import describe_seller, set_billing_profile
 from metering.billing.topping_up import (
     TopUpQuote,
@@ -34,6 +32,8 @@ __all__ = [
     "draft_quoted",
     "draft_top_up",
     "issue_invoice",
+    "let_go_on",
     "quote_top_up",
     "set_billing_profile",
+    "try_now",
 ]

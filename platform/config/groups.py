@@ -27,7 +27,8 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
         "taxes": _SEE,
         "receivables": _SEE,
-        "billing": _SEE,
+        # Providers' calls are let go on, and invoices tried again.
+        "billing": (*_SEE, "change_provideroperation", "change_invoice"),
         "adjustments": (*_SEE, "add_adjustment", "add_rerating"),
         "reconciliation": _RECONCILE,
     },

@@ -11,10 +11,15 @@ from metering.billing.models.invoices import (
     Period,
 )
 from metering.billing.models.parties import BillingProfile, Seller
-from metering.billing.models.provided import ProviderCustomer, ProviderOperation
+from metering.billing.models.provided import (
+    CallPace,
+    ProviderCustomer,
+    ProviderOperation,
+)
 
 __all__ = (
     "BillingProfile",
+    "CallPace",
     "ClaimedPosting",
     "Invoice",
     "InvoiceLine",

@@ -126,6 +126,14 @@ class Invoice(models.Model):
     problem = models.CharField(
         max_length=500, blank=True, help_text="Why the invoice is held as a draft."
     )
+    carried_minor = models.BigIntegerField(
+        default=0,
+        db_default=0,
+        help_text="Too little to be asked for: carried to the next invoice there.",
+    )
+    # How often its provider was tried in vain, and when it is tried again.
+    tries = models.PositiveSmallIntegerField(default=0, db_default=0)
+    try_after = models.DateTimeField(null=True, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     issued_at = models.DateTimeField(null=True)
     # Days of the tenant's zone, kept as they were when the invoice was issued.
@@ -182,6 +190,13 @@ class Invoice(models.Model):
                     posted_to__gte=models.F("posted_from"),
                 ),
                 name="invoice_marks_go_forward",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("id",),
+                condition=models.Q(hosted_url=""),
+                name="invoice_to_advance",
             ),
         )
 

@@ -1,8 +1,11 @@
 """What was asked of billing providers, and who a tenant is there."""
 
+from typing import ClassVar
+
 from django.db import models
 from django.db.models.functions import Now
 
+from kit.orm.audited import Audited
 from metering.billing.accounts import DEFAULT
 from metering.billing.models.invoices import Invoice
 
@@ -35,6 +38,8 @@ class ProviderOperation(models.Model):
         SUCCEEDED = "succeeded"
         FAILED = "failed"
         UNKNOWN = "unknown"
+        PARKED = "parked"
+        DROPPED = "dropped"
 
     tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
     invoice = models.ForeignKey(
@@ -45,11 +50,18 @@ class ProviderOperation(models.Model):
     name = models.CharField(max_length=40)
     subject = models.CharField(max_length=100)
     attempt = models.PositiveIntegerField()
+    refusals = models.PositiveSmallIntegerField(
+        default=0,
+        db_default=0,
+        help_text="How often it was refused since a person last let it go on.",
+    )
     state = models.CharField(max_length=12, choices=State, default=State.INTENT)
     reference = models.CharField(max_length=100, blank=True)
     error = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     finished_at = models.DateTimeField(null=True)
+
+    audited: ClassVar = Audited("provider_call", by_people=True)
 
     class Meta:
         ordering = ("-id",)
@@ -57,6 +69,13 @@ class ProviderOperation(models.Model):
             models.UniqueConstraint(
                 fields=("provider", "account", "name", "subject", "attempt"),
                 name="provider_operation_attempt_once_in_account",
+            ),
+        )
+        indexes = (
+            models.Index(
+                fields=("created_at",),
+                condition=~models.Q(state="succeeded"),
+                name="provider_operation_undone",
             ),
         )
 
@@ -67,3 +86,26 @@ class ProviderOperation(models.Model):
     def idempotency_key(self) -> str:
         """Return the key that the provider sees for this attempt."""
         return f"{self.name}:{self.subject}:{self.attempt}"
+
+
+class CallPace(models.Model):
+    """When the next call may be made: to an account, and to one of its endpoints.
+
+    The account itself is the row with no endpoint.
+    """
+
+    account = models.CharField(max_length=40)
+    endpoint = models.CharField(max_length=100, blank=True)
+    free_at_us = models.BigIntegerField(
+        help_text="Microseconds since 1970, by the database's clock."
+    )
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("account", "endpoint"), name="call_pace_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.account} {self.endpoint}".strip()

@@ -6,11 +6,24 @@ draft, with a problem that people can read, when it must not go on.
 """
 
 import datetime as dt
+from enum import StrEnum
 from typing import Protocol
 
 from metering.billing.models import Invoice
 
 _PROBLEM_CHARS_MAX = 500
+
+
+class Progress(StrEnum):
+    """How far an invoice got."""
+
+    FINISHED = "finished"
+    # A person must look at its problem.
+    HELD = "held"
+    # No answer, or a wait between two attempts.
+    DELAYED = "delayed"
+    # Another process is at it.
+    TAKEN = "taken"
 
 
 class BillingProvider(Protocol):
@@ -21,7 +34,12 @@ class BillingProvider(Protocol):
         """Return the name that invoices keep."""
         ...
 
-    def advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
+    @property
+    def at_once(self) -> int:
+        """Return how many invoices are advanced at once: more than one, in threads."""
+        ...
+
+    def advance(self, invoice: Invoice, *, now: dt.datetime) -> Progress:
         """Take the invoice as far as it can go now.
 
         Idempotent, resumable after a crash at any point, and safe beside itself. It

@@ -11,26 +11,34 @@ from django.conf import settings
 from kit.orm.atomic import atomic
 from metering.billing import services
 from metering.billing.models import Invoice
-from metering.billing.providers.base import finished, hold, refusal, remember_page
+from metering.billing.providers.base import (
+    Progress,
+    finished,
+    hold,
+    refusal,
+    remember_page,
+)
 
 
 class OfflineProvider:
     """Needs nobody but us."""
 
     name = "offline"
+    at_once = 1
 
-    def advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
+    def advance(self, invoice: Invoice, *, now: dt.datetime) -> Progress:
         """Issue the invoice and open its page."""
         invoice.refresh_from_db()
         if finished(invoice):
-            return
+            return Progress.FINISHED
         hold(invoice, refusal(invoice))
         if invoice.problem:
-            return
+            return Progress.HELD
         with atomic():
             services.issue_invoice(invoice=invoice, now=now)
             invoice.refresh_from_db()
             remember_page(invoice, page_url(invoice))
+        return Progress.FINISHED
 
 
 def page_url(invoice: Invoice) -> str:

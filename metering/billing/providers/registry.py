@@ -27,11 +27,15 @@ def provider_for(invoice: Invoice) -> BillingProvider:
 
     Raises `UnknownProvider`.
     """
-    return _provider(invoice.provider)
+    return provider_named(invoice.provider)
 
 
 @cache
-def _provider(name: str) -> BillingProvider:
+def provider_named(name: str) -> BillingProvider:
+    """Return the provider of this name.
+
+    Raises `UnknownProvider`.
+    """
     if name not in _PROVIDERS:
         raise UnknownProvider(f"There is no billing provider '{name}'.")
     provider: BillingProvider = import_string(_PROVIDERS[name])()

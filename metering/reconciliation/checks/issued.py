@@ -45,7 +45,8 @@ WITH done AS (
         invoice.hosted_url, coalesce(invoice.number, 'draft ' || invoice.public_id)
             || ', ' || operation.name AS title,
         row_number() OVER (
-            PARTITION BY operation.provider, operation.name, operation.subject
+            PARTITION BY operation.provider, operation.account, operation.name,
+                operation.subject
             ORDER BY operation.attempt DESC
         ) AS age
     FROM billing_provideroperation operation

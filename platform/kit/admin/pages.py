@@ -39,6 +39,7 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
     show_full_result_count = False
     paginator = BoundedPaginator
     compressed_fields = True
+    bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     # What an empty list says: why it is, and what would fill it.
     empty_says = "Nothing has been recorded here so far."
 
@@ -102,6 +103,33 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
         context["audit_address"] = audit_address(row) if row else ""
         return super().render_change_form(request, context, *args, **kwargs)
 
+    def get_actions(self, request: HttpRequest) -> Any:
+        """Offer the actions on many rows that the account may take."""
+        actions = super().get_actions(request)
+        return {**actions, **offered(self.bulk_actions, self, request)}
+
+    def act(
+        self,
+        request: HttpRequest,
+        object_id: str,
+        call: Callable[[Any], Model],
+        *,
+        done: str,
+    ) -> HttpResponse:
+        """Run a confirmed action on one row, log it, and go back to its page."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        try:
+            row = call(row)
+        except PlatformError as refused:
+            messages.error(request, refused.message)
+        else:
+            self.log_change(request, row, done)
+            messages.success(request, f"{row}: {done}")
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        return go_to(request, reverse(name, args=(object_id,)))
+
     def _go_to_row_of(self, secret: str, request: HttpRequest) -> HttpResponse:
         row = self.rows_of_secret(secret).first()
         if row is None:
@@ -119,7 +147,6 @@ class ServiceAdmin(_Pages):
     """
 
     fixed_fields: tuple[str, ...] = ()
-    bulk_actions: ClassVar[tuple[BulkAction, ...]] = ()
     change_form_before_template = "kit/held.html"
     change_form_outer_before_template = "kit/audit.html"
 
@@ -143,11 +170,6 @@ class ServiceAdmin(_Pages):
         if obj is None or not self.has_change_permission(request, obj):
             return form
         return held_form(form, pages=self)
-
-    def get_actions(self, request: HttpRequest) -> Any:
-        """Offer the actions on many rows that the account may take."""
-        actions = super().get_actions(request)
-        return {**actions, **offered(self.bulk_actions, self, request)}
 
     def save_model(
         self, request: HttpRequest, obj: Model, form: Any, change: bool
@@ -194,28 +216,6 @@ class ServiceAdmin(_Pages):
         """Let fixed fields be written once."""
         fields = tuple(super().get_readonly_fields(request, obj))
         return fields if obj is None else fields + self.fixed_fields
-
-    def act(
-        self,
-        request: HttpRequest,
-        object_id: str,
-        call: Callable[[Any], Model],
-        *,
-        done: str,
-    ) -> HttpResponse:
-        """Run a confirmed action on one row, log it, and go back to its page."""
-        row = self.get_object(request, object_id)
-        if row is None:
-            raise Http404
-        try:
-            row = call(row)
-        except PlatformError as refused:
-            messages.error(request, refused.message)
-        else:
-            self.log_change(request, row, done)
-            messages.success(request, f"{row}: {done}")
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return go_to(request, reverse(name, args=(object_id,)))
 
 
 class ReadOnlyAdmin(_Pages):

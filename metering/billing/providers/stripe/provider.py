@@ -13,12 +13,15 @@ import datetime as dt
 from collections.abc import Callable
 
 import structlog
+from django.conf import settings
 
-from metering.billing import operations, services
+from metering.billing import services
 from metering.billing.accounts import UnknownAccount
+from metering.billing.driving import sole_driver
 from metering.billing.models import Invoice
-from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown
+from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown, Parked
 from metering.billing.providers import base
+from metering.billing.providers.base import Progress
 from metering.billing.providers.stripe.client import StripeAccount, client_for
 from metering.billing.providers.stripe.comparison import Differs
 from metering.billing.providers.stripe.steps import Steps
@@ -34,30 +37,39 @@ class StripeProvider:
     def __init__(self, clients: Callable[[str], StripeAccount] = client_for) -> None:
         self._clients = clients
 
-    def advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
+    @property
+    def at_once(self) -> int:
+        """Return how many invoices are on their way at once."""
+        return int(settings.STRIPE_CONCURRENCY)
+
+    def advance(self, invoice: Invoice, *, now: dt.datetime) -> Progress:
         """Take the invoice as far as Stripe lets it go now."""
-        with operations.sole_driver(
-            provider=self.name, tenant_id=invoice.tenant_id
-        ) as alone:
+        with sole_driver(provider=self.name, tenant_id=invoice.tenant_id) as alone:
             invoice.refresh_from_db()
-            if not alone or base.finished(invoice):
-                return
+            if base.finished(invoice):
+                return Progress.FINISHED
+            if not alone:
+                return Progress.TAKEN
             problem = base.refusal(invoice)
-            if problem:
-                base.hold(invoice, problem)
-                return
             try:
-                self._advance(invoice, now=now)
+                if not problem:
+                    self._advance(invoice, now=now)
             except Differs as difference:
-                base.hold(invoice, f"Stripe does not hold this invoice: {difference}.")
+                problem = f"Stripe does not hold this invoice: {difference}."
+            except Parked as refusal:
+                problem = f"Stripe refused too often, and is not asked again: {refusal}"
             except CallRefused as refusal:
-                base.hold(invoice, f"Stripe refused: {refusal}")
+                problem = f"Stripe refused: {refusal}"
             except UnknownAccount as lack:
-                base.hold(invoice, str(lack))
-            except (OutcomeUnknown, NotYet) as delay:
+                problem = str(lack)
+            except NotYet:
+                # Its problem still says what was refused.
+                return Progress.HELD
+            except OutcomeUnknown as delay:
                 log.info("invoice_waits", invoice=invoice.pk, why=str(delay))
-            else:
-                base.hold(invoice, "")
+                return Progress.DELAYED
+            base.hold(invoice, problem)
+            return Progress.HELD if problem else Progress.FINISHED
 
     def _advance(self, invoice: Invoice, *, now: dt.datetime) -> None:
         account = self._clients(invoice.provider_account)

@@ -2,13 +2,13 @@
 
 import datetime as dt
 import threading
+from contextlib import AbstractContextManager, nullcontext
 from typing import Any, get_args
 
 import pytest
 from django.db import connections
 
 from kit.orm.roles import as_operator
-from metering.billing import operations
 from metering.billing.models import Invoice, ProviderOperation, Seller
 from metering.billing.providers.base import finished
 from metering.billing.providers.stripe.client import StripeAccount
@@ -203,9 +203,7 @@ def test_a_second_driver_steps_back(
     fresh_database: object,
     standin: StripeStandIn,
     stripe_provider: StripeProvider,
-    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    monkeypatch.setattr(operations, "LOCK_WAIT_MS", 1)
     held = standin.plan("hold", **WRITES["draft"])
     with as_operator():
         invoice = make_draft(*AMOUNTS, provider="stripe")
@@ -221,8 +219,8 @@ def test_a_second_driver_steps_back(
         assert_one_and_equal(standin, invoice)
 
 
-def _locked_at_once(*_: Any) -> bool:
-    return True
+def _driving_at_once(**_: Any) -> AbstractContextManager[bool]:
+    return nullcontext(enter_result=True)
 
 
 @pytest.mark.parametrize("call", WRITES)
@@ -234,7 +232,8 @@ def test_two_drivers_without_a_lock_share_their_keys(
     call: str,
 ) -> None:
     """The lock's connection may be lost: the keys still keep two drivers apart."""
-    monkeypatch.setattr(operations, "_locked", _locked_at_once)
+    where = "metering.billing.providers.stripe.provider.sole_driver"
+    monkeypatch.setattr(where, _driving_at_once)
     held = standin.plan("hold", **WRITES[call])
     with as_operator():
         invoice = make_draft(*AMOUNTS, provider="stripe")

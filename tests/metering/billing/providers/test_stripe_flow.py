@@ -283,7 +283,7 @@ def test_an_invoice_of_another_tenant_is_not_held_up(
 
 
 def test_settings_lead_to_an_account(operator_db: None, standin: StripeStandIn) -> None:
-    registry._provider.cache_clear()
+    registry.provider_named.cache_clear()
     try:
         with override_settings(
             STRIPE_API_KEY="sk_test_any", STRIPE_API_BASE=standin.url
@@ -291,6 +291,6 @@ def test_settings_lead_to_an_account(operator_db: None, standin: StripeStandIn) 
             invoice = make_draft(100, provider="stripe")
             provider_for(invoice).advance(invoice, now=NOW)
     finally:
-        registry._provider.cache_clear()
+        registry.provider_named.cache_clear()
     assert finished(invoice)
     assert _only_invoice(standin)["number"] == invoice.number

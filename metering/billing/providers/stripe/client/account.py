@@ -8,6 +8,7 @@ from functools import lru_cache
 from django.conf import settings
 
 from metering.billing.accounts import Account, account_named
+from metering.billing.limiting import Pace
 from metering.billing.providers.stripe.client.checkout import Checkouts
 from metering.billing.providers.stripe.client.customers import Customers
 from metering.billing.providers.stripe.client.events import Events
@@ -18,6 +19,9 @@ from metering.billing.providers.stripe.client.transport import (
     Transport,
 )
 
+LIVE_PER_S = 80
+TEST_PER_S = 20
+ENDPOINT_PER_S = 20
 _ACCOUNTS_MAX = 64
 
 
@@ -31,12 +35,14 @@ class StripeAccount:
         api_base: str = "",
         timeout_ms: int = 30_000,
         network_retries_max: int = NETWORK_RETRIES_MAX,
+        pace: Pace | None = None,
     ) -> None:
         transport = Transport(
             api_key=api_key,
             api_base=api_base,
             timeout_ms=timeout_ms,
             network_retries_max=network_retries_max,
+            pace=pace,
         )
         self.customers = Customers(transport)
         self.events = Events(transport)
@@ -55,5 +61,18 @@ def client_for(name: str) -> StripeAccount:
 @lru_cache(maxsize=_ACCOUNTS_MAX)
 def _client(account: Account, api_base: str, timeout_ms: int) -> StripeAccount:
     return StripeAccount(
-        api_key=account.api_key, api_base=api_base, timeout_ms=timeout_ms
+        api_key=account.api_key,
+        api_base=api_base,
+        timeout_ms=timeout_ms,
+        pace=pace_of(account),
     )
+
+
+def pace_of(account: Account) -> Pace:
+    """Return how fast an account may be called: below its limits, which others share.
+
+    Stripe takes 100 calls a second for real money and 25 for tests, and 25 of each
+    endpoint.
+    """
+    per_s = LIVE_PER_S if account.is_live else TEST_PER_S
+    return Pace(account.name, account_per_s=per_s, endpoint_per_s=ENDPOINT_PER_S)

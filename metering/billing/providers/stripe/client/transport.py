@@ -1,18 +1,27 @@
 """How a call gets to Stripe: one pinned version, one SDK client, two kinds of failure.
 
+Each request waits for its slot, so that we keep below the limits whatever runs. One
+that is too much all the same is made again, under its own key: the SDK does not.
+
 Failure: `CallRefused` when Stripe said no and the key is used up, `OutcomeUnknown` when
 the request may or may not have been carried out. Owns the SDK's client.
 """
 
 import functools
 import logging
+import re
 from collections.abc import Callable, Mapping
-from typing import ParamSpec, TypeVar, cast
+from typing import Any, ParamSpec, TypeVar, cast
+from urllib.parse import urlsplit
 
 import stripe
 
+from metering.billing.limiting import Pace
 from metering.billing.operations import CallRefused, OutcomeUnknown
 
+# Others may use the account, too: how often and how long we make way.
+MAKING_WAY_MAX = 3
+MAKING_WAY_S = 1.0
 API_VERSION = "2026-10-28.endive"
 # Retries inside one call, under one key, after a lost connection; the outbox does the
 # rest.
@@ -20,7 +29,12 @@ NETWORK_RETRIES_MAX = 2
 PAGE_ROWS = 100
 _CLIENT_ERRORS = 400
 _CONFLICT = 409
+_TOO_MANY = 429
 _SERVER_ERRORS = 500
+
+# Of ids alone: words in paths are in small letters.
+_ID = re.compile(r"[0-9A-Z]")
+_ENDPOINT_CHARS_MAX = 100
 
 # The SDK logs two lines a call; what a call did is in the outbox.
 logging.getLogger("stripe").setLevel(logging.WARNING)
@@ -39,6 +53,7 @@ class Transport:
         api_base: str = "",
         timeout_ms: int = 30_000,
         network_retries_max: int = NETWORK_RETRIES_MAX,
+        pace: Pace | None = None,
     ) -> None:
         self.sdk = stripe.StripeClient(
             api_key,
@@ -47,13 +62,49 @@ class Transport:
                 {"api": api_base, "meter_events": api_base} if api_base else {}
             ),
             max_network_retries=network_retries_max,
-            http_client=stripe.RequestsClient(timeout=timeout_ms / 1000),
+            http_client=_Paced(pace, timeout=timeout_ms / 1000),
         )
 
     @property
     def v1(self) -> stripe.V1Services:
         """Return the SDK's services."""
         return self.sdk.v1
+
+
+class _Paced(stripe.RequestsClient):
+    """Sends each request in its own slot, the SDK's own repetitions included."""
+
+    def __init__(self, pace: Pace | None, *, timeout: float) -> None:
+        super().__init__(timeout=timeout)
+        self._pace = pace
+
+    # The SDK's own client of this kind differs from its base in the same way.
+    def request(  # type: ignore[override]
+        self,
+        method: str,
+        url: str,
+        headers: Mapping[str, str] | None,
+        post_data: Any = None,
+    ) -> tuple[bytes, int, Mapping[str, str]]:
+        """Send a request, again where it only came too fast."""
+        if self._pace is None:
+            return super().request(method, url, headers, post_data)
+        endpoint = endpoint_of(method, url)
+        for _ in range(MAKING_WAY_MAX):
+            self._pace.wait(endpoint)
+            answer = super().request(method, url, headers, post_data)
+            if not _came_too_fast(answer[1], answer[2]):
+                return answer
+            self._pace.hold_off(endpoint, seconds=MAKING_WAY_S)
+        self._pace.wait(endpoint)
+        return super().request(method, url, headers, post_data)
+
+
+def endpoint_of(method: str, url: str) -> str:
+    """Return what Stripe counts calls by: method and path, without what is in it."""
+    parts = urlsplit(url).path.strip("/").split("/")
+    named = ["*" if _ID.search(part) else part for part in parts[1:]]
+    return f"{method.upper()} /{'/'.join([*parts[:1], *named])}"[:_ENDPOINT_CHARS_MAX]
 
 
 class Subject:
@@ -98,6 +149,16 @@ def id_of(reference: object) -> str:
     return str(getattr(reference, "id", ""))
 
 
+def _came_too_fast(status: int, headers: Mapping[str, str]) -> bool:
+    """Tell whether a refusal is for speed alone; one that a key keeps is not."""
+    reason = headers.get("stripe-rate-limited-reason", "")
+    return (
+        status == _TOO_MANY
+        and headers.get("idempotent-replayed") != "true"
+        and reason in {"", "global-rate", "endpoint-rate"}
+    )
+
+
 def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
     status = error.http_status
     text = error.user_message or type(error).__name__
@@ -109,6 +170,9 @@ def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
         return OutcomeUnknown(text)
     # A request under this key is still running.
     if status == _CONFLICT:
+        return OutcomeUnknown(text)
+    # It was not looked at: the key is as good as new.
+    if _came_too_fast(status, error.headers or {}) and error.code == "rate_limit":
         return OutcomeUnknown(text)
     # The first 500 may still be at work; replayed, it is all that this key will ever
     # say.
