@@ -32,3 +32,25 @@ class Document(models.Model):
 
     def __str__(self) -> str:
         return f"{self.kind} {self.number}"
+
+
+class Attempt(models.Model):
+    """How often a document was tried to be made that is not there, and when next.
+
+    Written before each attempt: what ends its worker is counted too.
+    """
+
+    kind = models.CharField(max_length=12, choices=Document.Kind)
+    subject_id = models.BigIntegerField()
+    attempts = models.PositiveIntegerField(default=0)
+    next_at = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("kind", "subject_id"), name="document_attempt_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.subject_id}, {self.attempts} times"

@@ -47,6 +47,7 @@ class Export(models.Model):
     complete_to = models.DateTimeField(
         null=True, help_text="All that was used before this instant is in the file."
     )
+    attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     problem = models.CharField(max_length=500, blank=True)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
     made_at = models.DateTimeField(null=True)

@@ -36,13 +36,20 @@ def balances(
     Counts what occurred up to `at`, whenever it was posted. Positive is a debit.
     """
     sums = (
-        Entry.objects.filter(tenant_id=tenant_id, transaction__occurred_at__lte=at)
-        .values_list("account__kind", "account__currency")
+        Entry.objects.filter(
+            tenant_id=tenant_id,
+            # Said of both: else all tenants' transactions are read for one's.
+            transaction__tenant_id=tenant_id,
+            transaction__occurred_at__lte=at,
+        )
+        .values_list("account_id")
         .annotate(picos=Sum("amount_picos"))
+        .order_by()
     )
+    accounts = Account.objects.in_bulk([account for account, _ in sums])
     return {
-        (Account.Kind(kind), currency): Money(int(picos), currency)
-        for kind, currency, picos in sums
+        (Account.Kind(row.kind), row.currency): Money(int(picos), row.currency)
+        for row, picos in ((accounts[account], picos) for account, picos in sums)
     }
 
 

@@ -199,6 +199,7 @@ def _balance(tenant_id: int, which: Q) -> int:
     entries = Entry.objects.filter(
         which,
         tenant_id=tenant_id,
+        transaction__tenant_id=tenant_id,
         account__tenant_id=tenant_id,
         account__kind__in=_HELD,
     )

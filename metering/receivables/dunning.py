@@ -40,21 +40,21 @@ def dun(*, now: dt.datetime) -> int:
     before = now.astimezone(dt.UTC).date() + ONE_DAY
     due = followed().filter(due_date__lt=before).order_by("pk")
     steps = 0
-    for invoice in list(due):
+    for invoice_id in list(due.values_list("pk", flat=True)):
         try:
-            steps += follow_up(invoice=invoice, now=now) is not None
+            steps += follow_up(invoice_id=invoice_id, now=now) is not None
         except Exception:
             # A bug met by one invoice: the others are still followed up.
-            log.exception("invoice_not_followed_up", invoice=invoice.number)
+            log.exception("invoice_not_followed_up", invoice_id=invoice_id)
     return steps
 
 
-def follow_up(*, invoice: Invoice, now: dt.datetime) -> DunningStep | None:
+def follow_up(*, invoice_id: int, now: dt.datetime) -> DunningStep | None:
     """Take the step of one invoice that is due now, if one is."""
     schedule = settings.DUNNING_DAYS
     with atomic():
         # Whoever pays or holds it waits, or made it no more one to be followed up.
-        row = followed().select_for_update(of=("self",)).filter(pk=invoice.pk).first()
+        row = followed().select_for_update(of=("self",)).filter(pk=invoice_id).first()
         if row is None or row.due_date is None or not schedule:
             return None
         zone = row.tenant.zone

@@ -29,7 +29,7 @@ def call_receivables(call: Caller) -> None:
     row = Invoice.objects.get(pk=invoice)
     assert row.due_date is not None
     midnight = dt.datetime.combine(row.due_date, dt.time(), tzinfo=dt.UTC)
-    follow_up(invoice=row, now=midnight + dt.timedelta(days=100))
+    follow_up(invoice_id=row.pk, now=midnight + dt.timedelta(days=100))
     assert call("list_dunning_steps", query=f"invoice={invoice}")["data"]
     assert call("write_off_invoice", invoice)["state"] == "uncollectible"
 

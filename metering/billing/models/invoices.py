@@ -144,6 +144,14 @@ class Invoice(models.Model):
 
     class Meta:
         ordering = ("-id",)
+        indexes = (
+            # Few of all invoices are unpaid, and fewer are overdue.
+            models.Index(
+                fields=("due_date",),
+                condition=models.Q(state="open"),
+                name="invoice_to_follow_up",
+            ),
+        )
         constraints = (
             models.UniqueConstraint(
                 fields=("seller", "number"),

@@ -1,8 +1,10 @@
 """Documents: what their readers read, that they are made once, and that they last."""
 
+import contextlib
 import datetime as dt
 import hashlib
 import io
+import itertools
 from typing import Any
 
 import pytest
@@ -15,7 +17,7 @@ from kit.orm.roles import OPERATOR
 from metering.billing.models import BillingProfile, Invoice, Seller
 from metering.billing.services import issue_invoice
 from metering.documents import invoices, services
-from metering.documents.models import Document
+from metering.documents.models import Attempt, Document
 from metering.documents.paper import Paper, Party, Sum
 from metering.documents.rendering import html_of, pdf_of
 from metering.documents.selectors import document_of
@@ -112,12 +114,13 @@ def test_it_is_made_once_and_stays_to_the_byte(invoice: Invoice) -> None:
 
 
 def test_two_makers_make_one(invoice: Invoice) -> None:
-    (missing,) = [each for each in services._missing() if each[1].pk == invoice.pk]
-    kind, subject, paper_of = missing
-    paper = paper_of(subject)
-    for _ in range(2):
-        services.make_document(kind, subject, paper, now=CLOSED)
+    paper = invoices.paper_of(invoice)
+    is_new = [
+        services.make_document(Document.Kind.INVOICE, invoice, paper, now=CLOSED)
+        for _ in range(2)
+    ]
 
+    assert is_new == [True, False]
     assert Document.objects.filter(subject_id=invoice.pk).count() == 1
 
 
@@ -191,7 +194,50 @@ def test_one_that_fails_holds_up_no_other(
 
     assert document_of(invoice) is None
     assert document_of(other) is not None
-    assert made(invoice).number == invoice.number
+    services.make_documents(now=CLOSED + dt.timedelta(seconds=59))
+    assert document_of(invoice) is None
+    services.make_documents(now=CLOSED + dt.timedelta(minutes=1))
+    assert document_of(invoice) is not None
+    assert not Attempt.objects.exists()
+
+
+class Killed(BaseException):
+    """What no handler of the product catches, as a kill is."""
+
+
+@pytest.mark.parametrize("end", [RuntimeError, Killed])
+def test_those_that_always_fail_hold_back_nothing_newer(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch, end: type[BaseException]
+) -> None:
+    newer = make_invoice()
+    paper_of = invoices.paper_of
+    tried = 0
+
+    def broken(subject: Invoice) -> Paper:
+        nonlocal tried
+        if subject.pk == invoice.pk:
+            tried += 1
+            raise end
+        return paper_of(subject)
+
+    monkeypatch.setattr(services, "BATCH", 1)
+    monkeypatch.setattr(invoices, "paper_of", broken)
+    for minute in range(60):
+        with contextlib.suppress(Killed):
+            services.make_documents(now=CLOSED + dt.timedelta(minutes=minute))
+
+    assert document_of(newer) is not None
+    # At once, and then after 1, 5 and 30 minutes.
+    assert tried == 4
+
+
+def test_no_document_is_begun_once_its_task_has_run_for_minutes() -> None:
+    make_invoice()
+    make_invoice()
+    clock = itertools.count(0, 200)
+
+    assert services.make_documents(now=CLOSED, seconds=lambda: next(clock)) == 1
+    assert services.make_documents(now=CLOSED) == 1
 
 
 def test_a_long_invoice_goes_on_over_pages_with_its_head() -> None:

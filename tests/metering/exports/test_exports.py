@@ -8,6 +8,7 @@ import json
 import zlib
 from collections.abc import Iterator
 from dataclasses import replace
+from itertools import chain, islice, repeat
 from pathlib import Path
 from typing import Any
 
@@ -206,6 +207,57 @@ def test_what_fails_says_so_and_leaves_nothing(
     assert failed.problem
     assert not ExportPart.objects.filter(export=failed).exists()
     assert make_export(tenant=tenant).state == "ready"
+
+
+class Killed(BaseException):
+    """What no handler of the product catches, as a kill is."""
+
+
+def test_one_that_ends_its_worker_is_given_up_and_holds_up_no_other(
+    tenant: Tenant, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(wanted: Wanted, written: Written) -> Iterator[bytes]:
+        yield from islice(blocks(wanted, written), 1)
+        raise Killed
+
+    monkeypatch.setattr(services, "blocks", killed)
+    deadly = ask(tenant)
+    for _ in range(services.ATTEMPTS_MAX):
+        with pytest.raises(Killed):
+            services.make_exports(now=database_now())
+        assert not ExportPart.objects.exists()
+    monkeypatch.undo()
+    other = ask(tenant)
+    assert services.make_exports(now=database_now()) == 1
+
+    deadly.refresh_from_db()
+    other.refresh_from_db()
+    assert (deadly.state, other.state) == ("failed", "ready")
+    assert "cut off 3 times" in deadly.problem
+
+
+def test_one_that_takes_too_long_is_given_up(tenant: Tenant) -> None:
+    long, other = ask(tenant), ask(tenant)
+    # When the scan began, when it takes the first one up, when that began, and then.
+    clock = chain([0, 1, 1], repeat(services.MAKING_S_MAX + 2))
+    assert services.make_exports(now=database_now(), seconds=lambda: next(clock)) == 0
+
+    long.refresh_from_db()
+    other.refresh_from_db()
+    assert (long.state, other.state) == ("failed", "waiting")
+    assert "fewer days" in long.problem
+    assert services.make_exports(now=database_now()) == 1
+
+
+def ask(tenant: Tenant) -> Export:
+    """Ask for a month's use."""
+    return services.ask_for_export(
+        tenant=tenant,
+        subject=Subject.USAGE,
+        form=Form.CSV,
+        first_date=FIRST,
+        end_date=END,
+    )
 
 
 def test_after_its_time_the_content_is_gone(tenant: Tenant) -> None:

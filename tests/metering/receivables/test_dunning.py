@@ -7,6 +7,7 @@ import pytest
 from django.core import mail
 from pytest_django.fixtures import Settings
 
+from kit.orm.atomic import cursor
 from metering.billing.models import Invoice
 from metering.receivables import dunning, mails, services
 from metering.receivables.models import DunningStep
@@ -262,3 +263,11 @@ def test_without_an_address_or_a_server_the_steps_are_taken_all_the_same(
     followed(invoice, 7)
     steps = DunningStep.objects.order_by("pk").values_list("mail", flat=True)
     assert list(steps) == ["waiting", "no_address"]
+
+
+def test_what_is_overdue_is_found_without_reading_every_invoice() -> None:
+    overdue = dunning.followed().filter(due_date__lt=dt.date(2027, 1, 1))
+    with cursor() as session:
+        # A table of a test is too small for its indexes to be worth it.
+        session.execute("SET LOCAL enable_seqscan = off")
+        assert "invoice_to_follow_up" in overdue.explain()

@@ -32,6 +32,7 @@ NOT_AUDITED = {
     "idempotency.retry": OF_THE_METER,
     "inbox.progress": "the product notes up to where it listed events",
     "ledger.account": OF_THE_LEDGER,
+    "documents.attempt": "the product writes what it tried",
     "ledger.creditaccount": "it follows from how its tenant pays, which is audited",
     "ledger.creditburn": OF_THE_LEDGER,
     "ledger.creditdraw": OF_THE_LEDGER,

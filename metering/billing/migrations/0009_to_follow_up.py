@@ -1,0 +1,21 @@
+"""Find the invoices that are overdue without reading all that were ever issued."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Add the index, while invoices are issued and paid."""
+
+    atomic = False
+    dependencies = [("billing", "0008_accounts")]
+    operations = [
+        AddIndexConcurrently(
+            "invoice",
+            models.Index(
+                fields=["due_date"],
+                condition=models.Q(state="open"),
+                name="invoice_to_follow_up",
+            ),
+        ),
+    ]
