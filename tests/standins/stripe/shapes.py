@@ -14,11 +14,11 @@ _WITH_LINES = {"invoice": "invoices", "credit_note": "credit_notes"}
 def shown(account: "Account", row: dict[str, Any]) -> dict[str, Any]:
     """Return the row as Stripe shows it: an invoice comes with its first lines."""
     collection = _WITH_LINES.get(row.get("object", ""))
-    if collection is None or "deleted" in row:
+    reference = str(row.get("id"))
+    if collection is None or reference not in account.lines:
         return row
-    reference = row["id"]
     url = f"/v1/{collection}/{reference}/lines"
-    lines = page(account.lines.get(reference, []), {"limit": LINES_SHOWN}, url=url)
+    lines = page(account.lines[reference], {"limit": LINES_SHOWN}, url=url)
     return {**row, "lines": lines}
 
 

@@ -68,7 +68,10 @@ def _pay_and_fail(
     standin: StripeStandIn, client: stripe.StripeClient, customer: stripe.Customer
 ) -> None:
     account = standin.engine.account
-    client.v1.invoices.pay(opened(client, customer.id, 1000, 2000).id)
+    paid = client.v1.invoices.pay(opened(client, customer.id, 1000, 2000).id)
+    client.v1.credit_notes.create(
+        {"invoice": paid.id, "amount": 90, "refund_amount": 40, "credit_amount": 50}
+    )
     drafted(client, customer.id, 70)
     sent = opened(
         client, customer.id, 300, collection_method="send_invoice", days_until_due=3
