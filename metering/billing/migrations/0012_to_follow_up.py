@@ -8,7 +8,7 @@ class Migration(migrations.Migration):
     """Add the index, while invoices are issued and paid."""
 
     atomic = False
-    dependencies = [("billing", "0008_accounts")]
+    dependencies = [("billing", "0011_outbox_indexes")]
     operations = [
         AddIndexConcurrently(
             "invoice",
