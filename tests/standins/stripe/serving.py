@@ -12,7 +12,8 @@ from tests.standins.stripe.engine import ApiRequest, Engine, refusal
 from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.forms import decode
 from tests.standins.stripe.journal import Answer
-from tests.standins.stripe.pages import hosted_page
+from tests.standins.stripe.pages import site
+from tests.standins.stripe.pages.layout import Page
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -43,8 +44,8 @@ class Handler(BaseHTTPRequestHandler):
         body = self.rfile.read(length).decode()
         if parts.path.startswith("/standin/"):
             self._send_json(*control.answer(self.engine, method, parts.path, body))
-        elif parts.path.startswith("/invoice/"):
-            self._send_page(hosted_page(self.engine, parts.path))
+        elif site.is_page(parts.path):
+            self._send_page(site.answer(self.engine, method, parts.path, body))
         else:
             self._send_answer(self._api_answer(method, parts.path, parts.query, body))
 
@@ -85,10 +86,9 @@ class Handler(BaseHTTPRequestHandler):
     def _send_json(self, status: int, body: object) -> None:
         self._send(status, json.dumps(body, default=str), "application/json", {})
 
-    def _send_page(self, page: str | None) -> None:
-        self._send(
-            404 if page is None else 200, page or "No such invoice.", "text/html", {}
-        )
+    def _send_page(self, page: Page) -> None:
+        headers = {} if page.location is None else {"location": page.location}
+        self._send(page.status, page.html(), "text/html", headers)
 
     def _send(
         self, status: int, text: str, content_type: str, headers: dict[str, str]
