@@ -62,7 +62,7 @@ def add_card(account: Account, reference: str, number: str) -> Json:
         account, customer, watcher=moved, payment_method_types=setup_intents.TYPES
     )
     account.emit("setup_intent.created", intent)
-    url = session["return_url"]
+    url = session["url"]
     refusal = setup_intents.attempt(account, intent, method, return_url=url)
     if refusal is not None:
         raise refusal
