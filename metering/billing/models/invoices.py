@@ -144,14 +144,6 @@ class Invoice(models.Model):
 
     class Meta:
         ordering = ("-id",)
-        indexes = (
-            # Few of all invoices are unpaid, and fewer are overdue.
-            models.Index(
-                fields=("due_date",),
-                condition=models.Q(state="open"),
-                name="invoice_to_follow_up",
-            ),
-        )
         constraints = (
             models.UniqueConstraint(
                 fields=("seller", "number"),
@@ -205,6 +197,12 @@ class Invoice(models.Model):
                 fields=("id",),
                 condition=models.Q(hosted_url=""),
                 name="invoice_to_advance",
+            ),
+            # Few of all invoices are unpaid, and fewer are overdue.
+            models.Index(
+                fields=("due_date",),
+                condition=models.Q(state="open"),
+                name="invoice_to_follow_up",
             ),
         )
 
