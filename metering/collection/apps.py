@@ -9,3 +9,8 @@ class CollectionConfig(AppConfig):
     name = "metering.collection"
     label = "collection"
     default_auto_field = "django.db.models.BigAutoField"
+
+    def ready(self) -> None:
+        """Act on what the provider tells."""
+        # Handlers name models, which are there only once every application is loaded.
+        from metering.collection import handling  # noqa: F401, PLC0415

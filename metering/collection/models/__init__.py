@@ -1,5 +1,11 @@
 """What is kept of a provider beside invoices; one file a subject."""
 
+from metering.collection.models.following import (
+    Dispute,
+    ProviderPayment,
+    ProviderRefund,
+    Standing,
+)
 from metering.collection.models.purchases import Purchase
 
-__all__ = ("Purchase",)
+__all__ = ("Dispute", "ProviderPayment", "ProviderRefund", "Purchase", "Standing")

@@ -7,7 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from metering.billing.providers.stripe.client import StripeAccount
-from metering.inbox import catching_up, handlers
+from metering.inbox import handlers
 from metering.inbox.catching_up import LISTED_FOR, OVERLAP, catch_up
 from metering.inbox.models import Progress, WebhookEvent
 from tests.factories.inbox import Remembering
@@ -160,4 +160,4 @@ def test_without_accounts_nothing_is_asked(settings: Settings) -> None:
     settings.STRIPE_API_KEY = ""
     settings.STRIPE_ACCOUNTS = {}
     assert catch_up(now=dt.datetime(2026, 11, 22, tzinfo=dt.UTC)) == 0
-    assert catching_up.Progress.objects.count() == 0
+    assert Progress.objects.count() == 0

@@ -11,6 +11,7 @@ from tests.databases import ROOT
 PRODUCT = [ROOT / name for name in ("platform", "tenants", "metering", "inference")]
 OF_THE_METER = "the product writes it from what was used"
 OF_THE_LEDGER = "it is a record of its own, append-only, which `verify_ledger` holds"
+OF_A_PROVIDER = "the product notes what a provider says"
 NOT_AUDITED = {
     "adjustments.reratedtenant": "it adds up what a re-rating, which is audited, did",
     "alerts.crossing": OF_THE_METER,
@@ -23,6 +24,10 @@ NOT_AUDITED = {
     "billing.providercustomer": "the product notes what a provider answered",
     "budgets.lease": OF_THE_METER,
     "budgets.window": OF_THE_METER,
+    "collection.dispute": OF_A_PROVIDER,
+    "collection.providerpayment": OF_A_PROVIDER,
+    "collection.providerrefund": OF_A_PROVIDER,
+    "collection.standing": OF_A_PROVIDER,
     "control.modelfallback": "the model that it stands in for tells of it",
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",

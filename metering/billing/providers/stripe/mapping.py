@@ -28,6 +28,7 @@ INVOICE_MARK = "tollgate_invoice"
 SHA_MARK = "tollgate_lines_sha256"
 PERIOD_MARK = "tollgate_period"
 LINE_MARK = "tollgate_line"
+REFUND_MARK = "tollgate_refund"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,6 +55,19 @@ class DraftLine:
 def in_stripes_unit(amount_minor: int, currency: str) -> int:
     """Return an amount as Stripe counts it: nearly always in the minor unit."""
     return amount_minor * 100 if currency in _IN_HUNDREDTHS else amount_minor
+
+
+def in_our_unit(amount: int, currency: str) -> int:
+    """Return an amount of Stripe's in the currency's minor unit.
+
+    Raises `ValueError` for a part of that unit.
+    """
+    if currency.upper() not in _IN_HUNDREDTHS:
+        return amount
+    whole, part = divmod(amount, 100)
+    if part:
+        raise ValueError(f"{amount} of Stripe's is no whole {currency.upper()}")
+    return whole
 
 
 def tenant_mark(tenant: Tenant) -> str:

@@ -10,10 +10,13 @@ from django.conf import settings
 from metering.billing.accounts import Account, account_named
 from metering.billing.limiting import Pace
 from metering.billing.providers.stripe.client.checkout import Checkouts
+from metering.billing.providers.stripe.client.collected import Collected
 from metering.billing.providers.stripe.client.customers import Customers
+from metering.billing.providers.stripe.client.disputes import Disputes
 from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
 from metering.billing.providers.stripe.client.payments import Payments
+from metering.billing.providers.stripe.client.refunds import Refunds
 from metering.billing.providers.stripe.client.transport import (
     NETWORK_RETRIES_MAX,
     Transport,
@@ -44,11 +47,14 @@ class StripeAccount:
             network_retries_max=network_retries_max,
             pace=pace,
         )
+        self.collected = Collected(transport)
         self.customers = Customers(transport)
+        self.disputes = Disputes(transport)
         self.events = Events(transport)
         self.invoices = Invoices(transport)
         self.payments = Payments(transport)
         self.checkouts = Checkouts(transport)
+        self.refunds = Refunds(transport)
 
 
 def client_for(name: str) -> StripeAccount:

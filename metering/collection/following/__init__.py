@@ -1,0 +1,1 @@
+"""What a provider holds becomes facts of receivables, by reference, once."""

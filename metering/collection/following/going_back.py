@@ -1,0 +1,106 @@
+"""Take back payments whose money left at the provider, and bring it in again.
+
+The money is gone, or here again, whatever we think of it: what a refund or a bank did
+is recorded on the payments that it was about, those of the latest invoice first.
+
+Failure: all or nothing. Raises `Conflict` where more went back than is left of them.
+"""
+
+import datetime as dt
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from metering.collection.following.linking import Source, link_payment, spread
+from metering.collection.models import ProviderPayment
+from metering.receivables.models import Payment, Refund
+from metering.receivables.paying import record_payment, refund_payment
+from metering.receivables.settling import held
+
+
+@dataclass(frozen=True, slots=True)
+class Leaving:
+    """Money that left: how, why, and how it is called."""
+
+    amount_minor: int
+    outlet: str
+    reason: str
+    reference: str
+
+
+def hold_all(payments: Iterable[Payment]) -> None:
+    """Lock the invoices of payments, which come with the latest invoice first."""
+    for invoice in dict.fromkeys(payment.invoice for payment in payments):
+        held(invoice)
+
+
+def take_back(
+    payments: Sequence[Payment], leaving: Leaving, *, now: dt.datetime
+) -> list[Refund]:
+    """Record what left of payments whose invoices are held, once for its reference."""
+    known = recorded(payments, leaving.reference)
+    if known:
+        return known
+    made: list[Refund] = []
+    for payment, part in spread(leaving.amount_minor, payments):
+        made.append(
+            refund_payment(
+                payment=payment,
+                amount_minor=part,
+                outlet=leaving.outlet,
+                reference=_part(leaving.reference, payment, is_first=not made),
+                reason=leaving.reason,
+                now=now,
+            )
+        )
+    return made
+
+
+def recorded(payments: Sequence[Payment], reference: str) -> list[Refund]:
+    """Return what was recorded of such a reference, on any of the payments."""
+    rows = Refund.objects.filter(
+        payment__in=payments, reference__startswith=f"{reference}"
+    )
+    exact = (f"{reference}", f"{reference}, part ")
+    return [
+        row
+        for row in rows.select_related("payment__invoice").order_by("pk")
+        if row.reference == exact[0] or row.reference.startswith(exact[1])
+    ]
+
+
+def bring_again(
+    refunds: Iterable[Refund], *, reference: str, now: dt.datetime
+) -> list[Payment]:
+    """Record that money of refunds is here again, once for the reference."""
+    made: list[Payment] = []
+    for refund in refunds:
+        payment = refund.payment
+        name = _part(reference, payment, is_first=not made)
+        known = Payment.objects.filter(
+            tenant_id=payment.tenant_id, reference=name
+        ).first()
+        if known is None:
+            known = record_payment(
+                invoice=payment.invoice,
+                amount_minor=refund.amount_minor,
+                reference=name,
+                method=payment.method,
+                received_at=now,
+                excess=Refund.Outlet.CREDIT,
+                now=now,
+            )
+            _link_as(payment, known, reference=name)
+        made.append(known)
+    return made
+
+
+def _link_as(known: Payment, again: Payment, *, reference: str) -> None:
+    """Let what is here again be found by what it was paid with."""
+    link = ProviderPayment.objects.filter(payment=known).first()
+    if link is not None:
+        source = Source(link.account, link.intent, link.charge)
+        link_payment(payment=again, source=source, reference=reference)
+
+
+def _part(reference: str, payment: Payment, *, is_first: bool) -> str:
+    return reference if is_first else f"{reference}, part {payment.pk}"

@@ -1,0 +1,142 @@
+"""Record what was paid of an invoice at Stripe: once each, under the invoice's lock.
+
+A payment that paid for earlier invoices as well, which were too small to be charged
+for, pays those too, the oldest first. What is more than all of them ask for becomes the
+tenant's credit.
+
+Failure: all of a payment is recorded, or nothing of it. Locks are taken from the latest
+invoice to the oldest.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import QuerySet
+
+from metering.billing.models import Invoice
+from metering.billing.providers.stripe.client.collected import CollectedInvoice
+from metering.billing.providers.stripe.client.payments import RemotePayment
+from metering.billing.providers.stripe.mapping import in_our_unit
+from metering.collection.following import sharing
+from metering.collection.following.linking import Source, is_linked, link_payment
+from metering.collection.following.sharing import Share
+from metering.collection.models import Standing
+from metering.receivables.models import Payment, Refund
+from metering.receivables.paying import record_payment
+from metering.receivables.settling import facts_of, held
+
+_CREDIT = Refund.Outlet.CREDIT
+_PAID = "paid"
+
+
+@dataclass(frozen=True, slots=True)
+class Paying:
+    """One thing that was paid there, and how it is called here."""
+
+    source: Source
+    reference: str
+    method: str
+    received_at: dt.datetime
+    now: dt.datetime
+
+    @property
+    def name(self) -> str:
+        """Return what our payment is called: its intent is what people look for."""
+        return f"stripe {self.source.intent or self.source.charge or self.reference}"
+
+
+def record_share(
+    invoice: Invoice,
+    share: Share,
+    payment: RemotePayment | None,
+    *,
+    account: str,
+    now: dt.datetime,
+) -> None:
+    """Record one payment of a held invoice, unless it is known."""
+    remote = share.payment
+    if is_linked(account=account, reference=remote.reference):
+        return
+    charge = payment.charge if payment else remote.charge
+    paying = Paying(
+        source=Source(account, remote.intent, charge),
+        reference=remote.reference,
+        method=payment.method if payment else Payment.Method.OTHER,
+        received_at=min(remote.paid_at or now, now),
+        now=now,
+    )
+    currency = invoice.currency
+    _record(invoice, in_our_unit(share.own_minor, currency), paying, "")
+    _pay_carried(invoice, in_our_unit(share.carried_minor, currency), paying)
+
+
+def record_out_of_band(
+    invoice: Invoice, remote: CollectedInvoice, *, account: str, now: dt.datetime
+) -> None:
+    """Record what somebody told Stripe was paid elsewhere, if it is unpaid here.
+
+    Where we told Stripe, nothing is open of it here.
+    """
+    reference = f"{remote.reference} out of band"
+    if is_linked(account=account, reference=reference):
+        return
+    elsewhere = in_our_unit(sharing.out_of_band(remote), invoice.currency)
+    paying = Paying(
+        source=Source(account),
+        reference=reference,
+        method=Payment.Method.OTHER,
+        received_at=min(remote.paid_at or now, now),
+        now=now,
+    )
+    open_minor = facts_of(invoice).open_minor
+    _record(invoice, min(elsewhere, open_minor), paying, "")
+
+
+def carried_before(invoice: Invoice) -> QuerySet[Invoice]:
+    """Return earlier invoices that its payer may have been asked for with it."""
+    return Invoice.objects.filter(
+        tenant_id=invoice.tenant_id,
+        currency=invoice.currency,
+        provider=invoice.provider,
+        provider_account=invoice.provider_account,
+        state=Invoice.State.OPEN,
+        pk__lt=invoice.pk,
+    )
+
+
+def _pay_carried(invoice: Invoice, amount_minor: int, paying: Paying) -> None:
+    left = amount_minor
+    if not left:
+        return
+    settled = Standing.objects.filter(status=_PAID).values("invoice_id")
+    candidates = carried_before(invoice).filter(pk__in=settled).order_by("-pk")
+    locked = [held(earlier) for earlier in candidates]
+    for earlier in reversed(locked):
+        part = min(left, facts_of(earlier).open_minor)
+        _record(earlier, part, paying, f" for {earlier.number}")
+        left -= part
+    _record(invoice, left, paying, f" beyond {invoice.number}")
+
+
+def _record(invoice: Invoice, amount_minor: int, paying: Paying, part: str) -> None:
+    if amount_minor <= 0:
+        return
+    payment = record_payment(
+        invoice=invoice,
+        amount_minor=amount_minor,
+        reference=_free(invoice, f"{paying.name}{part}"),
+        method=paying.method,
+        received_at=paying.received_at,
+        excess=_CREDIT,
+        now=paying.now,
+    )
+    link_payment(payment=payment, source=paying.source, reference=paying.reference)
+
+
+def _free(invoice: Invoice, reference: str) -> str:
+    """Return a reference that no other payment has.
+
+    One intent may pay several invoices.
+    """
+    taken = Payment.objects.filter(tenant_id=invoice.tenant_id, reference=reference)
+    return f"{reference} for {invoice.number}" if taken.exists() else reference

@@ -1,0 +1,81 @@
+"""Keep how invoices stand at Stripe, as they were last read there.
+
+Failure: what was read earlier never overwrites what was read later. Owns: `Standing`.
+"""
+
+import datetime as dt
+
+from django.db.models import Sum
+
+from metering.billing.models import Invoice
+from metering.billing.providers.stripe.client.collected import CollectedInvoice
+from metering.billing.providers.stripe.mapping import in_our_unit
+from metering.collection.following import differing
+from metering.collection.following.differing import Here
+from metering.collection.models import Standing
+from metering.collection.models.following import TEXT_CHARS_MAX
+from metering.receivables.models import Refund
+from metering.receivables.settling import facts_of
+
+GONE = "gone"
+
+
+def here(invoice: Invoice) -> Here:
+    """Return how an issued invoice stands here."""
+    facts = facts_of(invoice)
+    back = (
+        Refund.objects.filter(payment__invoice=invoice)
+        .exclude(outlet=Refund.Outlet.CREDIT)
+        .aggregate(total=Sum("amount_minor"))["total"]
+    )
+    return Here(
+        number=invoice.number or "",
+        currency=invoice.currency,
+        state=invoice.state,
+        total_minor=invoice.amount_minor,
+        open_minor=facts.open_minor,
+        back_minor=int(back or 0),
+    )
+
+
+def note(
+    invoice: Invoice,
+    remote: CollectedInvoice | None,
+    *,
+    failure: str,
+    read_at: dt.datetime,
+    now: dt.datetime,
+) -> None:
+    """Note how a held invoice stands there; without a remote one, that it is gone."""
+    known = Standing.objects.filter(invoice=invoice).first()
+    if known is not None and known.read_at > read_at:
+        return
+    ours = here(invoice)
+    text = differing.difference(ours, remote) if remote else differing.gone(ours)
+    since = known.differs_since if known is not None else None
+    Standing.objects.update_or_create(
+        invoice=invoice,
+        defaults={
+            "tenant_id": invoice.tenant_id,
+            "account": invoice.provider_account,
+            "reference": invoice.provider_reference,
+            "difference": text[:TEXT_CHARS_MAX],
+            "differs_since": (since or now) if text else None,
+            "read_at": read_at,
+            **_shown(remote, invoice.currency, failure),
+        },
+    )
+
+
+def _shown(
+    remote: CollectedInvoice | None, currency: str, failure: str
+) -> dict[str, object]:
+    if remote is None:
+        return {"status": GONE, "remaining_minor": 0, "failure": ""}
+    return {
+        "status": remote.status,
+        "remaining_minor": in_our_unit(remote.remaining_minor, currency),
+        "attempt_count": remote.attempt_count,
+        "next_attempt_at": remote.next_attempt_at,
+        "failure": failure[:TEXT_CHARS_MAX],
+    }
