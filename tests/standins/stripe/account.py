@@ -35,6 +35,7 @@ class Account:
         self.id = f"acct_{secrets.token_hex(8)}"
         self.name = "Stand-in"
         self.livemode = False
+        self.country = "US"
         self.created = self.now()
         self.events = EventLog()
         self.endpoints = EndpointBook()
@@ -50,6 +51,9 @@ class Account:
         self.gone: dict[str, Json] = {}
         self.lines = LineBook()
         self.pending_items: dict[str, Json] = {}
+        # What a walk over all rows would take too long to find.
+        self.numbers: dict[str, str] = {}
+        self.payments_of: defaultdict[str, list[Json]] = defaultdict(list)
         self.instruments: dict[str, Instrument] = {}
         # How long after it was finalised an invoice is charged by itself.
         self.attempts_after_s = 3600

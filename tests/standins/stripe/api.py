@@ -22,6 +22,7 @@ from tests.standins.stripe.world import (
     refunds,
     setup_intents,
     tax_ids,
+    tax_rates,
 )
 
 _SUBJECTS = (
@@ -45,6 +46,7 @@ _SUBJECTS = (
     refunds,
     setup_intents,
     tax_ids,
+    tax_rates,
 )
 ROUTES: tuple[Route, ...] = tuple(
     route for subject in _SUBJECTS for route in subject.ROUTES

@@ -47,7 +47,7 @@ def current_account(account: Account, _: Json) -> Json:
         "object": "account",
         "business_type": None,
         "charges_enabled": True,
-        "country": "US",
+        "country": account.country,
         "created": account.created,
         "default_currency": "usd",
         "details_submitted": True,

@@ -66,7 +66,8 @@ def _fits(value: Any, hint: Any) -> bool:
     if get_origin(hint) is not None or isinstance(hint, ForwardRef):
         return isinstance(value, dict)
     if hint is int or hint is float:
-        return isinstance(value, int) and not isinstance(value, bool)
+        numbers = (int, float) if hint is float else int
+        return isinstance(value, numbers) and not isinstance(value, bool)
     if hint is Decimal:
         return isinstance(value, str)
     return isinstance(value, hint)

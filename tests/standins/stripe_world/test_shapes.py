@@ -52,6 +52,8 @@ def _lives(standin: StripeStandIn, client: stripe.StripeClient) -> None:
     )
     client.v1.customers.update(customer.id, {"balance": 25})
     _pay_and_fail(standin, client, customer)
+    taxed = customer_with(client, "pm_card_visa", **address)
+    drafted(client, taxed.id, 1000, automatic_tax={"enabled": True})
     client.v1.setup_intents.create(
         {"customer": customer.id, "payment_method": "pm_success_de", "confirm": True}
     )

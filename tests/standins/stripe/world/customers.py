@@ -7,6 +7,7 @@ from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json, merged
 from tests.standins.stripe.errors import missing, refused
+from tests.standins.stripe.expanding import hidden
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import (
     Route,
@@ -14,23 +15,27 @@ from tests.standins.stripe.routes import (
     on_object,
     on_object_alone,
 )
-from tests.standins.stripe.world import balances, methods, tax_ids
-from tests.standins.stripe.world.objects import changed, heed, listed, new
+from tests.standins.stripe.world import balances, methods, tax_ids, taxing, totals
+from tests.standins.stripe.world.objects import changed, heed, listed, made
 
 _PLAIN = (
     "description email name phone preferred_locales tax_exempt next_invoice_sequence"
     " invoice_prefix"
 )
-_KNOWN = f"{_PLAIN} address balance invoice_settings metadata shipping"
+_KNOWN = f"{_PLAIN} address balance invoice_settings metadata shipping tax"
 
 
 def create(account: Account, params: Json) -> Json:
     """Add a customer."""
     heed(params, f"{_KNOWN} payment_method tax_id_data")
-    customer = new(account, "customer", invoice_prefix=_prefix(account))
+    # What is refused leaves nothing behind, so the account gets it last.
+    customer = made(account, "customer", invoice_prefix=_prefix(account))
+    for given in params.get("tax_id_data", []):
+        tax_ids.check(given)
     if "payment_method" in params:
         methods.put(account, params["payment_method"], customer)
     changed(customer, **_fields(account, customer, params))
+    account.customers[customer["id"]] = customer
     account.emit("customer.created", customer)
     for given in params.get("tax_id_data", []):
         tax_ids.add(account, customer, given)
@@ -52,6 +57,7 @@ def update(account: Account, reference: str, params: Json) -> Json:
     previous = changed(customer, **_fields(account, customer, params))
     if previous:
         account.emit("customer.updated", customer, previous=previous)
+        totals.refresh(account, customer)
     if "balance" in params:
         difference = params["balance"] - customer["balance"]
         balances.adjust(account, customer, difference)
@@ -99,6 +105,10 @@ def _fields(account: Account, customer: Json, params: Json) -> dict[str, Any]:
         fields["shipping"] = params["shipping"] or None
     if "address" in params:
         fields["address"] = methods.address(params["address"])
+    if params.get("tax", {}).get("validate_location") == "immediately":
+        where = {**customer, **fields}
+        if not taxing.payer_of(account, where).is_located:
+            raise taxing.not_located()
     if "tax_exempt" in params:
         fields["tax_exempt"] = params["tax_exempt"] or "none"
     if "invoice_settings" in params:
@@ -121,6 +131,20 @@ def _settings(account: Account, customer: Json, params: Json) -> Json:
             )
     cleaned = {name: value or None for name, value in given.items()}
     return {**customer["invoice_settings"], **cleaned}
+
+
+@hidden("customer", "tax")
+def _tax(account: Account, customer: Json) -> Json:
+    payer = taxing.payer_of(account, customer)
+    located = payer.is_located and payer.address is not None
+    place = payer.address or {}
+    where = {name: place.get(name) for name in ("country", "state")}
+    return {
+        "automatic_tax": "supported" if located else "unrecognized_location",
+        "ip_address": None,
+        "location": {**where, "source": "billing_address"} if located else None,
+        "provider": "stripe",
+    }
 
 
 def _prefix(account: Account) -> str:

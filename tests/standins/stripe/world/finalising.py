@@ -10,25 +10,20 @@ from functools import partial
 from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json
-from tests.standins.stripe.errors import missing, refused
+from tests.standins.stripe.errors import ApiError, missing, refused
 from tests.standins.stripe.routes import Route, on_object, on_object_alone
-from tests.standins.stripe.world import balances, collecting, invoice_payments
+from tests.standins.stripe.world import (
+    balances,
+    collecting,
+    invoice_payments,
+    taxing,
+    totals,
+)
 from tests.standins.stripe.world.amounts import CHARGE_MAX, least_charge
 from tests.standins.stripe.world.objects import heed, update
 
 DAY_S = 86_400
 WARNED_S = 3 * DAY_S
-_COPIED = ("address", "email", "name", "phone", "shipping", "tax_exempt")
-
-
-def copied(account: Account, customer: Json) -> Json:
-    """Return what an invoice says of its customer."""
-    rows = account.rows["tax_id"].values()
-    ids = [row for row in rows if row["customer"] == customer["id"]]
-    return {
-        **{f"customer_{name}": customer[name] for name in _COPIED},
-        "customer_tax_ids": [{"type": r["type"], "value": r["value"]} for r in ids],
-    }
 
 
 def finalise(account: Account, reference: str, params: Json) -> Json:
@@ -42,6 +37,9 @@ def finalise(account: Account, reference: str, params: Json) -> Json:
     if abs(invoice["total"]) > CHARGE_MAX:
         raise refused("The total is too large.", code="amount_too_large")
     customer = account.customer(invoice["customer"])
+    totals.refresh_one(account, invoice, customer)
+    if invoice["automatic_tax"]["status"] == "requires_location_inputs":
+        raise _failed(account, invoice, taxing.not_located())
     _freeze(account, invoice, customer)
     invoice["auto_advance"] = params.get("auto_advance", invoice["auto_advance"])
     update(account, customer, currency=customer["currency"] or invoice["currency"])
@@ -69,16 +67,23 @@ def send(account: Account, reference: str) -> Json:
     return invoice
 
 
+def _failed(account: Account, invoice: Json, error: ApiError) -> ApiError:
+    """Note on a draft why it cannot be finalised."""
+    invoice["last_finalization_error"] = dict(error.body["error"])
+    account.emit("invoice.finalization_failed", invoice)
+    return error
+
+
 def _freeze(account: Account, invoice: Json, customer: Json) -> None:
     now = account.now()
     if invoice["number"] is None:
-        invoice["number"] = _next_number(customer)
+        number = invoice["number"] = _next_number(customer)
+        account.numbers[number] = invoice["id"]
     days = account.days_until_due.get(invoice["id"])
     if days is not None:
         invoice["due_date"] = now + days * DAY_S
     url = f"{account.base_url}/invoice/{secrets.token_urlsafe(12)}"
     invoice.update(
-        copied(account, customer),
         automatically_finalizes_at=None,
         effective_at=invoice["effective_at"] or now,
         hosted_invoice_url=url,

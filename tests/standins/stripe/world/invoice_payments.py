@@ -38,7 +38,7 @@ def add(
     account: Account, invoice: Json, intent: Json, *, amount: int, default: bool = True
 ) -> Json:
     """Note that an intent pays towards an invoice."""
-    return new(
+    payment = new(
         account,
         KIND,
         amount_requested=amount,
@@ -47,11 +47,13 @@ def add(
         is_default=default,
         payment={"payment_intent": intent["id"], "type": "payment_intent"},
     )
+    account.payments_of[invoice["id"]].append(payment)
+    return payment
 
 
 def of_invoice(account: Account, invoice: Json) -> list[Json]:
     """Return an invoice's payments, newest first."""
-    return list(listed(account, KIND, {"invoice": invoice["id"]}, by="invoice"))
+    return account.payments_of[invoice["id"]][::-1]
 
 
 def default_of(account: Account, invoice: Json) -> Json | None:

@@ -14,7 +14,7 @@ from tests.standins.stripe.routes import (
     on_object,
     on_object_alone,
 )
-from tests.standins.stripe.world import finalising, methods
+from tests.standins.stripe.world import finalising, methods, totals
 from tests.standins.stripe.world.items import attach, draft
 from tests.standins.stripe.world.objects import changed, heed, listed, new
 
@@ -25,7 +25,7 @@ WEBHOOKS_AWAITED_S = 72 * HOUR_S
 _PLAIN = "auto_advance collection_method description footer due_date"
 _MORE = "custom_fields statement_descriptor rendering"
 _ODD = "days_until_due default_payment_method metadata number payment_settings"
-_KNOWN = f"{_PLAIN} {_MORE} {_ODD}"
+_KNOWN = f"automatic_tax {_PLAIN} {_MORE} {_ODD}"
 _ALWAYS_EDITABLE = {"metadata", "auto_advance", "default_payment_method", "expand"}
 
 
@@ -50,13 +50,15 @@ def create(account: Account, params: Json) -> Json:
             "number": params.get("number") or None,
             "period_end": now,
             "period_start": now,
-            **finalising.copied(account, customer),
+            **totals.copied(account, customer),
             **fields,
             "metadata": merged({}, params.get("metadata")),
         },
     )
     account.lines[invoice["id"]] = []
+    account.numbers[invoice["number"] or ""] = invoice["id"]
     _note_terms(account, invoice, params)
+    totals.add_up(account, invoice)
     if params.get("pending_invoice_items_behavior", "exclude") == "include":
         waiting = [
             item
@@ -88,7 +90,10 @@ def update(account: Account, reference: str, params: Json) -> Json:
         fields["number"] = params["number"] or None
     fields["metadata"] = merged(invoice["metadata"], params.get("metadata"))
     previous = changed(invoice, **fields)
+    account.numbers[invoice["number"] or ""] = reference
     previous.update(_note_terms(account, invoice, params))
+    if "automatic_tax" in params:
+        previous.update(totals.add_up(account, invoice))
     if previous:
         account.emit("invoice.updated", invoice, previous=previous)
     if "auto_advance" in previous:
@@ -137,6 +142,8 @@ def _fields(account: Account, customer: Json, params: Json) -> dict[str, Any]:
                 param="default_payment_method",
             )
         fields["default_payment_method"] = method["id"]
+    if "automatic_tax" in params:
+        fields["automatic_tax"] = _automatic_tax(params["automatic_tax"])
     if "payment_settings" in params:
         heed(params["payment_settings"], "payment_method_types default_mandate")
         blank = {"default_mandate": None, "payment_method_options": None}
@@ -152,6 +159,18 @@ def _note_terms(account: Account, invoice: Json, params: Json) -> Json:
         return {}
     account.days_until_due[invoice["id"]] = days
     return changed(invoice, due_date=account.now() + days * finalising.DAY_S)
+
+
+def _automatic_tax(given: Json) -> Json:
+    heed(given, "enabled liability")
+    enabled = given["enabled"]
+    return {
+        "disabled_reason": None,
+        "enabled": enabled,
+        "liability": {"type": "self"} if enabled else None,
+        "provider": "stripe" if enabled else None,
+        "status": None,
+    }
 
 
 def _currency(customer: Json, params: Json) -> str:
@@ -192,9 +211,9 @@ def _check_number(account: Account, number: str | None, *, of: str | None) -> No
         return
     if len(number) > NUMBER_CHARS_MAX:
         raise invalid("The invoice number is too long.", param="number")
-    for reference, invoice in account.invoices.items():
-        if invoice["number"] == number and reference != of:
-            raise refused(f"The invoice number '{number}' is taken.", param="number")
+    holder = account.invoices.get(account.numbers.get(number, ""))
+    if holder is not None and holder["number"] == number and holder["id"] != of:
+        raise refused(f"The invoice number '{number}' is taken.", param="number")
 
 
 ROUTES = (

@@ -7,6 +7,7 @@ from tests.standins.stripe.errors import missing, refused
 from tests.standins.stripe.expanding import hidden
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import Route, on_object
+from tests.standins.stripe.world import totals
 from tests.standins.stripe.world.objects import found, heed, listed, new
 
 KIND = "tax_id"
@@ -17,17 +18,15 @@ def create(account: Account, reference: str, params: Json) -> Json:
     """Give a customer a tax id."""
     heed(params, "type value")
     customer = account.customer(reference, param="customer")
-    return add(account, customer, params)
+    row = add(account, customer, params)
+    totals.refresh(account, customer)
+    return row
 
 
 def add(account: Account, customer: Json, given: Json) -> Json:
     """Give a customer a tax id; one whose form is wrong is refused."""
+    check(given)
     kind, value = given["type"], given["value"]
-    shortest, longest = _LENGTHS.get(kind, (2, 40))
-    if not shortest <= len(value) <= longest:
-        raise refused(
-            f"Invalid value for {kind}.", code="tax_id_invalid", param="value"
-        )
     owner = {"customer": customer["id"], "customer_account": None, "type": "customer"}
     row = new(
         account,
@@ -43,11 +42,21 @@ def add(account: Account, customer: Json, given: Json) -> Json:
     return row
 
 
+def check(given: Json) -> None:
+    """Refuse a tax id whose form is wrong."""
+    kind = given["type"]
+    shortest, longest = _LENGTHS.get(kind, (2, 40))
+    if not shortest <= len(given["value"]) <= longest:
+        why = f"Invalid value for {kind}."
+        raise refused(why, code="tax_id_invalid", param="value")
+
+
 def delete(account: Account, parts: dict[str, str], _: Json) -> Json:
     """Take a tax id from a customer."""
     row = retrieve(account, parts, {})
     del account.rows[KIND][row["id"]]
     account.emit("customer.tax_id.deleted", row)
+    totals.refresh(account, account.customer(parts["id"]))
     return {"id": row["id"], "object": KIND, "deleted": True}
 
 
