@@ -20,6 +20,7 @@ from tests.standins.stripe.hooks.endpoints import EndpointBook
 from tests.standins.stripe.line_book import LineBook
 from tests.standins.stripe.shapes import shown
 from tests.standins.stripe.world.cards import Instrument
+from tests.standins.stripe.world.uses import Use
 
 Json = dict[str, Any]
 
@@ -54,6 +55,8 @@ class Account:
         # What a walk over all rows would take too long to find.
         self.numbers: dict[str, str] = {}
         self.payments_of: defaultdict[str, list[Json]] = defaultdict(list)
+        self.uses: defaultdict[str, list[Use]] = defaultdict(list)
+        self.meter_identifiers: dict[str, int] = {}
         self.instruments: dict[str, Instrument] = {}
         # How long after it was finalised an invoice is charged by itself.
         self.attempts_after_s = 3600

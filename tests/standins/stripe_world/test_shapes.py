@@ -54,6 +54,7 @@ def _lives(standin: StripeStandIn, client: stripe.StripeClient) -> None:
     _pay_and_fail(standin, client, customer)
     taxed = customer_with(client, "pm_card_visa", **address)
     drafted(client, taxed.id, 1000, automatic_tax={"enabled": True})
+    _compute_and_count(client, taxed.id)
     client.v1.setup_intents.create(
         {"customer": customer.id, "payment_method": "pm_success_de", "confirm": True}
     )
@@ -91,6 +92,26 @@ def _pay_and_fail(
     charges = client.v1.charges.list({"limit": 1}).data
     client.v1.refunds.create({"charge": charges[0].id, "amount": 100})
     assert intent["status"] == "succeeded"
+
+
+def _compute_and_count(client: stripe.StripeClient, customer: str) -> None:
+    computed = client.v1.tax.calculations.create(
+        {
+            "currency": "eur",
+            "customer": customer,
+            "line_items": [{"amount": 900, "reference": "a"}],
+        }
+    )
+    client.v1.tax.transactions.create_from_calculation(
+        {"calculation": str(computed.id), "reference": "a"}
+    )
+    client.v1.billing.meters.create(
+        {
+            "display_name": "Tokens",
+            "event_name": "tokens",
+            "default_aggregation": {"formula": "sum"},
+        }
+    )
 
 
 def _rows(standin: StripeStandIn) -> list[dict[str, Any]]:
