@@ -3,12 +3,14 @@
 import datetime as dt
 import io
 import json
+from decimal import Decimal
 from typing import Any
 
 import pytest
 from django.core.management import CommandError, call_command
 
 from metering.billing.models import Invoice, Period
+from metering.taxes.services import create_rate, treat_tenant
 from metering.usage.zones import month_of
 from tenants.models import Tenant
 from tests.factories.billing import make_month, make_tenant_of
@@ -50,6 +52,16 @@ def test_last_ended_month_is_closed_and_issued(tenant: Tenant) -> None:
         "output",
     ]
     assert sum(int(line["exact_picos"]) for line in invoice["lines"]) == 1_056_000_000
+
+
+def test_what_has_no_price_has_none_in_json(tenant: Tenant) -> None:
+    began = dt.datetime(2026, 1, 1, tzinfo=dt.UTC)
+    create_rate(name="VAT", country="DE", percent=Decimal(19), starts_at=began)
+    treat_tenant(tenant=tenant, kind="taxed", country="DE", starts_at=began, now=began)
+    (period,) = run_json("--tenant=acme", NOW)
+    units = {line["kind"]: line["unit_picos"] for line in period["invoice"]["lines"]}
+    assert units["tax"] is None
+    assert units["usage"] == "15000000"
 
 
 def test_running_it_again_prints_the_same(tenant: Tenant) -> None:

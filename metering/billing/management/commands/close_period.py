@@ -135,7 +135,7 @@ def _document(closed: Closed) -> dict[str, Any]:
                     "model": line.model,
                     "token_class": line.get_token_class_display(),
                     "quantity": line.quantity,
-                    "unit_picos": str(line.unit_picos),
+                    "unit_picos": _text_of(line.unit_picos),
                     "exact_picos": str(line.exact_picos),
                     "amount_minor": line.amount_minor,
                 }
@@ -143,6 +143,11 @@ def _document(closed: Closed) -> dict[str, Any]:
             ],
         }
     return document
+
+
+def _text_of(picos: int | None) -> str | None:
+    """Return picos as JSON has them: text, or null where there is no price."""
+    return None if picos is None else str(picos)
 
 
 def _text(document: dict[str, Any]) -> str:
