@@ -16,6 +16,11 @@ from django.template.loader import render_to_string
 from metering.alerts.models import Delivery, EventType
 from tenants.mail import plain
 
+_TEMPLATES = {
+    EventType.ENDPOINT_PAUSED: "paused",
+    EventType.TOP_UP_WAITING: "top_up",
+    EventType.TOP_UP_FAILED: "top_up",
+}
 _LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
 _WINDOWS = {"day": "a day", "month": "a month", "forever": "all time"}
 
@@ -33,7 +38,7 @@ def address_of(row: Delivery) -> str | None:
 def message(row: Delivery, *, to: str) -> EmailMultiAlternatives:
     """Compose the mail of a delivery."""
     event = row.event
-    kind = "paused" if event.type == EventType.ENDPOINT_PAUSED else "budget"
+    kind = _TEMPLATES.get(EventType(event.type), "budget")
     context = {**_context(event.type, event.data), "host": _host()}
     mail = EmailMultiAlternatives(
         subject=context["subject"],
@@ -54,6 +59,8 @@ def _context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     if event_type == EventType.ENDPOINT_PAUSED:
         name = plain(data["endpoint"]["name"])
         return {"name": name, "subject": f"Webhook endpoint “{name}” is paused"}
+    if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
+        return _top_up_context(event_type, data)
     scope = data["scope"]
     whose = f"{_LEVELS[scope['level']]} “{plain(scope['name'])}”"
     what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
@@ -68,6 +75,25 @@ def _context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
         "used": _amount(data, "used"),
         "limit": _amount(data, "limit"),
         "ends_at": data["ends_at"],
+        "address": settings.PUBLIC_URL,
+    }
+
+
+def _top_up_context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+    has_failed = event_type == EventType.TOP_UP_FAILED
+    amount = f"{data['top_up']['amount']} {data['top_up']['currency']}"
+    headline = (
+        f"Credit for {amount} could not be bought"
+        if has_failed
+        else f"Credit for {amount} waits to be paid for"
+    )
+    tenant = plain(data["tenant"]["name"])
+    return {
+        "subject": f"{headline}: “{tenant}”",
+        "headline": headline,
+        "tenant": tenant,
+        "problem": " ".join(data["problem"].split()),
+        "has_failed": has_failed,
         "address": settings.PUBLIC_URL,
     }
 

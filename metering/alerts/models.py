@@ -24,12 +24,20 @@ class EventType(models.TextChoices):
     THRESHOLD_REACHED = "budget.threshold_reached", "share reached"
     SPENT = "budget.spent", "spent"
     RESUMED = "budget.resumed", "resumed"
+    TOP_UP_WAITING = "top_up.waiting", "top-up waits"
+    TOP_UP_FAILED = "top_up.failed", "top-up failed"
     ENDPOINT_PAUSED = "webhook_endpoint.paused", "webhook endpoint paused"
     TEST = "webhook_endpoint.test", "test"
 
 
 # Those that endpoints may choose among.
-CHOSEN_EVENTS = (EventType.THRESHOLD_REACHED, EventType.SPENT, EventType.RESUMED)
+CHOSEN_EVENTS = (
+    EventType.THRESHOLD_REACHED,
+    EventType.SPENT,
+    EventType.RESUMED,
+    EventType.TOP_UP_WAITING,
+    EventType.TOP_UP_FAILED,
+)
 
 
 class Watch(models.Model):

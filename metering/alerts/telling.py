@@ -38,6 +38,18 @@ def tell_of_budget(
     return event
 
 
+def tell_of_top_up(
+    event_type: EventType, *, tenant: Tenant, data: JsonObject, now: dt.datetime
+) -> Event:
+    """Tell a tenant's people and all endpoints of credit that could not be bought."""
+    said: JsonObject = {"tenant": _tenant_data(tenant)}
+    event = write(event_type, tenant=tenant, data=said | data, now=now)
+    members = _members(tenant, _TOLD_OF_BUDGETS)
+    _to_people(event, members, billing_email=tenant.billing_email, now=now)
+    _to_endpoints(event, _endpoints(tenant, event_type), now=now)
+    return event
+
+
 def tell_of_endpoint(endpoint: Endpoint, *, now: dt.datetime) -> None:
     """Tell a tenant's owners and admins, by mail, that an endpoint was paused."""
     if endpoint.tenant is None:

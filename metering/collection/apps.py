@@ -13,4 +13,5 @@ class CollectionConfig(AppConfig):
     def ready(self) -> None:
         """Act on what the provider tells."""
         # Handlers name models, which are there only once every application is loaded.
-        from metering.collection import handling  # noqa: F401, PLC0415
+        from metering.collection import handling, method_handlers  # noqa: F401, PLC0415
+        from metering.collection.buying import handlers  # noqa: F401, PLC0415

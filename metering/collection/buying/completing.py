@@ -22,6 +22,7 @@ from metering.billing.providers.offline import page_url
 from metering.billing.services import TopUpQuote, draft_quoted, issue_invoice
 from metering.collection.buying.quoting import lines_of
 from metering.collection.buying.verifying import difference
+from metering.collection.following.linking import Source, link_payment
 from metering.collection.models import Purchase
 from metering.receivables.services import record_payment
 from metering.topups import services as topups
@@ -54,7 +55,7 @@ def complete(
             _refuse(row, problem)
             return row
         invoice = _invoice(row, now)
-        record_payment(
+        payment = record_payment(
             invoice=invoice,
             now=now,
             amount_minor=row.total_minor,
@@ -65,6 +66,8 @@ def complete(
             # Paid twice over, which only mends by hand: no money is lost.
             excess=EXCESS_TO,
         )
+        source = Source(row.account, intent=found.reference, charge=found.charge)
+        link_payment(payment=payment, source=source, reference=found.reference)
         changes: dict[str, object] = {
             "state": State.PAID,
             "intent": found.reference,

@@ -7,6 +7,7 @@ Failure: `QuoteBroken` for a quote whose lines are not what they were. Owns: quo
 """
 
 import datetime as dt
+from dataclasses import dataclass
 
 from kit.errors import Conflict
 from kit.orm.atomic import atomic
@@ -33,8 +34,16 @@ def own_quote(*, purchase: Purchase, now: dt.datetime) -> TopUpQuote:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class Payer:
+    """Who pays, and with what where no person chooses: references of the provider's."""
+
+    customer: str
+    method: str = ""
+
+
 def freeze(
-    *, purchase: Purchase, quote: TopUpQuote, customer: str, now: dt.datetime
+    *, purchase: Purchase, quote: TopUpQuote, payer: Payer, now: dt.datetime
 ) -> Purchase:
     """Keep a quote; the top-up's payment is under way with it.
 
@@ -55,7 +64,8 @@ def freeze(
             "total_minor": quote.lines.amount_minor,
             "basis": quote.basis,
             "lines_sha256": quote.lines.sha256,
-            "customer": customer,
+            "customer": payer.customer,
+            "method": payer.method,
             "quoted_at": now,
         }
         change(row, changes, action="quote")

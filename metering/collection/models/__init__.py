@@ -6,6 +6,14 @@ from metering.collection.models.following import (
     ProviderRefund,
     Standing,
 )
+from metering.collection.models.methods import PaymentMethod
 from metering.collection.models.purchases import Purchase
 
-__all__ = ("Dispute", "ProviderPayment", "ProviderRefund", "Purchase", "Standing")
+__all__ = (
+    "Dispute",
+    "PaymentMethod",
+    "ProviderPayment",
+    "ProviderRefund",
+    "Purchase",
+    "Standing",
+)

@@ -62,6 +62,14 @@ class Purchase(models.Model):
     basis = models.JSONField(default=dict, blank=True)
     lines_sha256 = models.CharField(max_length=64, blank=True, default="")
     customer = _reference("Who pays, at the provider.")
+    method = models.CharField(
+        max_length=REFERENCE_CHARS_MAX,
+        blank=True,
+        default="",
+        db_default="",
+        editable=False,
+        help_text="What it is paid with, where no person chooses.",
+    )
     session = _reference("The page on which it is paid, at the provider.")
     intent = _reference("Its payment, at the provider.")
     url = models.CharField(

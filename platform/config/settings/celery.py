@@ -37,6 +37,11 @@ CELERY_BEAT_SCHEDULE = {
     },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
     "advance-top-ups": {"task": "topups.advance", "schedule": 60.0},
+    "advance-purchases": {
+        "task": "collection.advance_purchases",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "dun": {"task": "receivables.dun", "schedule": 3600.0},
     "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},

@@ -26,7 +26,9 @@ def quoted(tenant: Tenant | None = None, *, amount_minor: int = 10_000) -> Purch
         tenant=tenant or prepaid(), amount_minor=amount_minor, now=now
     )
     quote = quoting.own_quote(purchase=asked, now=now)
-    return quoting.freeze(purchase=asked, quote=quote, customer=CUSTOMER, now=now)
+    return quoting.freeze(
+        purchase=asked, quote=quote, payer=quoting.Payer(CUSTOMER), now=now
+    )
 
 
 def paid(purchase: Purchase, **changes: Any) -> RemotePayment:

@@ -15,6 +15,7 @@ from metering.billing.providers.stripe.client.customers import Customers
 from metering.billing.providers.stripe.client.disputes import Disputes
 from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
+from metering.billing.providers.stripe.client.methods import Methods
 from metering.billing.providers.stripe.client.payments import Payments
 from metering.billing.providers.stripe.client.refunds import Refunds
 from metering.billing.providers.stripe.client.transport import (
@@ -55,6 +56,7 @@ class StripeAccount:
         self.payments = Payments(transport)
         self.checkouts = Checkouts(transport)
         self.refunds = Refunds(transport)
+        self.methods = Methods(transport)
 
 
 def client_for(name: str) -> StripeAccount:

@@ -1,0 +1,14 @@
+"""Celery tasks of collection: scans that a lost or doubled message cannot hurt."""
+
+from celery import shared_task
+
+from kit.orm.roles import as_operator
+from metering.collection.buying import advancing
+from metering.usage.selectors import database_now
+
+
+@shared_task(name="collection.advance_purchases")
+def advance_purchases() -> None:
+    """Take credit that is being paid for as far as it goes."""
+    with as_operator():
+        advancing.advance_purchases(now=database_now())
