@@ -88,6 +88,8 @@ def running_product(
             "PORT": str(free_port()),
             "ENGINE_URL": engine_url or "",
             "ENGINE_MODEL": engine_model or "",
+            # One process less; with "" invoices go to the stand-in, as `make up` does.
+            "BILLING_PROVIDER": "offline",
             **(env or {}),
             "STATE_DIR": str(state),
         }

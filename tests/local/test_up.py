@@ -12,8 +12,12 @@ from urllib.parse import urlsplit, urlunsplit
 import httpx
 import psycopg
 import pytest
+import stripe
 
 from config.local.children import LOOPBACK, free_port
+from config.local.programs import parts, plan
+from config.local.settings import UpSettings
+from config.local.state import State
 from tests.journeys.product import (
     Product,
     processes_of,
@@ -26,7 +30,7 @@ from tests.journeys.product import (
 
 PATIENCE_SECONDS = 30.0
 NAMES = {
-    *("postgres", "valkey", "engine-1", "web", "worker", "beat"),
+    *("postgres", "valkey", "engine-1", "stripe", "web", "worker", "beat"),
     *("gateway-1", "gateway-2"),
 }
 
@@ -63,15 +67,18 @@ def answers(product: Product) -> bool:
 
 def test_what_is_killed_comes_back_and_state_is_kept() -> None:
     with temporary_state() as state:
-        with running_product(state_dir=state, env={"GATEWAYS": "2"}) as first:
+        bare = {"GATEWAYS": "2", "BILLING_PROVIDER": ""}
+        with running_product(state_dir=state, env=bare) as first:
             assert {file.stem for file in (state / "pids").iterdir()} == NAMES
             assert (state / "demo.env").stat().st_mode & 0o777 == 0o600
             the_database_asks_for_a_password(first)
-            for name in ("postgres", "valkey", "gateway-1", "worker"):
+            customer = customer_at_stripe(first)
+            for name in ("postgres", "valkey", "stripe", "gateway-1", "worker"):
                 kill_and_see_it_come_back(first, name)
             until(lambda: answers(first), state)
-        with running_product(state_dir=state) as second:
+        with running_product(state_dir=state, env={"BILLING_PROVIDER": ""}) as second:
             assert secrets_of(second) == secrets_of(first)
+            assert stripe_of(second).v1.customers.retrieve(customer).name == "Kept"
             with started({"STATE_DIR": str(state), "PORT": str(free_port())}) as third:
                 assert third.wait(PATIENCE_SECONDS) == 1
             assert answers(second)
@@ -86,6 +93,43 @@ def test_a_supervisor_that_is_killed_leaves_nothing() -> None:
         until(lambda: processes_of(state) == [], state)
         with running_product(state_dir=state, env={"PORT": port}) as product:
             assert answers(product)
+
+
+def stripe_of(product: Product) -> stripe.StripeClient:
+    return stripe.StripeClient(
+        product.env["STRIPE_API_KEY"],
+        base_addresses={"api": product.env["STRIPE_API_BASE"]},
+    )
+
+
+def customer_at_stripe(product: Product) -> str:
+    return stripe_of(product).v1.customers.create({"name": "Kept"}).id
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        {"BILLING_PROVIDER": "offline"},
+        {"STRIPE_API_KEY": "sk_test_mine"},
+        {"STRIPE_ACCOUNTS": "{}"},
+    ],
+)
+def test_who_says_where_invoices_go_gets_no_standin(
+    given: dict[str, str], state: State, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("BILLING_PROVIDER", "STRIPE_API_KEY", "STRIPE_ACCOUNTS"):
+        monkeypatch.delenv(name, raising=False)
+    wanted = plan(UpSettings(), state)
+    assert "stripe" in {program.name for program in parts(wanted)}
+    env = wanted.product_env()
+    assert env["BILLING_PROVIDER"] == "stripe"
+    assert env["STRIPE_API_KEY"].startswith("sk_test_")
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    assert "stripe" not in {program.name for program in parts(wanted)}
+    env = wanted.product_env()
+    assert env.get("STRIPE_API_BASE", "") == ""
+    assert env.get("STRIPE_API_KEY", "") == given.get("STRIPE_API_KEY", "")
 
 
 def the_database_asks_for_a_password(product: Product) -> None:

@@ -2,7 +2,8 @@
 
 Only the gateways listen where others may reach them, all on `PORT`; everything else is
 on loopback ports that are chosen once. A `DATABASE_URL`, `REDIS_URL` or `ENGINE_URL`
-from outside is used, and nothing of the kind is started.
+from outside is used, and nothing of the kind is started. Invoices go to a stand-in of
+Stripe, unless the caller says where they go.
 """
 
 import asyncio
@@ -28,7 +29,11 @@ from config.local.state import PRODUCT_SECRETS, State
 
 ROOT = Path(__file__).resolve().parents[3]
 DATABASE = "tollgate"
-LISTENING = ("postgres", "valkey", "engine-1", "web")
+LISTENING = ("postgres", "valkey", "engine-1", "stripe", "web")
+# Whoever gives one of these says where invoices are issued.
+BILLING_CHOICES = ("BILLING_PROVIDER", "STRIPE_API_KEY", "STRIPE_ACCOUNTS")
+# Stripe waits an hour before it charges an invoice by itself, a demonstration does not.
+CHARGES_AFTER_S = 15
 DRAIN_MS = 5_000
 # What a gateway may need beyond: to cut off readers that stand still, to end its counts
 # and to commit what is left. Killed meanwhile, it would lose that.
@@ -50,6 +55,13 @@ class Plan:
         """Return where this machine reaches the product."""
         host = self.settings.host
         return f"http://{LOOPBACK if host == '0.0.0.0' else host}:{self.settings.port}"  # noqa: S104
+
+    @property
+    def stripe_url(self) -> str | None:
+        """Return where the stand-in of Stripe listens, if there is to be one."""
+        if any(os.environ.get(name) for name in BILLING_CHOICES):
+            return None
+        return f"http://{LOOPBACK}:{self.ports['stripe']}"
 
     def superuser_url(self, database: str = "postgres") -> str:
         """Return the embedded PostgreSQL's address as its superuser."""
@@ -79,6 +91,7 @@ class Plan:
         return {
             **defaults,
             **given,
+            **self._billing(),
             "DATABASE_URL": database,
             "REDIS_URL": broker,
             "ENGINE_URL": engine,
@@ -93,6 +106,17 @@ class Plan:
             "DJANGO_SETTINGS_MODULE": "config.settings",
             "PYTHONPATH": f"{ROOT / 'platform'}{os.pathsep}{ROOT}",
             "PYTHONUNBUFFERED": "1",
+        }
+
+    def _billing(self) -> dict[str, str]:
+        """Return what sends invoices to the stand-in of Stripe, where there is one."""
+        if self.stripe_url is None:
+            return {}
+        return {
+            "BILLING_PROVIDER": "stripe",
+            "STRIPE_API_BASE": self.stripe_url,
+            "STRIPE_API_KEY": f"sk_test_{self.secrets['STRIPE_KEY']}",
+            "STRIPE_WEBHOOK_SECRETS": f"whsec_{self.secrets['STRIPE_WEBHOOK_SECRET']}",
         }
 
     def _mail(self) -> dict[str, str]:
@@ -136,6 +160,8 @@ def parts(plan: Plan) -> list[Program]:
         wanted.append(_valkey(plan))
     if not plan.settings.engine_url:
         wanted.append(_simulator(plan))
+    if plan.stripe_url is not None:
+        wanted.append(_stripe(plan))
     return wanted
 
 
@@ -229,6 +255,21 @@ def _simulator(plan: Plan) -> Program:
         command=command(
             *("inference.engines.simulator", "--model", SIMULATED_MODEL),
             *("--host", LOOPBACK, "--port", str(port)),
+        ),
+        env=plan.env(),
+        is_up=partial(_listens, port),
+    )
+
+
+def _stripe(plan: Plan) -> Program:
+    port = plan.ports["stripe"]
+    return Program(
+        name="stripe",
+        command=command(
+            *("tests.standins.stripe", "--host", LOOPBACK, "--port", str(port)),
+            *("--keep", str(plan.state.root / "stripe")),
+            *("--webhook", f"{plan.address}/webhooks/stripe/"),
+            *("--charges-after-s", str(CHARGES_AFTER_S)),
         ),
         env=plan.env(),
         is_up=partial(_listens, port),

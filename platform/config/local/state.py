@@ -3,6 +3,7 @@
     secrets.env  made once              demo.env  what a client needs to know
     ports.env    remembered             pids/ logs/ journal/ postgres/ valkey/
     product.env  what `manage.py` needs to run beside the product
+    stripe       what the stand-in of Stripe holds, where that is used
 
 Whatever holds a secret is readable by this user alone. Failure: a second `make up` on
 the same folder ends with one line that names the first.
@@ -22,7 +23,9 @@ from config.local.account import Account, open_place
 from config.local.children import LOOPBACK, is_free
 
 PRODUCT_SECRETS = ("KEY_PEPPER", "OPERATOR_TOKEN", "SECRET_KEY")
-SECRETS = (*PRODUCT_SECRETS, "DATABASE_PASSWORD")
+# Of the stand-in of Stripe, which takes no other key and signs with no other secret.
+STRIPE_SECRETS = ("STRIPE_KEY", "STRIPE_WEBHOOK_SECRET")
+SECRETS = (*PRODUCT_SECRETS, *STRIPE_SECRETS, "DATABASE_PASSWORD")
 SECRET_BYTES = 36
 
 

@@ -1,7 +1,8 @@
 """Run the whole product on this machine until Ctrl-C: `make up`.
 
-Database, broker and engine come first; then the schema, the roles' passwords and the
-demo tenant; then web, worker, beat and the gateways. They stop in the reverse order.
+Database, broker, engine and the stand-in of Stripe come first; then the schema, the
+roles' passwords and the demo tenant; then web, worker, beat and the gateways. They stop
+in the reverse order.
 
 Failure: what does not come up the first time stops everything, with one line that says
 which it was; what dies later is started again (`config.local.process`).
@@ -148,7 +149,7 @@ async def _came_up(supervisor: Supervisor, asked: asyncio.Event) -> bool:
 
 
 def _greeting(plan: Plan) -> list[str]:
-    address, demo = plan.address, plan.state.demo_env
+    address, demo, stripe = plan.address, plan.state.demo_env, plan.stripe_url
     return [
         "",
         "Tollgate is up. Ctrl-C stops it.",
@@ -156,6 +157,7 @@ def _greeting(plan: Plan) -> list[str]:
         f"  management API     {address}/api/v1/",
         f"  operators' pages   {address}/admin/",
         f"  finance            {address}/finance/",
+        *([f"  stand-in of Stripe {stripe}/"] if stripe else []),
         f"  key and passwords  {demo}",
         "  second factor      make code",
         "",

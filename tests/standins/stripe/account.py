@@ -4,7 +4,6 @@ All of it lives in memory, in dicts of the shape that Stripe's API shows. The se
 calls one operation at a time, so nothing here locks.
 """
 
-import itertools
 import secrets
 from collections import defaultdict
 from collections.abc import Callable
@@ -65,12 +64,26 @@ class Account:
         self.out_of_band: dict[str, int] = {}
         # Who is told when a payment intent moves: an invoice, a checkout.
         self.watchers: dict[str, Callable[[str], None]] = {}
-        self._serial = itertools.count(1)
+        self._serial = 0
         self._mark = secrets.token_hex(4)
+
+    def __getstate__(self) -> Json:
+        """Return all but what belongs to the process; see `keeping`."""
+        left_out = ("clock", "heard_by", "request")
+        return {
+            name: value for name, value in vars(self).items() if name not in left_out
+        }
+
+    def __setstate__(self, state: Json) -> None:
+        """Take up what was kept; its keeper gives it a clock and listeners."""
+        # What is newer than the file gets its value of the beginning.
+        Account.__init__(self, VirtualClock())
+        vars(self).update(state)
 
     def new_id(self, prefix: str) -> str:
         """Return an id that no object had before, also not of an earlier stand-in."""
-        return f"{prefix}_{self._mark}{next(self._serial):06d}"
+        self._serial += 1
+        return f"{prefix}_{self._mark}{self._serial:06d}"
 
     def now(self) -> int:
         """Return the account's time in whole seconds; a job sees the time it is for."""
@@ -80,14 +93,16 @@ class Account:
         """Do something once the account's clock is there, with the clock there."""
         self._agenda.add(at, job)
 
-    def run_due(self) -> None:
-        """Do what is due by now, in the order of the clock."""
+    def run_due(self) -> bool:
+        """Do what is due by now, in the order of the clock; tell whether it was any."""
+        was_any = False
         for at, job in self._agenda.due(self.clock.now()):
-            self._moment = at
+            self._moment, was_any = at, True
             try:
                 job()
             finally:
                 self._moment = None
+        return was_any
 
     def emit(self, kind: str, row: Json, *, previous: Json | None = None) -> Json:
         """Note that something happened to an object; every event arises here.

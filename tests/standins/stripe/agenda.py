@@ -5,7 +5,6 @@ whoever moved the clock or sent the request that found it due.
 """
 
 import heapq
-import itertools
 from collections.abc import Callable, Iterator
 
 Job = Callable[[], object]
@@ -16,11 +15,12 @@ class Agenda:
 
     def __init__(self) -> None:
         self._jobs: list[tuple[int, int, Job]] = []
-        self._serial = itertools.count()
+        self._serial = 0
 
     def add(self, at: int, job: Job) -> None:
         """Note a job."""
-        heapq.heappush(self._jobs, (at, next(self._serial), job))
+        self._serial += 1
+        heapq.heappush(self._jobs, (at, self._serial, job))
 
     def due(self, now: float) -> Iterator[tuple[int, Job]]:
         """Take off what is due, also what the jobs add that is due already."""

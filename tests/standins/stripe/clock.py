@@ -19,6 +19,12 @@ class VirtualClock:
         with self._lock:
             return time.time() + self._added_s
 
+    @property
+    def added_s(self) -> float:
+        """Return how far tests have moved it."""
+        with self._lock:
+            return self._added_s
+
     def advance(self, seconds: float) -> None:
         """Move the clock forward."""
         if seconds < 0:

@@ -7,7 +7,7 @@ what ran is replayed from then on, an error like an answer.
 import json
 import secrets
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
@@ -76,12 +76,16 @@ class Engine:
     # Pretends that Stripe is far away: each answer takes so long, work or not.
     latency_s: float = 0.0
     base_url: str = ""
+    # Whether there is something that `keeping` has not written yet.
+    is_changed: bool = False
+    keep: Callable[[], None] = lambda: None
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _far: threading.Event = field(default_factory=threading.Event)
 
     def __post_init__(self) -> None:
         self.merchants = Merchants(self.clock)
         self.hooks = Deliverer(self.clock)
+        self.hooks.on_sent = self._note_change
         self.open_account(name="Stand-in")
         self.clock.moved.append(self.run_due)
 
@@ -103,6 +107,21 @@ class Engine:
         for merchant in self.merchants.rows:
             merchant.account.base_url = base_url
 
+    def take_up(
+        self, added_s: float, accounts: list[Account], keys: list[dict[str, Stored]]
+    ) -> None:
+        """Go on with the accounts of an earlier stand-in, in the order of these."""
+        self.clock.advance(added_s)
+        with self._lock:
+            for merchant, account, kept in zip(
+                self.merchants.rows, accounts, keys, strict=False
+            ):
+                account.clock = self.clock
+                account.base_url = self.base_url
+                account.heard_by.append(self.hooks.take)
+                merchant.account = account
+                merchant.keys.take_up(kept)
+
     def close(self) -> None:
         """Release what is held, and stop sending webhooks."""
         self.faults.clear()
@@ -113,13 +132,14 @@ class Engine:
         """Let the accounts do what is due by the clock."""
         with self._lock:
             for merchant in self.merchants.rows:
-                merchant.account.run_due()
+                self.is_changed |= merchant.account.run_due()
 
     @contextmanager
-    def opened(self, account: Account) -> Iterator[Account]:
+    def opened(self, account: Account, *, reads: bool = False) -> Iterator[Account]:
         """Let a page, or a test, work on an account as a request does."""
         with self._lock:
-            account.run_due()
+            was_any = account.run_due()
+            self.is_changed |= was_any or not reads
             yield account
 
     def invoices(self) -> list[dict[str, Any]]:
@@ -130,6 +150,15 @@ class Engine:
                 for merchant in self.merchants.rows
                 for reference, invoice in merchant.account.invoices.items()
             ]
+
+    def _note_change(self) -> None:
+        self.is_changed = True
+
+    @contextmanager
+    def standing_still(self) -> Iterator[None]:
+        """Let nothing happen inside the block."""
+        with self._lock:
+            yield
 
     def answer(self, request: ApiRequest) -> Answer:
         """Serve one request."""
@@ -217,7 +246,8 @@ class Engine:
 
     def _execute(self, work: _Work) -> Answer:
         account = work.merchant.account
-        with self.opened(account):
+        reads = work.entry.method == "GET"
+        with self.opened(account, reads=reads):
             account.request = Request(work.entry.request_id, work.entry.key)
             try:
                 content = json.dumps(work.call.run(account), default=str)

@@ -71,6 +71,17 @@ class KeyStore:
             if result is not None:
                 self._stored[key] = result
 
+    def kept(self) -> dict[str, Stored]:
+        """Return the results by key, without those that are too old to replay."""
+        oldest = self._clock.now() - KEY_LIFE_S
+        with self._lock:
+            return {key: row for key, row in self._stored.items() if row.at > oldest}
+
+    def take_up(self, kept: dict[str, Stored]) -> None:
+        """Replay the results of an earlier stand-in."""
+        with self._lock:
+            self._stored.update(kept)
+
 
 def fingerprint(method: str, path: str, params: dict[str, Any]) -> str:
     """Return a mark that two requests share only when they ask for the same."""

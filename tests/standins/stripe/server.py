@@ -6,6 +6,7 @@ Over HTTP the same is done at `/standin/*`: see `control`.
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 from tests.standins.stripe.account import Account
@@ -14,6 +15,7 @@ from tests.standins.stripe.faults import Fault
 from tests.standins.stripe.hooks.deliverer import Deliverer
 from tests.standins.stripe.hooks.disorder import Disorder
 from tests.standins.stripe.hooks.endpoints import Endpoint, endpoint_of, new_secret
+from tests.standins.stripe.keeping import Keeper
 from tests.standins.stripe.limits import Rates
 from tests.standins.stripe.merchants import Merchant
 from tests.standins.stripe.serving import Handler
@@ -22,13 +24,18 @@ from tests.standins.stripe.serving import Handler
 class StripeStandIn:
     """A running stand-in; use it as a context manager."""
 
-    def __init__(self, *, host: str = "127.0.0.1", port: int = 0) -> None:
+    def __init__(
+        self, *, host: str = "127.0.0.1", port: int = 0, kept_in: Path | None = None
+    ) -> None:
         self.engine = Engine()
         handler = type("BoundHandler", (Handler,), {"engine": self.engine})
         self._server = _Server((host, port), handler)
         self._server.engine = self.engine
         self.url = f"http://{host}:{self._server.server_address[1]}"
         self.engine.serve_at(self.url)
+        self._keeper = Keeper(self.engine, kept_in) if kept_in else None
+        if self._keeper is not None:
+            self._keeper.restore()
         self._thread = threading.Thread(
             target=self._server.serve_forever,
             kwargs={"poll_interval": 0.02},
@@ -44,6 +51,8 @@ class StripeStandIn:
         self._server.shutdown()
         self._server.server_close()
         self._thread.join()
+        if self._keeper is not None:
+            self._keeper.keep(at_once=True)
 
     # What tests set up ----------------------------------------------------------------
 
@@ -59,6 +68,7 @@ class StripeStandIn:
         events: Sequence[str] = ("*",),
         account: Account | None = None,
         api_version: str | None = None,
+        reference: str = "",
     ) -> Endpoint:
         """Send an account's events to a URL, signed with one secret or with two."""
         owner = account or self.engine.account
@@ -66,7 +76,7 @@ class StripeStandIn:
             url=url,
             secrets=secrets or [new_secret()],
             events=events,
-            id=owner.new_id("we"),
+            id=reference or owner.new_id("we"),
             created=owner.now(),
             livemode=owner.livemode,
             api_version=api_version,
@@ -127,5 +137,6 @@ class _Server(ThreadingHTTPServer):
     engine: Engine
 
     def service_actions(self) -> None:
-        """Do what has fallen due though nobody asks."""
+        """Do what has fallen due though nobody asks, and keep it."""
         self.engine.run_due()
+        self.engine.keep()

@@ -71,6 +71,7 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_answer(self, answer: Answer) -> None:
         if answer.dropped:
+            self.engine.keep()
             self.close_connection = True
             self.connection.shutdown(socket.SHUT_RDWR)
             return
@@ -93,6 +94,8 @@ class Handler(BaseHTTPRequestHandler):
     def _send(
         self, status: int, text: str, content_type: str, headers: dict[str, str]
     ) -> None:
+        # What is answered is kept: a stand-in that is killed may not forget it.
+        self.engine.keep()
         content = text.encode()
         self.send_response(status)
         for name, value in headers.items():

@@ -23,7 +23,7 @@ class Form:
 
 
 class Visitor:
-    """One browser window."""
+    """One browser window; use it as a context manager."""
 
     def __init__(self) -> None:
         self._client = httpx.Client(follow_redirects=True, timeout=20)
@@ -32,6 +32,12 @@ class Visitor:
         self.text = ""
         self.links: dict[str, str] = {}
         self._forms: list[Form] = []
+
+    def __enter__(self) -> "Visitor":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._client.close()
 
     def open(self, url: str) -> "Visitor":
         """Go to an address."""
@@ -57,10 +63,6 @@ class Visitor:
     def follow(self, label: str) -> "Visitor":
         """Follow a link by what is written on it."""
         return self.open(self.links[label])
-
-    def close(self) -> None:
-        """Close the window."""
-        self._client.close()
 
     def _button(self, label: str) -> tuple[Form, tuple[str, str]]:
         for form in self._forms:

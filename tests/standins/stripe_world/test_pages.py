@@ -18,9 +18,8 @@ ASKS = "4000002500003155"
 
 @pytest.fixture
 def visitor() -> Iterator[Visitor]:
-    visitor = Visitor()
-    yield visitor
-    visitor.close()
+    with Visitor() as visitor:
+        yield visitor
 
 
 @pytest.fixture

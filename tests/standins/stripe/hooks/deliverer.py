@@ -47,11 +47,13 @@ class Deliverer:
         self.attempts: list[Attempt] = []
         # Receivers check against their own clock, which no test moves.
         self.signs_at: Callable[[], float] = time.time
+        # Told after each attempt.
+        self.on_sent: Callable[[], None] = lambda: None
         self._clock = clock
         self._workers = workers
         self._serial = itertools.count()
         self._queue: list[tuple[float, int, Delivery]] = []
-        self._sending = 0
+        self._under_way: list[Delivery] = []
         self._dice: random.Random | None = None
         self._is_paused = self._is_closed = False
         self._threads: list[threading.Thread] = []
@@ -121,11 +123,23 @@ class Deliverer:
         with self._changed:
             return [(due, row.event["type"]) for due, _, row in sorted(self._queue)]
 
+    def kept(self) -> list[tuple[float, Delivery]]:
+        """Return what is to be sent, and what is being sent, with when it is due."""
+        with self._changed:
+            now = self._clock.now()
+            under_way = [(now, delivery) for delivery in self._under_way]
+            return under_way + [(due, delivery) for due, _, delivery in self._queue]
+
+    def take_up(self, kept: list[tuple[float, Delivery]]) -> None:
+        """Send what an earlier stand-in had still to send."""
+        now = self._clock.now()
+        for due, delivery in kept:
+            self._put(delivery, after_s=due - now)
+
     def close(self) -> None:
-        """Stop; what has not been sent is not."""
+        """Stop; what has not been sent stays in the queue."""
         with self._changed:
             self._is_closed = True
-            self._queue.clear()
             self._changed.notify_all()
         for thread in self._threads:
             thread.join()
@@ -142,7 +156,7 @@ class Deliverer:
             self._changed.notify_all()
 
     def _is_idle(self) -> bool:
-        return not self._sending and not self._is_due()
+        return not self._under_way and not self._is_due()
 
     def _is_due(self) -> bool:
         return bool(self._queue) and self._queue[0][0] <= self._clock.now()
@@ -157,9 +171,10 @@ class Deliverer:
         while (delivery := self._next()) is not None:
             attempt = self._send(delivery)
             with self._changed:
-                self._sending -= 1
+                self._under_way.remove(delivery)
                 if attempt is not None:
                     self.attempts.append(attempt)
+                    self.on_sent()
                     self._conclude(delivery, attempt)
                 self._changed.notify_all()
 
@@ -167,8 +182,8 @@ class Deliverer:
         with self._changed:
             while not self._is_closed:
                 if not self._is_paused and self._is_due():
-                    self._sending += 1
-                    return self._picked()
+                    self._under_way.append(picked := self._picked())
+                    return picked
                 self._changed.wait(self._until_next_s())
             return None
 
@@ -219,7 +234,7 @@ class Deliverer:
                 event["pending_webhooks"] -= 1
             return
         retries = RETRIES_LIVE_S if event["livemode"] else RETRIES_TEST_S
-        if delivery.is_extra or delivery.number > len(retries) or self._is_closed:
+        if delivery.is_extra or delivery.number > len(retries):
             return
         due = self._clock.now() + retries[delivery.number - 1]
         again = replace(delivery, number=delivery.number + 1)

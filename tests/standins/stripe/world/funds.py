@@ -1,5 +1,7 @@
 """The account's own money: each charge, refund and dispute moves it, less a fee."""
 
+from functools import partial
+
 from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json
@@ -51,7 +53,7 @@ def move(
         type=kind,
     )
     # It is never looked at before it is asked for, so nothing has to happen then.
-    account.later(row["available_on"], lambda: row.update(status="available"))
+    account.later(row["available_on"], partial(row.update, status="available"))
     return row
 
 

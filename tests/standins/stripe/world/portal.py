@@ -1,5 +1,7 @@
 """Customer portal: a page where a customer keeps its cards, and what its buttons do."""
 
+from functools import partial
+
 from stripe.params import billing_portal as portal_sdk
 
 from tests.standins.stripe.account import Account, Json, merged
@@ -54,12 +56,11 @@ def add_card(account: Account, reference: str, number: str) -> Json:
     customer = account.customer(session["customer"])
     method = methods.of_card(account, cards.by_number(number))
 
-    def moved(what: str) -> None:
-        if what == "succeeded":
-            choose(account, reference, method["id"])
-
     intent = setup_intents.make(
-        account, customer, watcher=moved, payment_method_types=setup_intents.TYPES
+        account,
+        customer,
+        watcher=partial(_moved, account, reference, method["id"]),
+        payment_method_types=setup_intents.TYPES,
     )
     account.emit("setup_intent.created", intent)
     url = session["url"]
@@ -67,6 +68,12 @@ def add_card(account: Account, reference: str, number: str) -> Json:
     if refusal is not None:
         raise refusal
     return intent
+
+
+def _moved(account: Account, reference: str, method: str, what: str) -> None:
+    """Follow the setup intent of a card that is being added."""
+    if what == "succeeded":
+        choose(account, reference, method)
 
 
 def choose(account: Account, reference: str, method: str) -> Json:
