@@ -150,7 +150,11 @@ def test_whoever_answers_pages_can_be_reached_by_gateways_alone() -> None:
         assert "pages" not in shared
 
 
-def test_every_process_of_make_up_has_its_service(tmp_path: Path) -> None:
+def test_every_process_of_make_up_has_its_service(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # Nobody deploys a stand-in.
+    monkeypatch.setenv("BILLING_PROVIDER", "offline")
     nothing_given = {"database_url": "", "redis_url": "", "engine_url": ""}
     settings = load(UpSettings).model_copy(update=nothing_given)
     plan = programs.plan(settings, State(tmp_path))

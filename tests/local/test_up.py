@@ -14,6 +14,7 @@ import psycopg
 import pytest
 import stripe
 
+from config.env import load
 from config.local.children import LOOPBACK, free_port
 from config.local.programs import parts, plan
 from config.local.settings import UpSettings
@@ -119,7 +120,7 @@ def test_who_says_where_invoices_go_gets_no_standin(
 ) -> None:
     for name in ("BILLING_PROVIDER", "STRIPE_API_KEY", "STRIPE_ACCOUNTS"):
         monkeypatch.delenv(name, raising=False)
-    wanted = plan(UpSettings(), state)
+    wanted = plan(load(UpSettings), state)
     assert "stripe" in {program.name for program in parts(wanted)}
     env = wanted.product_env()
     assert env["BILLING_PROVIDER"] == "stripe"
