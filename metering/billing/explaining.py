@@ -2,97 +2,91 @@
 
 A line of use is the sum of what was posted of days, and a day the sum of its events:
 both sums are shown beside what they must equal. Of a day some may be on other invoices,
-or on none yet: that is shown too. A line that is no use says in its document how it
-came about.
+or on none yet: that is shown too. A component that counts tokens, or charges, is
+explained by the days that it counted; what it made of them says the line's document, as
+it does of every other line that is no use.
 
 Failure: none of its own; what does not add up is shown as it is, and `reconcile` tells.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
-from itertools import combinations
+from dataclasses import dataclass, replace
+from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
 from kit.contracts import EventKind
 from kit.errors import NotFound
+from kit.money import PICOS_PER_UNIT
 from kit.orm.atomic import cursor
+from metering.billing.counting import counted_by, not_replaced
+from metering.billing.explaining_sql import PAGE, TOTAL
 from metering.billing.marks import ChargedDay, charged_days
 from metering.billing.models import Invoice, InvoiceLine
 from metering.ledger.models import DayPosting
+from metering.subscriptions.terms import Meter
 
 _USE = frozenset({InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT})
-# Events of a day at one price: requests through bounds of their ids, corrections
-# through the ids of what they correct.
-_EVENTS = """
-WITH day AS (
-    SELECT starts_at, ends_at FROM usage_billingday
-    WHERE tenant_id = %(tenant)s AND date = %(date)s
-),
-fact AS (
-    SELECT event.* FROM day CROSS JOIN LATERAL (
-        SELECT * FROM usage_event event
-        WHERE event.tenant_id = %(tenant)s AND event.kind = 0
-            AND event.request_id >= usage_uuid_floor(day.starts_at)
-            AND event.request_id < usage_uuid_floor(day.ends_at + interval '1 ms')
-            AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
-            AND event.price_id = %(price)s
-        OFFSET 0
-    ) event
-    UNION ALL
-    SELECT event.* FROM day CROSS JOIN LATERAL (
-        SELECT event.* FROM usage_correction correction
-        JOIN usage_event event ON event.tenant_id = correction.tenant_id
-            AND event.request_id = correction.request_id
-        WHERE correction.tenant_id = %(tenant)s
-            AND correction.corrects >= usage_uuid_floor(day.starts_at)
-            AND correction.corrects < usage_uuid_floor(day.ends_at + interval '1 ms')
-            AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
-            AND event.price_id = %(price)s
-        OFFSET 0
-    ) event
-),
-counted AS (
-    SELECT request_id, admitted_at, kind, corrects, CASE %(token_class)s
-        WHEN 1 THEN input_tokens WHEN 2 THEN cached_input_tokens
-        ELSE output_tokens END AS quantity
-    FROM fact
-)
-"""
-_COUNT = "SELECT count(*), coalesce(sum(quantity), 0) FROM counted"
-_TOTAL = _EVENTS + _COUNT
-_PAGE = (
-    _EVENTS
-    + """
-SELECT request_id, admitted_at, kind, corrects, quantity FROM counted
-WHERE quantity <> 0 AND (%(after)s::uuid IS NULL OR request_id > %(after)s)
-ORDER BY request_id LIMIT %(size)s
-"""
-)
 
 
 @dataclass(frozen=True, slots=True)
 class LineExplained:
-    """A line, and the days that it charges; none where it is no use."""
+    """A line, and what it charges or counts of days; nothing where it counts none.
+
+    `counted` has a row for each day, price and class. `meter` is that of a component:
+    what counts tokens is charged all together, and no day of it for itself.
+    """
 
     line: InvoiceLine
-    days: tuple[ChargedDay, ...]
+    counted: tuple[ChargedDay, ...]
+    meter: Meter | None = None
+
+    @property
+    def days(self) -> tuple[ChargedDay, ...]:
+        """Return what it counts of each day."""
+        days: dict[dt.date, ChargedDay] = {}
+        for each in self.counted:
+            known = days.get(each.date, replace(each, quantity=0, charge_picos=0))
+            picos = 0 if self.meter is Meter.TOKENS else each.charge_picos
+            days[each.date] = replace(
+                known,
+                quantity=known.quantity + each.quantity,
+                charge_picos=known.charge_picos + picos,
+            )
+        return tuple(days.values())
 
     @property
     def quantity(self) -> int:
-        """Return the tokens of all days: what the line must say."""
-        return sum(day.quantity for day in self.days)
+        """Return the tokens of all days: what a line that counts tokens must say."""
+        return sum(each.quantity for each in self.counted)
 
     @property
     def charge_picos(self) -> int:
-        """Return the charge of all days: what the line must say."""
-        return sum(day.charge_picos for day in self.days)
+        """Return the charge of all days: what a line of use must say."""
+        return sum(each.charge_picos for each in self.days)
+
+    @property
+    def adds_up(self) -> bool | None:
+        """Tell whether the days are what the line says; None where it counts none."""
+        if not self.counted:
+            return None
+        match self.meter:
+            case None:
+                return self.charge_picos == self.line.exact_picos
+            case Meter.CHARGE:
+                stated = Fraction(str(self.line.document.get("quantity")))
+                return self.charge_picos == stated * PICOS_PER_UNIT
+            case _:
+                return self.quantity == self.line.quantity
 
 
 @dataclass(frozen=True, slots=True)
 class CountedEvent:
-    """One request, or a correction of one, with its tokens of the line's class."""
+    """One request, or a correction of one, with the tokens of it that a line counts.
+
+    Its charge is that of these tokens; those that a component counts have none by
+    themselves.
+    """
 
     request_id: UUID
     admitted_at: dt.datetime
@@ -129,7 +123,10 @@ def line_at(invoice: Invoice, position: int) -> InvoiceLine:
 
 
 def explain_line(invoice: Invoice, line: InvoiceLine) -> LineExplained:
-    """Return the days that a line charges."""
+    """Return the days that a line charges, or counts."""
+    if line.kind == InvoiceLine.Kind.COMPONENT:
+        meter, counted = counted_by(invoice, line)
+        return LineExplained(line, tuple(counted), meter)
     if line.kind not in _USE or line.price_id is None or line.token_class is None:
         return LineExplained(line, ())
     found = charged_days(invoice, price_id=line.price_id, token_class=line.token_class)
@@ -138,7 +135,7 @@ def explain_line(invoice: Invoice, line: InvoiceLine) -> LineExplained:
     days = [
         day for day in found if (day.date < first_date) is adjusts and _is_of(line, day)
     ]
-    return LineExplained(line, tuple(_at_its_price(invoice, line, days)))
+    return LineExplained(line, tuple(not_replaced(invoice, days, model=line.model)))
 
 
 def explain_day(
@@ -148,22 +145,33 @@ def explain_day(
     after: UUID | None = None,
     size: int,
 ) -> DayExplained:
-    """Return a day of a line with a page of its events; raises `NotFound`."""
+    """Return a day of a line with a page of its events.
+
+    Raises `NotFound` for a day that the line counts nothing of, and for a component
+    that counts charges: those are explained by the lines of use.
+    """
     line = explained.line
-    day = next((each for each in explained.days if each.date == date), None)
-    if day is None:
+    counted = [each for each in explained.counted if each.date == date]
+    if not counted:
         raise NotFound(f"Line {line.position} charges nothing of {date}.")
+    if explained.meter is Meter.CHARGE:
+        raise NotFound(
+            f"Line {line.position} is a share of what use is charged: its requests are "
+            "those of the lines of use."
+        )
+    # What a component counts is charged by the component, all of it together.
     unit = line.unit_picos or 0
+    day = next(each for each in explained.days if each.date == date)
     asked: dict[str, Any] = {
         "tenant": line.tenant_id,
         "date": date,
-        "price": line.price_id,
-        "token_class": line.token_class,
+        "prices": sorted({each.price_id for each in counted}),
+        "classes": sorted({each.token_class for each in counted}),
     }
     with cursor() as session:
-        session.execute(_TOTAL, asked)
+        session.execute(TOTAL, asked)
         count, quantity = session.fetchone() or (0, 0)
-        session.execute(_PAGE, {**asked, "after": after, "size": size + 1})
+        session.execute(PAGE, {**asked, "after": after, "size": size + 1})
         events = [
             CountedEvent(pk, at, EventKind(kind), corrects, tokens, tokens * unit)
             for pk, at, kind, corrects, tokens in session.fetchall()
@@ -171,15 +179,14 @@ def explain_day(
     posted = DayPosting.objects.filter(
         tenant_id=line.tenant_id,
         date=date,
-        price_id=asked["price"],
-        token_class=asked["token_class"],
-    ).values_list("quantity", "charge_picos")
-    posted_quantity = sum(each for each, _ in posted)
-    posted_picos = sum(int(each) for _, each in posted)
+        price_id__in=asked["prices"],
+        token_class__in=asked["classes"],
+    ).values_list("quantity", flat=True)
+    elsewhere = sum(posted) - day.quantity
     return DayExplained(
         day=day,
-        elsewhere_quantity=posted_quantity - day.quantity,
-        elsewhere_picos=posted_picos - day.charge_picos,
+        elsewhere_quantity=elsewhere,
+        elsewhere_picos=elsewhere * unit,
         events_count=count,
         events_quantity=int(quantity),
         events_picos=int(quantity) * unit,
@@ -193,31 +200,3 @@ def _is_of(line: InvoiceLine, day: ChargedDay) -> bool:
     if line.kind != InvoiceLine.Kind.ADJUSTMENT or not line.key:
         return True
     return line.key.split("/")[1] == str(day.period_start)
-
-
-def _at_its_price(
-    invoice: Invoice, line: InvoiceLine, days: Sequence[ChargedDay]
-) -> Sequence[ChargedDay]:
-    """Leave out the days whose tokens a component of a plan charges instead.
-
-    Which components those are follows from the sum: the line says what is left.
-    """
-    spans = sorted(
-        {
-            (each["first_date"], each["end_date"])
-            for each in InvoiceLine.objects.filter(
-                invoice=invoice, kind=InvoiceLine.Kind.COMPONENT
-            ).values_list("document", flat=True)
-            if "first_date" in each
-        }
-    )
-    for count in range(len(spans) + 1):
-        for taken in combinations(spans, count):
-            left = [day for day in days if not _lies_in(day, taken)]
-            if sum(day.quantity for day in left) == line.quantity:
-                return left
-    return days
-
-
-def _lies_in(day: ChargedDay, spans: Iterable[tuple[str, str]]) -> bool:
-    return any(first <= str(day.date) < end for first, end in spans)

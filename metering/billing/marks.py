@@ -88,6 +88,11 @@ _PRICE = """
     GROUP BY 1, 2, 3, 4 ORDER BY 1
 """
 _DAYS_OF_MARK = f"{_DAYS} WHERE {_MARKED} {_PRICE}"
+_SPAN_OF_MARK = f"""
+    {_DAYS} WHERE {_MARKED}
+        AND posting.date >= %(first_date)s AND posting.date < %(end_date)s
+    GROUP BY 1, 2, 3, 4 ORDER BY 1, 3, 4
+"""
 _DAYS_ONE_BY_ONE = f"""
     {_DAYS}
     JOIN billing_claimedposting claimed
@@ -105,10 +110,16 @@ _Parameters = dict[str, int | dt.date | list[dt.date]]
 
 @dataclass(frozen=True, slots=True)
 class ChargedDay:
-    """What an invoice charges of one day, at one price and of one token class."""
+    """What an invoice charges of one day, at one price and of one token class.
+
+    What a component charges instead is among it, at the linear price that it was posted
+    at.
+    """
 
     date: dt.date
     period_start: dt.date
+    price_id: int
+    token_class: int
     quantity: int
     charge_picos: int
 
@@ -195,12 +206,21 @@ def charged_days(
         if mark is None
         else (_DAYS_OF_MARK, mark.parameters(invoice.tenant_id))
     )
-    with cursor() as session:
-        session.execute(statement, {**parameters, **named})
-        return [
-            ChargedDay(date, period_start, int(quantity), int(picos))
-            for date, period_start, _, _, quantity, picos in session.fetchall()
-        ]
+    return _days(statement, {**parameters, **named})
+
+
+def charged_between(
+    invoice: Invoice, *, first_date: dt.date, end_date: dt.date
+) -> list[ChargedDay]:
+    """Return what an invoice charges of days, by price and class.
+
+    Nothing of an invoice from before there were marks.
+    """
+    mark = mark_of(invoice)
+    if mark is None:
+        return []
+    span = {"first_date": first_date, "end_date": end_date}
+    return _days(_SPAN_OF_MARK, {**mark.parameters(invoice.tenant_id), **span})
 
 
 def charged_picos(invoice: Invoice) -> int:
@@ -212,6 +232,15 @@ def charged_picos(invoice: Invoice) -> int:
         session.execute(_SUM_OF_MARK, mark.parameters(invoice.tenant_id))
         (picos,) = session.fetchone() or (0,)
     return int(picos)
+
+
+def _days(statement: str, parameters: _Parameters) -> list[ChargedDay]:
+    with cursor() as session:
+        session.execute(statement, parameters)
+        return [
+            ChargedDay(*group, int(quantity), int(picos))
+            for *group, quantity, picos in session.fetchall()
+        ]
 
 
 def _read(statement: str, parameters: _Parameters) -> list[Posted]:

@@ -33,7 +33,10 @@ class ChargedDayOutput(serializers.Serializer[Any]):
 
 @example(examples.LINE_EXPLAINED)
 class LineExplainedOutput(serializers.Serializer[Any]):
-    """A line with the days it charges; `document` says how one of no use came about."""
+    """A line with the days that it charges or counts, and how it came about.
+
+    Tokens that a component counts are charged all together: its days have no charge.
+    """
 
     position = serializers.IntegerField()
     kind = serializers.ChoiceField(choices=InvoiceLine.Kind.choices)
@@ -47,7 +50,8 @@ class LineExplainedOutput(serializers.Serializer[Any]):
     days_picos = serializers.CharField()
     adds_up = serializers.BooleanField(
         allow_null=True,
-        help_text="Whether the days are the line, to the pico; null for no use.",
+        help_text="Whether the days are the line, to the pico, or what its component "
+        "counted; null for a line that counts nothing of days.",
     )
 
 
@@ -117,12 +121,12 @@ class LineView(_LineView):
     def get(self, request: Request, pk: int, position: int) -> Response:
         """Explain an invoice's line by the days that it charges.
 
-        A line of use is the sum of its days, to the pico. Of other lines `document`
-        says how they came about.
+        A line of use is the sum of its days, to the pico. A component's days are what
+        it counted: tokens, or what their use is charged. What it made of them, and how
+        all other lines came about, says `document`.
         """
         found = self.explained(pk, position)
         line = found.line
-        is_use = bool(found.days)
         shown = {
             "position": line.position,
             "kind": line.kind,
@@ -134,7 +138,7 @@ class LineView(_LineView):
             "days": [_day(each) for each in found.days],
             "days_quantity": found.quantity,
             "days_picos": str(found.charge_picos),
-            "adds_up": found.charge_picos == line.exact_picos if is_use else None,
+            "adds_up": found.adds_up,
         }
         return Response(LineExplainedOutput(shown).data)
 
@@ -149,6 +153,8 @@ class LineEventsView(_LineView):
     )
     def get(self, request: Request, pk: int, position: int) -> Response:
         """Explain a day of an invoice's line by its requests and their corrections.
+
+        The requests of a component of charges are those of the lines of use.
 
         What other invoices charge of the same day, because it came to be known later,
         is `elsewhere`. Pages are named by `cursor` and hold `limit` requests (50, at
