@@ -10,7 +10,7 @@ until the payment arrives and makes it credit.
 import datetime as dt
 from collections import defaultdict
 
-from django.db.models import F, Sum
+from django.db.models import F, Q, Sum
 from django.db.models.fields.json import KT
 
 from kit.money import picos_from_minor
@@ -74,13 +74,23 @@ def book_invoice(invoice: Invoice, *, now: dt.datetime) -> None:
 
 
 def earn_advance_fees(period: Period, *, now: dt.datetime) -> None:
-    """Take over as revenue what was paid in advance for a period that closes now."""
-    lines = InvoiceLine.objects.filter(
-        tenant_id=period.tenant_id,
-        kind=LineKind.FEE,
-        document__fee=str(FeeKind.ADVANCE),
-        document__first_date=str(period.first_date),
-    ).select_related("invoice")
+    """Take over as revenue what was paid in advance for periods that are closed now.
+
+    For the one that closes; and where its invoice carries what others before it came
+    to, for those too: they were closed without anything to be earned.
+    """
+    begins = str(period.first_date)
+    carried = Q(invoice__period=period, document__first_date__lt=begins)
+    lines = (
+        InvoiceLine.objects.filter(
+            Q(document__first_date=begins) | carried,
+            tenant_id=period.tenant_id,
+            kind=LineKind.FEE,
+            document__fee=str(FeeKind.ADVANCE),
+        )
+        .select_related("invoice")
+        .order_by("pk")
+    )
     post(
         postings=[
             Posting(

@@ -18,6 +18,7 @@ from kit.orm.audited import tell, values
 from kit.orm.saving import change, create
 from metering.pricing.announcing import announce
 from metering.pricing.deriving import derive
+from metering.pricing.discounting import MODEL_CHARS_MAX, require_room
 from metering.pricing.instants import require_ahead, require_aware, shown
 from metering.pricing.models import (
     Contract,
@@ -25,7 +26,7 @@ from metering.pricing.models import (
     PriceBook,
     PriceBookVersion,
 )
-from metering.pricing.services import MODEL_CHARS_MAX, quoted_picos
+from metering.pricing.services import quoted_picos
 from tenants.models import Tenant
 
 _QUOTES = ("input_per_million", "cached_input_per_million", "output_per_million")
@@ -116,6 +117,8 @@ def sign_contract(*, contract: Contract, now: dt.datetime) -> Contract:
     at a time that another contract of the tenant has or the base has no price for.
     """
     with atomic():
+        # Two contracts of one tenant take turns, whichever books they are based on.
+        Tenant.objects.select_for_update(no_key=True).get(pk=contract.tenant_id)
         # Nobody publishes a version of the base meanwhile that would be left out.
         base = PriceBook.objects.select_for_update().get(pk=contract.base_id)
         fresh = Contract.objects.select_for_update().get(pk=contract.pk)
@@ -154,14 +157,15 @@ def end_contract(
 ) -> Contract:
     """Let a contract end at `ends_at`, or `now`, which is earlier than agreed.
 
-    One that has not begun by then never holds, and a draft is discarded. Doing it again
-    changes nothing. Raises `Conflict` for a time that is over.
+    One that has not begun by then never holds, and a draft is discarded. An end can be
+    moved earlier; doing it again, or later, changes nothing. Raises `Conflict` for a
+    time that is over.
     """
     end = ends_at or now
     require_aware(end, param="ends_at")
     with atomic():
         fresh = Contract.objects.select_for_update().get(pk=contract.pk)
-        if fresh.ended_at is not None or (fresh.ends_at and fresh.ends_at <= end):
+        if fresh.until is not None and fresh.until <= end:
             return fresh
         require_ahead(end, now=now, param="ends_at")
         change(fresh, {"ended_at": end}, action="end")
@@ -202,6 +206,8 @@ def _require_known(contract: Contract, versions: Sequence[PriceBookVersion]) -> 
 def _row(contract: Contract, agreed: Agreed) -> ContractPrice:
     if not 1 <= len(agreed.model) <= MODEL_CHARS_MAX:
         raise InvalidRequest("Name the served model.", param="model")
+    # Whatever discounts the base has or will have: its versions are published at once.
+    require_room(agreed.model)
     row = ContractPrice(contract=contract, model=agreed.model)
     quotes = {name: getattr(agreed, name) for name in _QUOTES}
     given = [name for name, quote in quotes.items() if quote is not None]

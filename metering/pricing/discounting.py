@@ -14,7 +14,16 @@ from kit.errors import InvalidRequest
 from kit.orm.atomic import atomic
 from kit.orm.saving import change
 from metering.pricing.models import DISCOUNTS, Price, PriceBookVersion
-from metering.pricing.resolving import Discounts, Listed, resolved
+from metering.pricing.resolving import (
+    ANSWER_CACHE,
+    BATCH,
+    VARIANTS,
+    Discounts,
+    Listed,
+    resolved,
+)
+
+MODEL_CHARS_MAX = 128
 
 
 def set_discounts(
@@ -49,7 +58,23 @@ def follow(draft: PriceBookVersion) -> None:
     draft.prices.filter(model__in=have.keys() - want.keys()).delete()
     for model, price in want.items():
         if have.get(model) != price:
+            if price.follows:
+                require_room(model.removesuffix(BATCH).removesuffix(ANSWER_CACHE))
             draft.prices.update_or_create(model=model, defaults=asdict(price))
+
+
+def require_room(model: str) -> None:
+    """Refuse a name too long for its marks, by which other prices follow from its own.
+
+    Raises `InvalidRequest`.
+    """
+    longest = MODEL_CHARS_MAX - max(map(len, VARIANTS))
+    if len(model) > longest and not model.endswith(VARIANTS):
+        raise InvalidRequest(
+            f"'{model[:40]}...' is too long: '{BATCH}' is put behind it. Use at most "
+            f"{longest} characters.",
+            param="model",
+        )
 
 
 def listed_in(prices: Iterable[Price]) -> list[Listed]:

@@ -19,7 +19,12 @@ from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
 from metering.pricing.announcing import announce
 from metering.pricing.deriving import derive_for_contracts
-from metering.pricing.discounting import follow, listed_in, locked_draft
+from metering.pricing.discounting import (
+    MODEL_CHARS_MAX,
+    follow,
+    listed_in,
+    locked_draft,
+)
 from metering.pricing.instants import TOLERANCE, require_aware, shown
 from metering.pricing.models import DISCOUNTS, Price, PriceBook, PriceBookVersion
 from metering.pricing.selectors import last_published
@@ -29,7 +34,6 @@ from metering.pricing.selectors import last_published
 PUBLISH_AHEAD_MAX = dt.timedelta(days=366)
 # A request of a million tokens still fits the BIGINT of its charge.
 TOKEN_PICOS_MAX = 5 * PICOS_PER_UNIT
-MODEL_CHARS_MAX = 128
 
 
 def create_price_book(

@@ -29,7 +29,10 @@ from kit.orm.audited import tell
 from kit.orm.saving import change, create
 from metering.pricing.components.kinds import Percentage
 from metering.pricing.components.reading import component_from
-from metering.pricing.components.wholeness import require_whole_picos
+from metering.pricing.components.wholeness import (
+    require_in_reach,
+    require_whole_picos,
+)
 from metering.pricing.rating import CHARGED_CLASSES
 from metering.subscriptions.models import (
     MODEL_CHARS_MAX,
@@ -199,6 +202,7 @@ def _component(
     _require_classes(wanted, path)
     try:
         component = component_from(wanted.document)
+        require_in_reach(component)
         if wanted.meter != _Meter.CHARGE:
             require_whole_picos(component)
     except InvalidRequest as error:

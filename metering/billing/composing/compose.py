@@ -38,6 +38,8 @@ from metering.ledger.allotting import Part
 from metering.subscriptions.terms import Segment
 from metering.taxes.rating import Treatment, tax_lines
 
+# As far as a minor unit is counted.
+MINOR_MAX = 2**63 - 1
 _ORDER = {kind: place for place, kind in enumerate(LineKind)}
 
 
@@ -88,6 +90,8 @@ def charges_of(bill: Bill) -> Charges:
     made += _of_plans(bill, shares)
     made += _commitments(bill, made)
     lines = sorted((charge.line for charge in made), key=lambda line: _ORDER[line.kind])
+    if sum(abs(line.amount_minor) for line in lines) > MINOR_MAX:
+        raise LineError("it comes to more than an invoice can ask for")
     return Charges(bill.currency, tuple(lines), _parts(lines, shares), came_to(made))
 
 

@@ -9,7 +9,7 @@ import pytest
 from kit.contracts import TokenClass
 from metering.billing.composing.bill import Bill, BilledPeriod
 from metering.billing.composing.compose import Charges, charges_of
-from metering.billing.lines import Posted
+from metering.billing.lines import LineError, Posted
 from metering.subscriptions.terms import DiscountScope, Fee, FeeKind, Meter
 from tests.metering.billing.terms_scene import (
     FIRST,
@@ -113,3 +113,9 @@ def test_nothing_is_filled_up_without_a_commitment() -> None:
     made = charges(periods=(period(segment(), fees=(unused,)),))
     assert told(made) == [("fee", -1000)]
     assert made.exact_picos == -10 * 10**12
+
+
+def test_what_no_column_holds_is_said_before_it_is_written() -> None:
+    dear = price(picos=5 * 10**12)
+    with pytest.raises(LineError, match="more than an invoice can ask for"):
+        charges(posted(10**17, of=dear), periods=())

@@ -159,6 +159,19 @@ def test_an_early_end_is_an_instant_ahead_and_frees_the_time(tenant: Tenant) -> 
     assert input_picos(tenant, NOW + 5 * DAY) == 2_400_000
 
 
+def test_an_end_can_be_moved_earlier_and_not_later(tenant: Tenant) -> None:
+    contract = signed(tenant)
+    for ends_at in (NOW + 9 * DAY, NOW + 5 * DAY, NOW + 7 * DAY):
+        ended = end_contract(contract=contract, now=NOW, ends_at=ends_at)
+    assert ended.until == NOW + 5 * DAY
+    assert input_picos(tenant, NOW + 5 * DAY) == 3_000_000
+    with pytest.raises(IntegrityError), transaction.atomic(OPERATOR):
+        Contract.objects.filter(pk=contract.pk).update(ended_at=NOW + 6 * DAY)
+    # When it has ended, it has.
+    late = end_contract(contract=contract, now=NOW + 6 * DAY)
+    assert late.until == NOW + 5 * DAY
+
+
 def test_one_that_is_ended_before_it_begins_never_holds(tenant: Tenant) -> None:
     end_contract(contract=signed(tenant), now=NOW)
     assert book_of(tenant=tenant, at=NOW + 2 * DAY) == base()
@@ -267,6 +280,14 @@ def test_a_percentage_or_a_currency_that_makes_no_sense_is_refused(
         )
     with pytest.raises(InvalidRequest, match="not after"):
         drafted(tenant, ends_at=NOW)
+
+
+def test_a_name_has_room_for_what_follows_from_its_price(tenant: Tenant) -> None:
+    """Or no later version of the base with a discount could be published."""
+    with pytest.raises(InvalidRequest, match="at most 122"):
+        drafted(tenant, Agreed("m" * 123, "1", "1", "1"))
+    drafted(tenant, Agreed("m" * 122, "1", "1", "1"))
+    drafted(tenant, Agreed("m" * 122 + "@batch", "1", "1", "1"))
 
 
 def test_a_contracts_book_is_nobodys_else(tenant: Tenant) -> None:

@@ -117,3 +117,14 @@ def test_published_discounts_stay_and_a_copy_has_them(draft: PriceBookVersion) -
     with pytest.raises(Conflict, match="no price for m@batch"):
         publish_version(version=copy, now=NOW)
     publish_version(version=copy, now=NOW, drop=["m@batch"])
+
+
+def test_a_name_has_room_for_its_marks(draft: PriceBookVersion) -> None:
+    quotes = {"input_per_million": "1", "output_per_million": "1"}
+    with pytest.raises(InvalidRequest, match="at most 122") as refused:
+        set_price(version=draft, model="m" * 123, **quotes)
+    assert refused.value.param == "model"
+    set_price(version=draft, model="m" * 122, **quotes)
+    assert len(prices(draft)) == 2
+    set_discounts(version=draft, batch_discount_percent=None)
+    set_price(version=draft, model="n" * 128, **quotes)

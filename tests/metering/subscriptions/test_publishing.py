@@ -163,6 +163,11 @@ def other(wanted: Any, **changes: Any) -> Any:
             other(REQUESTS, document={"model": "per_unit", "unit_price": "1e-13"}),
             "components[0].component.unit_price",
         ),
+        (
+            # A period of it could never be closed.
+            other(SUPPORT, document={**SUPPORT.document, "rate_percent": "1e9"}),
+            "components[0].component.rate_percent",
+        ),
     ],
 )
 def test_a_component_that_is_not_right_names_its_field(

@@ -11,7 +11,10 @@ from kit.errors import InvalidRequest
 from metering.pricing.components.kinds import Component, Percentage
 from metering.pricing.components.rating import Usage, rate
 from metering.pricing.components.reading import component_from
-from metering.pricing.components.wholeness import require_whole_picos
+from metering.pricing.components.wholeness import (
+    require_in_reach,
+    require_whole_picos,
+)
 from tests.metering.pricing.components.strategies import documents
 
 PICO = "0.000000000001"
@@ -85,3 +88,54 @@ def test_whole_units_of_what_is_published_cost_whole_picos(
     rated = rate(component, Usage(Fraction(quantity)), currency="USD")
     if is_published(component):
         assert rated.exact_picos is not None
+
+
+@pytest.mark.parametrize(
+    ("document", "param"),
+    [
+        (UNIT | {"unit_price": "1000000.01"}, "unit_price"),
+        (UNIT | {"unit_size": "0.0000009"}, "unit_price"),
+        (UNIT | {"minimum": "1e15"}, "minimum"),
+        (UNIT | {"maximum": "1e50"}, "maximum"),
+        (UNIT | {"included": "1e19"}, "included"),
+        (tiered(unit_price="1e7"), "tiers[0].unit_price"),
+        (tiered(flat_fee="1e15"), "tiers[0].flat_fee"),
+        (tiered(up_to="1e19"), "tiers[0].up_to"),
+        (
+            {"model": "package", "package_size": "1", "package_price": "1e7"},
+            "package_price",
+        ),
+        (
+            {"model": "package", "package_size": "1e-50", "package_price": "1"},
+            "package_price",
+        ),
+        ({"model": "percentage", "rate_percent": "10001"}, "rate_percent"),
+        (
+            {"model": "percentage", "rate_percent": "1", "fee_per_event": "1e15"},
+            "fee_per_event",
+        ),
+        ({"model": "flat", "flat_fee": "1e15"}, "flat_fee"),
+    ],
+)
+def test_what_no_invoice_could_ask_for_is_not_published(
+    document: dict[str, Any], param: str
+) -> None:
+    component = component_from(document)
+    with pytest.raises(InvalidRequest, match="too large") as refused:
+        require_in_reach(component)
+    assert refused.value.param == param
+
+
+@pytest.mark.parametrize(
+    "document",
+    [
+        UNIT | {"unit_price": "1000000", "maximum": "999999999999999"},
+        UNIT | {"unit_price": "5", "included": "1e18"},
+        tiered(up_to="1e18", flat_fee="999999999999999"),
+        {"model": "package", "package_size": "1e6", "package_price": "1e12"},
+        {"model": "percentage", "rate_percent": "10000"},
+        {"model": "flat", "flat_fee": "999999999999999"},
+    ],
+)
+def test_what_is_large_is_published(document: dict[str, Any]) -> None:
+    require_in_reach(component_from(document))
