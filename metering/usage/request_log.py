@@ -108,11 +108,12 @@ def requests(
     found = _read(asked, since=asked["since"], size=size + 1)
     if len(found) > size:
         return RequestPage(found[:size], found[size - 1].request_id)
-    # The bound is read first and then held to: what is committed meanwhile moves it.
+    # The bound is read first and then held to: what is committed meanwhile moves it. So
+    # the page ends there and not after so many events, or it would end before.
     bound = _bound(asked)
     if bound is None:
         return RequestPage(found, None)
-    found = _read(asked, since=bound, size=size + 1)
+    found = _read({**asked, "scanned": None}, since=bound, size=size + 1)
     if len(found) > size:
         return RequestPage(found[:size], found[size - 1].request_id)
     return RequestPage(found, bound)

@@ -12,7 +12,7 @@ WITH page AS MATERIALIZED (
             AND request_id >= %(since)s AND request_id < %(until)s
             AND (%(request)s::uuid IS NULL OR request_id = %(request)s)
         ORDER BY request_id DESC
-        LIMIT %(scanned)s
+        LIMIT %(scanned)s::bigint
     ) scanned
     WHERE kind = 0
         AND admitted_at >= %(start)s AND admitted_at < %(end)s

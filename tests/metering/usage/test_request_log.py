@@ -119,6 +119,29 @@ def test_something_rare_is_found_in_bounded_steps(
     assert len(joined(walk(operator, tenant=use.tenant_id, limit=3))) == 12
 
 
+def test_what_is_committed_meanwhile_pushes_nothing_out_of_a_page(
+    operator: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A long stream ends, with its old id, between a page's bound and its rows."""
+    use, ids = used(6)
+    monkeypatch.setattr(request_log, "SCANNED_MAX", 4)
+    read_bound = request_log._bound
+
+    def bound_and_more(asked: Any) -> Any:
+        bound = read_bound(asked)
+        stream = replace(use, admitted_at=NOON + 4 * SECOND + SECOND / 2)
+        commit(make_epoch(started_at=NOON), stream)
+        return bound
+
+    with monkeypatch.context() as meanwhile:
+        meanwhile.setattr(request_log, "_bound", bound_and_more)
+        page = ask(operator, tenant=use.tenant_id, limit=9)
+    rest = operator.get(page["next"]).json()
+
+    shown = [row["request_id"] for row in page["data"] + rest["data"]]
+    assert [each for each in shown if each in ids] == ids
+
+
 def test_a_page_reads_along_the_key(operator: Client) -> None:
     """Without sorting all of a tenant's events, and from no other tenant's."""
     use, _ = used(3)
