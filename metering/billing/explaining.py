@@ -72,7 +72,7 @@ class LineExplained:
             return None
         match self.meter:
             case None:
-                return self.charge_picos == self.line.exact_picos
+                return self.charge_picos == int(self.line.exact_picos)
             case Meter.CHARGE:
                 stated = Fraction(str(self.line.document.get("quantity")))
                 return self.charge_picos == stated * PICOS_PER_UNIT

@@ -238,8 +238,10 @@ def _days(statement: str, parameters: _Parameters) -> list[ChargedDay]:
     with cursor() as session:
         session.execute(statement, parameters)
         return [
-            ChargedDay(*group, int(quantity), int(picos))
-            for *group, quantity, picos in session.fetchall()
+            ChargedDay(date, begins, price_id, token_class, int(quantity), int(picos))
+            for date, begins, price_id, token_class, quantity, picos in (
+                session.fetchall()
+            )
         ]
 
 

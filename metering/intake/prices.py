@@ -1,14 +1,17 @@
 """The prices in force, in memory: what admission stamps on a request.
 
-Loaded whole from the published versions, which never change; a version that takes
-effect later is loaded ahead and applies from its instant by the database's clock, and
-so does the book of a contract, or another one that a tenant is assigned.
+Loaded from the published versions, which never change: so of one that is known nothing
+is read again, and what is new comes in slices, between which requests go on. A version
+that takes effect later is loaded ahead and applies from its instant by the database's
+clock, and so does the book of a contract, or another one that a tenant is assigned.
+
+Failure: a reload that breaks off leaves what was known in force.
 """
 
 from bisect import bisect_right
-from collections import defaultdict
-from collections.abc import Mapping, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from typing import Any, LiteralString
 
 from psycopg import AsyncConnection
 
@@ -17,6 +20,8 @@ from kit.contracts import LinearPrice
 CHANNEL = "tollgate_prices"
 # Announcements bring news at once; this is for one that got lost.
 POLL_S = 30.0
+# Rows that are taken in at once: a millisecond or two of the process's time.
+SLICE_ROWS = 1000
 
 _ONE_MOMENT = "SET TRANSACTION ISOLATION LEVEL REPEATABLE READ, READ ONLY"
 # What another version, or a contract's end, put out of force more than a day ago prices
@@ -33,20 +38,22 @@ _MATTERS = """NOT EXISTS (
         AND coalesce(contract.ended_at, contract.ends_at) < now() - interval '1 day'
 )"""
 _VERSIONS = f"""
-SELECT version.id, book.id, book.currency, book.is_default,
+SELECT version.id, (extract(epoch FROM version.published_at) * 1000000)::bigint,
+       book.id, book.currency, book.is_default,
        (extract(epoch FROM version.effective_at) * 1000000)::bigint
 FROM pricing_pricebookversion version
 JOIN pricing_pricebook book ON book.id = version.book_id
 WHERE version.published_at IS NOT NULL AND {_MATTERS}
 ORDER BY book.id, version.effective_at
 """  # noqa: S608 - put together from the constant above
-_PRICES = f"""
-SELECT price.version_id, price.id, price.model,
+_PRICES = """
+SELECT price.version_id, book.currency, price.id, price.model,
        price.input_picos, price.cached_input_picos, price.output_picos
 FROM pricing_price price
 JOIN pricing_pricebookversion version ON version.id = price.version_id
-WHERE version.published_at IS NOT NULL AND {_MATTERS}
-"""  # noqa: S608 - put together from the constant above
+JOIN pricing_pricebook book ON book.id = version.book_id
+WHERE price.version_id = ANY (%s)
+"""
 _ASSIGNMENTS = """
 SELECT tenant_id, book_id, (extract(epoch FROM starts_at) * 1000000)::bigint,
        (extract(epoch FROM ends_at) * 1000000)::bigint
@@ -65,6 +72,11 @@ WHERE contract.signed_at IS NOT NULL
     AND contract.starts_at < coalesce(contract.ended_at, contract.ends_at, 'infinity')
 ORDER BY contract.tenant_id, contract.starts_at
 """
+
+
+# A version by its id and when it was published: after a failover an id may come again.
+_Version = tuple[int, int]
+_List = dict[str, LinearPrice]
 
 
 @dataclass(slots=True)
@@ -105,6 +117,7 @@ class PriceList:
 
     def __init__(self) -> None:
         self._state = _State()
+        self._lists: dict[_Version, _List] = {}
         self.is_loaded = False
 
     def find(
@@ -126,48 +139,61 @@ class PriceList:
         return book.prices[position].get(model) if position >= 0 else None
 
     async def reload(self, connection: AsyncConnection) -> None:
-        """Read all published prices, as of one moment, and swap them in at once."""
-        async with connection.transaction(), connection.cursor() as cursor:
-            await cursor.execute(_ONE_MOMENT)
-            versions = await (await cursor.execute(_VERSIONS)).fetchall()
-            prices = await (await cursor.execute(_PRICES)).fetchall()
-            assignments = await (await cursor.execute(_ASSIGNMENTS)).fetchall()
-            contracts = await (await cursor.execute(_CONTRACTS)).fetchall()
-        plans = (_plans(contracts), _plans(assignments))
-        self._state = _compile(versions, prices, plans)
+        """Read what is not known yet, as of one moment, and swap it in at once."""
+        async with connection.transaction():
+            await connection.execute(_ONE_MOMENT)
+            books, defaults, lists = await self._read_books(connection)
+            agreed = await _read_plans(connection, _CONTRACTS)
+            assigned = await _read_plans(connection, _ASSIGNMENTS)
+        self._lists = lists
+        self._state = _State(books, defaults, (agreed, assigned))
         self.is_loaded = True
 
+    async def _read_books(
+        self, connection: AsyncConnection
+    ) -> tuple[dict[int, _Book], dict[str, int], dict[_Version, _List]]:
+        """Read the versions, and of those that are new the prices."""
+        books: dict[int, _Book] = {}
+        defaults: dict[str, int] = {}
+        lists: dict[_Version, _List] = {}
+        new: dict[int, _List] = {}
+        async for rows in _slices(connection, _VERSIONS):
+            for pk, published_us, book_id, currency, is_default, effective_us in rows:
+                known = self._lists.get((pk, published_us))
+                if known is None:
+                    known = new[pk] = {}
+                lists[pk, published_us] = known
+                book = books.setdefault(book_id, _Book(currency))
+                if is_default:
+                    defaults[currency] = book_id
+                book.effective_us.append(effective_us)
+                book.prices.append(known)
+        if new:
+            async for rows in _slices(connection, _PRICES, list(new)):
+                for version_id, currency, price_id, model, *picos in rows:
+                    new[version_id][model] = LinearPrice(
+                        price_id, model, currency, *picos
+                    )
+        return books, defaults, lists
 
-def _compile(
-    versions: Sequence[tuple[int, int, str, bool, int]],
-    prices: Sequence[tuple[int, int, str, int, int, int]],
-    plans: Sequence[Mapping[int, _Plan]],
-) -> _State:
-    by_version: dict[int, list[tuple[int, str, int, int, int]]] = defaultdict(list)
-    for version_id, *price in prices:
-        by_version[version_id].append(tuple(price))  # type: ignore[arg-type]
-    books: dict[int, _Book] = {}
-    defaults: dict[str, int] = {}
-    for version_id, book_id, currency, is_default, effective_us in versions:
-        book = books.setdefault(book_id, _Book(currency))
-        if is_default:
-            defaults[currency] = book_id
-        book.effective_us.append(effective_us)
-        book.prices.append(
-            {
-                model: LinearPrice(price_id, model, currency, *picos)
-                for price_id, model, *picos in by_version[version_id]
-            }
-        )
-    return _State(books, defaults, plans)
 
-
-def _plans(
-    assignments: Sequence[tuple[int, int, int, int | None]],
+async def _read_plans(
+    connection: AsyncConnection, statement: LiteralString
 ) -> Mapping[int, _Plan]:
-    plans: dict[int, _Plan] = defaultdict(_Plan)
-    for tenant_id, book_id, starts_us, ends_us in assignments:
-        plan = plans[tenant_id]
-        plan.starts_us.append(starts_us)
-        plan.books.append((book_id, ends_us))
-    return dict(plans)
+    plans: dict[int, _Plan] = {}
+    async for rows in _slices(connection, statement):
+        for tenant_id, book_id, starts_us, ends_us in rows:
+            plan = plans.setdefault(tenant_id, _Plan())
+            plan.starts_us.append(starts_us)
+            plan.books.append((book_id, ends_us))
+    return plans
+
+
+async def _slices(
+    connection: AsyncConnection, statement: LiteralString, *parameters: object
+) -> AsyncIterator[list[tuple[Any, ...]]]:
+    """Yield the rows of a statement some at a time: others run while they arrive."""
+    async with connection.cursor(name="prices") as cursor:
+        await cursor.execute(statement, parameters)
+        while rows := await cursor.fetchmany(SLICE_ROWS):
+            yield rows

@@ -15,6 +15,7 @@ from kit.contracts import Caller, LinearPrice, Surface
 from kit.errors import ModelNotPriced
 from kit.orm.roles import as_operator
 from kit.postgres import connect, follow
+from metering.intake import prices
 from metering.intake.prices import _VERSIONS, CHANNEL, PriceList
 from metering.pricing.assigning import assign_book
 from metering.pricing.contracts import end_contract
@@ -331,6 +332,8 @@ async def test_reload_is_of_one_moment_and_swaps_at_once(
 ) -> None:
     """A change between two of the reload's statements is seen whole, or not at all."""
     await world.listener.reload(connection)
+    # Something new, or no price would be read.
+    await as_an_operator(make_price)
     witness = Witness(database)
     with psycopg.connect(database.url_for("operator")) as publisher:
         publisher.execute(
@@ -351,6 +354,60 @@ async def test_reload_is_of_one_moment_and_swaps_at_once(
     assert world.find(CHANGE) == world.second
     await world.listener.reload(connection)
     assert world.find(CHANGE) is None
+
+
+async def test_of_what_is_known_nothing_is_read_again(
+    world: World, connection: AsyncConnection, database: Database
+) -> None:
+    """Who pays by what changes often, and a contract's prices are a few of all."""
+    await world.listener.reload(connection)
+    await as_an_operator(partial(make_assignment, tenant=world.tenant, book=world.own))
+    with psycopg.connect(database.url_for("owner")) as owner:
+        # Nobody reads a price while this is held.
+        owner.execute("LOCK TABLE pricing_price IN ACCESS EXCLUSIVE MODE")
+        await asyncio.wait_for(world.listener.reload(connection), 10)
+        owner.rollback()
+    assert world.find(CHANGE) == world.own_price
+
+    known = world.find(CHANGE, tenant_id=0)
+    sign = partial(
+        make_contract, tenant=world.tenant, base=world.default, starts_at=CHANGE
+    )
+    await as_an_operator(sign)
+    await world.listener.reload(connection)
+
+    agreed = world.find(CHANGE)
+    assert agreed is not None
+    assert agreed.input_picos == 2_000_000
+    assert world.find(CHANGE, tenant_id=0) is known
+
+
+async def test_requests_go_on_while_prices_are_read(
+    world: World, connection: AsyncConnection, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """However many come at once, they are taken in by slices."""
+    versions = 12
+    for number in range(1, versions + 1):
+        begins = CHANGE + number * dt.timedelta(days=1)
+        await as_an_operator(
+            partial(make_price, book=world.default, effective_at=begins)
+        )
+    monkeypatch.setattr(prices, "SLICE_ROWS", 2)
+    turns = 0
+
+    async def count_turns() -> None:
+        nonlocal turns
+        while True:
+            await asyncio.sleep(0)
+            turns += 1
+
+    counting = asyncio.create_task(count_turns())
+    await world.listener.reload(connection)
+    counting.cancel()
+
+    assert world.find(CHANGE + versions * dt.timedelta(days=1)) is not None
+    # Fifteen versions and their prices, two at a time.
+    assert turns >= 15
 
 
 def _unseen_book(publisher: psycopg.Connection) -> int:
