@@ -108,6 +108,16 @@ def attempted(call: Call) -> bool:
     return _last(call) is not None
 
 
+def first_key_protects(*, since: dt.datetime, now: dt.datetime) -> bool:
+    """Tell whether a call about a thing this old cannot have been made and forgotten.
+
+    No attempt may be known here and one be there all the same, where the database was
+    restored from before it. While the thing is younger than a key's life, the first
+    attempt made again is answered by what that one did.
+    """
+    return dt.timedelta(0) <= now - since < KEY_LIFE
+
+
 def adopt(call: Call, *, reference: str, now: dt.datetime) -> None:
     """Mark the last attempt as succeeded, whatever was answered: it was read back."""
     last = _last(call)

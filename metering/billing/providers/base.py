@@ -77,7 +77,11 @@ def remember_reference(invoice: Invoice, reference: str) -> None:
     invoice.save(update_fields=["provider_reference"])
 
 
-def remember_page(invoice: Invoice, url: str) -> None:
-    """Keep where the payer sees the invoice: with it the provider's work is done."""
+def remember_page(invoice: Invoice, url: str, *, carried_minor: int = 0) -> None:
+    """Keep where the payer sees the invoice: with it the provider's work is done.
+
+    `carried_minor` of it is too little to be asked for, and comes with a later one.
+    """
     invoice.hosted_url = url
-    invoice.save(update_fields=["hosted_url"])
+    invoice.carried_minor = carried_minor
+    invoice.save(update_fields=["hosted_url", "carried_minor"])

@@ -110,7 +110,7 @@ def test_a_listing_that_fails_goes_on_from_where_it_was(standin: StripeStandIn) 
         standin.advance(DAY.total_seconds())
         make_customers(standin, 1)
     now = now_at(standin)
-    standin.plan("rate_limited", method="GET", path="/v1/events", nth=10)
+    standin.plan("lock_timeout", method="GET", path="/v1/events", nth=10)
     before = lists(standin)
     found = catch_up(now=now)
     assert 0 < found < 6

@@ -1,5 +1,9 @@
 """Who a tenant is at an account: one customer, found again by its mark.
 
+What was ever asked for here may be there: then the account's whole list is read, which
+is exact. What was not may still be there, if the database was restored from before; a
+search finds that, unless the tenant is so new that its first key is good anyway.
+
 Failure: what its calls raise. Owns: `ProviderCustomer`.
 """
 
@@ -8,7 +12,7 @@ import datetime as dt
 from kit.orm.atomic import atomic
 from metering.billing import operations
 from metering.billing.models import ProviderCustomer
-from metering.billing.operations import Call
+from metering.billing.operations import Call, CallRefused
 from metering.billing.providers.stripe import mapping
 from metering.billing.providers.stripe.client import StripeAccount
 from tenants.models import Tenant
@@ -38,13 +42,11 @@ def customer_of(
         )
         return reference
 
-    # The list of customers is long: it is read only when one may be ours already.
-    if operations.attempted(call):
-        found = client.customers.find((mapping.TENANT_MARK, mark))
-        if found is not None:
-            with atomic():
-                operations.adopt(call, reference=keep(found), now=now)
-            return found
+    found = _found(client, call, tenant, now=now)
+    if found is not None:
+        with atomic():
+            operations.adopt(call, reference=keep(found), now=now)
+        return found
     params = mapping.customer_params(tenant)
     return operations.perform(
         call,
@@ -52,6 +54,21 @@ def customer_of(
         record=keep,
         now=now,
     )
+
+
+def _found(
+    client: StripeAccount, call: Call, tenant: Tenant, *, now: dt.datetime
+) -> str | None:
+    wanted = (mapping.TENANT_MARK, call.subject)
+    if operations.attempted(call):
+        return client.customers.find(wanted)
+    if operations.first_key_protects(since=tenant.created_at, now=now):
+        return None
+    try:
+        return client.customers.search(wanted)
+    except CallRefused:
+        # Not every account can be searched.
+        return client.customers.find(wanted)
 
 
 def known_customer(*, account: str, tenant: Tenant) -> str:

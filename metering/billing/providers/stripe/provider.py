@@ -80,6 +80,5 @@ class StripeProvider:
             remote = steps.verified(remote, customer)
             services.issue_invoice(invoice=invoice, now=now)
             invoice.refresh_from_db()
-            steps.set_number(remote)
-            remote = steps.finalised(remote)
+            remote = steps.finalised(steps.numbered(remote))
         steps.finish(remote)

@@ -9,7 +9,7 @@ import datetime as dt
 from django.conf import settings
 
 from kit.orm.atomic import atomic
-from metering.billing import operations
+from metering.billing import operations, outbox
 from metering.billing.models import Invoice
 from metering.billing.operations import Call
 from metering.billing.providers import base
@@ -31,6 +31,7 @@ class Steps:
         self._account = invoice.provider_account
         self._invoice = invoice
         self._now = now
+        self._is_new = False
 
     def customer(self) -> str:
         """Return the tenant's customer; there are never two of them."""
@@ -47,8 +48,12 @@ class Steps:
         known = self._invoices.read(reference) if reference else None
         if known is not None:
             return known
-        # Deleting a draft at Stripe is how people ask for a new one.
         call = self._call("draft", str(self._invoice.public_id))
+        if reference:
+            # Deleting a draft at Stripe is how people ask for a new one.
+            outbox.drop(self._invoice, about=reference, now=self._now)
+        elif self._is_first(call):
+            return self._drafted(call, customer)
         found = self._own_invoices(customer)
         if len(found) > 1:
             raise Differs(f"it has {len(found)} invoices for this one")
@@ -56,17 +61,7 @@ class Steps:
             with atomic():
                 self._adopt(call, self._keep_reference(found[0]))
             return found[0]
-        params = mapping.draft_params(
-            self._invoice,
-            customer=customer,
-            days_until_due=settings.INVOICE_DAYS_UNTIL_DUE,
-        )
-        return operations.perform(
-            call,
-            send=lambda key: self._invoices.create(params, key=key),
-            record=self._keep_reference,
-            now=self._now,
-        )
+        return self._drafted(call, customer)
 
     def verified(self, remote: RemoteInvoice, customer: str) -> RemoteInvoice:
         """Pin our lines to the draft and read all of it back.
@@ -76,29 +71,31 @@ class Steps:
         invoice = self._invoice
         _demand(comparison.header_difference(invoice, remote, customer=customer))
         expected = mapping.draft_lines(invoice, list(invoice.lines.all()))
-        self._pin(remote.reference, expected)
+        remote = self._pinned(remote, expected)
         lines = self._invoices.lines(remote.reference)
         _demand(comparison.lines_difference(expected, lines, currency=invoice.currency))
-        seen = self._invoices.read(remote.reference)
-        if seen is None:
-            raise Differs("its draft was deleted")
-        _demand(comparison.total_difference(invoice, seen))
-        return seen
+        _demand(comparison.total_difference(invoice, remote))
+        return remote
 
-    def set_number(self, remote: RemoteInvoice) -> None:
-        """Give the draft the number that the invoice has with us."""
+    def numbered(self, remote: RemoteInvoice) -> RemoteInvoice:
+        """Give the draft the number that the invoice has with us.
+
+        Raises `Differs` when its total is not ours any more.
+        """
         number = self._invoice.number or ""
         reference = remote.reference
         call = self._call("number", reference)
         if remote.number == number:
             self._adopt(call, reference)
-            return
-        operations.perform(
-            call,
-            send=lambda key: self._invoices.set_number(reference, number, key=key),
-            record=lambda _: reference,
-            now=self._now,
-        )
+        else:
+            remote = operations.perform(
+                call,
+                send=lambda key: self._invoices.set_number(reference, number, key=key),
+                record=lambda answer: answer.reference,
+                now=self._now,
+            )
+        _demand(comparison.total_difference(self._invoice, remote))
+        return remote
 
     def finalised(self, remote: RemoteInvoice) -> RemoteInvoice:
         """Freeze the draft and open it to its payer."""
@@ -114,20 +111,46 @@ class Steps:
 
         Raises `Differs` when Stripe opened something that is not our invoice.
         """
-        if self._invoice.number is None:
+        invoice = self._invoice
+        if invoice.number is None:
             raise Differs(f"it is {remote.status} there and was never issued here")
-        if remote.number != self._invoice.number:
+        if remote.number != invoice.number:
             raise Differs(f"it is {remote.status} there as {remote.number}")
-        _demand(comparison.total_difference(self._invoice, remote))
+        _demand(comparison.total_difference(invoice, remote))
+        carried_minor = mapping.in_our_unit(remote.carried_minor, invoice.currency)
         with atomic():
-            base.remember_page(self._invoice, remote.hosted_url)
+            base.remember_page(invoice, remote.hosted_url, carried_minor=carried_minor)
             self._adopt(self._call("finalise", remote.reference), remote.reference)
 
-    def _pin(self, reference: str, expected: tuple[DraftLine, ...]) -> None:
-        present = {
-            line.metadata.get(mapping.LINE_MARK)
-            for line in self._invoices.lines(reference)
-        }
+    def _is_first(self, call: Call) -> bool:
+        """Tell whether nothing of this invoice can be there yet."""
+        return not operations.attempted(call) and operations.first_key_protects(
+            since=self._invoice.created_at, now=self._now
+        )
+
+    def _drafted(self, call: Call, customer: str) -> RemoteInvoice:
+        params = mapping.draft_params(
+            self._invoice,
+            customer=customer,
+            days_until_due=settings.INVOICE_DAYS_UNTIL_DUE,
+        )
+        remote = operations.perform(
+            call,
+            send=lambda key: self._invoices.create(params, key=key),
+            record=self._keep_reference,
+            now=self._now,
+        )
+        self._is_new = True
+        return remote
+
+    def _pinned(
+        self, remote: RemoteInvoice, expected: tuple[DraftLine, ...]
+    ) -> RemoteInvoice:
+        """Put the lines on the draft that are not there; return how it is then."""
+        reference = remote.reference
+        # On a draft of a moment ago there is nothing to look for.
+        there = [] if self._is_new else self._invoices.lines(reference)
+        present = {line.metadata.get(mapping.LINE_MARK) for line in there}
         for index, batch in enumerate(mapping.batches(expected)):
             call = self._call("lines", f"{reference}/{index}")
             missing = [line.params() for line in batch if line.mark not in present]
@@ -136,12 +159,13 @@ class Steps:
             # Lines that went missing after they had arrived are a difference, not a
             # gap.
             elif not operations.succeeded(call):
-                self._send_lines(call, reference, missing)
+                remote = self._send_lines(call, reference, missing)
+        return remote
 
     def _send_lines(
         self, call: Call, reference: str, lines: list[dict[str, object]]
-    ) -> None:
-        operations.perform(
+    ) -> RemoteInvoice:
+        return operations.perform(
             call,
             send=lambda key: self._invoices.add_lines(reference, lines, key=key),
             record=lambda _: reference,

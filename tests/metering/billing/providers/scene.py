@@ -34,6 +34,7 @@ def make_draft(
         exact_picos=picos_from_minor(sum(amounts_minor), currency),
         amount_minor=sum(amounts_minor),
         lines_sha256=uuid.uuid4().hex * 2,
+        created_at=NOW,
     )
     InvoiceLine.objects.bulk_create(lines_of(invoice, amounts_minor))
     return invoice

@@ -13,6 +13,8 @@ from metering.billing.providers.stripe.client import API_VERSION, StripeAccount
 from tests.standins.stripe import StripeStandIn
 
 REPLAYED = "\r\nidempotent-replayed: true"
+TOO_FAST = '{"error": {"message": "because", "code": "rate_limit"}}'
+LOCKED = '{"error": {"message": "because", "code": "lock_timeout"}}'
 ERROR = '{"error": {"message": "because", "type": "api_error"}}'
 
 
@@ -48,6 +50,9 @@ def _answering(head: str, body: str) -> Iterator[StripeAccount]:
         ("404 Not Found", ERROR, CallRefused),
         ("409 Conflict", ERROR, OutcomeUnknown),
         ("429 Too Many Requests", ERROR, CallRefused),
+        ("429 Too Many Requests", TOO_FAST, OutcomeUnknown),
+        ("429 Too Many Requests", LOCKED, CallRefused),
+        (f"429 Too Many Requests{REPLAYED}", TOO_FAST, CallRefused),
         ("500 Internal Server Error", ERROR, OutcomeUnknown),
         (f"500 Internal Server Error{REPLAYED}", ERROR, CallRefused),
         ("502 Bad Gateway", "<html>no</html>", OutcomeUnknown),
@@ -57,6 +62,16 @@ def _answering(head: str, body: str) -> Iterator[StripeAccount]:
 def test_what_an_answer_means(head: str, body: str, meaning: type[Exception]) -> None:
     with _answering(head, body) as account, pytest.raises(meaning):
         account.customers.create({"name": "Acme"}, key="customer:1:1")
+
+
+def test_a_refusal_says_why_in_stripes_own_word() -> None:
+    head = "429 Too Many Requests"
+    with (
+        _answering(head, LOCKED) as account,
+        pytest.raises(CallRefused) as refusal,
+    ):
+        account.customers.create({"name": "Acme"}, key="customer:1:1")
+    assert refusal.value.code == "lock_timeout"
 
 
 def test_nobody_there_is_a_doubt(standin: StripeStandIn) -> None:
@@ -73,7 +88,7 @@ def test_a_deleted_invoice_is_none_and_nothing_else_is(standin: StripeStandIn) -
     account = StripeAccount(api_key="sk", api_base=standin.url, network_retries_max=0)
     assert account.invoices.read("in_gone") is None
     standin.plan("rate_limited", method="GET")
-    with pytest.raises(CallRefused):
+    with pytest.raises(OutcomeUnknown):
         account.invoices.read("in_gone")
 
 

@@ -1,5 +1,6 @@
 """Customers: who is charged, with what by default, and what they carry over."""
 
+import re
 import string
 from typing import Any
 
@@ -18,6 +19,9 @@ from tests.standins.stripe.routes import (
 from tests.standins.stripe.world import balances, methods, tax_ids, taxing, totals
 from tests.standins.stripe.world.objects import changed, heed, listed, made
 
+# What is a minute old is found, says Stripe.
+INDEX_LAG_S = 60
+_QUERY = re.compile(r"metadata\['(\w+)'\]:'([\w.:-]+)'")
 _PLAIN = (
     "description email name phone preferred_locales tax_exempt next_invoice_sequence"
     " invoice_prefix"
@@ -81,6 +85,23 @@ def search(account: Account, params: Json) -> Json:
     heed(params, "email")
     rows = list(listed(account, "customer", params, by="email"))
     return page(rows, params, url="/v1/customers")
+
+
+def searched(account: Account, params: Json) -> Json:
+    """Return the customers whose metadata says so, as far as the index has come."""
+    heed(params, "query")
+    asked = _QUERY.fullmatch(params["query"])
+    if asked is None:
+        raise refused("This stand-in searches metadata['key']:'value' alone.")
+    name, value = asked.groups()
+    indexed = account.now() - INDEX_LAG_S
+    rows = [
+        row
+        for row in listed(account, "customer", {})
+        if row["metadata"].get(name) == value and row["created"] <= indexed
+    ]
+    more = {"object": "search_result", "next_page": None}
+    return {**page(rows, params, url="/v1/customers/search"), **more}
 
 
 def payment_methods(account: Account, reference: str, params: Json) -> Json:
@@ -158,6 +179,9 @@ def _prefix(account: Account) -> str:
 ROUTES = (
     Route("POST", "/v1/customers", sdk.CustomerCreateParams, on_account(create)),
     Route("GET", "/v1/customers", sdk.CustomerListParams, on_account(search)),
+    Route(
+        "GET", "/v1/customers/search", sdk.CustomerSearchParams, on_account(searched)
+    ),
     Route(
         "GET",
         "/v1/customers/{id}",

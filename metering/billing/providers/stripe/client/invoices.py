@@ -18,16 +18,28 @@ from metering.billing.providers.stripe.client.transport import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteInvoice:
-    """An invoice as Stripe has it."""
+    """An invoice as Stripe has it; amounts as Stripe counts the currency.
+
+    The balances are the customer's, before and after it was finalised: what is above
+    zero is owed and comes with a later invoice, what is below is the customer's.
+    """
 
     reference: str
     status: str
     customer: str
     currency: str
     total_minor: int
+    starting_balance: int
+    ending_balance: int
     number: str
     hosted_url: str
     metadata: Mapping[str, str]
+
+    @property
+    def carried_minor(self) -> int:
+        """Return what of it is owed and not asked for, but left for a later one."""
+        before, after = max(0, self.starting_balance), max(0, self.ending_balance)
+        return max(0, after - before)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,6 +118,8 @@ def _invoice(row: stripe.Invoice) -> RemoteInvoice:
         customer=id_of(row.customer),
         currency=row.currency,
         total_minor=row.total,
+        starting_balance=row.starting_balance,
+        ending_balance=row.ending_balance or 0,
         number=row.number or "",
         hosted_url=row.hosted_invoice_url or "",
         metadata=metadata_of(row.metadata),

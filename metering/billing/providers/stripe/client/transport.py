@@ -30,6 +30,7 @@ PAGE_ROWS = 100
 _CLIENT_ERRORS = 400
 _CONFLICT = 409
 _TOO_MANY = 429
+_FOR_SPEED = "rate_limit"
 _SERVER_ERRORS = 500
 
 # Of ids alone: words in paths are in small letters.
@@ -93,7 +94,7 @@ class _Paced(stripe.RequestsClient):
         for _ in range(MAKING_WAY_MAX):
             self._pace.wait(endpoint)
             answer = super().request(method, url, headers, post_data)
-            if not _came_too_fast(answer[1], answer[2]):
+            if not _came_too_fast(answer):
                 return answer
             self._pace.hold_off(endpoint, seconds=MAKING_WAY_S)
         self._pace.wait(endpoint)
@@ -149,14 +150,16 @@ def id_of(reference: object) -> str:
     return str(getattr(reference, "id", ""))
 
 
-def _came_too_fast(status: int, headers: Mapping[str, str]) -> bool:
-    """Tell whether a refusal is for speed alone; one that a key keeps is not."""
-    reason = headers.get("stripe-rate-limited-reason", "")
-    return (
-        status == _TOO_MANY
-        and headers.get("idempotent-replayed") != "true"
-        and reason in {"", "global-rate", "endpoint-rate"}
-    )
+def _came_too_fast(answer: tuple[bytes, int, Mapping[str, str]]) -> bool:
+    """Tell whether a request was refused for speed alone: its key keeps the others."""
+    content, status, _ = answer
+    return status == _TOO_MANY and f'"{_FOR_SPEED}"'.encode() in content
+
+
+def _code(error: stripe.StripeError) -> str:
+    """Return Stripe's word for why: the SDK leaves it out of some of its errors."""
+    told = error.error
+    return error.code or (told.code if told else None) or ""
 
 
 def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
@@ -172,10 +175,10 @@ def _meaning(error: stripe.StripeError) -> CallRefused | OutcomeUnknown:
     if status == _CONFLICT:
         return OutcomeUnknown(text)
     # It was not looked at: the key is as good as new.
-    if _came_too_fast(status, error.headers or {}) and error.code == "rate_limit":
+    if status == _TOO_MANY and _code(error) == _FOR_SPEED and not replayed:
         return OutcomeUnknown(text)
     # The first 500 may still be at work; replayed, it is all that this key will ever
     # say.
     if status >= _SERVER_ERRORS and not replayed:
         return OutcomeUnknown(text)
-    return CallRefused(text, code=error.code or "")
+    return CallRefused(text, code=_code(error))
