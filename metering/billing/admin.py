@@ -15,7 +15,7 @@ from django.utils.html import format_html
 
 from kit.admin import ReadOnlyAdmin, ReadOnlyInline, confirmed_action, state_label
 from kit.money import format_minor, format_picos
-from metering.billing import outbox_admin, party_admin, services
+from metering.billing import outbox_admin, party_admin, selectors, services
 from metering.billing.models import (
     Invoice,
     InvoiceLine,
@@ -157,9 +157,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
     @admin.display(description="carried to the next invoice")
     def carried(self, row: Invoice) -> str:
         """Show what the provider did not ask for by itself: it is too little."""
-        if not row.carried_minor:
-            return "-"
-        return format_minor(row.carried_minor, row.currency)
+        return selectors.carried_over(row) or "-"
 
     def has_try_now_permission(self, request: HttpRequest, _: str = "") -> bool:
         """Let those try again who may change invoices."""

@@ -55,6 +55,7 @@ class Document:
     lines: tuple[DocumentLine, ...]
     exact: str
     charged: str
+    carried: str
     rounding: str
     lines_sha256: str
 
@@ -152,9 +153,20 @@ def document(invoice: Invoice) -> Document:
         lines=tuple(_printed(line, invoice.currency) for line in lines_of(invoice)),
         exact=format_picos(invoice.exact_picos),
         charged=format_minor(invoice.amount_minor, invoice.currency),
+        carried=carried_over(invoice),
         rounding=_rounding(invoice.amount_minor, invoice.exact_picos, invoice.currency),
         lines_sha256=invoice.lines_sha256,
     )
+
+
+def carried_over(invoice: Invoice) -> str:
+    """Return what of an open invoice comes with the next one instead, or nothing.
+
+    It is less than its provider asks for by itself.
+    """
+    if not invoice.carried_minor or invoice.state != Invoice.State.OPEN:
+        return ""
+    return format_minor(invoice.carried_minor, invoice.currency)
 
 
 def _printed(line: InvoiceLine, currency: str) -> DocumentLine:

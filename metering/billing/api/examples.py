@@ -23,6 +23,7 @@ INVOICE = {
         "9f86d081884c7d659a2feaa0c55ad015a3bf4f1b2b0b822cd15d6c15b0f00a08"
     ),
     "provider": "stripe",
+    "provider_account": "default",
     "provider_reference": "in_1QEXAMPLE",
     "hosted_url": "https://invoice.stripe.com/i/example",
     "created_at": "2026-12-01T00:45:00.120000Z",
@@ -33,6 +34,7 @@ INVOICE = {
     "paid_minor": 0,
     "credited_minor": 0,
     "written_off_minor": 0,
+    "carried_minor": 0,
 }
 NEW_PROFILE = {
     "tenant": 42,

@@ -110,6 +110,9 @@ class InvoiceOutput(ExactOutput):
     currency = serializers.CharField()
     lines_sha256 = serializers.CharField()
     provider = serializers.CharField()
+    provider_account = serializers.CharField(
+        help_text="Which of our accounts at the provider it goes through."
+    )
     provider_reference = serializers.CharField()
     hosted_url = serializers.CharField(help_text="Where the payer sees it.")
     created_at = serializers.DateTimeField()
@@ -125,6 +128,10 @@ class InvoiceOutput(ExactOutput):
     )
     written_off_minor = serializers.IntegerField(
         help_text="What is not expected any more."
+    )
+    carried_minor = serializers.IntegerField(
+        help_text="What the provider carried to the next invoice: too little to be"
+        " asked for by itself. It stays open until that one is paid."
     )
 
 

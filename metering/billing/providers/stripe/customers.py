@@ -77,3 +77,11 @@ def known_customer(*, account: str, tenant: Tenant) -> str:
         tenant=tenant, provider=PROVIDER, account=account
     )
     return rows.values_list("reference", flat=True).first() or ""
+
+
+def has_default_method(*, account: str, tenant: Tenant) -> bool:
+    """Tell whether the tenant can be charged there without being asked."""
+    rows = ProviderCustomer.objects.filter(
+        tenant=tenant, provider=PROVIDER, account=account
+    )
+    return rows.exclude(default_method="").exists()

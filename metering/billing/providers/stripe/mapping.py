@@ -91,9 +91,17 @@ def customer_params(tenant: Tenant) -> dict[str, object]:
 
 
 def draft_params(
-    invoice: Invoice, *, customer: str, days_until_due: int
+    invoice: Invoice,
+    *,
+    customer: str,
+    days_until_due: int,
+    is_charged: bool = False,
 ) -> dict[str, object]:
-    """Return the invoice as a draft that stays one until we finalise it."""
+    """Return the invoice as a draft that stays one until we finalise it.
+
+    `is_charged` has Stripe charge the customer's default payment method for it, rather
+    than send it.
+    """
     marks = {
         INVOICE_MARK: str(invoice.public_id),
         SHA_MARK: invoice.lines_sha256,
@@ -102,12 +110,16 @@ def draft_params(
     if invoice.period is not None:
         period = invoice.period
         marks[PERIOD_MARK] = f"{period.first_date}/{period.end_date}"
+    collected: dict[str, object] = (
+        {"collection_method": "charge_automatically"}
+        if is_charged
+        else {"collection_method": "send_invoice", "days_until_due": days_until_due}
+    )
     return {
         "customer": customer,
         "currency": invoice.currency.lower(),
         "auto_advance": False,
-        "collection_method": "send_invoice",
-        "days_until_due": days_until_due,
+        **collected,
         "pending_invoice_items_behavior": "exclude",
         "metadata": marks,
     }

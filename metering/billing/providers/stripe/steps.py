@@ -16,7 +16,11 @@ from metering.billing.providers import base
 from metering.billing.providers.stripe import comparison, mapping
 from metering.billing.providers.stripe.client import RemoteInvoice, StripeAccount
 from metering.billing.providers.stripe.comparison import Differs
-from metering.billing.providers.stripe.customers import PROVIDER, customer_of
+from metering.billing.providers.stripe.customers import (
+    PROVIDER,
+    customer_of,
+    has_default_method,
+)
 from metering.billing.providers.stripe.mapping import DraftLine
 
 
@@ -133,6 +137,9 @@ class Steps:
             self._invoice,
             customer=customer,
             days_until_due=settings.INVOICE_DAYS_UNTIL_DUE,
+            is_charged=has_default_method(
+                account=self._account, tenant=self._invoice.tenant
+            ),
         )
         remote = operations.perform(
             call,
