@@ -44,13 +44,18 @@ def finalise(account: Account, reference: str, params: Json) -> Json:
     invoice["auto_advance"] = params.get("auto_advance", invoice["auto_advance"])
     update(account, customer, currency=customer["currency"] or invoice["currency"])
     _settle_balance(account, invoice, customer)
+    charges_itself = invoice["collection_method"] == "charge_automatically"
     if invoice["amount_due"]:
         invoice_payments.ask(account, invoice, partial(collecting.moved, account))
+        if invoice["auto_advance"] and charges_itself:
+            collecting.plan(account, invoice, account.attempts_after_s)
     account.emit("invoice.finalized", invoice)
     if not invoice["amount_due"]:
         collecting.settled(account, invoice)
-    else:
-        _collect(account, invoice)
+        return invoice
+    _remind(account, invoice)
+    if invoice["auto_advance"] and not charges_itself:
+        account.emit("invoice.sent", invoice)
     return invoice
 
 
@@ -109,18 +114,12 @@ def _settle_balance(account: Account, invoice: Json, customer: Json) -> None:
     balances.adjust(account, customer, carried - starting, kind=kind, **why)
 
 
-def _collect(account: Account, invoice: Json) -> None:
+def _remind(account: Account, invoice: Json) -> None:
     due = invoice["due_date"]
     if due is not None:
         warned = max(due - WARNED_S, account.now())
         account.later(warned, partial(_still_open, account, invoice, "will_be_due"))
         account.later(due, partial(_still_open, account, invoice, "overdue"))
-    if not invoice["auto_advance"]:
-        return
-    if invoice["collection_method"] == "charge_automatically":
-        collecting.plan(account, invoice, account.attempts_after_s)
-    else:
-        account.emit("invoice.sent", invoice)
 
 
 def _still_open(account: Account, invoice: Json, what: str) -> None:

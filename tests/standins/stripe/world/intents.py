@@ -44,6 +44,9 @@ def create(account: Account, params: Json) -> Json:
     customer = account.customer(reference, param="customer") if reference else None
     # What would be refused leaves nothing behind, so it is looked at first.
     method = _method(account, params, customer)
+    types = _types(params, params["currency"].lower())
+    if method is not None:
+        _check_type(types, method)
     intent = make(
         account,
         customer,
@@ -51,9 +54,8 @@ def create(account: Account, params: Json) -> Json:
         currency=params["currency"],
         **{name: params[name] for name in _PLAIN.split() if name in params},
     )
-    intent.update(_types(params, intent["currency"]))
+    intent.update(types)
     if method is not None:
-        _check_type(intent, method)
         intent.update(payment_method=method["id"], status="requires_confirmation")
     account.emit("payment_intent.created", intent)
     if confirm_now:

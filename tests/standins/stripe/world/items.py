@@ -61,7 +61,7 @@ def attach(
         item["invoice"] = invoice["id"]
         lines.append(_line(account, invoice, item))
     was = {**(previous or {}), **totals.add_up(account, invoice)}
-    if was and says_so:
+    if says_so:
         account.emit("invoice.updated", invoice, previous=was)
 
 

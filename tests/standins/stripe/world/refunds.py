@@ -152,7 +152,8 @@ def _arrive(account: Account, refund: Json) -> None:
 
 def _fail(account: Account, refund: Json, charge: Json) -> None:
     moved = funds.move(account, refund, refund["amount"], kind="refund_failure")
-    _take(account, charge, -refund["amount"])
+    taken = _take(account, charge, -refund["amount"])
+    account.emit("charge.updated", charge, previous=taken)
     previous = changed(
         refund,
         failure_balance_transaction=moved["id"],
