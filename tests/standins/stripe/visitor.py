@@ -25,8 +25,10 @@ class Form:
 class Visitor:
     """One browser window; use it as a context manager."""
 
-    def __init__(self) -> None:
-        self._client = httpx.Client(follow_redirects=True, timeout=20)
+    def __init__(self, *, stays_at: str = "") -> None:
+        # Where it leads away from there, its address is noted and nothing is opened.
+        self._stays_at = stays_at
+        self._client = httpx.Client(timeout=20)
         self.url = ""
         self.status = 0
         self.text = ""
@@ -72,6 +74,11 @@ class Visitor:
         raise LookupError(f"no button {label!r} at {self.url}: {self.text}")
 
     def _read(self, answer: httpx.Response) -> "Visitor":
+        while (onward := answer.next_request) is not None:
+            if not str(onward.url).startswith(self._stays_at):
+                self.url, self.status, self.text = str(onward.url), 0, ""
+                return self
+            answer = self._client.send(onward)
         reader = _Reader()
         reader.feed(answer.text)
         self.url, self.status = str(answer.url), answer.status_code
