@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos books hostile bench peers figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures pictures lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -51,6 +51,9 @@ chaos: $(INSTALLED)-dev ## Break everything under load and hold every bill: SEED
 books: $(INSTALLED)-dev ## Bill three months of synthetic use, and compare all books: EVENTS="200000 2000000" TENANTS=200 WORKERS=2 KILLS=
 	@exec $(BIN)/python -m tests.scale --events $(or $(EVENTS),200000) --tenants $(or $(TENANTS),200) \
 		--workers $(or $(WORKERS),2) --kills $(or $(KILLS),0) $(ARGS)
+
+stripe: $(INSTALLED)-dev ## Push invoices to a stand-in of Stripe, be paid there, and compare both sides: TENANTS=200 WORKERS=2
+	@exec $(BIN)/python -m tests.collecting --tenants $(or $(TENANTS),200) --workers $(or $(WORKERS),2) $(ARGS)
 
 hostile: $(INSTALLED)-dev ## Show what hostile crowds do to healthy clients beside them: ARGS="--connections 10000"
 	@exec $(BIN)/python -m tests.hostile $(ARGS)

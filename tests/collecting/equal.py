@@ -1,0 +1,171 @@
+"""Both sides of what was collected, read past the product, and where they differ.
+
+Ours comes from our tables, theirs from what the stand-in holds. Each difference is a
+line of text. Failure: none of its own.
+"""
+
+from collections import defaultdict
+from collections.abc import Iterator
+from typing import Any
+
+from metering.billing.models import Invoice, ProviderOperation
+from metering.billing.outbox import undone
+from metering.billing.providers.stripe.mapping import LINE_MARK
+from metering.collection.models import Purchase
+from metering.inbox.models import WebhookEvent
+from metering.ledger.models import CreditGrant
+from metering.receivables.models import Payment, Refund
+from metering.reconciliation.models import Difference
+from metering.reconciliation.services import verify_ledger
+from tests.collecting.place import MARK, Place, Stripe
+from tests.factories.reconciliation import settle_counts
+
+PURCHASE = "tollgate_purchase"
+Json = dict[str, Any]
+
+
+def differences(place: Place, stripe: Stripe) -> list[str]:
+    """Return how the two sides differ, and what of ours is left undone."""
+    with stripe.standin.engine.opened(stripe.account):
+        return [
+            *_invoices(stripe),
+            *_payments(stripe),
+            *_sent_back(stripe),
+            *_bought(stripe),
+            *_undone(),
+            *_books(place),
+        ]
+
+
+def _invoices(stripe: Stripe) -> Iterator[str]:
+    """Each of ours is there once, under our number, with our lines, as far along."""
+    theirs: defaultdict[str, list[Json]] = defaultdict(list)
+    for remote in stripe.account.invoices.values():
+        theirs[remote["metadata"].get(MARK, "nobody's")].append(remote)
+    rows = Invoice.objects.filter(provider="stripe").prefetch_related("lines")
+    for invoice in rows.order_by("pk"):
+        found = theirs.pop(str(invoice.public_id), [])
+        name = invoice.number or f"draft {invoice.public_id}"
+        if len(found) != 1 or not invoice.number:
+            yield f"{name} is {len(found)} times at Stripe: {invoice.problem}"
+            continue
+        [remote] = found
+        lines = {
+            line["metadata"][LINE_MARK]: line["amount"]
+            for line in stripe.account.lines[remote["id"]]
+        }
+        ours = {str(line.position): line.amount_minor for line in invoice.lines.all()}
+        told = {
+            "id": (invoice.provider_reference, remote["id"]),
+            "number": (invoice.number, remote["number"]),
+            "total": (invoice.amount_minor, remote["total"]),
+            "page": (invoice.hosted_url, remote["hosted_invoice_url"]),
+            "lines": (ours, lines),
+            "being paid": (invoice.state == "paid", _is_paid(stripe, remote)),
+        }
+        for what, (here, there) in told.items():
+            if here != there:
+                yield f"{name}: {what} is {here} here and {there} there"
+    for mark, found in theirs.items():
+        yield f"{len(found)} invoices at Stripe are of {mark}"
+
+
+def _is_paid(stripe: Stripe, remote: Json) -> bool:
+    """Tell whether money for an invoice came, and stayed."""
+    if remote["status"] != "paid" or remote["total"] > 0 == remote["amount_paid"]:
+        return False
+    held = 0
+    for payment in stripe.account.payments_of[remote["id"]]:
+        intent = payment["payment"].get("payment_intent")
+        if payment["status"] == "paid" and intent:
+            held += payment["amount_paid"] - _left(stripe, intent)
+    return bool(held >= remote["amount_paid"])
+
+
+def _left(stripe: Stripe, intent: str) -> int:
+    """Return how much of a payment is gone again."""
+    rows = stripe.account.rows
+    gone = sum(
+        refund["amount"]
+        for refund in rows["refund"].values()
+        if refund["payment_intent"] == intent and refund["status"] == "succeeded"
+    )
+    for dispute in rows["dispute"].values():
+        if dispute["payment_intent"] == intent:
+            gone -= sum(move["amount"] for move in dispute["balance_transactions"])
+    return int(gone)
+
+
+def _payments(stripe: Stripe) -> Iterator[str]:
+    """Each payment that succeeded there is recorded once, with all that came in."""
+    ours: defaultdict[str, int] = defaultdict(int)
+    for payment in Payment.objects.filter(reference__startswith="stripe pi_"):
+        ours[payment.reference.split()[1]] += payment.amount_minor
+    theirs = {
+        reference: intent["amount_received"]
+        for reference, intent in stripe.account.rows["payment_intent"].items()
+        if intent["status"] == "succeeded"
+    }
+    yield from _unlike("payment", ours, theirs)
+
+
+def _sent_back(stripe: Stripe) -> Iterator[str]:
+    """Each refund and each move of a dispute is recorded once."""
+    refunded: defaultdict[str, int] = defaultdict(int)
+    for refund in Refund.objects.filter(reference__startswith="stripe "):
+        refunded[refund.reference.split()[1]] -= refund.amount_minor
+    for payment in Payment.objects.filter(reference__startswith="stripe txn_"):
+        refunded[payment.reference.split()[1]] += payment.amount_minor
+    rows = stripe.account.rows
+    theirs = {
+        reference: -refund["amount"]
+        for reference, refund in rows["refund"].items()
+        if refund["status"] == "succeeded"
+    }
+    for dispute in rows["dispute"].values():
+        moves = dispute["balance_transactions"]
+        theirs |= {move["id"]: move["amount"] for move in moves}
+    yield from _unlike("refund", refunded, theirs)
+
+
+def _bought(stripe: Stripe) -> Iterator[str]:
+    """Each payment for credit granted what was bought, once."""
+    rows = Purchase.objects.filter(state=Purchase.State.PAID).select_related("top_up")
+    ours = {str(row.public_id): row.total_minor for row in rows}
+    theirs: defaultdict[str, int] = defaultdict(int)
+    for intent in stripe.account.rows["payment_intent"].values():
+        if intent["status"] == "succeeded" and PURCHASE in intent["metadata"]:
+            theirs[intent["metadata"][PURCHASE]] += intent["amount_received"]
+    yield from _unlike("purchase", ours, theirs)
+    granted = CreditGrant.objects.filter(source=CreditGrant.Source.TOP_UP).count()
+    if granted != len(rows):
+        yield f"{len(rows)} top-ups are paid, and {granted} granted"
+
+
+def _unlike(what: str, ours: dict[str, int], theirs: dict[str, int]) -> Iterator[str]:
+    for reference in sorted(ours.keys() | theirs.keys()):
+        here, there = ours.get(reference), theirs.get(reference)
+        if here != there:
+            yield f"{what} {reference} is {here} here and {there} there"
+
+
+def _undone() -> Iterator[str]:
+    """Nothing waits, for us or for people."""
+    for call in undone():
+        yield f"undone: {call} is {call.state}: {call.error}"
+    doubts = ProviderOperation.objects.filter(state__in=("intent", "unknown"))
+    if doubts.exists():
+        yield f"{doubts.count()} calls are in doubt"
+    waits = (WebhookEvent.State.WAITING, WebhookEvent.State.PARKED)
+    for event in WebhookEvent.objects.filter(state__in=waits):
+        yield f"{event.type} is {event.state}: {event.problem}"
+
+
+def _books(place: Place) -> Iterator[str]:
+    """Every check of the ledger holds."""
+    settle_counts()
+    run = verify_ledger(now=place.now)
+    for each in Difference.objects.filter(run=run):
+        yield (
+            f"{each.check_name} of {each.subject}: {each.expected}, not {each.found}"
+        )

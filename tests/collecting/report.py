@@ -1,0 +1,54 @@
+"""What a course took: for people, and as JSON."""
+
+from collections.abc import Mapping
+from typing import Any
+
+from tests.collecting.course import Course
+
+CALLS_SHOWN = 12
+
+
+def figures(course: Course) -> dict[str, Any]:
+    """Return all figures of a course, as JSON takes them."""
+    each = max(course.invoices, 1)
+    return {
+        "tenants": course.tenants,
+        "workers": course.workers,
+        "invoices": course.invoices,
+        "webhooks": course.webhooks,
+        "limit_errors": course.limit_errors,
+        "payers": dict(course.payers),
+        "wrong": course.wrong,
+        "stretches": {
+            stretch.name: {
+                "seconds": round(stretch.seconds, 2),
+                "calls": stretch.calls.total(),
+                "calls_per_invoice": round(stretch.calls.total() / each, 3),
+                "by_endpoint": dict(stretch.calls.most_common()),
+            }
+            for stretch in course.stretches
+        },
+    }
+
+
+def table(found: Mapping[str, Any]) -> str:
+    """Return figures as text."""
+    rows = [
+        f"{found['invoices']:,} invoices of {found['tenants']:,} tenants, "
+        f"{found['webhooks']:,} webhooks, {found['limit_errors']} limit errors",
+        "payers: " + ", ".join(f"{n} {lot}" for lot, n in found["payers"].items()),
+        "",
+        f"{'stretch':26}{'seconds':>10}{'calls':>10}{'an invoice':>12}",
+    ]
+    for name, stretch in found["stretches"].items():
+        rows.append(
+            f"{name:26}{stretch['seconds']:>10.1f}{stretch['calls']:>10,}"
+            f"{stretch['calls_per_invoice']:>12.2f}"
+        )
+        rows += [
+            f"{'':6}{count:>10,} {endpoint}"
+            for endpoint, count in list(stretch["by_endpoint"].items())[:CALLS_SHOWN]
+        ]
+    wrong = found["wrong"]
+    rows += ["", f"{len(wrong)} differences", *wrong[:20]]
+    return "\n".join(rows)
