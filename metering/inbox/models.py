@@ -43,8 +43,8 @@ class WebhookEvent(models.Model):
     problem = models.CharField(max_length=PROBLEM_CHARS_MAX, blank=True)
     occurred_at = models.DateTimeField(help_text="By the provider's clock.")
     received_at = models.DateTimeField()
-    # When it came, or was driven anew: patience counts from here.
-    tried_since = models.DateTimeField()
+    # The first attempt since it came, or was driven anew: patience counts from here.
+    tried_since = models.DateTimeField(null=True, blank=True)
     finished_at = models.DateTimeField(null=True, blank=True)
 
     audited: ClassVar = Audited("webhook_event", tenant=None, by_people=True)

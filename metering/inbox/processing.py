@@ -25,8 +25,8 @@ DELAYS = tuple(
     for seconds in (5, 30, 120, 600, 1800, 3600, 7200, 14_400)
 )
 PATIENCE = dt.timedelta(days=3)
-# Whatever killed each process that tried it was not its provider.
-LAST = dt.timedelta(days=4)
+# More than patience ever makes: each process that tried it died.
+ATTEMPTS_MAX = 60
 CLAIMED_FOR = dt.timedelta(minutes=5)
 # One page of them; the rest of the same object is claimed next.
 _OF_ONE_OBJECT = 100
@@ -44,7 +44,8 @@ WITH first AS (
        FOR UPDATE OF event SKIP LOCKED
 )
 UPDATE inbox_webhookevent event
-   SET next_at = %(until)s, attempts = attempts + 1
+   SET next_at = %(until)s, attempts = attempts + 1,
+       tried_since = coalesce(tried_since, %(now)s)
   FROM claimed WHERE event.id = claimed.id
 RETURNING event.id
 """
@@ -63,7 +64,7 @@ def process_next(*, now: dt.datetime) -> bool:
     if not events:
         return False
     try:
-        _require_young(events, now=now)
+        _require_harmless(events)
         _handle(events, now=now)
     except (NotYet, OutcomeUnknown) as delay:
         _note_failure(events, str(delay), now=now, is_definite=False)
@@ -76,7 +77,7 @@ def process_next(*, now: dt.datetime) -> bool:
     return True
 
 
-class _TooOld(Exception):
+class Deadly(Exception):
     """Nobody who tried it came to an end."""
 
 
@@ -90,9 +91,9 @@ def _claim(*, now: dt.datetime) -> list[WebhookEvent]:
     return list(WebhookEvent.objects.filter(pk__in=claimed).order_by("pk"))
 
 
-def _require_young(events: Sequence[WebhookEvent], *, now: dt.datetime) -> None:
-    if all(now - event.tried_since > LAST for event in events):
-        raise _TooOld("Every process that tried it died.")
+def _require_harmless(events: Sequence[WebhookEvent]) -> None:
+    if any(event.attempts > ATTEMPTS_MAX for event in events):
+        raise Deadly("Every process that tried it died.")
 
 
 def _handle(events: Sequence[WebhookEvent], *, now: dt.datetime) -> None:
@@ -114,9 +115,9 @@ def _note_failure(
 ) -> None:
     """Note for each event what went wrong and when it is tried again, if ever."""
     for event in events:
-        age = now - event.tried_since
+        age = now - (event.tried_since or now)
         is_over = event.attempts > len(DELAYS) if is_definite else age > PATIENCE
-        if is_over or age > LAST:
+        if is_over:
             log.error("webhook_event_parked", event_id=str(event), problem=problem)
             _end([event], State.PARKED, now=now, problem=problem)
             continue

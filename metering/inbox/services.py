@@ -67,7 +67,7 @@ def redrive(*, event: WebhookEvent, now: dt.datetime) -> WebhookEvent:
                 "state": State.WAITING,
                 "attempts": 0,
                 "next_at": now,
-                "tried_since": now,
+                "tried_since": None,
                 "finished_at": None,
             },
             action="redrive",
@@ -120,7 +120,6 @@ def _row(
         problem=problem[:PROBLEM_CHARS_MAX],
         occurred_at=told.occurred_at,
         received_at=now,
-        tried_since=now,
         next_at=now if state == State.WAITING else None,
         finished_at=now if state == State.IGNORED else None,
     )

@@ -54,10 +54,12 @@ def gone(here: Here) -> str:
 def _of_status(here: Here, remote: CollectedInvoice) -> str:
     status, is_open = remote.status, here.open_minor > 0
     if status == "open":
-        if remote.remaining_minor == _there(here, here.open_minor):
+        # What is asked for of earlier invoices is paid last, and is not of this one.
+        remaining = max(remote.remaining_minor - sharing.carried_in(remote), 0)
+        if remaining == _there(here, here.open_minor):
             return ""
         return (
-            f"Of it {_amount(here, remote.remaining_minor)} is open there, and"
+            f"Of it {_amount(here, remaining)} is open there, and"
             f" {format_minor(here.open_minor, here.currency)} here."
         )
     if status == "paid":

@@ -54,7 +54,7 @@ def follow_invoice(account: str, reference: str, *, now: dt.datetime) -> Invoice
         )
     details = _details(client, account, remote)
     failure = _failure(client, remote)
-    if any(share.carried_minor for share in sharing.shares(remote)):
+    if sharing.carried_in(remote):
         _follow_carried(invoice, now=now)
     with atomic():
         row = held(invoice)

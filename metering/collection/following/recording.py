@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from django.db.models import QuerySet
 
-from metering.billing.models import Invoice
+from metering.billing.models import Invoice, ProviderOperation
 from metering.billing.providers.stripe.client.collected import CollectedInvoice
 from metering.billing.providers.stripe.client.payments import RemotePayment
 from metering.billing.providers.stripe.mapping import in_our_unit
@@ -27,6 +27,8 @@ from metering.receivables.settling import facts_of, held
 
 _CREDIT = Refund.Outlet.CREDIT
 _PAID = "paid"
+# The call by which we say so ourselves.
+PAY_OUT_OF_BAND = "pay_out_of_band"
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +69,9 @@ def record_share(
     )
     currency = invoice.currency
     _record(invoice, in_our_unit(share.own_minor, currency), paying, "")
-    _pay_carried(invoice, in_our_unit(share.carried_minor, currency), paying)
+    carried = in_our_unit(share.carried_minor, currency)
+    beyond = _pay_carried(invoice, carried, paying)
+    _record(invoice, beyond, paying, f" beyond {invoice.number}")
 
 
 def record_out_of_band(
@@ -75,12 +79,11 @@ def record_out_of_band(
 ) -> None:
     """Record what somebody told Stripe was paid elsewhere, if it is unpaid here.
 
-    Where we told Stripe, nothing is open of it here.
+    Where we told Stripe, nothing is open of it here, and nothing came for others.
     """
     reference = f"{remote.reference} out of band"
     if is_linked(account=account, reference=reference):
         return
-    elsewhere = in_our_unit(sharing.out_of_band(remote), invoice.currency)
     paying = Paying(
         source=Source(account),
         reference=reference,
@@ -88,8 +91,19 @@ def record_out_of_band(
         received_at=min(remote.paid_at or now, now),
         now=now,
     )
-    open_minor = facts_of(invoice).open_minor
-    _record(invoice, min(elsewhere, open_minor), paying, "")
+    own, carried = (
+        in_our_unit(part, invoice.currency) for part in sharing.out_of_band(remote)
+    )
+    _record(invoice, min(own, facts_of(invoice).open_minor), paying, "")
+    if not _we_told(invoice):
+        _pay_carried(invoice, carried, paying)
+
+
+def _we_told(invoice: Invoice) -> bool:
+    """Tell whether we said at the provider that it was paid elsewhere."""
+    return ProviderOperation.objects.filter(
+        invoice=invoice, name=PAY_OUT_OF_BAND
+    ).exists()
 
 
 def carried_before(invoice: Invoice) -> QuerySet[Invoice]:
@@ -104,10 +118,11 @@ def carried_before(invoice: Invoice) -> QuerySet[Invoice]:
     )
 
 
-def _pay_carried(invoice: Invoice, amount_minor: int, paying: Paying) -> None:
+def _pay_carried(invoice: Invoice, amount_minor: int, paying: Paying) -> int:
+    """Pay what earlier invoices had carried; return what none of them asks for."""
     left = amount_minor
     if not left:
-        return
+        return 0
     settled = Standing.objects.filter(status=_PAID).values("invoice_id")
     candidates = carried_before(invoice).filter(pk__in=settled).order_by("-pk")
     locked = [held(earlier) for earlier in candidates]
@@ -115,7 +130,7 @@ def _pay_carried(invoice: Invoice, amount_minor: int, paying: Paying) -> None:
         part = min(left, facts_of(earlier).open_minor)
         _record(earlier, part, paying, f" for {earlier.number}")
         left -= part
-    _record(invoice, left, paying, f" beyond {invoice.number}")
+    return left
 
 
 def _record(invoice: Invoice, amount_minor: int, paying: Paying, part: str) -> None:

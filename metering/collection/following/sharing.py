@@ -35,7 +35,7 @@ def carried_out(remote: CollectedInvoice) -> int:
 
 def shares(remote: CollectedInvoice) -> tuple[Share, ...]:
     """Divide the payments that were made, the first one first."""
-    left = max(remote.asked_minor - carried_in(remote), 0)
+    left = _own(remote)
     divided = []
     for payment in _made(remote):
         own = min(payment.amount_minor, left)
@@ -44,12 +44,19 @@ def shares(remote: CollectedInvoice) -> tuple[Share, ...]:
     return tuple(divided)
 
 
-def out_of_band(remote: CollectedInvoice) -> int:
-    """Return what was paid elsewhere, as somebody told Stripe."""
+def out_of_band(remote: CollectedInvoice) -> tuple[int, int]:
+    """Return what was paid elsewhere, as somebody told Stripe: its own, and carried."""
     if remote.status != "paid":
-        return 0
+        return 0, 0
     came = sum(payment.amount_minor for payment in _made(remote))
-    return max(remote.asked_minor - remote.noted_minor - came, 0)
+    elsewhere = max(remote.asked_minor - remote.noted_minor - came, 0)
+    own = min(elsewhere, max(_own(remote) - remote.noted_minor - came, 0))
+    return own, elsewhere - own
+
+
+def _own(remote: CollectedInvoice) -> int:
+    """Return what it asks for of itself."""
+    return max(remote.asked_minor - carried_in(remote), 0)
 
 
 def _made(remote: CollectedInvoice) -> list[RemoteInvoicePayment]:

@@ -11,9 +11,9 @@ from metering.billing.operations import CallRefused, OutcomeUnknown
 from metering.inbox.handlers import NotYet, handles
 from metering.inbox.models import WebhookEvent
 from metering.inbox.processing import (
+    ATTEMPTS_MAX,
     CLAIMED_FOR,
     DELAYS,
-    LAST,
     PATIENCE,
     process_next,
 )
@@ -133,12 +133,23 @@ class TestFailing:
         assert process_all() == 1
         assert event().problem == "ZeroDivisionError: division by zero"
 
-    def test_what_kills_each_process_is_parked_after_days(self) -> None:
+    def test_what_kills_each_process_is_parked_at_last(self) -> None:
         handler = Remembering()
         take_in(told())
-        process_all(NOW + LAST + SECOND)
+        WebhookEvent.objects.update(attempts=ATTEMPTS_MAX)
+        process_all()
         assert event().state == State.PARKED
         assert handler.calls == []
+
+    def test_patience_begins_with_the_first_attempt(self) -> None:
+        """The workers were away for a month."""
+        Remembering(failures=[NotYet("later")])
+        take_in(told())
+        later = NOW + 30 * DAY
+        process_all(later)
+        assert event().state == State.WAITING
+        process_all(later + DELAYS[0])
+        assert event().state == State.DONE
 
 
 def test_a_claim_that_was_left_runs_out(fresh_database: Database) -> None:

@@ -12,6 +12,14 @@ if TYPE_CHECKING:
     from tests.metering.collection.following.scene import Scene
 
 
+@pytest.fixture(autouse=True)
+def unpaced(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Call as fast as the stand-in answers."""
+    from metering.billing.limiting import Pace  # noqa: PLC0415
+
+    monkeypatch.setattr(Pace, "wait", lambda *_: None)
+
+
 @pytest.fixture
 def scene(operator_db: None, settings: Settings) -> Iterator["Scene"]:
     """Provide the account behind our key, and us."""

@@ -149,6 +149,16 @@ def test_what_was_carried_is_paid_though_nobody_told_of_it(scene: Scene) -> None
         assert invoice.state == State.PAID
 
 
+def test_paid_elsewhere_pays_what_was_carried_too(scene: Scene) -> None:
+    tenant = make_tenant(currency="USD")
+    small, large = scene.issue(30, tenant=tenant), scene.issue(1000, tenant=tenant)
+    scene.stripe.v1.invoices.pay(large.provider_reference, {"paid_out_of_band": True})
+    scene.tell(scene.events("invoice.paid")[-1:])
+    for invoice in (small, large):
+        invoice.refresh_from_db()
+        assert invoice.state == State.PAID
+
+
 def test_what_was_carried_and_paid_elsewhere_is_credit(scene: Scene) -> None:
     tenant = make_tenant(currency="USD")
     small = scene.issue(30, tenant=tenant)

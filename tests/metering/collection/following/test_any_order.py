@@ -1,0 +1,176 @@
+"""Whatever happens at Stripe, and however we are told of it, both ends agree at last.
+
+Things happen there at random; between them events are told at random: late, twice, in
+any order, or never. What no webhook told of is listed in the end.
+"""
+
+import contextlib
+import datetime as dt
+from typing import Any
+
+import pytest
+import stripe
+from django.db import transaction
+from hypothesis import HealthCheck, Phase, given, note
+from hypothesis import settings as how
+from hypothesis import strategies as st
+
+from kit.money import picos_from_minor
+from kit.orm.roles import OPERATOR
+from metering.billing.models import Invoice
+from metering.collection.models import Dispute, Standing
+from metering.inbox.catching_up import catch_up
+from metering.inbox.models import WebhookEvent
+from metering.receivables.holding import open_hold
+from tests.factories.tenants import make_tenant
+from tests.metering.billing.providers.scene import NOW
+from tests.metering.collection.following.scene import (
+    DAY_S,
+    DECLINED,
+    HOUR,
+    VISA,
+    Scene,
+    balances,
+)
+from tests.standins.stripe import StripeStandIn
+from tests.standins.stripe.errors import ApiError
+
+AMOUNTS = (1000, 30, 2500)
+CARDS = (VISA, VISA, DECLINED, "4000000000007726", "4000000000005126")
+
+things = st.one_of(
+    st.tuples(st.just("issue")),
+    st.tuples(st.just("pay"), st.integers(0, 2), st.sampled_from(CARDS)),
+    st.tuples(st.just("refund"), st.integers(0, 2), st.integers(1, 1500)),
+    st.tuples(st.just("dispute"), st.integers(0, 2)),
+    st.tuples(st.just("decide"), st.sampled_from(["won", "lost"])),
+    st.tuples(st.just("out_of_band"), st.integers(0, 2)),
+    st.tuples(st.just("wait"), st.sampled_from([60, 4 * DAY_S])),
+)
+
+
+class Course:
+    """One course of things at a Stripe of its own."""
+
+    def __init__(self, scene: Scene) -> None:
+        self.scene = scene
+        self.tenant = make_tenant(currency="USD")
+        self.invoices: list[Invoice] = []
+        self.intents: dict[int, str] = {}
+        self.disputes: list[str] = []
+
+    def do(self, what: str, *asked: Any) -> None:
+        """Do it, if it can be done."""
+        with contextlib.suppress(ApiError, stripe.StripeError, LookupError):
+            getattr(self, f"_{what}")(*asked)
+
+    def _issue(self) -> None:
+        if len(self.invoices) < len(AMOUNTS):
+            amount = AMOUNTS[len(self.invoices)]
+            self.invoices.append(self.scene.issue(amount, tenant=self.tenant))
+
+    def _pay(self, at: int, card: str) -> None:
+        self.intents[at] = self.scene.pay(self.invoices[at], card)
+
+    def _refund(self, at: int, amount: int) -> None:
+        self.scene.refund(self.intents[at], amount)
+
+    def _dispute(self, at: int) -> None:
+        self.disputes.append(self.scene.dispute(self.intents[at]))
+
+    def _decide(self, outcome: str) -> None:
+        self.scene.decide(self.disputes[-1], outcome)
+
+    def _out_of_band(self, at: int) -> None:
+        reference = self.invoices[at].provider_reference
+        self.scene.stripe.v1.invoices.pay(reference, {"paid_out_of_band": True})
+
+    def _wait(self, seconds: int) -> None:
+        self.scene.wait(seconds)
+
+    def cash_there(self) -> int:
+        """Return what Stripe holds of it in the end, and what was paid elsewhere."""
+        account = self.scene.account
+        rows = account.rows
+        received = sum(
+            row["amount_received"]
+            for row in rows["payment_intent"].values()
+            if row["status"] == "succeeded"
+        )
+        refunded = sum(
+            row["amount"]
+            for row in rows["refund"].values()
+            if row["status"] == "succeeded"
+        )
+        moved = sum(
+            each["amount"]
+            for row in rows["dispute"].values()
+            for each in row["balance_transactions"]
+        )
+        elsewhere = sum(account.out_of_band.values())
+        return int(received - refunded + moved + elsewhere)
+
+
+@given(data=st.data(), course=st.lists(things, min_size=3, max_size=12))
+@how(
+    max_examples=25,
+    # To shrink a course takes minutes: what was told is noted.
+    phases=[Phase.generate],
+    suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow],
+)
+@pytest.mark.timeout(600)
+def test_both_ends_agree_at_last(
+    operator_db: None, settings: Any, data: st.DataObject, course: list[Any]
+) -> None:
+    whole = transaction.atomic(using=OPERATOR)
+    # As `operator_db` itself: services may insist on the outermost transaction.
+    whole._from_testcase = True  # type: ignore[attr-defined]
+    with StripeStandIn() as standin, whole:
+        settings.STRIPE_API_BASE = standin.url
+        scene = Scene(standin)
+        there = Course(scene)
+        there.do("issue")
+        for thing in course:
+            there.do(*thing)
+            _tell_some(scene, data)
+        _tell_the_rest(scene)
+        _agree(there)
+        transaction.set_rollback(True, using=OPERATOR)
+
+
+def _tell_some(scene: Scene, data: st.DataObject) -> None:
+    so_far = scene.events("invoice", "refund", "charge.dispute")
+    picked = data.draw(st.lists(st.integers(0, max(len(so_far) - 1, 0)), max_size=8))
+    note(f"told {[so_far[at]['type'] for at in picked if so_far]}")
+    scene.tell(so_far[at] for at in picked if so_far)
+
+
+def _tell_the_rest(scene: Scene) -> None:
+    """List what no webhook told of, and be as patient as need be."""
+    catch_up(
+        now=dt.datetime.fromtimestamp(scene.standin.engine.clock.now() + 1, dt.UTC)
+    )
+    now = NOW
+    for _ in range(100):
+        scene.process(now=now)
+        if not WebhookEvent.objects.filter(state="waiting").exists():
+            return
+        now += HOUR
+
+
+def _agree(there: Course) -> None:
+    assert there.scene.problems() == []
+    here = balances(there.tenant)
+    assert here.get("cash", 0) == picos_from_minor(there.cash_there(), "USD")
+    for invoice in there.invoices:
+        invoice.refresh_from_db()
+        remote = there.scene.account.invoices[invoice.provider_reference]
+        standing = Standing.objects.get(invoice=invoice)
+        assert standing.status == remote["status"]
+        assert standing.difference == "", invoice.number
+        disputed = Dispute.objects.filter(
+            invoice=invoice, status__in=("needs_response", "under_review")
+        ).exists()
+        assert (open_hold(invoice) is not None) == (
+            disputed and invoice.state == Invoice.State.OPEN
+        )
