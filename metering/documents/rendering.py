@@ -1,10 +1,14 @@
 """From what a document says to its bytes: HTML that stands alone, and a PDF of it.
 
-The PDF is made in process, without a browser and without asking anybody: the one thing
-fetched is the typeface, which is shipped with the admin's theme, so that a machine
-without fonts makes the same page. Failure: what asks for anything else is refused.
+The PDF is made in process, without a browser and without asking anybody. The typeface
+is shipped with the admin's theme, so that a machine without fonts makes the same page.
+It stands in the style sheet itself: the renderer keeps typefaces until its process has
+ended, and bytes that Python lent it are gone before.
+
+Failure: whatever a page asks for is refused, and left out.
 """
 
+import base64
 import datetime as dt
 import io
 from pathlib import Path
@@ -18,24 +22,25 @@ from metering.documents.paper import Paper
 
 _FONTS = Path(str(unfold.__file__)).parent / "static/unfold/fonts/inter"
 _WEIGHTS = {400: "Inter-Regular", 500: "Inter-Medium", 600: "Inter-SemiBold"}
-_SCHEME = "font:"
-_FACES = "".join(
-    f"@font-face {{ font-family: Paper; font-weight: {weight};"
-    f" src: url({_SCHEME}{name}.woff2) }}\n"
-    for weight, name in _WEIGHTS.items()
-)
 
 
-class _Fonts(plutoprint.ResourceFetcher):
-    """Gives the typeface, and nothing else."""
+def _face(weight: int, name: str) -> str:
+    content = base64.b64encode((_FONTS / f"{name}.woff2").read_bytes()).decode()
+    return (
+        f"@font-face {{ font-family: Paper; font-weight: {weight};"
+        f" src: url(data:font/woff2;base64,{content}) }}\n"
+    )
+
+
+_FACES = "".join(_face(weight, name) for weight, name in _WEIGHTS.items())
+
+
+class _Nothing(plutoprint.ResourceFetcher):
+    """Gives nothing: a document has all of itself."""
 
     def fetch_url(self, url: str) -> plutoprint.ResourceData:
-        """Return a font by the name that the style sheet gives it."""
-        name = url.removeprefix(_SCHEME).removesuffix(".woff2")
-        if name not in _WEIGHTS.values():
-            raise ValueError(f"a document asks for {url}")
-        content = (_FONTS / f"{name}.woff2").read_bytes()
-        return plutoprint.ResourceData(content, "font/woff2", "")
+        """Refuse."""
+        raise ValueError(f"a document asks for {url}")
 
 
 def html_of(paper: Paper) -> bytes:
@@ -60,7 +65,7 @@ def _in_style(text: str) -> SafeString:
 def pdf_of(html: bytes, *, at: dt.datetime) -> bytes:
     """Return the PDF of a document, dated as of an instant."""
     book = plutoprint.Book(plutoprint.PAGE_SIZE_A4, plutoprint.PAGE_MARGINS_NONE)
-    book.custom_resource_fetcher = _Fonts()
+    book.custom_resource_fetcher = _Nothing()
     book.load_html(html.decode(), user_style=_FACES)
     for name in (
         plutoprint.PDF_METADATA_CREATION_DATE,

@@ -72,7 +72,7 @@ def focus(subject: Subject, row: Row) -> Mapping[str, object] | None:
 
 
 def _account(row: Row) -> dict[str, Any]:
-    seller = settings.SELLER_NAME
+    seller = said(settings.SELLER_NAME)
     return {
         "BillingAccountId": row["tenant_id"],
         "BillingAccountName": said(row["tenant_name"]),
@@ -104,7 +104,7 @@ def _quantity(row: Row) -> dict[str, Any]:
         "PricingCategory": "Standard",
         "ContractedUnitPrice": price,
         "ListUnitPrice": price,
-        "SkuId": sku,
+        "SkuId": said(sku),
         "SkuMeter": _CHARGED[token_class],
         "SkuPriceId": f"{row['price_id']}/{token_class.name.lower()}",
     }
@@ -124,9 +124,11 @@ def _usage(row: Row) -> dict[str, Any] | None:
         "ChargePeriodEnd": instant(row["ends_at"]),
         "ChargeCategory": "Usage",
         "ChargeFrequency": "Usage-Based",
-        "ChargeDescription": f"{row['model']}, {_CHARGED[row['token_class']].lower()}",
-        "ResourceId": row["model"],
-        "ResourceName": row["model"],
+        "ChargeDescription": said(
+            f"{row['model']}, {_CHARGED[row['token_class']].lower()}"
+        ),
+        "ResourceId": said(row["model"]),
+        "ResourceName": said(row["model"]),
         "ResourceType": "Served model",
         "SubAccountId": row["project_id"],
         "SubAccountName": said(row["project"]),
@@ -154,9 +156,9 @@ def _invoice(row: Row) -> dict[str, Any]:
         "ChargeClass": "Correction" if row["kind"] == "adjustment" else "",
         "ChargeFrequency": frequency,
         "ChargeDescription": said(row["description"]),
-        "InvoiceId": row["number"],
-        "ResourceId": row["model"] or "",
-        "ResourceName": row["model"] or "",
+        "InvoiceId": said(row["number"]),
+        "ResourceId": said(row["model"]),
+        "ResourceName": said(row["model"]),
         "ResourceType": "Served model" if row["model"] else "",
     }
 

@@ -14,8 +14,8 @@ from metering.exports.models import Subject
 # A row as the database gives it, by column.
 Row = Mapping[str, Any]
 Cell = Callable[[Row], object]
-# What a spreadsheet takes for the beginning of a formula.
-_FORMULA = ("=", "+", "-", "@", "\t", "\r")
+# What a spreadsheet takes for the beginning of a formula, in wide letters too.
+_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
 
 
 def said(text: str | None) -> str:
@@ -99,7 +99,7 @@ _INVOICES = (
     _same("tenant_id"),
     _same("tenant"),
     _same("invoice_id"),
-    _same("number"),
+    _text("number"),
     _same("state"),
     _same("issued_date"),
     _same("due_date"),

@@ -4,6 +4,7 @@ import pytest
 from django.test import Client
 
 from tests.api.calling import taken
+from tests.factories.receivables import make_invoice
 from tests.factories.tenants import make_tenant
 
 
@@ -17,3 +18,11 @@ def test_a_reference_that_we_write_ourselves_is_refused(
     answer = taken(operator, "create_credit_grant", **terms)
     assert answer.status_code == 400
     assert answer.json()["error"]["param"] == "reference"
+
+
+@pytest.mark.parametrize("lines", [[None], [[]], [{"position": 1.5}], [1], {}])
+def test_lines_of_a_note_that_are_none_are_refused(
+    operator: Client, lines: object
+) -> None:
+    terms = {"invoice": make_invoice().pk, "lines": lines}
+    assert taken(operator, "create_credit_note", **terms).status_code == 400

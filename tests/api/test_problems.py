@@ -137,3 +137,17 @@ def test_a_database_that_is_away_is_503_and_says_when_to_try_again(
     assert int(answer["Retry-After"]) > 0
     assert body["error"]["code"] == "service_unavailable"
     assert "10.0.0.1" not in answer.content.decode()
+
+
+def test_half_of_a_surrogate_pair_is_no_text(operator: Client) -> None:
+    for body in (
+        '{"slug": "\\ud800"}',
+        '{"\\udfff\\ud800": 1}',
+        '[{"a": ["\\uD8FF"]}]',
+    ):
+        answer = operator.post(f"{API}tenants/", body, content_type=JSON)
+        assert "surrogate" in refusal(answer, 400)["detail"]
+    whole = operator.post(
+        f"{API}tenants/", '{"slug": "\\ud83d\\ude00"}', content_type=JSON
+    )
+    assert "surrogate" not in refusal(whole, 400)["detail"]

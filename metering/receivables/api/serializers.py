@@ -24,6 +24,7 @@ _EXCESS_HELP = (
 )
 _EXCESS = [each.value for each in EXCESS]
 _INT_MAX = 2**63 - 1
+_LINES_MAX = 10_000
 
 
 def _minor(text: str = "", **kwargs: Any) -> serializers.IntegerField:
@@ -150,10 +151,11 @@ class NoteInput(Input):
     reference = serializers.CharField(
         max_length=120, help_text="Issued once under one, within a tenant."
     )
-    lines = NoteLineInput(
-        many=True,
+    lines = serializers.ListField(
+        child=NoteLineInput(),
         required=False,
         allow_null=True,
+        max_length=_LINES_MAX,
         help_text="Null for all that is left.",
     )
     outlet = serializers.ChoiceField(
