@@ -39,6 +39,18 @@ def test_accounts_share_nothing_but_the_clock(standin: StripeStandIn) -> None:
     assert [entry["account"] for entry in standin.journal()][1] == euro.account.id
 
 
+def test_invoices_of_all_accounts_are_found_by_our_mark(standin: StripeStandIn) -> None:
+    standin.add_account("Other", api_key="sk_test_b")
+    for key, marks in (("sk_test_any", "12"), ("sk_test_b", "23")):
+        client = _client(standin, key)
+        customer = client.v1.customers.create({}).id
+        for mark in marks:
+            asked: Any = {"customer": customer, "metadata": {"ours": mark}}
+            client.v1.invoices.create(asked)
+    found = standin.invoices_by("ours")
+    assert {mark: len(rows) for mark, rows in found.items()} == {"1": 1, "2": 2, "3": 1}
+
+
 def test_a_strict_standin_knows_its_keys(standin: StripeStandIn) -> None:
     merchants = standin.engine.merchants
     merchants.is_strict = True

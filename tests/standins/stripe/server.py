@@ -124,10 +124,13 @@ class StripeStandIn:
         return self.engine.invoices()
 
     def invoices_by(self, mark: str) -> Mapping[str, list[dict[str, Any]]]:
-        """Return the invoices of all accounts by the value of this metadata key."""
+        """Return the invoices of all accounts, without lines, by a metadata key."""
         found: dict[str, list[dict[str, Any]]] = {}
-        for invoice in self.invoices():
-            found.setdefault(invoice["metadata"].get(mark, ""), []).append(invoice)
+        with self.engine.standing_still():
+            for merchant in self.engine.merchants.rows:
+                for invoice in merchant.account.invoices.values():
+                    value = invoice["metadata"].get(mark, "")
+                    found.setdefault(value, []).append(dict(invoice))
         return found
 
 
