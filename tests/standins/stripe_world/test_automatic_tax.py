@@ -72,6 +72,16 @@ def test_a_place_that_is_not_known_stops_finalising_until_it_is(
     assert (opened.status, opened.amount_due) == ("open", 1200)
 
 
+def test_a_draft_that_cannot_be_finalised_by_itself_stays_one(
+    standin: StripeStandIn, client: stripe.StripeClient
+) -> None:
+    customer = customer_with(client)
+    invoice = drafted(client, customer.id, 1000, auto_advance=True, **TAXED)
+    standin.engine.clock.advance(3601)
+    assert client.v1.invoices.retrieve(invoice.id).status == "draft"
+    assert events(standin)[-1] == "invoice.finalization_failed"
+
+
 @pytest.mark.parametrize(
     ("params", "reason"),
     [
@@ -145,3 +155,25 @@ def test_a_credit_note_gives_the_tax_of_its_lines_back(
     assert client.v1.invoices.retrieve(invoice.id).amount_due == 1785 - 595
     with pytest.raises(stripe.InvalidRequestError, match="by `lines` only"):
         client.v1.credit_notes.create({"invoice": invoice.id, "amount": 100})
+
+
+@pytest.mark.parametrize(
+    ("value", "status"),
+    [("DE123456789", "verified"), ("DE111111111", "unverified")],
+)
+def test_a_tax_id_is_verified_some_time_later(
+    standin: StripeStandIn, client: stripe.StripeClient, value: str, status: str
+) -> None:
+    customer = customer_with(client).id
+    made = client.v1.customers.tax_ids.create(
+        customer, {"type": "eu_vat", "value": value}
+    )
+    assert made.verification is not None
+    assert made.verification.status == "pending"
+    standin.engine.clock.advance(61)
+    asked = client.v1.customers.tax_ids.retrieve(customer, made.id)
+    assert asked.verification is not None
+    assert asked.verification.status == status
+    assert events(standin, "customer.tax_id")[-1] == "customer.tax_id.updated"
+    client.v1.customers.tax_ids.delete(customer, made.id)
+    assert client.v1.customers.tax_ids.list(customer).data == []

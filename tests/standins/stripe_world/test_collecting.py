@@ -146,6 +146,13 @@ def test_a_bank_account_pays_an_invoice_days_later(
     assert (waiting.status, waiting.attempted) == ("open", True)
     with pytest.raises(stripe.InvalidRequestError, match="being processed"):
         client.v1.invoices.pay(invoice.id)
+    for end in (
+        lambda: client.v1.invoices.void_invoice(invoice.id),
+        lambda: client.v1.invoices.pay(invoice.id, {"paid_out_of_band": True}),
+        lambda: client.v1.credit_notes.create({"invoice": invoice.id, "amount": 100}),
+    ):
+        with pytest.raises(stripe.InvalidRequestError, match="being processed"):
+            end()
     standin.engine.clock.advance(3 * DAY_S + 1)
     assert client.v1.invoices.retrieve(invoice.id).status == "paid"
 

@@ -30,6 +30,7 @@ def pay(account: Account, reference: str, params: Json) -> Json:
     heed(params, "off_session paid_out_of_band payment_method")
     invoice = payable(account, reference)
     if params.get("paid_out_of_band"):
+        invoice_payments.check_not_on_its_way(account, invoice)
         invoice_payments.drop_default(account, invoice, "void_invoice")
         account.out_of_band[invoice["id"]] = invoice["amount_remaining"]
         return settled(account, invoice, invoice["amount_remaining"])
@@ -51,8 +52,7 @@ def charge(account: Account, invoice: Json, method: Json, how: Try) -> ApiError 
     if payment is None:
         raise refused(f"There is nothing to pay on invoice {invoice['id']}.")
     intent = invoice_payments.intent_of(account, payment)
-    if intent["status"] == "processing":
-        raise refused("A payment of this invoice is being processed.")
+    invoice_payments.check_not_on_its_way(account, invoice)
     if method["type"] not in intent["payment_method_types"]:
         raise refused(
             f"The invoice cannot be paid by {method['type']}.", param="payment_method"
@@ -118,6 +118,7 @@ def void(account: Account, reference: str) -> Json:
         raise refused(f"You can only void open invoices, not {invoice['status']} ones.")
     if invoice["amount_paid"]:
         raise refused("You cannot void an invoice that was paid in part.")
+    invoice_payments.check_not_on_its_way(account, invoice)
     invoice_payments.drop_default(account, invoice, "void_invoice")
     _end(account, invoice, "void", "voided_at")
     account.emit("invoice.voided", invoice)
@@ -158,6 +159,7 @@ def attach_payment(account: Account, reference: str, params: Json) -> Json:
             " currency, and pay no other invoice.",
             param="payment_intent",
         )
+    invoice_payments.check_not_on_its_way(account, invoice)
     amount = min(intent["amount_received"], invoice["amount_remaining"])
     payment = invoice_payments.add(
         account, invoice, intent, amount=amount, default=False

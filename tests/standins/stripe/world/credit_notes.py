@@ -122,6 +122,8 @@ def _drawn_up(account: Account, params: Json) -> tuple[Json, list[Json], Parts]:
     rows = crediting.lines_of(account, invoice, params)
     totals = crediting.totals_of(rows)
     parts = crediting.parts_of(account, invoice, totals["total"], params)
+    if parts.pre_payment:
+        invoice_payments.check_not_on_its_way(account, invoice)
     number = 1 + sum(
         note["invoice"] == invoice["id"] for note in account.rows[KIND].values()
     )

@@ -9,6 +9,7 @@ from functools import partial
 from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json
+from tests.standins.stripe.errors import refused
 from tests.standins.stripe.expanding import hidden
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import Route, on_account, on_object_alone
@@ -74,6 +75,13 @@ def paid(account: Account, payment: Json, amount: int) -> None:
     payment.update(amount_paid=amount, status="paid")
     payment["status_transitions"]["paid_at"] = account.now()
     account.emit("invoice_payment.paid", payment)
+
+
+def check_not_on_its_way(account: Account, invoice: Json) -> None:
+    """Refuse while a payment is being processed: it may still come."""
+    payment = default_of(account, invoice)
+    if payment and intent_of(account, payment)["status"] == "processing":
+        raise refused("A payment of this invoice is being processed.")
 
 
 def drop_default(account: Account, invoice: Json, reason: str) -> None:

@@ -1,5 +1,7 @@
 """A customer's tax ids: who it is to its country's tax office."""
 
+from functools import partial
+
 from stripe import params as sdk
 
 from tests.standins.stripe.account import Account, Json
@@ -11,6 +13,10 @@ from tests.standins.stripe.world import totals
 from tests.standins.stripe.world.objects import found, heed, listed, new
 
 KIND = "tax_id"
+# How long the tax office takes to say whether it knows a number.
+ANSWER_S = 60
+# Numbers of Stripe's test mode.
+_UNKNOWN, _NEVER_ANSWERED = "111111111", "222222222"
 _LENGTHS = {"eu_vat": (8, 14), "us_ein": (9, 10), "gb_vat": (9, 14)}
 
 
@@ -37,9 +43,20 @@ def add(account: Account, customer: Json, given: Json) -> Json:
         type=kind,
         value=value,
     )
-    row["verification"]["status"] = "verified" if kind == "eu_vat" else "unavailable"
+    if kind != "eu_vat":
+        row["verification"]["status"] = "unavailable"
     account.emit("customer.tax_id.created", row)
+    if kind == "eu_vat" and not value.endswith(_NEVER_ANSWERED):
+        account.later(account.now() + ANSWER_S, partial(_verified, account, row))
     return row
+
+
+def _verified(account: Account, row: Json) -> None:
+    if row["id"] in account.rows[KIND]:
+        unknown = row["value"].endswith(_UNKNOWN)
+        previous = {"verification": dict(row["verification"])}
+        row["verification"]["status"] = "unverified" if unknown else "verified"
+        account.emit("customer.tax_id.updated", row, previous=previous)
 
 
 def check(given: Json) -> None:
