@@ -35,9 +35,9 @@ from metering.billing.marks import next_mark
 from metering.billing.models import Invoice, Period
 from metering.billing.periods import Span, due, span_of
 from metering.billing.rebuilding import Settled, basis_of
+from metering.billing.taxing import treatment_of
 from metering.ledger.models import CreditAccount
 from metering.ledger.services import draw_credit, post_days
-from metering.taxes.services import rates_for
 from metering.usage.services import cover
 from tenants.models import Tenant
 
@@ -139,7 +139,7 @@ def _charge(period: Period, tenant: Tenant, now: dt.datetime) -> Invoice | None:
     settled = Settled(
         credit=_drawn(tenant, charges, str(public_id), period, now),
         # What changes as the period ends is not its own any more.
-        treatment=rates_for(tenant=tenant, at=period.ends_at - _INSTANT),
+        treatment=treatment_of(tenant=tenant, at=period.ends_at - _INSTANT),
     )
     return write_period_draft(
         period=period,

@@ -28,6 +28,7 @@ from metering.billing.lines import Lines
 from metering.billing.marks import charged_by, mark_of
 from metering.billing.models import Invoice
 from metering.billing.planning import charged_before, planned_all
+from metering.billing.taxing import computed_lines
 from metering.taxes.rating import UNTAXED, Rate, Treatment
 
 
@@ -89,9 +90,11 @@ def rebuilt_lines(invoice: Invoice) -> Lines:
     Raises `LineError` for what makes no lines any more.
     """
     settled = _settled_from(invoice.basis)
-    return complete(
+    lines = complete(
         charges_again(invoice), credit=settled.credit, treatment=settled.treatment
     )
+    computed = computed_lines(invoice.basis, invoice.currency)
+    return Lines(lines.currency, (*lines.lines, *computed))
 
 
 def charges_again(invoice: Invoice) -> Charges:

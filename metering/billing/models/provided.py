@@ -17,6 +17,13 @@ class ProviderCustomer(models.Model):
     provider = models.CharField(max_length=16)
     account = models.CharField(max_length=40, default=DEFAULT, db_default=DEFAULT)
     reference = models.CharField(max_length=100)
+    said_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The hash of what was last said of the tenant there.",
+    )
     default_method = models.CharField(
         max_length=100,
         blank=True,

@@ -16,6 +16,7 @@ from metering.billing.providers.stripe.mapping import (
     DraftLine,
     in_stripes_unit,
 )
+from metering.billing.taxing import untaxed_sha256
 
 _NAMED_MAX = 3
 
@@ -30,7 +31,7 @@ def header_difference(invoice: Invoice, remote: RemoteInvoice, *, customer: str)
         "customer": (customer, remote.customer),
         "currency": (invoice.currency.lower(), remote.currency.lower()),
         "invoice id": (str(invoice.public_id), remote.metadata.get(INVOICE_MARK)),
-        "hash of lines": (invoice.lines_sha256, remote.metadata.get(SHA_MARK)),
+        "hash of lines": (untaxed_sha256(invoice), remote.metadata.get(SHA_MARK)),
     }
     return _first_difference(expected)
 

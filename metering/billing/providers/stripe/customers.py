@@ -8,10 +8,14 @@ Failure: what its calls raise. Owns: `ProviderCustomer`.
 """
 
 import datetime as dt
+import hashlib
+import json
+
+from django.db.models import QuerySet
 
 from kit.orm.atomic import atomic
 from metering.billing import operations
-from metering.billing.models import ProviderCustomer
+from metering.billing.models import BillingProfile, ProviderCustomer
 from metering.billing.operations import Call, CallRefused
 from metering.billing.providers.stripe import mapping
 from metering.billing.providers.stripe.client import StripeAccount
@@ -27,9 +31,14 @@ def customer_of(
 
     Runs outside a transaction, by the tenant's sole driver.
     """
-    kept = known_customer(account=account, tenant=tenant)
-    if kept:
-        return kept
+    profile = BillingProfile.objects.filter(tenant=tenant).first()
+    params = mapping.customer_params(tenant, profile)
+    said = _digest(params)
+    kept = _kept(account, tenant).first()
+    if kept is not None:
+        if kept.said_sha256 not in {"", said}:
+            _tell(client, kept, params, said=said, now=now)
+        return kept.reference
     mark = mapping.tenant_mark(tenant)
     call = Call(PROVIDER, account, "customer", mark, tenant.pk)
 
@@ -38,7 +47,7 @@ def customer_of(
             tenant=tenant,
             provider=PROVIDER,
             account=account,
-            defaults={"reference": reference},
+            defaults={"reference": reference, "said_sha256": said},
         )
         return reference
 
@@ -47,12 +56,46 @@ def customer_of(
         with atomic():
             operations.adopt(call, reference=keep(found), now=now)
         return found
-    params = mapping.customer_params(tenant)
     return operations.perform(
         call,
         send=lambda key: client.customers.create(params, key=key),
         record=keep,
         now=now,
+    )
+
+
+def _tell(
+    client: StripeAccount,
+    kept: ProviderCustomer,
+    params: dict[str, object],
+    *,
+    said: str,
+    now: dt.datetime,
+) -> None:
+    """Say anew who the tenant is: its name, its mail, its place."""
+    subject = f"{kept.reference}/{said[:16]}"
+    call = Call(PROVIDER, kept.account, "customer_details", subject, kept.tenant_id)
+
+    def keep(reference: str) -> str:
+        kept.said_sha256 = said
+        kept.save(update_fields=["said_sha256"])
+        return reference
+
+    operations.perform(
+        call,
+        send=lambda key: client.customers.update(kept.reference, params, key=key),
+        record=keep,
+        now=now,
+    )
+
+
+def _digest(params: dict[str, object]) -> str:
+    return hashlib.sha256(json.dumps(params, sort_keys=True).encode()).hexdigest()
+
+
+def _kept(account: str, tenant: Tenant) -> QuerySet[ProviderCustomer]:
+    return ProviderCustomer.objects.filter(
+        tenant=tenant, provider=PROVIDER, account=account
     )
 
 
@@ -73,15 +116,10 @@ def _found(
 
 def known_customer(*, account: str, tenant: Tenant) -> str:
     """Return the tenant's customer at an account, or nothing while it has none."""
-    rows = ProviderCustomer.objects.filter(
-        tenant=tenant, provider=PROVIDER, account=account
-    )
+    rows = _kept(account, tenant)
     return rows.values_list("reference", flat=True).first() or ""
 
 
 def has_default_method(*, account: str, tenant: Tenant) -> bool:
     """Tell whether the tenant can be charged there without being asked."""
-    rows = ProviderCustomer.objects.filter(
-        tenant=tenant, provider=PROVIDER, account=account
-    )
-    return rows.exclude(default_method="").exists()
+    return _kept(account, tenant).exclude(default_method="").exists()

@@ -5,11 +5,14 @@ quantity and price are words in its description. Lines beyond what Stripe takes 
 folded: the smallest of use become one line, and the detail stays on our invoice.
 """
 
+import copy
 import datetime as dt
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from metering.billing.models import Invoice, InvoiceLine
+from metering.billing.models import BillingProfile, Invoice, InvoiceLine
+from metering.billing.taxing import is_automatic, untaxed_sha256
 from tenants.models import Tenant
 
 # Stripe takes 250 items on an invoice; this keeps clear of the edge.
@@ -22,6 +25,13 @@ _OF_USE = frozenset({InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT})
 _DESCRIPTION_CHARS_MAX = 500
 _MICROSECOND = dt.timedelta(microseconds=1)
 _UNIX_EPOCH = dt.datetime(1970, 1, 1, tzinfo=dt.UTC)
+
+# Where tax is not known without it.
+_POSTAL_CODES = {
+    "US": re.compile(r"\b\d{5}(?:-\d{4})?\b"),
+    "CA": re.compile(r"\b[A-Z]\d[A-Z] ?\d[A-Z]\d\b"),
+}
+_NO_CODE = re.compile(r"(?!)")
 
 TENANT_MARK = "tollgate_tenant"
 INVOICE_MARK = "tollgate_invoice"
@@ -79,15 +89,33 @@ def tenant_mark(tenant: Tenant) -> str:
     return f"{tenant.pk}-{(tenant.created_at - _UNIX_EPOCH) // _MICROSECOND}"
 
 
-def customer_params(tenant: Tenant) -> dict[str, object]:
+def customer_params(
+    tenant: Tenant, profile: BillingProfile | None = None
+) -> dict[str, object]:
     """Return the tenant as a customer."""
-    params: dict[str, object] = {
-        "name": tenant.name,
-        "metadata": {TENANT_MARK: tenant_mark(tenant), "tollgate_slug": tenant.slug},
-    }
+    marks = {TENANT_MARK: tenant_mark(tenant), "tollgate_slug": tenant.slug}
+    params: dict[str, object] = {"name": tenant.name, "metadata": marks}
     if tenant.billing_email:
         params["email"] = tenant.billing_email
+    if profile is not None:
+        params["name"] = profile.legal_name or tenant.name
+        if profile.country:
+            params["address"] = _address(profile)
     return params
+
+
+def _address(profile: BillingProfile) -> dict[str, str]:
+    """Return where a tenant is; the postal code is looked for in the address."""
+    first, *others = [*filter(None, profile.address.splitlines()), ""]
+    found = _POSTAL_CODES.get(profile.country, _NO_CODE).findall(profile.address)
+    address = {
+        "line1": first,
+        "line2": ", ".join(filter(None, others)),
+        "country": profile.country,
+        "state": profile.region,
+        "postal_code": found[-1] if found else "",
+    }
+    return {name: value for name, value in address.items() if value}
 
 
 def draft_params(
@@ -104,7 +132,7 @@ def draft_params(
     """
     marks = {
         INVOICE_MARK: str(invoice.public_id),
-        SHA_MARK: invoice.lines_sha256,
+        SHA_MARK: untaxed_sha256(invoice),
     }
     # What tops up credit is of no period.
     if invoice.period is not None:
@@ -120,6 +148,7 @@ def draft_params(
         "currency": invoice.currency.lower(),
         "auto_advance": False,
         **collected,
+        "automatic_tax": {"enabled": is_automatic(invoice)},
         "pending_invoice_items_behavior": "exclude",
         "metadata": marks,
     }
@@ -129,6 +158,8 @@ def draft_lines(
     invoice: Invoice, lines: Sequence[InvoiceLine]
 ) -> tuple[DraftLine, ...]:
     """Return the lines for Stripe, at most `LINES_MAX`, in the invoice's order."""
+    if is_automatic(invoice):
+        lines = net_lines(lines)
     if len(lines) <= LINES_MAX:
         return tuple(_line(invoice, line) for line in lines)
     # Use alone is folded: fees, discounts, credit and tax stay to be seen.
@@ -150,6 +181,29 @@ def draft_lines(
         description=f"{len(folded)} further lines, listed on the detailed invoice",
     )
     return (*(_line(invoice, line) for line in kept), other)
+
+
+def net_lines(lines: Sequence[InvoiceLine]) -> list[InvoiceLine]:
+    """Return the lines that Stripe computes tax on: none is below zero.
+
+    What discounts and credit take off is taken off the others, each by its share: the
+    parts that are left over go to the largest remainders. Tax itself is Stripe's.
+    """
+    charged = [line for line in lines if line.kind != InvoiceLine.Kind.TAX]
+    taken = -sum(line.amount_minor for line in charged if line.amount_minor < 0)
+    kept = [copy.copy(line) for line in charged if line.amount_minor >= 0]
+    whole = sum(line.amount_minor for line in kept)
+    if not taken or not whole:
+        return kept
+    shares = [divmod(taken * line.amount_minor, whole) for line in kept]
+    left = taken - sum(share for share, _ in shares)
+    by_remainder = sorted(range(len(kept)), key=lambda i: (-shares[i][1], i))
+    for i, line in enumerate(kept):
+        share = shares[i][0] + (i in by_remainder[:left])
+        if share:
+            line.amount_minor -= share
+            line.description = f"{line.description}, after discounts and credit"
+    return kept
 
 
 def batches(lines: Sequence[DraftLine]) -> list[tuple[DraftLine, ...]]:

@@ -24,6 +24,11 @@ from metering.billing.providers import base
 from metering.billing.providers.base import Progress
 from metering.billing.providers.stripe.client import StripeAccount, client_for
 from metering.billing.providers.stripe.comparison import Differs
+from metering.billing.providers.stripe.computed import (
+    LOCATION_INVALID,
+    NotLocated,
+    not_located,
+)
 from metering.billing.providers.stripe.steps import Steps
 
 log = structlog.get_logger(__name__)
@@ -58,8 +63,12 @@ class StripeProvider:
                 problem = f"Stripe does not hold this invoice: {difference}."
             except Parked as refusal:
                 problem = f"Stripe refused too often, and is not asked again: {refusal}"
+            except NotLocated as lack:
+                problem = str(lack)
             except CallRefused as refusal:
                 problem = f"Stripe refused: {refusal}"
+                if refusal.code == LOCATION_INVALID:
+                    problem = str(not_located(invoice))
             except UnknownAccount as lack:
                 problem = str(lack)
             except NotYet:

@@ -13,7 +13,7 @@ from metering.billing import operations, outbox
 from metering.billing.models import Invoice
 from metering.billing.operations import Call
 from metering.billing.providers import base
-from metering.billing.providers.stripe import comparison, mapping
+from metering.billing.providers.stripe import comparison, computed, mapping
 from metering.billing.providers.stripe.client import RemoteInvoice, StripeAccount
 from metering.billing.providers.stripe.comparison import Differs
 from metering.billing.providers.stripe.customers import (
@@ -22,6 +22,7 @@ from metering.billing.providers.stripe.customers import (
     has_default_method,
 )
 from metering.billing.providers.stripe.mapping import DraftLine
+from metering.billing.taxing import is_automatic
 
 
 class Steps:
@@ -78,6 +79,8 @@ class Steps:
         remote = self._pinned(remote, expected)
         lines = self._invoices.lines(remote.reference)
         _demand(comparison.lines_difference(expected, lines, currency=invoice.currency))
+        if is_automatic(invoice):
+            computed.take_over(self._client, invoice, remote)
         _demand(comparison.total_difference(invoice, remote))
         return remote
 

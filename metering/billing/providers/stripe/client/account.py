@@ -18,6 +18,7 @@ from metering.billing.providers.stripe.client.invoices import Invoices
 from metering.billing.providers.stripe.client.methods import Methods
 from metering.billing.providers.stripe.client.payments import Payments
 from metering.billing.providers.stripe.client.refunds import Refunds
+from metering.billing.providers.stripe.client.taxes import Taxes
 from metering.billing.providers.stripe.client.transport import (
     NETWORK_RETRIES_MAX,
     Transport,
@@ -57,6 +58,7 @@ class StripeAccount:
         self.checkouts = Checkouts(transport)
         self.refunds = Refunds(transport)
         self.methods = Methods(transport)
+        self.taxes = Taxes(transport)
 
 
 def client_for(name: str) -> StripeAccount:

@@ -45,3 +45,10 @@ class Customers(Subject):
         """Create a customer and return its reference."""
         request = cast(sdk.CustomerCreateParams, params)
         return self._v1.customers.create(request, {"idempotency_key": key}).id
+
+    @two_kinds_of_failure
+    def update(self, reference: str, params: Mapping[str, object], *, key: str) -> str:
+        """Say of a customer what has changed, and return its reference."""
+        request = cast(sdk.CustomerUpdateParams, params)
+        made = self._v1.customers.update(reference, request, {"idempotency_key": key})
+        return made.id

@@ -17,6 +17,17 @@ from metering.billing.providers.stripe.client.transport import (
 
 
 @dataclass(frozen=True, slots=True)
+class RemoteTax:
+    """A tax on an invoice; what it is in full is its rate's."""
+
+    rate: str
+    amount_minor: int
+    taxable_minor: int
+    is_inclusive: bool
+    reason: str
+
+
+@dataclass(frozen=True, slots=True)
 class RemoteInvoice:
     """An invoice as Stripe has it; amounts as Stripe counts the currency.
 
@@ -33,6 +44,8 @@ class RemoteInvoice:
     ending_balance: int
     number: str
     hosted_url: str
+    tax_status: str
+    taxes: tuple[RemoteTax, ...]
     metadata: Mapping[str, str]
 
     @property
@@ -122,7 +135,20 @@ def _invoice(row: stripe.Invoice) -> RemoteInvoice:
         ending_balance=row.ending_balance or 0,
         number=row.number or "",
         hosted_url=row.hosted_invoice_url or "",
+        tax_status=row.automatic_tax.status or "",
+        taxes=tuple(_tax(tax) for tax in row.total_taxes or ()),
         metadata=metadata_of(row.metadata),
+    )
+
+
+def _tax(tax: stripe.Invoice.TotalTax) -> RemoteTax:
+    details = tax.tax_rate_details
+    return RemoteTax(
+        rate=details.tax_rate if details else "",
+        amount_minor=tax.amount,
+        taxable_minor=tax.taxable_amount or 0,
+        is_inclusive=tax.tax_behavior == "inclusive",
+        reason=tax.taxability_reason,
     )
 
 
