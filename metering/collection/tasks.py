@@ -3,6 +3,7 @@
 from celery import shared_task
 
 from kit.orm.roles import as_operator
+from metering.collection import comparing
 from metering.collection.buying import advancing
 from metering.usage.selectors import database_now
 
@@ -12,3 +13,10 @@ def advance_purchases() -> None:
     """Take credit that is being paid for as far as it goes."""
     with as_operator():
         advancing.advance_purchases(now=database_now())
+
+
+@shared_task(name="collection.compare")
+def compare() -> None:
+    """Hold every open invoice against what its provider has."""
+    with as_operator():
+        comparing.compare(now=database_now())

@@ -9,6 +9,7 @@ short of them for good, and an alarm that never ends is no alarm.
 from metering.reconciliation.checks import (
     budgets,
     claims,
+    collected,
     credit,
     engines,
     epochs,
@@ -67,6 +68,8 @@ CHECKS: dict[Run.Kind, tuple[Check, ...]] = {
         receivables.RECEIVABLES_OPEN,
         credit.BURNS_BOOKED,
         issued.PROVIDERS_AGREE,
+        collected.INVOICES_COLLECTED,
+        collected.PROVIDERS_HEARD,
     ),
 }
 

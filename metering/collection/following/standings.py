@@ -38,6 +38,19 @@ def here(invoice: Invoice) -> Here:
     )
 
 
+def open_here(invoice: Invoice) -> Here:
+    """Return how an open invoice stands here, by its own row alone."""
+    taken = invoice.paid_minor + invoice.credited_minor + invoice.written_off_minor
+    return Here(
+        number=invoice.number or "",
+        currency=invoice.currency,
+        state=invoice.state,
+        total_minor=invoice.amount_minor,
+        open_minor=invoice.amount_minor - taken,
+        back_minor=0,
+    )
+
+
 def note(
     invoice: Invoice,
     remote: CollectedInvoice | None,

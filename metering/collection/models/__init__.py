@@ -1,5 +1,6 @@
 """What is kept of a provider beside invoices; one file a subject."""
 
+from metering.collection.models.compared import Comparison
 from metering.collection.models.following import (
     Dispute,
     ProviderPayment,
@@ -10,6 +11,7 @@ from metering.collection.models.methods import PaymentMethod
 from metering.collection.models.purchases import Purchase
 
 __all__ = (
+    "Comparison",
     "Dispute",
     "PaymentMethod",
     "ProviderPayment",

@@ -71,6 +71,10 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 30},
     },
     "throw-away-exports": {"task": "exports.throw_away", "schedule": 3600.0},
+    "compare-collected": {
+        "task": "collection.compare",
+        "schedule": crontab(hour="3", minute="10"),
+    },
     "reconcile": {
         "task": "reconciliation.reconcile",
         "schedule": crontab(hour="2", minute="40"),

@@ -124,6 +124,17 @@ UNFOLD = {
                     "badge",
                     "admin:billing_providercustomer_changelist",
                 ),
+                (
+                    "Provider events",
+                    "move_to_inbox",
+                    "admin:inbox_webhookevent_changelist",
+                ),
+                (
+                    "Provider standings",
+                    "difference",
+                    "admin:collection_standing_changelist",
+                ),
+                ("Disputes", "gavel", "admin:collection_dispute_changelist"),
                 ("Sellers", "storefront", "admin:billing_seller_changelist"),
                 (
                     "Billing profiles",

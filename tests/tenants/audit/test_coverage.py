@@ -24,6 +24,7 @@ NOT_AUDITED = {
     "billing.providercustomer": "the product notes what a provider answered",
     "budgets.lease": OF_THE_METER,
     "budgets.window": OF_THE_METER,
+    "collection.comparison": "the product notes what it compared",
     "collection.dispute": OF_A_PROVIDER,
     "collection.providerpayment": OF_A_PROVIDER,
     "collection.providerrefund": OF_A_PROVIDER,
