@@ -53,6 +53,9 @@ def gone(here: Here) -> str:
 
 def _of_status(here: Here, remote: CollectedInvoice) -> str:
     status, is_open = remote.status, here.open_minor > 0
+    if remote.overpaid_minor:
+        more = _amount(here, remote.overpaid_minor)
+        return f"{more} too much was paid there: it is on its customer's balance."
     if status == "open":
         # What is asked for of earlier invoices is paid last, and is not of this one.
         remaining = max(remote.remaining_minor - sharing.carried_in(remote), 0)

@@ -237,3 +237,26 @@ def test_currencies_without_a_minor_unit_are_counted_as_stripe_does(
     scene.settle()
     invoice.refresh_from_db()
     assert (invoice.state, invoice.paid_minor) == (State.PAID, 5_000)
+
+
+def test_what_was_overpaid_is_on_a_balance_there_and_is_looked_at(scene: Scene) -> None:
+    invoice = scene.issue(1000)
+    customer = scene.account.invoices[invoice.provider_reference]["customer"]
+    intent = scene.stripe.v1.payment_intents.create(
+        {
+            "amount": 1200,
+            "currency": "usd",
+            "customer": customer,
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    scene.stripe.v1.invoices.attach_payment(
+        invoice.provider_reference, {"payment_intent": intent.id}
+    )
+    scene.settle()
+    invoice.refresh_from_db()
+    assert (invoice.state, invoice.paid_minor) == (State.PAID, 1000)
+    assert not CreditGrant.objects.exists()
+    assert Standing.objects.get().difference.startswith("2.00 USD too much")
