@@ -143,7 +143,6 @@ def test_an_account_that_gives_no_answer_is_left_alone(
         ours = make_draft(100, provider="offline")
         with override_settings(STRIPE_API_BASE="http://127.0.0.1:1"):
             assert advance_invoices(now=NOW) == 1
-        assert ProviderOperation.objects.count() == 2
         assert Invoice.objects.exclude(pk=ours.pk).filter(tries=1).count() == 2
         assert advance_invoices(now=NOW + MINUTE) == 5
 
