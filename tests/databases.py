@@ -72,6 +72,18 @@ def cloned(server: str) -> Iterator[Database]:
         drop(server, name=database.name)
 
 
+def empty(server: str) -> Database:
+    """Make a database in which nothing is; whoever asks for it drops it."""
+    name = f"test_{os.getpid()}_{secrets.token_hex(4)}"
+    _execute(
+        server,
+        sql.SQL("CREATE DATABASE {} OWNER {}").format(
+            *map(sql.Identifier, (name, OWNER))
+        ),
+    )
+    return Database(server=server, name=name)
+
+
 def copy(server: str, *, source: str, name: str) -> None:
     """Make a database like `source`, to which nobody may be connected."""
     _execute(

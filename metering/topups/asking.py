@@ -9,6 +9,7 @@ other per tenant, and the second finds one open. Owns: rules and top-ups.
 """
 
 import datetime as dt
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import Any, Required, TypedDict, Unpack
 
@@ -154,7 +155,8 @@ def ask_by_rules(*, now: dt.datetime) -> int:
     """Ask for what rules want now, one transaction a tenant; return how many."""
     asked = 0
     for rule_id in _wanted(now, None):
-        with atomic():
+        # Somebody who asks by hand at the same time has been there first.
+        with suppress(Conflict), atomic():
             rule = TopUpRule.objects.select_for_update().get(pk=rule_id)
             # Another scan may have asked since.
             if not _wanted(now, rule_id):

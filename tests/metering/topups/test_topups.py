@@ -17,7 +17,7 @@ from metering.ledger.selectors import balances
 from metering.ledger.services import end_credit
 from metering.receivables.services import record_payment
 from metering.taxes.services import create_rate, treat_tenant
-from metering.topups import advancing, services
+from metering.topups import advancing, asking, services
 from metering.topups.models import TopUp
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
@@ -242,3 +242,21 @@ def test_a_rule_buys_up_to_its_maximum_in_the_period_that_its_tenant_began_in() 
             assert top_up.grant is not None
             end_credit(grant=top_up.grant, now=day)
     assert bought == [1, 0, 1, 0]
+
+
+def test_one_who_asks_by_hand_meanwhile_stops_no_other_rule(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    first, other, now = ruled(), ruled(), database_now()
+    wanted = asking._wanted
+
+    def and_then_by_hand(now: dt.datetime, rule_id: int | None) -> list[int]:
+        found = wanted(now, rule_id)
+        if rule_id is not None and not TopUp.objects.exists():
+            services.ask_top_up(tenant=first, amount_minor=1, now=now)
+        return found
+
+    monkeypatch.setattr(asking, "_wanted", and_then_by_hand)
+    assert services.ask_by_rules(now=now) == 1
+    made = TopUp.objects.order_by("pk").values_list("tenant_id", "by_rule")
+    assert list(made) == [(first.pk, False), (other.pk, True)]
