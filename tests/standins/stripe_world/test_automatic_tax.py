@@ -25,6 +25,7 @@ def _in(country: str, **more: str) -> dict[str, Any]:
         (_in("US", state="CA", postal_code="94110"), (1000,), 0, [0.0]),
         (_in("BR"), (1000,), 0, [0.0]),
         (_in("DE"), (1000, -400), 114, [19.0]),
+        (_in("AU"), (5, 25, 1000), 104, [10.0]),
     ],
 )
 def test_tax_is_rounded_by_line(

@@ -200,6 +200,8 @@ def test_a_separate_payment_pays_a_part_and_more_than_the_rest(
             }
         )
         client.v1.invoices.attach_payment(invoice.id, {"payment_intent": intent.id})
+        with pytest.raises(stripe.InvalidRequestError):
+            client.v1.invoices.void_invoice(invoice.id)
     paid = client.v1.invoices.retrieve(invoice.id)
     assert (paid.status, paid.amount_paid, paid.amount_overpaid) == ("paid", 1000, 300)
     amounts = {(row.amount_paid, row.status) for row in _payments(client, invoice.id)}
@@ -218,3 +220,29 @@ def test_time_finalises_sends_warns_and_says_overdue(
     standin.engine.clock.advance(20 * DAY_S)
     told = events(standin, "invoice.sent", "invoice.will", "invoice.over")
     assert told == ["invoice.sent", "invoice.will_be_due", "invoice.overdue"]
+
+
+def test_an_invoice_that_no_longer_advances_is_not_charged(
+    standin: StripeStandIn, client: stripe.StripeClient
+) -> None:
+    customer = customer_with(client, "pm_card_visa")
+    invoice = opened(client, customer.id, 1000, auto_advance=True)
+    client.v1.invoices.update(invoice.id, {"auto_advance": False})
+    standin.engine.clock.advance(30 * DAY_S)
+    left = client.v1.invoices.retrieve(invoice.id)
+    assert (left.status, left.attempt_count) == ("open", 0)
+
+
+def test_what_is_too_little_to_charge_is_carried_and_says_so(
+    client: stripe.StripeClient,
+) -> None:
+    customer = customer_with(client, "pm_card_visa")
+    small = opened(client, customer.id, 20)
+    assert (small.status, small.ending_balance) == ("paid", 20)
+    later = opened(client, customer.id, 100)
+    assert (later.starting_balance, later.amount_due) == (20, 120)
+    moved = client.v1.customers.balance_transactions.list(customer.id).data
+    assert [(row.type, row.amount, row.invoice) for row in moved] == [
+        ("applied_to_invoice", -20, later.id),
+        ("invoice_too_small", 20, small.id),
+    ]

@@ -186,6 +186,7 @@ def test_a_bank_account_takes_its_time(
         ({"payment_method": "pm_success_de"}, "not allowed"),
         ({"payment_method": "pm_nowhere"}, "No such payment_method"),
         ({"customer": "cus_nobody"}, "No such customer"),
+        ({"confirm": False, "off_session": True}, "only with `confirm`"),
         ({"capture_method": "manual"}, "does not do capture_method"),
         ({"automatic_payment_methods": {"enabled": True}}, "return_url"),
     ],

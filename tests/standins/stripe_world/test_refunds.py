@@ -4,6 +4,7 @@ import pytest
 import stripe
 
 from tests.standins.stripe import StripeStandIn
+from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.world import disputes
 from tests.standins.stripe_world.scene import DAY_S, events
 
@@ -107,6 +108,8 @@ def test_a_dispute_that_nobody_answers_is_lost(
     intent = client.v1.payment_intents.retrieve(_paid(client))
     account = standin.engine.account
     dispute = disputes.dispute_charge(account, str(intent.latest_charge), "general")
+    with pytest.raises(ApiError, match="cannot be disputed"):
+        disputes.dispute_charge(account, str(intent.latest_charge), "general")
     standin.engine.clock.advance(10 * DAY_S)
     assert client.v1.disputes.retrieve(dispute["id"]).status == "lost"
     assert events(standin)[-1] == "charge.dispute.closed"
