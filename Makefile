@@ -52,8 +52,9 @@ books: $(INSTALLED)-dev ## Bill three months of synthetic use, and compare all b
 	@exec $(BIN)/python -m tests.scale --events $(or $(EVENTS),200000) --tenants $(or $(TENANTS),200) \
 		--workers $(or $(WORKERS),2) --kills $(or $(KILLS),0) $(ARGS)
 
-stripe: $(INSTALLED)-dev ## Push invoices to a stand-in of Stripe, be paid there, and compare both sides: TENANTS=200 WORKERS=2
-	@exec $(BIN)/python -m tests.collecting --tenants $(or $(TENANTS),200) --workers $(or $(WORKERS),2) $(ARGS)
+stripe: $(INSTALLED)-dev ## Push invoices to a stand-in of Stripe, be paid there, compare both sides: TENANTS=20 WORKERS=2 KILLS=
+	@exec $(BIN)/python -m tests.collecting --tenants $(or $(TENANTS),20) --workers $(or $(WORKERS),2) \
+		--kills $(or $(KILLS),0) $(ARGS)
 
 hostile: $(INSTALLED)-dev ## Show what hostile crowds do to healthy clients beside them: ARGS="--connections 10000"
 	@exec $(BIN)/python -m tests.hostile $(ARGS)

@@ -4,11 +4,12 @@ Ours comes from our tables, theirs from what the stand-in holds. Each difference
 line of text. Failure: none of its own.
 """
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator
 from typing import Any
 
-from metering.billing.models import Invoice, ProviderOperation
+from kit.money import picos_from_minor
+from metering.billing.models import Invoice, ProviderOperation, Seller
 from metering.billing.outbox import undone
 from metering.billing.providers.stripe.mapping import LINE_MARK
 from metering.collection.models import Purchase
@@ -32,7 +33,7 @@ def differences(place: Place, stripe: Stripe) -> list[str]:
             *_payments(stripe),
             *_sent_back(stripe),
             *_bought(stripe),
-            *_undone(),
+            *undone_here(),
             *_books(place),
         ]
 
@@ -66,6 +67,9 @@ def _invoices(stripe: Stripe) -> Iterator[str]:
         for what, (here, there) in told.items():
             if here != there:
                 yield f"{name}: {what} is {here} here and {there} there"
+    numbered = Invoice.objects.exclude(number=None).count()
+    if numbered != sum(Seller.objects.values_list("last_number", flat=True)):
+        yield f"{numbered} invoices have numbers, and there are gaps"
     for mark, found in theirs.items():
         yield f"{len(found)} invoices at Stripe are of {mark}"
 
@@ -137,9 +141,14 @@ def _bought(stripe: Stripe) -> Iterator[str]:
         if intent["status"] == "succeeded" and PURCHASE in intent["metadata"]:
             theirs[intent["metadata"][PURCHASE]] += intent["amount_received"]
     yield from _unlike("purchase", ours, theirs)
-    granted = CreditGrant.objects.filter(source=CreditGrant.Source.TOP_UP).count()
-    if granted != len(rows):
-        yield f"{len(rows)} top-ups are paid, and {granted} granted"
+    grants = CreditGrant.objects.filter(source=CreditGrant.Source.TOP_UP)
+    granted = Counter((row.tenant_id, int(row.amount_picos)) for row in grants)
+    paid_for = Counter(
+        (row.tenant_id, picos_from_minor(row.subtotal_minor, row.currency))
+        for row in rows
+    )
+    if granted != paid_for:
+        yield f"granted is {granted - paid_for} more and {paid_for - granted} less"
 
 
 def _unlike(what: str, ours: dict[str, int], theirs: dict[str, int]) -> Iterator[str]:
@@ -149,7 +158,7 @@ def _unlike(what: str, ours: dict[str, int], theirs: dict[str, int]) -> Iterator
             yield f"{what} {reference} is {here} here and {there} there"
 
 
-def _undone() -> Iterator[str]:
+def undone_here() -> Iterator[str]:
     """Nothing waits, for us or for people."""
     for call in undone():
         yield f"undone: {call} is {call.state}: {call.error}"

@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from tests.collecting.course import Course
+from tests.collecting.kills import Killed
 
 CALLS_SHOWN = 12
 
@@ -51,4 +52,19 @@ def table(found: Mapping[str, Any]) -> str:
         ]
     wrong = found["wrong"]
     rows += ["", f"{len(wrong)} differences", *wrong[:20]]
+    return "\n".join(rows)
+
+
+def killed(found: Killed) -> str:
+    """Return what was killed, and what was wrong after it, as text."""
+    rows = [f"{found.kills.total()} killed in {found.courses} courses"]
+    for what, counts in (
+        ("killed in", found.kills),
+        ("payers and buyers", found.done),
+        ("calls broken", found.faults),
+        ("webhooks", found.webhooks),
+    ):
+        said = ", ".join(f"{count:,} {name}" for name, count in counts.most_common())
+        rows.append(f"{what}: {said}")
+    rows += found.wrong[:40] or ["nothing lost, nothing double, both sides equal"]
     return "\n".join(rows)

@@ -91,13 +91,25 @@ def begin_by_method(*, now: dt.datetime) -> int:
     for top_up in due.select_related("tenant").order_by("pk")[:BATCH]:
         account = account_name_for(top_up.currency)
         method = default_method(tenant_id=top_up.tenant_id, account=account)
+        if method is not None:
+            begun += _begin(top_up, now)
+            continue
         with atomic():
-            if method is not None:
-                begin(top_up=top_up, way=Purchase.Way.METHOD, now=now)
-                begun += 1
-            elif topups.wait(top_up=top_up, problem=NO_METHOD):
+            if topups.wait(top_up=top_up, problem=NO_METHOD):
                 tell_that_it_waits(top_up=top_up, problem=NO_METHOD, now=now)
     return begun
+
+
+def _begin(top_up: TopUp, now: dt.datetime) -> bool:
+    """Begin unless another scan did meanwhile: of two at once, one waits here."""
+    with atomic():
+        topups.held(top_up)
+        if Purchase.objects.filter(
+            top_up=top_up, state__in=Purchase.UNDER_WAY
+        ).exists():
+            return False
+        begin(top_up=top_up, way=Purchase.Way.METHOD, now=now)
+    return True
 
 
 def _advance(row: Purchase, now: dt.datetime) -> None:

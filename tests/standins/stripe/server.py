@@ -3,6 +3,7 @@
 Over HTTP the same is done at `/standin/*`: see `control`.
 """
 
+import sys
 import threading
 from collections.abc import Mapping, Sequence
 from http.server import ThreadingHTTPServer
@@ -138,6 +139,11 @@ class _Server(ThreadingHTTPServer):
     daemon_threads = True
     request_queue_size = 128
     engine: Engine
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """Let callers that were killed go; say what else went wrong."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
 
     def service_actions(self) -> None:
         """Do what has fallen due though nobody asks, and keep it."""
