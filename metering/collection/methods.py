@@ -10,12 +10,21 @@ methods, and which of them invoices are charged to.
 import datetime as dt
 from typing import TYPE_CHECKING
 
+import structlog
+
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
 from kit.orm.saving import change, create
 from metering.billing import operations
+from metering.billing.accounts import UnknownAccount
 from metering.billing.models import ProviderCustomer
-from metering.billing.operations import Call
+from metering.billing.operations import (
+    Call,
+    CallRefused,
+    NotYet,
+    OutcomeUnknown,
+)
+from metering.billing.outbox import undone
 from metering.billing.providers.stripe.customers import PROVIDER
 from metering.collection.models import PaymentMethod
 from metering.collection.providing import client_of
@@ -23,6 +32,9 @@ from metering.collection.providing import client_of
 if TYPE_CHECKING:
     from metering.billing.providers.stripe.client.methods import RemoteMethod
 
+# What the call is named that makes a method the default one.
+PREFER = "default_method"
+log = structlog.get_logger(__name__)
 _SHOWN = ("kind", "brand", "last4", "exp_month", "exp_year")
 
 
@@ -52,9 +64,7 @@ def prefer_first(*, customer: ProviderCustomer, now: dt.datetime) -> None:
     if not kept or kept[0].is_default:
         return
     method = kept[0].reference
-    call = Call(
-        PROVIDER, customer.account, "default_method", method, customer.tenant_id
-    )
+    call = Call(PROVIDER, customer.account, PREFER, method, customer.tenant_id)
     if operations.succeeded(call):
         return
     operations.perform(
@@ -66,6 +76,24 @@ def prefer_first(*, customer: ProviderCustomer, now: dt.datetime) -> None:
         now=now,
     )
     read_methods(customer=customer, now=now)
+
+
+def settle_preferences(*, now: dt.datetime) -> None:
+    """See through what was begun by `prefer_first`, and whose answer was lost."""
+    for row in undone().filter(provider=PROVIDER, name=PREFER):
+        customer = ProviderCustomer.objects.filter(
+            provider=PROVIDER, account=row.account, tenant_id=row.tenant_id
+        ).first()
+        if customer is None:
+            continue
+        try:
+            prefer_first(customer=customer, now=now)
+        except (CallRefused, NotYet, OutcomeUnknown, UnknownAccount) as delay:
+            log.info("preference_waits", customer=customer.pk, why=str(delay))
+            continue
+        # It is the default, or another one was chosen since.
+        call = Call(PROVIDER, row.account, PREFER, row.subject, row.tenant_id)
+        operations.adopt(call, reference=row.subject, now=now)
 
 
 def customer_with(*, account: str, reference: str) -> ProviderCustomer | None:

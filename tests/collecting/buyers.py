@@ -6,6 +6,7 @@ product refuses somebody who asks too soon is left as it is. Owns: nothing.
 """
 
 import random
+import time
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
@@ -16,6 +17,7 @@ from kit.money import picos_from_minor
 from metering.collection.buying.asking import ask_checkout
 from metering.collection.methods import read_methods
 from metering.collection.models import Purchase
+from metering.ledger.wallets import wallet
 from metering.topups.services import set_rule
 from metering.usage.selectors import database_now
 from tenants.models import Tenant
@@ -26,6 +28,7 @@ from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.world import cards, checkout, customers, methods
 
 AMOUNT_MINOR = 5_000
+CREDIT_S_MAX = 60
 RULES_EVERY = 2
 BOUGHT_BY_RULE_MAX = 4
 
@@ -76,6 +79,18 @@ class Buyers:
                 self.pay_on(session, DECLINED)
             if lot != "page left":
                 self.pay_on(session, VISA)
+
+    def time_credit(self, place: Place) -> list[float]:
+        """Pay page after page; return how long each took to be credit, in seconds."""
+        took = []
+        for row in Purchase.objects.filter(state=Purchase.State.OPEN).order_by("pk"):
+            started = time.monotonic()
+            assert self.pay_on(row.session, VISA)
+            while not wallet(tenant=row.tenant, now=place.now).available:
+                assert time.monotonic() < started + CREDIT_S_MAX, row
+                time.sleep(0.005)
+            took.append(time.monotonic() - started)
+        return sorted(took)
 
     def pay_on(self, session: str, card: str) -> bool:
         """Press the page's button; tell whether the card was taken."""

@@ -9,12 +9,16 @@ import time
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from typing import TypeVar
 
 from metering.billing.models import Invoice
+from metering.collection.buying.asking import ask_checkout
+from metering.collection.models import Comparison, Standing
 from metering.inbox.models import WebhookEvent
+from tests.collecting.buyers import AMOUNT_MINOR, Buyers
 from tests.collecting.endpoint import taking_webhooks
 from tests.collecting.equal import differences
-from tests.collecting.lives import done_by
+from tests.collecting.lives import begin, done_by
 from tests.collecting.payers import Payers
 from tests.collecting.place import WEBHOOK_SECRET, Stripe, standing_in
 from tests.collecting.work import BILLED
@@ -25,6 +29,9 @@ from tests.standins.stripe import StripeStandIn
 TOO_MANY = 429
 # Of ids alone: words in paths are in small letters.
 _ID = re.compile(r"[0-9A-Z]")
+BUYERS_MIN, BUYERS_MAX = 2, 100
+CLAIMED_S = 600
+T = TypeVar("T")
 Say = Callable[[str], None]
 
 
@@ -48,6 +55,9 @@ class Course:
     payers: Counter[str] = field(default_factory=Counter)
     limit_errors: int = 0
     webhooks: int = 0
+    # How many the last comparison looked at, and how long credit took to be usable.
+    compared: int = 0
+    credit_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
 
@@ -59,14 +69,15 @@ class _Watch:
     course: Course
     say: Say
 
-    def time(self, name: str, act: Callable[[], object]) -> None:
+    def time(self, name: str, act: Callable[[], T]) -> T:
         journal = self.stripe.standin.engine.journal
         first, started = len(journal), time.monotonic()
-        act()
+        result = act()
         seconds = time.monotonic() - started
         calls = Counter(_endpoint(each.method, each.path) for each in journal[first:])
         self.course.stretches.append(Timed(name, seconds, calls))
         self.say(f"{name}: {seconds:.1f} s, {calls.total():,} calls to Stripe")
+        return result
 
 
 def run(
@@ -90,7 +101,7 @@ def run(
             watch = _Watch(stripe, course, say)
             _collect(database, watch, random.Random(seed))
             course.webhooks = WebhookEvent.objects.count()
-            course.wrong = differences(stripe.place(database), stripe)
+            course.wrong += differences(stripe.place(database), stripe)
         course.limit_errors = sum(
             each.outcome is not None and each.outcome.status == TOO_MANY
             for each in standin.engine.journal
@@ -109,22 +120,57 @@ def _collect(database: Database, watch: _Watch, dice: random.Random) -> None:
         while Invoice.objects.filter(hosted_url="", problem="").exists():
             work("push")
 
+    def compare() -> None:
+        work("compare")
+        row = Comparison.objects.get()
+        course.compared = row.invoices
+        course.wrong += [row.problem] if row.problem else []
+        standings = Standing.objects.exclude(difference="")
+        course.wrong += standings.values_list("difference", flat=True)
+
     def follow() -> None:
         stripe.standin.hooks.settle(600)
         work("follow", workers=course.workers)
 
-    watch.time(
-        "make tenants", lambda: make_customers(database, course.tenants, buyers=0)
+    customers = watch.time(
+        "make tenants",
+        lambda: make_customers(database, course.tenants, buyers=_buyers(course)),
     )
     watch.time("bill their month", lambda: work(*BILLED))
     course.invoices = Invoice.objects.filter(provider="stripe").count()
     watch.time("push", push)
     watch.time("follow what was pushed", follow)
+    watch.time("compare all that is open", compare)
     watch.time("payers pay", payers.pay)
     watch.time("follow payments", follow)
     watch.time("payers regret", payers.regret)
     watch.time("follow regrets", follow)
+    watch.time("compare again", compare)
     course.payers = payers.done
+    buyers = Buyers(stripe, customers.buyers, dice)
+    for tenant in customers.buyers:
+        now = stripe.place(database).now
+        ask_checkout(tenant=tenant, amount_minor=AMOUNT_MINOR, now=now)
+    watch.time("open pages for credit", lambda: work("buy"))
+    course.credit_s = watch.time("buy credit", lambda: _buy(database, buyers))
+    # What that worker was about to follow is claimed for five minutes.
+    stripe.standin.advance(CLAIMED_S)
+    watch.time("follow purchases", follow)
+
+
+def _buy(database: Database, buyers: Buyers) -> list[float]:
+    """Pay for credit while a worker follows what it is told."""
+    place = buyers.stripe.place(database)
+    life = begin(place, ["keep following"])
+    try:
+        return buyers.time_credit(place)
+    finally:
+        life.process.kill()
+        life.process.join()
+
+
+def _buyers(course: Course) -> int:
+    return min(BUYERS_MAX, max(BUYERS_MIN, course.tenants // 10))
 
 
 def _endpoint(method: str, path: str) -> str:

@@ -1,6 +1,6 @@
 """What a course took: for people, and as JSON."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from tests.collecting.course import Course
@@ -19,6 +19,12 @@ def figures(course: Course) -> dict[str, Any]:
         "webhooks": course.webhooks,
         "limit_errors": course.limit_errors,
         "payers": dict(course.payers),
+        "compared": course.compared,
+        "credit_usable_s": {
+            "bought": len(course.credit_s),
+            "p50": round(_share(course.credit_s, 0.5), 3),
+            "p95": round(_share(course.credit_s, 0.95), 3),
+        },
         "wrong": course.wrong,
         "stretches": {
             stretch.name: {
@@ -30,6 +36,10 @@ def figures(course: Course) -> dict[str, Any]:
             for stretch in course.stretches
         },
     }
+
+
+def _share(sorted_s: Sequence[float], share: float) -> float:
+    return sorted_s[min(len(sorted_s) - 1, int(len(sorted_s) * share))]
 
 
 def table(found: Mapping[str, Any]) -> str:
@@ -50,6 +60,12 @@ def table(found: Mapping[str, Any]) -> str:
             f"{'':6}{count:>10,} {endpoint}"
             for endpoint, count in list(stretch["by_endpoint"].items())[:CALLS_SHOWN]
         ]
+    credit = found["credit_usable_s"]
+    rows += [
+        "",
+        f"{credit['bought']} bought credit, usable after it was paid: "
+        f"p50 {credit['p50']:.3f} s, p95 {credit['p95']:.3f} s",
+    ]
     wrong = found["wrong"]
     rows += ["", f"{len(wrong)} differences", *wrong[:20]]
     return "\n".join(rows)

@@ -4,6 +4,7 @@ Failure: what a step raises ends its worker.
 """
 
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping
 
 import django
@@ -12,6 +13,7 @@ django.setup()
 
 from metering.billing import services as billing  # noqa: E402
 from metering.collection.buying.advancing import advance_purchases  # noqa: E402
+from metering.collection.comparing import compare  # noqa: E402
 from metering.inbox import catching_up  # noqa: E402
 from metering.inbox.processing import process_next  # noqa: E402
 from metering.topups import services as topups  # noqa: E402
@@ -19,6 +21,8 @@ from tests.collecting.place import Place  # noqa: E402
 from tests.scale.sizes import closes_at  # noqa: E402
 from tests.scale.work import BILLING  # noqa: E402
 
+# About as long as a message takes to a worker.
+WAKING_S = 0.01
 Step = Callable[[Place], int]
 
 
@@ -57,6 +61,17 @@ def _until_none(advance: Callable[..., int], now: dt.datetime) -> int:
     return total
 
 
+def _compare(place: Place) -> int:
+    return compare(now=place.now)
+
+
+def _keep_following(place: Place) -> int:
+    """Follow for good, as a worker that each webhook's message wakes up."""
+    while True:
+        if not process_next(now=place.now):
+            time.sleep(WAKING_S)
+
+
 # In the order of a month: what is used is billed, what is billed is collected.
 BILLED = ("roll up", "post days", "book burns", "close")
 COLLECTED: Mapping[str, Step] = {
@@ -65,8 +80,10 @@ COLLECTED: Mapping[str, Step] = {
     "buy": _buy,
     "follow": _follow,
     "catch up": _catch_up,
+    "compare": _compare,
 }
 STEPS: Mapping[str, Step] = {
     **{name: _billed(name) for name in BILLED},
     **COLLECTED,
+    "keep following": _keep_following,
 }

@@ -29,7 +29,7 @@ from metering.collection.buying.ending import end_unpaid
 from metering.collection.buying.looking import follow, look
 from metering.collection.buying.quoting import Payer
 from metering.collection.buying.telling import tell_that_it_waits
-from metering.collection.methods import default_method
+from metering.collection.methods import default_method, settle_preferences
 from metering.collection.models import Purchase
 from metering.collection.providing import client_of
 from metering.topups import services as topups
@@ -48,6 +48,7 @@ State = Purchase.State
 
 def advance_purchases(*, now: dt.datetime) -> int:
     """Advance all purchases that are due to be looked at; return how many."""
+    settle_preferences(now=now)
     begin_by_method(now=now)
     due = Purchase.objects.filter(state__in=Purchase.UNDER_WAY, look_at__lte=now)
     advanced = 0

@@ -23,6 +23,8 @@ if TYPE_CHECKING:
 
 # A page stays open that long: no other credit is bought meanwhile, by rule either.
 PAGE_LIFE = dt.timedelta(hours=1)
+# Nobody can make such a payment any more.
+_OVER = frozenset({"canceled", "succeeded"})
 
 
 def look(*, purchase: Purchase, now: dt.datetime) -> Purchase:
@@ -44,6 +46,8 @@ def follow(
     now: dt.datetime,
 ) -> None:
     """Let a purchase by method follow its payment."""
+    if payment.status in _OVER:
+        starting.note_given_up(purchase, now=now)
     outcome = deciding.by_method(payment)
     if outcome.kind is Kind.FAILED and payment.status != "canceled":
         # First, so that nothing is left that could be paid after all.
@@ -56,6 +60,8 @@ def _look_at_page(
 ) -> None:
     page = client.checkouts.read(purchase.session)
     payment = client.payments.read(page.intent) if page.intent else None
+    if page.status != "open":
+        starting.note_closed(purchase, now=now)
     outcome = deciding.on_page(page, payment)
     is_over = purchase.cancel_asked_at is not None or (
         now - purchase.asked_at >= PAGE_LIFE

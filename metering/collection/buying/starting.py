@@ -92,6 +92,12 @@ def close_page(
     )
 
 
+def note_closed(purchase: Purchase, *, now: dt.datetime) -> None:
+    """Take it as read that a page is closed, whatever our asking for it came to."""
+    call = call_for(purchase, "close_checkout")
+    operations.adopt(call, reference=purchase.session, now=now)
+
+
 def give_up_payment(
     client: "StripeAccount", purchase: Purchase, intent: str, *, now: dt.datetime
 ) -> "RemotePayment":
@@ -102,6 +108,12 @@ def give_up_payment(
         record=lambda payment: payment.reference,
         now=now,
     )
+
+
+def note_given_up(purchase: Purchase, *, now: dt.datetime) -> None:
+    """Take it as read that nobody makes a payment, whatever our asking came to."""
+    call = call_for(purchase, "cancel_payment")
+    operations.adopt(call, reference=purchase.intent, now=now)
 
 
 def call_for(purchase: Purchase, name: str) -> Call:
