@@ -1,19 +1,23 @@
 """Operators' pages of what a provider holds of invoices: read only.
 
 Nothing is mended here: what differs is set right where it is wrong, and the next
-reading says whether it agrees.
+reading says whether it agrees. The pages of credit that is being paid for are in
+`buying_admin`.
 """
 
 from django.contrib import admin
 
 from kit.admin import ReadOnlyAdmin, state_label
 from kit.money import format_minor
+from metering.collection import buying_admin
 from metering.collection.models import (
     Comparison,
     Dispute,
     ProviderRefund,
     Standing,
 )
+
+__all__ = ("StandingAdmin", "buying_admin")
 
 
 @admin.register(Standing)

@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from kit.orm.roles import as_operator
-from metering.collection import comparing
+from metering.collection import comparing, portal
 from metering.collection.buying import advancing
 from metering.usage.selectors import database_now
 
@@ -20,3 +20,10 @@ def compare() -> None:
     """Hold every open invoice against what its provider has."""
     with as_operator():
         comparing.compare(now=database_now())
+
+
+@shared_task(name="collection.make_portal_links")
+def make_portal_links() -> None:
+    """Make the links to the provider's page that were asked for."""
+    with as_operator():
+        portal.make_links(now=database_now())

@@ -20,6 +20,7 @@ urlpatterns = [
     path("", include("metering.subscriptions.api.urls")),
     path("", include("metering.taxes.api.urls")),
     path("", include("metering.topups.api.urls")),
+    path("", include("metering.collection.api.urls")),
     path("", include("metering.billing.api.urls")),
     path("", include("metering.exports.api.urls")),
     path("", include("metering.receivables.api.urls")),

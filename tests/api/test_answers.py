@@ -26,6 +26,7 @@ from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
 from tests.api.calls_billing import call_billing
+from tests.api.calls_collection import call_collection, conflicts_of_collection
 from tests.api.calls_documents import call_documents, refused_documents
 from tests.api.calls_exports import call_exports, refused_exports
 from tests.api.calls_ledger import call_credit
@@ -303,6 +304,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_credit(call, tenant)
     call_taxes(call, tenant)
     call_topups(call, tenant)
+    call_collection(call, tenant)
     call_billing(call, tenant)
     call_receivables(call)
     call_tokens(call, tenant)
@@ -397,6 +399,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_credit(operator, project),
         **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_topups(operator, project.tenant_id),
+        **conflicts_of_collection(operator, make_project().tenant_id),
         **conflicts_of_receivables(operator),
         **conflicts_of_plans(operator),
         **conflicts_of_adjustments(operator),

@@ -39,6 +39,8 @@ OWNED = {
     "tax-treatments": "tax_treatment",
     "top-ups": "top_up",
     "top-up-rules": "top_up_rule",
+    "checkouts": "checkout",
+    "portal-links": "portal_link",
     "price-book-assignments": "price_book_assignment",
     "contracts": "contract",
     "payments": "payment",

@@ -13,7 +13,7 @@ from typing import Any
 
 import pytest
 from django.db import transaction
-from pytest_django import DjangoDbBlocker
+from pytest_django import DjangoDbBlocker, Settings
 
 from kit.orm.roles import APP, OPERATOR
 from tests.api.document import JSON, content_of, operations
@@ -41,6 +41,12 @@ def world(postgres_server: str, django_db_blocker: DjangoDbBlocker) -> Iterator[
     """Provide two tenants, committed, for all tests of the module."""
     with django_db_blocker.unblock(), cloned(postgres_server):
         yield make_world()
+
+
+@pytest.fixture(autouse=True)
+def through_stripe(settings: Settings) -> None:
+    """Let payments be asked for: offline they are refused, whoever asks."""
+    settings.BILLING_PROVIDER = "stripe"
 
 
 def test_every_operation_declares_its_scope() -> None:

@@ -12,7 +12,7 @@ from decimal import Decimal
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import Client
+from django.test import Client, override_settings
 
 from kit import api_keys
 from kit.contracts import TokenCounts
@@ -25,6 +25,10 @@ from metering.adjustments.services import continue_reratings, start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
 from metering.billing.parties import set_billing_profile
+from metering.collection.buying.asking import ask_checkout
+from metering.collection.buying.deciding import Kind, Outcome
+from metering.collection.buying.ending import end_unpaid
+from metering.collection.portal import ask_for_link
 from metering.documents.services import make_documents
 from metering.ledger.services import grant_credit
 from metering.pricing.contracts import create_contract
@@ -240,6 +244,7 @@ def make_side(name: str, held_version: int) -> Side:
         # Given up, so that another may be asked for.
         asked = ask_top_up(tenant=tenant, amount_minor=100, now=A_MOMENT)
         side.ids["top_up"] = cancel_top_up(top_up=asked, now=A_MOMENT).pk
+        side.ids |= _collected(tenant)
         side.ids["billing_profile"] = set_billing_profile(
             tenant=tenant, legal_name=f"{canary} Ltd"
         ).tenant_id
@@ -247,6 +252,16 @@ def make_side(name: str, held_version: int) -> Side:
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
     return side
+
+
+def _collected(tenant: Tenant) -> dict[str, int]:
+    """Ask for a link to the provider's page, and for one to pay on."""
+    with override_settings(BILLING_PROVIDER="stripe"):
+        link = ask_for_link(tenant=tenant, now=A_MOMENT)
+        checkout = ask_checkout(tenant=tenant, amount_minor=100, now=A_MOMENT)
+    # Given up, so that another may be asked for.
+    end_unpaid(purchase=checkout, outcome=Outcome(Kind.CANCELLED), now=A_MOMENT)
+    return {"portal_link": link.pk, "checkout": checkout.pk}
 
 
 def price(side: Side, book: PriceBook) -> None:

@@ -88,13 +88,15 @@ def begin(*, top_up: TopUp, way: Purchase.Way, now: dt.datetime) -> Purchase:
 
 
 def ask_to_cancel(*, purchase: Purchase, now: dt.datetime) -> Purchase:
-    """Ask for a page to be closed; paid meanwhile, it is paid.
+    """Ask for a page to be closed; paid meanwhile, it is paid, and closed stays closed.
 
     Raises `Conflict` for what has ended, and for what no person pays.
     """
     if purchase.way != Purchase.Way.CHECKOUT:
         raise Conflict("It is paid by the default payment method: wait for it.")
     with atomic():
+        if purchase.state == State.CANCELLED:
+            return purchase
         if purchase.state not in Purchase.UNDER_WAY:
             raise Conflict(f"It is {purchase.state}: nothing is to be cancelled.")
         if purchase.cancel_asked_at is None:

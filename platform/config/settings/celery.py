@@ -42,6 +42,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "make-portal-links": {
+        "task": "collection.make_portal_links",
+        "schedule": 10.0,
+        "options": {"expires": 10},
+    },
     "close-periods": {"task": "billing.close_due_periods", "schedule": 600.0},
     "dun": {"task": "receivables.dun", "schedule": 3600.0},
     "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},

@@ -143,6 +143,17 @@ UNFOLD = {
                 ),
                 ("Payments", "payments", "admin:receivables_payment_changelist"),
                 ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
+                ("Top-ups", "add_card", "admin:topups_topup_changelist"),
+                (
+                    "Purchases",
+                    "shopping_cart",
+                    "admin:collection_purchase_changelist",
+                ),
+                (
+                    "Payment methods",
+                    "credit_card",
+                    "admin:collection_paymentmethod_changelist",
+                ),
                 ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
                 ("Holds", "pause_circle", "admin:receivables_hold_changelist"),
                 ("Dunning", "mail", "admin:receivables_dunningstep_changelist"),

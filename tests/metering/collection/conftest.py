@@ -1,6 +1,8 @@
 """Installations that collect through Stripe: the stand-in of it, in front of all."""
 
 from collections.abc import Iterator
+from functools import cache
+from typing import Any
 
 import pytest
 from pytest_django import Settings
@@ -24,11 +26,12 @@ def standin(
 
     with StripeStandIn() as running:
         settings.STRIPE_API_BASE = running.url
-        monkeypatch.setattr(
-            account,
-            "_client",
-            lambda named, base, timeout_ms: account.StripeAccount(
+
+        @cache
+        def client(named: Any, base: str, timeout_ms: int) -> Any:
+            return account.StripeAccount(
                 api_key=named.api_key, api_base=base, network_retries_max=0
-            ),
-        )
+            )
+
+        monkeypatch.setattr(account, "_client", client)
         yield running

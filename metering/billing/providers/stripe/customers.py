@@ -10,6 +10,7 @@ Failure: what its calls raise. Owns: `ProviderCustomer`.
 import datetime as dt
 import hashlib
 import json
+from typing import TYPE_CHECKING
 
 from django.db.models import QuerySet
 
@@ -18,14 +19,16 @@ from metering.billing import operations
 from metering.billing.models import BillingProfile, ProviderCustomer
 from metering.billing.operations import Call, CallRefused
 from metering.billing.providers.stripe import mapping
-from metering.billing.providers.stripe.client import StripeAccount
 from tenants.models import Tenant
+
+if TYPE_CHECKING:
+    from metering.billing.providers.stripe.client import StripeAccount
 
 PROVIDER = "stripe"
 
 
 def customer_of(
-    client: StripeAccount, *, account: str, tenant: Tenant, now: dt.datetime
+    client: "StripeAccount", *, account: str, tenant: Tenant, now: dt.datetime
 ) -> str:
     """Return the tenant's customer, made when it is first asked for.
 
@@ -65,7 +68,7 @@ def customer_of(
 
 
 def _tell(
-    client: StripeAccount,
+    client: "StripeAccount",
     kept: ProviderCustomer,
     params: dict[str, object],
     *,
@@ -100,7 +103,7 @@ def _kept(account: str, tenant: Tenant) -> QuerySet[ProviderCustomer]:
 
 
 def _found(
-    client: StripeAccount, call: Call, tenant: Tenant, *, now: dt.datetime
+    client: "StripeAccount", call: Call, tenant: Tenant, *, now: dt.datetime
 ) -> str | None:
     wanted = (mapping.TENANT_MARK, call.subject)
     if operations.attempted(call):

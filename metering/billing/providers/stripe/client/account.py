@@ -17,6 +17,7 @@ from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
 from metering.billing.providers.stripe.client.methods import Methods
 from metering.billing.providers.stripe.client.payments import Payments
+from metering.billing.providers.stripe.client.portal import Portal
 from metering.billing.providers.stripe.client.refunds import Refunds
 from metering.billing.providers.stripe.client.taxes import Taxes
 from metering.billing.providers.stripe.client.transport import (
@@ -59,6 +60,7 @@ class StripeAccount:
         self.refunds = Refunds(transport)
         self.methods = Methods(transport)
         self.taxes = Taxes(transport)
+        self.portal = Portal(transport)
 
 
 def client_for(name: str) -> StripeAccount:
