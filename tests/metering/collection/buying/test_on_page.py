@@ -6,6 +6,7 @@ from decimal import Decimal
 import pytest
 
 from kit.errors import Conflict
+from metering.billing import outbox
 from metering.billing.models import Invoice, ProviderOperation
 from metering.collection.buying import advancing, asking
 from metering.collection.buying.handlers import page_changed, payment_changed
@@ -142,3 +143,33 @@ def test_an_answer_that_is_lost_makes_no_second_page(
     row.refresh_from_db()
     assert row.state == "open"
     assert list(standin.engine.account.rows["checkout.session"]) == [row.session]
+
+
+def test_no_call_stays_in_doubt_once_the_purchase_has_ended(
+    standin: StripeStandIn,
+) -> None:
+    row = opened()
+    asking.ask_to_cancel(purchase=row, now=database_now())
+    standin.plan("commit_then_drop", path="/v1/checkout/sessions/*/expire")
+    advancing.advance_purchases(now=database_now())
+    assert outbox.undone().get().name == "close_checkout"
+    advancing.advance_purchases(now=database_now() + 2 * MINUTE)
+    row.refresh_from_db()
+    assert row.state == "cancelled"
+    assert not outbox.undone().exists()
+
+
+def test_a_default_whose_answer_was_lost_is_seen_through(
+    standin: StripeStandIn,
+) -> None:
+    row = opened()
+    pay_on_page(standin, row.session)
+    standin.plan("drop_before", path="/v1/customers/*")
+    advancing.advance_purchases(now=database_now() + 6 * MINUTE)
+    row.refresh_from_db()
+    assert row.state == "paid"
+    assert outbox.undone().get().name == "default_method"
+    assert not PaymentMethod.objects.get().is_default
+    advancing.advance_purchases(now=database_now() + 7 * MINUTE)
+    assert not outbox.undone().exists()
+    assert PaymentMethod.objects.get().is_default
