@@ -271,3 +271,20 @@ def test_two_drivers_without_a_lock_share_their_keys(
         invoice.refresh_from_db()
         run_until_finished(stripe_provider, invoice)
         assert_one_and_equal(standin, invoice)
+
+
+def test_a_draft_that_changes_as_its_number_is_set_is_not_finalised(
+    fresh_database: object, standin: StripeStandIn, stripe_provider: StripeProvider
+) -> None:
+    held = standin.plan("hold", **WRITES["number"])
+    with as_operator():
+        invoice = make_draft(*AMOUNTS, provider="stripe")
+        driving = _advancing(stripe_provider, invoice)
+        assert held.reached.wait(10)
+        [draft] = standin.engine.account.invoices.values()
+        draft["total"] += 1
+        held.released.set()
+        driving.join()
+        invoice.refresh_from_db()
+        assert "total is" in invoice.problem
+        assert standin.invoices()[0]["status"] == "draft"
