@@ -7,6 +7,7 @@ from django.db import OperationalError
 from django.test import Client
 
 from tests.api.document import faults
+from tests.factories.subscriptions import make_draft_version
 
 API = "/api/v1/"
 JSON = "application/json"
@@ -151,3 +152,26 @@ def test_half_of_a_surrogate_pair_is_no_text(operator: Client) -> None:
         f"{API}tenants/", '{"slug": "\\ud83d\\ude00"}', content_type=JSON
     )
     assert "surrogate" not in refusal(whole, 400)["detail"]
+
+
+@pytest.mark.parametrize("sent", ["\x00", "a\x00b"])
+def test_nothing_has_nul_in_its_name(operator: Client, sent: str) -> None:
+    """The database has no such character, and cannot look for it."""
+    fields = {"plan": sent, "currency": sent, "name": sent, "fee": sent, sent: sent}
+    body = refusal(
+        operator.post(f"{API}plan-versions/", fields, content_type=JSON), 400
+    )
+    assert {"plan", "currency", "name", "fee"} <= {
+        fault["param"] for fault in body["errors"]
+    }
+    parts = {"model": "per_unit", "unit_price": sent}
+    row = make_draft_version()
+    body = refusal(
+        operator.put(
+            f"{API}plan-versions/{row.pk}/components/",
+            {"components": [{"name": "a", "meter": "requests", "component": parts}]},
+            content_type=JSON,
+        ),
+        400,
+    )
+    assert body["error"]["param"] == "components[0].component.unit_price"

@@ -104,5 +104,8 @@ def _type_fault(field: Any, value: Any) -> str | None:
             fits = isinstance(value, wanted) and isinstance(value, bool) is (
                 wanted is bool
             )
+            if kind is serializers.SlugRelatedField and fits and "\x00" in value:
+                # The database has no such character, and would refuse to look.
+                return "There is nothing of that name."
             return None if fits else message
     return None
