@@ -15,7 +15,7 @@ from kit.contracts import TokenClass
 from kit.money import minor_from_units
 from metering.billing.composing.bill import Bill, BilledPeriod, CameTo
 from metering.billing.composing.compose import Charges, charges_of
-from metering.billing.lines import LineKind, Posted
+from metering.billing.lines import Line, LineKind, Posted
 from metering.pricing.rating import CHARGED_CLASSES
 from metering.subscriptions.terms import DiscountScope, Meter
 from tests.metering.billing.terms_scene import (
@@ -29,6 +29,7 @@ from tests.metering.billing.terms_scene import (
     segment,
 )
 
+DOLLAR = 10**12
 NEXT_END = dt.date(2026, 12, 1)
 MIDDLE = FIRST.replace(day=11)
 TIERS = {
@@ -167,6 +168,55 @@ def test_a_period_comes_to_its_commitment_or_to_its_use(
         )
         counted = sum(line.amount_minor for line in lines) - filled
         assert counted + filled == max(agreed, counted)
+        filled_picos, counted_picos = exact_of(lines)
+        missing = commitment * DOLLAR - counted_picos if filled else 0
+        assert filled_picos == max(0, missing)
+
+
+def exact_of(lines: list[Line]) -> tuple[int, int]:
+    """Return what filled a commitment, and what counted towards it, in picos."""
+    filled = sum(line.exact_picos for line in lines if line.kind is LineKind.COMMITMENT)
+    return filled, sum(line.exact_picos for line in lines) - filled
+
+
+def test_late_use_below_a_cent_fills_exactly_as_much_less() -> None:
+    late: Batch = [(1, 3, TokenClass.INPUT, 20)]
+    _, made = bills([[], late], 100)
+    # 2.1 cents at a fifth off, and a request's package.
+    filled, counted = exact_of(list(made.lines))
+    assert filled == -counted
+    fine = replace(posted(1, of=price(9, picos=10**9)), date=FIRST)
+    only = period(segment(commitment=10), is_due=False)
+    made = charges_of(
+        Bill(
+            currency="USD",
+            first_date=END,
+            postings=(fine,),
+            periods=(only, period(first_date=END, end_date=NEXT_END)),
+            came_to={FIRST: CameTo(0, 0, 1000, 10 * DOLLAR)},
+        )
+    )
+    assert [(str(line.kind), line.amount_minor) for line in made.lines] == [
+        ("adjustment", 0),
+        ("commitment", 0),
+    ]
+    assert made.exact_picos == 0
+
+
+def test_what_rounding_leaves_to_fill_is_exactly_nothing() -> None:
+    """Eight lines of 0.4 cents charge nothing, and are more than three cents."""
+    uses = [posted(1, of=price(pk, picos=4 * 10**9)) for pk in range(1, 9)]
+    plan_of_cents = segment(commitment=Fraction(3, 100))
+    made = charges_of(
+        Bill(
+            currency="USD",
+            first_date=FIRST,
+            postings=tuple(uses),
+            periods=(period(plan_of_cents),),
+        )
+    )
+    assert made.amount_minor == 3
+    assert made.exact_picos == 32 * 10**9
 
 
 @given(turns=batches, commitment=st.integers(0, 60))
