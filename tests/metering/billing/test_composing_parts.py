@@ -8,10 +8,18 @@ import pytest
 
 from kit.contracts import TokenClass
 from metering.billing.composing.bill import Bill, BilledPeriod
-from metering.billing.composing.compose import Charges, charges_of
+from metering.billing.composing.compose import (
+    Charges,
+    CreditTaken,
+    charges_of,
+    complete,
+)
 from metering.billing.lines import LineError, Posted
 from metering.subscriptions.terms import DiscountScope, Fee, FeeKind, Meter
+from metering.taxes.rating import UNTAXED
 from tests.metering.billing.terms_scene import (
+    BEFORE,
+    END,
     FIRST,
     component,
     discount,
@@ -119,3 +127,64 @@ def test_what_no_column_holds_is_said_before_it_is_written() -> None:
     dear = price(picos=5 * 10**12)
     with pytest.raises(LineError, match="more than an invoice can ask for"):
         charges(posted(10**17, of=dear), periods=())
+
+
+def test_a_discount_for_models_takes_from_their_component() -> None:
+    of_one = component(PER_MILLION, models=frozenset({"model-2"}))
+    half = discount(
+        1, percent=50, scope=DiscountScope.USAGE, models=frozenset({"model-2"})
+    )
+    late = segment(
+        first_date=BEFORE, end_date=FIRST, components=(of_one,), discounts=(half,)
+    )
+    both = (
+        period(late, first_date=BEFORE, end_date=FIRST, is_due=False),
+        period(segment(components=(of_one,), discounts=(half,))),
+    )
+    made = charges_of(
+        Bill(
+            currency="USD",
+            first_date=FIRST,
+            postings=(
+                posted(10 * MILLION, of=price(2)),
+                posted(MILLION, of=price(2), date=BEFORE),
+            ),
+            before=(posted(5 * MILLION, of=price(2), date=BEFORE),),
+            periods=both,
+        )
+    )
+    assert told(made) == [
+        ("component", 200),
+        ("component", 2000),
+        ("discount", -100),
+        ("discount", -1000),
+    ]
+
+
+def test_fees_of_a_period_that_was_billed_are_not_charged_again() -> None:
+    plan = segment().plan
+    ahead = Fee(
+        kind=FeeKind.ADVANCE,
+        plan=plan,
+        first_date=FIRST,
+        end_date=END,
+        share=Fraction(1),
+        amount=Fraction(10),
+    )
+    late = period(
+        segment(first_date=BEFORE, end_date=FIRST, fee=7),
+        fees=(ahead,),
+        first_date=BEFORE,
+        end_date=FIRST,
+        is_due=False,
+    )
+    made = charges(posted(MILLION, date=BEFORE), periods=(late, period()))
+    assert told(made) == [("adjustment", 300)]
+
+
+def test_credit_takes_off_no_more_than_is_charged() -> None:
+    """Two lines of 0.4 cents charge nothing, and credit for 0.7 would be a cent."""
+    uses = [posted(1, of=price(pk, picos=4 * 10**9)) for pk in (1, 2)]
+    taken = [CreditTaken(1, "a gift", 7 * 10**9, None)]
+    lines = complete(charges(*uses, periods=()), credit=taken, treatment=UNTAXED)
+    assert [line.amount_minor for line in lines.lines] == [0, 0, 0]

@@ -259,3 +259,4 @@ def test_a_bill_from_before_is_made_again_as_it_was() -> None:
         (LineKind.COMPONENT, 0),
         (LineKind.DISCOUNT, -28),
     ]
+    assert "whole" not in made.lines[1].document
