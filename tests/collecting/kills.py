@@ -149,6 +149,8 @@ class _Course:
                 self._endpoint.kill()
                 self._found.kills["web"] += 1
             died = [life for life in lives if life.end()]
+        # Here, while what is sent still suffers: workers to come follow it.
+        self._standin.hooks.settle()
         for life in died:
             self._found.kills[life.step] += 1
         self._standin.advance(self._dice.uniform(0, 10 * MINUTE_S))
@@ -192,6 +194,14 @@ class _Course:
     def _note(self) -> None:
         self._found.wrong += differences(self._place, self._stripe)
         self._found.done += self._payers.done + self._buyers.done
-        for attempt in self._standin.hooks.attempts:
+        attempts = self._standin.hooks.attempts
+        told = {attempt.event for attempt in attempts}
+        self._found.webhooks["sent again"] += len(attempts) - len(told)
+        self._found.webhooks["never sent"] += len(self._events() - told)
+        for attempt in attempts:
             for disorder in attempt.disorders or ("as it should be",):
                 self._found.webhooks[disorder] += 1
+
+    def _events(self) -> set[str]:
+        with self._standin.engine.opened(self._stripe.account) as account:
+            return set(account.events.rows)
