@@ -15,3 +15,6 @@ class CollectionConfig(AppConfig):
         # Handlers name models, which are there only once every application is loaded.
         from metering.collection import handling, method_handlers  # noqa: F401, PLC0415
         from metering.collection.buying import handlers  # noqa: F401, PLC0415
+        from metering.collection.outgoing import queueing  # noqa: PLC0415
+
+        queueing.connect()

@@ -5,6 +5,7 @@ from celery import shared_task
 from kit.orm.roles import as_operator
 from metering.collection import comparing, portal
 from metering.collection.buying import advancing
+from metering.collection.outgoing import telling
 from metering.usage.selectors import database_now
 
 
@@ -27,3 +28,10 @@ def make_portal_links() -> None:
     """Make the links to the provider's page that were asked for."""
     with as_operator():
         portal.make_links(now=database_now())
+
+
+@shared_task(name="collection.tell_provider")
+def tell_provider() -> None:
+    """Tell the provider what was decided here of its invoices."""
+    with as_operator():
+        telling.tell_all(now=database_now())

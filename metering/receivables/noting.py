@@ -23,6 +23,7 @@ from kit.money import format_minor, picos_from_minor
 from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.billing.models import Invoice, InvoiceLine, Seller
+from metering.billing.taxing import is_automatic
 from metering.ledger.models import Account, CreditGrant, Transaction
 from metering.ledger.services import grant_credit
 from metering.receivables.crediting import NOT_NET, Creditable, note_amounts
@@ -51,8 +52,6 @@ _BOOKED = {
     Kind.DISCOUNT: Account.Kind.DISCOUNTS,
     Kind.TOP_UP: Account.Kind.DEFERRED,
 }
-# Whose invoices we issue ourselves: another provider's are credited there.
-_OURS = "offline"
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,7 +86,7 @@ def issue_credit_note(
         ).first()
         if known is not None:
             return _same(known, row, wanted)
-        _require_ours(row)
+        _require_our_tax(row)
         require_outlet(row, wanted.outlet)
         lines = {line.position: line for line in row.lines.order_by("position")}
         amounts = note_amounts(
@@ -101,10 +100,12 @@ def issue_credit_note(
     return note
 
 
-def _require_ours(invoice: Invoice) -> None:
-    if invoice.provider != _OURS:
+def _require_our_tax(invoice: Invoice) -> None:
+    # Its tax is shared out by whoever computed it, and may come to another cent.
+    if is_automatic(invoice):
         raise Conflict(
-            f"{invoice.provider} issued this invoice: issue its credit note there."
+            f"{invoice.provider} computed the tax of this invoice: issue its credit"
+            " note there."
         )
 
 

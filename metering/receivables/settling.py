@@ -16,7 +16,7 @@ from kit.errors import Conflict, InvalidRequest
 from kit.money import picos_from_minor
 from kit.orm.audited import tell
 from metering.billing.models import Invoice, InvoiceLine
-from metering.billing.paid import invoice_paid
+from metering.billing.paid import invoice_paid, invoice_settled
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
 from metering.receivables.dunning import recover
@@ -73,6 +73,7 @@ def settle(invoice: Invoice, *, now: dt.datetime) -> Invoice:
     }
     before = {name: getattr(invoice, name) for name in _FOLLOWING}
     if follows == before:
+        invoice_settled.send(sender=Invoice, invoice=invoice, now=now)
         return invoice
     for name, value in follows.items():
         setattr(invoice, name, value)
@@ -82,6 +83,7 @@ def settle(invoice: Invoice, *, now: dt.datetime) -> Invoice:
         recover(tenant_id=invoice.tenant_id, invoice=invoice, now=now)
     if invoice.state == State.PAID != before["state"]:
         invoice_paid.send(sender=Invoice, invoice=invoice, now=now)
+    invoice_settled.send(sender=Invoice, invoice=invoice, now=now)
     return invoice
 
 

@@ -57,6 +57,7 @@ MATRIX = {
     "receivables.payment": ("v", "v", "a"),
     "receivables.writeoff": ("v", "v", "a"),
     "topups.topup": ("v", "v", "v"),
+    "collection.outgoing": ("v", "v", "v"),
     "collection.purchase": ("v", "v", "v"),
     "collection.paymentmethod": ("v", "v", "v"),
     "taxes.taxrate": ("v", "v", "a"),

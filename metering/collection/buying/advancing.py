@@ -23,7 +23,7 @@ from metering.billing.operations import (
 )
 from metering.billing.providers.stripe.customers import PROVIDER, customer_of
 from metering.collection.buying import quoting, starting
-from metering.collection.buying.asking import begin
+from metering.collection.buying.asking import begin, tax_problem
 from metering.collection.buying.deciding import CLOSED_UNPAID, Kind, Outcome
 from metering.collection.buying.ending import end_unpaid
 from metering.collection.buying.looking import follow, look
@@ -91,13 +91,15 @@ def begin_by_method(*, now: dt.datetime) -> int:
     due = due.exclude(purchases__state__in=Purchase.UNDER_WAY)
     for top_up in due.select_related("tenant").order_by("pk")[:BATCH]:
         account = account_name_for(top_up.currency)
-        method = default_method(tenant_id=top_up.tenant_id, account=account)
-        if method is not None:
+        problem = tax_problem(account)
+        if not default_method(tenant_id=top_up.tenant_id, account=account):
+            problem = problem or NO_METHOD
+        if not problem:
             begun += _begin(top_up, now)
             continue
         with atomic():
-            if topups.wait(top_up=top_up, problem=NO_METHOD):
-                tell_that_it_waits(top_up=top_up, problem=NO_METHOD, now=now)
+            if topups.wait(top_up=top_up, problem=problem):
+                tell_that_it_waits(top_up=top_up, problem=problem, now=now)
     return begun
 
 

@@ -8,12 +8,14 @@ from metering.collection.models.following import (
     Standing,
 )
 from metering.collection.models.methods import PaymentMethod
+from metering.collection.models.outgoing import Outgoing
 from metering.collection.models.portal import PortalLink
 from metering.collection.models.purchases import Purchase
 
 __all__ = (
     "Comparison",
     "Dispute",
+    "Outgoing",
     "PaymentMethod",
     "PortalLink",
     "ProviderPayment",

@@ -42,6 +42,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 5.0,
         "options": {"expires": 10},
     },
+    "tell-provider": {"task": "collection.tell_provider", "schedule": 30.0},
     "make-portal-links": {
         "task": "collection.make_portal_links",
         "schedule": 10.0,

@@ -173,6 +173,14 @@ def test_numbers_are_of_one_series_without_gaps() -> None:
     assert numbers == [f"CN-2026-00000{number}" for number in (1, 2, 3)]
 
 
-def test_what_is_another_providers_takes_no_note() -> None:
+def test_what_is_another_providers_is_credited_here_too() -> None:
+    invoice = make_invoice(provider="stripe")
+    note(invoice)
+    invoice.refresh_from_db()
+    assert invoice.state == "void"
+
+
+def test_whoever_computed_the_tax_issues_the_note() -> None:
+    automatic = {"tax": {"kind": "automatic", "note": "", "rates": []}}
     with pytest.raises(Conflict, match="issue its credit note there"):
-        note(make_invoice(provider="stripe"))
+        note(make_invoice(provider="stripe", basis=automatic))

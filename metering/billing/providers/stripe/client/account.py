@@ -16,6 +16,7 @@ from metering.billing.providers.stripe.client.disputes import Disputes
 from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
 from metering.billing.providers.stripe.client.methods import Methods
+from metering.billing.providers.stripe.client.notes import Notes
 from metering.billing.providers.stripe.client.payments import Payments
 from metering.billing.providers.stripe.client.portal import Portal
 from metering.billing.providers.stripe.client.refunds import Refunds
@@ -61,6 +62,7 @@ class StripeAccount:
         self.methods = Methods(transport)
         self.taxes = Taxes(transport)
         self.portal = Portal(transport)
+        self.notes = Notes(transport)
 
 
 def client_for(name: str) -> StripeAccount:

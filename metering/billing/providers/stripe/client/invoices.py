@@ -123,6 +123,22 @@ class Invoices(Subject):
         )
         return _invoice(answer)
 
+    @two_kinds_of_failure
+    def mark_uncollectible(self, reference: str, *, key: str) -> RemoteInvoice:
+        """Give an invoice up; it may still be paid."""
+        answer = self._v1.invoices.mark_uncollectible(
+            reference, {}, {"idempotency_key": key}
+        )
+        return _invoice(answer)
+
+    @two_kinds_of_failure
+    def pay_out_of_band(self, reference: str, *, key: str) -> RemoteInvoice:
+        """Say that all that is open was paid elsewhere."""
+        answer = self._v1.invoices.pay(
+            reference, {"paid_out_of_band": True}, {"idempotency_key": key}
+        )
+        return _invoice(answer)
+
 
 def _invoice(row: stripe.Invoice) -> RemoteInvoice:
     return RemoteInvoice(

@@ -2,10 +2,13 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import cast
 
 import stripe
+from stripe import params as sdk
 
 from metering.billing.providers.stripe.client.transport import (
+    PAGE_ROWS,
     Subject,
     id_of,
     metadata_of,
@@ -34,6 +37,19 @@ class Refunds(Subject):
     def read(self, reference: str) -> RemoteRefund:
         """Return a refund."""
         return refund_of(self._v1.refunds.retrieve(reference))
+
+    @two_kinds_of_failure
+    def create(self, params: Mapping[str, object], *, key: str) -> RemoteRefund:
+        """Ask for money of a payment to go back."""
+        request = cast(sdk.RefundCreateParams, params)
+        return refund_of(self._v1.refunds.create(request, {"idempotency_key": key}))
+
+    @two_kinds_of_failure
+    def of_payment(self, paid: Mapping[str, str]) -> list[RemoteRefund]:
+        """Return all refunds of a payment, named by its intent or charge."""
+        request = cast(sdk.RefundListParams, {**paid, "limit": PAGE_ROWS})
+        listed = self._v1.refunds.list(request)
+        return [refund_of(row) for row in listed.auto_paging_iter()]
 
 
 def refund_of(row: stripe.Refund) -> RemoteRefund:

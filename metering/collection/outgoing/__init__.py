@@ -1,0 +1,1 @@
+"""What is decided here becomes calls: notes, refunds, write-offs, money from afar."""

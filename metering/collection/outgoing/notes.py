@@ -1,0 +1,135 @@
+"""Issue our credit notes at the provider: our lines, our amounts, compared afterwards.
+
+What was open of the invoice there is taken off it. What is more went back by refunds
+that are there already, which the note names, or elsewhere; of what was carried over it
+is taken off what the customer owes for later.
+
+Failure: `Differs` for a note that came out as another amount: people look at it. See
+`telling`.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+from metering.billing import operations
+from metering.billing.models import InvoiceLine
+from metering.billing.providers.stripe.mapping import LINE_MARK, in_stripes_unit
+from metering.collection.models import Outgoing
+from metering.collection.outgoing.steps import Differs, Skipped, Step
+from metering.receivables.models import CreditNote, CreditNoteLine, Refund
+
+if TYPE_CHECKING:
+    from metering.billing.providers.stripe.client import StripeAccount
+    from metering.billing.providers.stripe.client.collected import CollectedInvoice
+    from metering.billing.providers.stripe.client.notes import RemoteNote
+
+NOTE_MARK = "tollgate_credit_note"
+NUMBER_MARK = "tollgate_number"
+_MEMO_CHARS_MAX = 5000
+
+
+def issue(client: "StripeAccount", step: Step) -> str:
+    """Issue a note there, unless it is; return its reference."""
+    step.require_told(Outgoing.Kind.REFUND)
+    note = CreditNote.objects.select_related("invoice").get(pk=step.row.fact_id)
+    amount = _money(note)
+    if not amount:
+        raise Skipped("All of it is credit again: no money is taken back.")
+    found = step.invoice_at(client)
+    call = step.call("credit_note", str(note.public_id))
+    made = _known(client, note) if operations.attempted(call) else None
+    if made is not None:
+        operations.adopt(call, reference=made.reference, now=step.now)
+    else:
+        params = _params(client, note, found)
+        made = step.perform(
+            call,
+            lambda key: client.notes.create(params, key=key),
+            lambda answer: answer.reference,
+        )
+    if made.total_minor != amount or made.currency.upper() != note.currency:
+        raise Differs(
+            f"the note is {made.total_minor} {made.currency} there, ours is {amount}"
+        )
+    return made.reference
+
+
+def _money(note: CreditNote) -> int:
+    """Return what a note takes back of what was asked for, as Stripe counts it."""
+    minor = note.amount_minor - note.restored_minor
+    return in_stripes_unit(minor, note.currency)
+
+
+def _known(client: "StripeAccount", note: CreditNote) -> "RemoteNote | None":
+    mark = str(note.public_id)
+    for found in client.notes.of_invoice(note.invoice.provider_reference):
+        if found.metadata.get(NOTE_MARK) == mark and found.status != "void":
+            return found
+    return None
+
+
+def _params(
+    client: "StripeAccount", note: CreditNote, found: "CollectedInvoice"
+) -> dict[str, Any]:
+    amount = _money(note)
+    beyond = max(amount - found.remaining_minor, 0)
+    refunds = _refunds(note, beyond)
+    beyond -= sum(each["amount_refunded"] for each in refunds)
+    owed = min(
+        beyond, max(found.ending_balance_minor - found.starting_balance_minor, 0)
+    )
+    params: dict[str, Any] = {
+        "invoice": found.reference,
+        "memo": note.reason[:_MEMO_CHARS_MAX],
+        "email_type": "none",
+        "metadata": {NOTE_MARK: str(note.public_id), NUMBER_MARK: note.number},
+    }
+    parts = {
+        "refunds": refunds,
+        "credit_amount": owed,
+        "out_of_band_amount": beyond - owed,
+    }
+    lines = _lines(client, note)
+    asked = {"lines": lines} if lines else {"amount": amount}
+    return params | asked | {name: part for name, part in parts.items() if part}
+
+
+def _refunds(note: CreditNote, most: int) -> list[dict[str, Any]]:
+    """Return the refunds there that carry out what this note gave back."""
+    named = Refund.objects.filter(
+        payment__invoice=note.invoice, reference__startswith=f"{note} of payment"
+    )
+    told = Outgoing.objects.filter(
+        kind=Outgoing.Kind.REFUND, state=Outgoing.State.TOLD
+    ).values_list("fact_id", "reference")
+    references = dict(told.filter(fact_id__in=named.values("pk")))
+    found = []
+    for refund in named.filter(pk__in=references).order_by("pk"):
+        part = min(in_stripes_unit(refund.amount_minor, note.currency), most)
+        if part:
+            found.append({"refund": references[refund.pk], "amount_refunded": part})
+            most -= part
+    return found
+
+
+def _lines(client: "StripeAccount", note: CreditNote) -> list[dict[str, Any]]:
+    """Return the note by the invoice's lines there; nothing where one has no such."""
+    ours: list[CreditNoteLine] = list(note.lines.order_by("position"))
+    is_plain = not note.restored_minor and all(
+        line.amount_minor > 0 and line.kind != InvoiceLine.Kind.CREDIT for line in ours
+    )
+    if not is_plain:
+        return []
+    there = {
+        line.metadata.get(LINE_MARK): line.reference
+        for line in client.invoices.lines(note.invoice.provider_reference)
+    }
+    if any(str(line.position) not in there for line in ours):
+        return []
+    return [
+        {
+            "type": "invoice_line_item",
+            "invoice_line_item": there[str(line.position)],
+            "amount": in_stripes_unit(line.amount_minor, note.currency),
+        }
+        for line in ours
+    ]
