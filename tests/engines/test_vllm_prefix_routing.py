@@ -84,8 +84,11 @@ def outcome(
 def test_far_less_is_computed_than_in_turns(
     gateway: RunningGateway, small_engines: list[ServerProcess]
 ) -> None:
-    """Mostly less than half; how even so few tenants' homes are is left to chance."""
+    """Mostly less than half; how even so few tenants' homes are is left to chance.
+
+    Ten of twelve at one of the two, which one course in fifty draws, are a spread of 5/3.
+    """
     in_turns = outcome(gateway, small_engines, "round_robin")
     by_prompts = outcome(gateway, small_engines, "prefix_aware")
     assert in_turns.computed_tokens >= 1.5 * by_prompts.computed_tokens
-    assert by_prompts.spread <= 1.3
+    assert by_prompts.spread <= 1.75
