@@ -86,7 +86,7 @@ def test_far_less_is_computed_than_in_turns(
 ) -> None:
     """Mostly less than half; how even so few tenants' homes are is left to chance.
 
-    Ten of twelve at one of the two, which one course in fifty draws, are a spread of 5/3.
+    Ten of twelve at one of the two are a spread of 5/3: one course in 26 draws more.
     """
     in_turns = outcome(gateway, small_engines, "round_robin")
     by_prompts = outcome(gateway, small_engines, "prefix_aware")
