@@ -14,8 +14,9 @@ from django.conf import settings
 
 from kit.contracts import TokenClass
 from kit.money import decimal_from_minor, decimal_from_picos
+from kit.spreadsheet import said
 from metering.exports.models import Subject
-from metering.exports.plain import Row, instant, said
+from metering.exports.plain import Row, instant
 
 COLUMNS: Final = (
     *("BilledCost", "BillingAccountId", "BillingAccountName", "BillingAccountType"),

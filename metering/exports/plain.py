@@ -9,20 +9,12 @@ from typing import Any, Final
 
 from kit.contracts import TokenClass
 from kit.money import decimal_from_minor, decimal_from_picos, quote_per_million
+from kit.spreadsheet import said
 from metering.exports.models import Subject
 
 # A row as the database gives it, by column.
 Row = Mapping[str, Any]
 Cell = Callable[[Row], object]
-# What a spreadsheet takes for the beginning of a formula, in wide letters too.
-_FORMULA = tuple("=+-@\t\r\n\uff1d\uff0b\uff0d\uff20")
-
-
-def said(text: str | None) -> str:
-    """Return what people wrote so that no spreadsheet takes it for a formula."""
-    if text is None:
-        return ""
-    return f"'{text}" if text.startswith(_FORMULA) else text
 
 
 def instant(value: dt.datetime | None) -> str:

@@ -4,9 +4,12 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from pages import appearance
+
 urlpatterns = [
     path("", RedirectView.as_view(url="/accounts/login/"), name="home"),
     path("admin/", admin.site.urls),
+    path("appearance/", appearance.choose, name="appearance"),
     path("accounts/", include("pages.accounts.urls")),
     path("console/", include("pages.console.urls")),
     path("finance/", include("pages.finance.urls")),

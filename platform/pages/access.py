@@ -1,8 +1,8 @@
 """Who may see a page, and what the page may load: decided in one place for every page.
 
 Failure: nobody signed in is sent to the sign-in page; whoever lacks a right is told so
-with 403; what is not there is 404. Every answer forbids scripts, foreign content,
-framing and caching, the refusals too.
+with 403; what is not there is 404, an address that makes no sense 400. Every answer
+forbids scripts, foreign content, framing and caching, the refusals too.
 """
 
 from collections.abc import Callable
@@ -14,7 +14,7 @@ from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.urls import reverse
 
-from kit.errors import NotFound
+from kit.errors import InvalidRequest, NotFound
 
 Page = Callable[..., HttpResponse]
 
@@ -82,6 +82,8 @@ def _call(page: Page, request: HttpRequest, *args: Any, **kwargs: Any) -> HttpRe
         return page(request, *args, **kwargs)
     except NotFound as missing:
         return refusal(request, 404, "Nothing here", missing.message)
+    except InvalidRequest as refused:
+        return refusal(request, 400, "This address makes no sense", refused.message)
 
 
 def refusal(

@@ -18,11 +18,11 @@ from django.test import Client
 
 from kit.contracts import TokenCounts
 from kit.errors import InvalidRequest
+from kit.spreadsheet import said
 from metering.billing.issuing import issue_invoice
 from metering.exports import services, writing
 from metering.exports.focus import COLUMNS
 from metering.exports.models import Export, ExportPart, Form, Subject
-from metering.exports.plain import said
 from metering.exports.wanted import Wanted
 from metering.exports.writing import Written, blocks
 from metering.usage.selectors import database_now
