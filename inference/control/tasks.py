@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from inference.control import publication
+from inference.control import live, publication
 from inference.control.calibration import services as calibration
 from kit.orm.roles import as_operator
 
@@ -26,3 +26,10 @@ def calibrate_models() -> None:
     """Ask the engines of each model whose prompts have no bound of its own yet."""
     with as_operator():
         calibration.calibrate_due(now=timezone.now())
+
+
+@shared_task(name="control.forget_pulses")
+def forget_pulses() -> None:
+    """Forget what gateways have said that are gone."""
+    with as_operator():
+        live.forget(now=timezone.now())

@@ -5,6 +5,7 @@ when its key or its tenant may not go on. One that has not reached an engine yet
 between two, is not here: whoever asks does so again and again.
 """
 
+from collections import Counter
 from collections.abc import Callable
 
 from inference.gateway.interruption import Interruption
@@ -60,6 +61,10 @@ class LiveRequests:
     def discard(self, interruption: Interruption) -> None:
         """Forget a request that has ended."""
         self._running.pop(interruption, None)
+
+    def by_tenant(self) -> Counter[int]:
+        """Count what runs, by the id of the tenant."""
+        return Counter(caller.tenant_id for caller in self._running.values())
 
     def drain(self) -> None:
         """End every running request as drained."""

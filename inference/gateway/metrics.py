@@ -21,6 +21,7 @@ from prometheus_client.core import (
 
 from inference.gateway.bound_watch import BoundWatch
 from inference.gateway.latencies import Latencies
+from inference.gateway.replica_counts import ReplicaCounts
 from kit.contracts import CountedBy, EventStatus, Outcome, TokenClass
 from kit.histogram import Histogram
 
@@ -87,6 +88,7 @@ class GatewayMetrics:
     bounds: BoundWatch = field(default_factory=BoundWatch)
     duration: dict[bool, Histogram] = field(default_factory=_by_streamed)
     latencies: Latencies = field(default_factory=Latencies)
+    replicas: ReplicaCounts = field(default_factory=ReplicaCounts)
 
     def add_settled(self, outcome: Outcome, *, model: str, streamed: bool) -> None:
         """Count a settled request."""
@@ -98,6 +100,7 @@ class GatewayMetrics:
         self.tokens[TokenClass.OUTPUT] += counts.output_tokens
         self.duration[streamed].observe(outcome.duration_us)
         self.latencies.of(model).add(outcome, streamed=streamed)
+        self.replicas.of(outcome.replica_id).add(outcome, streamed=streamed)
 
 
 class MetricsPage:

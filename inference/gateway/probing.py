@@ -107,6 +107,15 @@ class Prober:
                 task.cancel()
             await self._pool.close()
 
+    def readings(self) -> Mapping[int, gauges.Reading]:
+        """Return what the engine of each replica told last, of those that are well."""
+        return {
+            replica.id: engine.reading
+            for engine in self._engines.values()
+            if engine.reading is not None and not engine.missed
+            for replica in engine.replicas
+        }
+
     def _look(self) -> None:
         """Begin the probes that are due."""
         self._follow_snapshot()

@@ -5,11 +5,15 @@ replica is best and well, the connections, the probes. Owns: all of these.
 """
 
 import asyncio
+from collections.abc import Callable
 
 from config.engine_pool import engine_pool, prober
 from config.env_engines import EngineSettings
 from inference.engines.cache_salt import CacheSalts
 from inference.gateway.attempt import Attempts
+from inference.gateway.live import LiveRequests
+from inference.gateway.metrics import GatewayMetrics
+from inference.gateway.pulse import Pulse, PulseSources
 from inference.gateway.queue_metrics import QueueMetrics
 from inference.gateway.replica_metrics import ReplicaMetrics
 from inference.routing.fleet import Fleet
@@ -32,6 +36,7 @@ class EngineSide:
         salts: CacheSalts,
         shares: Sharing,
     ) -> None:
+        self.snapshot = snapshot
         self.pool = engine_pool(settings)
         self.health = ReplicaHealth(now=asyncio.get_running_loop().time)
         self.shares = shares
@@ -50,6 +55,27 @@ class EngineSide:
             snapshot, self.fleet, self.health, self.attempts, self.pool
         )
         self.queues = QueueMetrics(snapshot, self.scheduler, shares)
+
+    def pulse(
+        self,
+        live: LiveRequests,
+        metrics: GatewayMetrics,
+        *,
+        gateway: str,
+        is_ready: Callable[[], bool],
+    ) -> Pulse:
+        """Make what tells operators how this process is."""
+        sources = PulseSources(
+            live=live,
+            metrics=metrics,
+            snapshot=self.snapshot,
+            scheduler=self.scheduler,
+            fleet=self.fleet,
+            health=self.health,
+            prober=self.prober,
+            is_ready=is_ready,
+        )
+        return Pulse(sources, gateway=gateway, now=asyncio.get_running_loop().time)
 
     async def share(self) -> None:
         """Share the replicas' slots with the other gateways until cancelled."""

@@ -8,7 +8,7 @@ drained, commits what is left and closes its epoch.
 import asyncio
 import gc
 from collections.abc import Mapping
-from functools import partial
+from functools import cached_property, partial
 
 import structlog
 import uvicorn
@@ -44,6 +44,7 @@ from inference.gateway.metrics import GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.gateway.protocol import ClientConnection
+from inference.gateway.pulse import Pulse
 from inference.gateway.rates import Rates
 from inference.gateway.turns import Turns
 from inference.limiting.guarded import GuardedLimiter
@@ -232,6 +233,15 @@ class GatewayProcess:
             "serving": not self.server.is_draining,
         }
 
+    @cached_property
+    def _pulse(self) -> Pulse:
+        return self.engines.pulse(
+            self.live,
+            self.metrics,
+            gateway=self._settings.gateway_name,
+            is_ready=lambda: all(self.readiness().values()),
+        )
+
     def _follow(
         self, name: str, channel: str, refresh: Refresh, poll_s: float
     ) -> "asyncio.Task[None]":
@@ -259,6 +269,7 @@ class GatewayProcess:
             )
             if stopped:
                 log.info("requests_stopped", requests=stopped)
+        await self._pulse.tell(connection)
         await self.tokenizers.prepare(
             model.tokenizer
             for model in self.snapshot.models.values()

@@ -8,6 +8,7 @@ under the next version and announces it in the same transaction; see
 from inference.control.models.calibration import Calibration
 from inference.control.models.fallbacks import FALLBACKS_MAX, ModelFallback
 from inference.control.models.publication import Publication, PublicationVersion
+from inference.control.models.pulse import Pulse
 from inference.control.models.replicas import (
     SLOTS,
     SLOTS_MAX,
@@ -52,6 +53,7 @@ __all__ = [
     "Policy",
     "Publication",
     "PublicationVersion",
+    "Pulse",
     "Replica",
     "ServedModel",
     "ServingSettings",

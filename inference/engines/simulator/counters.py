@@ -59,8 +59,11 @@ class Counters:
             "faults": self.faults,
         }
 
-    def prometheus(self, *, model: str) -> str:
-        """Return the metrics page, in the names and labels of vLLM."""
+    def prometheus(self, *, model: str, places: int = 0) -> str:
+        """Return the metrics page, in the names and labels of vLLM.
+
+        Of the KV cache so much is in use as of the places for sequences, if any.
+        """
         where = f'engine="0",model_name="{_escaped(model)}"'
         lines = _family(
             "process_start_time_seconds",
@@ -71,6 +74,10 @@ class Counters:
         for name, kind, about, value in self._metrics():
             lines += _family(name, kind, about)
             lines.append(f"{name}{{{where}}} {float(value)}")
+        name = "vllm:kv_cache_usage_perc"
+        lines += _family(name, "gauge", "KV-cache usage. 1 means 100 percent usage.")
+        filled = min(1.0, self.running_sequences / places) if places else 0.0
+        lines.append(f"{name}{{{where}}} {filled}")
         name = "vllm:request_success_total"
         lines += _family(name, "counter", "Count of successfully processed requests.")
         for reason, count in self.finished.items():

@@ -101,7 +101,10 @@ def _version(_: Simulator, __: bytes) -> bytes:
 
 
 def _metrics(simulator: Simulator, _: bytes) -> bytes:
-    page = simulator.engine.counters.prometheus(model=simulator.behaviour.model)
+    behaviour = simulator.behaviour
+    page = simulator.engine.counters.prometheus(
+        model=behaviour.model, places=behaviour.sequences_max
+    )
     return http1.response(page.encode(), content_type=METRICS_TYPE)
 
 

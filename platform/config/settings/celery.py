@@ -111,6 +111,7 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": crontab(hour="4", minute="40"),
     },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
+    "forget-pulses": {"task": "control.forget_pulses", "schedule": 3600.0},
     "calibrate-models": {
         "task": "control.calibrate_models",
         "schedule": 300.0,

@@ -18,21 +18,27 @@ vllm:num_requests_running{engine="0",model_name="a} 9 \\" b"} 3.0
 vllm:num_requests_running{engine="1",model_name="m"} 4.0 1790000000000
 vllm:num_requests_running_by_reason{reason="x"} 100.0
 vllm:num_requests_waiting{engine="0",model_name="m"} 5.0
+vllm:kv_cache_usage_perc{engine="0",model_name="m"} 0.25
+vllm:kv_cache_usage_perc{engine="1",model_name="m"} 0.9101
 vllm:generation_tokens_total{engine="0",model_name="m"} 700.0
 vllm:generation_tokens_created{engine="0",model_name="m"} 1.7e9
 """
 
 
-def test_ranks_are_added_up_and_likenesses_are_not() -> None:
-    assert read(PAGE, VLLM) == Reading(requests=12, started=1.79e9, made=700.0)
+def test_ranks_are_added_up_but_caches_and_likenesses_are_not() -> None:
+    assert read(PAGE, VLLM) == Reading(
+        requests=12, started=1.79e9, made=700.0, waiting=5, filled_permille=910
+    )
 
 
 def test_the_simulator_is_read_as_vllm() -> None:
     counters = Counters(
         started_at=5.0, running_sequences=2, waiting_sequences=1, generation_tokens=9
     )
-    page = counters.prometheus(model='odd"}{\n').encode()
-    assert read(page, VLLM) == Reading(requests=3, started=5.0, made=9.0)
+    page = counters.prometheus(model='odd"}{\n', places=8).encode()
+    assert read(page, VLLM) == Reading(
+        requests=3, started=5.0, made=9.0, waiting=1, filled_permille=250
+    )
 
 
 @pytest.mark.parametrize(
