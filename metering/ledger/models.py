@@ -145,6 +145,75 @@ class DayPosting(models.Model):
         return f"{self.tenant_id} {self.date} r{self.revision}"
 
 
+class Movement(models.Model):
+    """What a month moved on an account by one kind of transaction: entries, summed.
+
+    The month is that of the tenant's billing day that a transaction is booked on. A
+    trigger adds parts as entries are written, and a task merges them, so that the sum
+    of all rows is that of all entries at any moment.
+    """
+
+    tenant_id = models.BigIntegerField()
+    month = models.DateField(help_text="Its first day.")
+    account = models.ForeignKey(
+        Account, models.PROTECT, related_name="+", db_index=False
+    )
+    kind = models.CharField(max_length=16, choices=Transaction.Kind)
+    debited_picos = PicosField()
+    credited_picos = PicosField()
+    is_part = models.BooleanField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant_id", "account", "kind", "month"),
+                condition=Q(is_part=False),
+                name="movement_merged_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("month",), name="movement_by_month"),
+            models.Index(
+                fields=("id",), condition=Q(is_part=True), name="movement_to_merge"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.month:%Y-%m} {self.kind}"
+
+
+class PostedUse(models.Model):
+    """What of a month's use is in the books by price and token class, as `Movement`."""
+
+    tenant_id = models.BigIntegerField()
+    month = models.DateField(help_text="Its first day.")
+    price_id = models.BigIntegerField()
+    token_class = models.SmallIntegerField(
+        choices=[(member.value, member.name.lower()) for member in TokenClass]
+    )
+    quantity = models.BigIntegerField()
+    charge_picos = PicosField()
+    is_part = models.BooleanField()
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("tenant_id", "price_id", "token_class", "month"),
+                condition=Q(is_part=False),
+                name="posted_use_merged_once",
+            ),
+        )
+        indexes = (
+            models.Index(fields=("month",), name="posted_use_by_month"),
+            models.Index(
+                fields=("id",), condition=Q(is_part=True), name="posted_use_to_merge"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.month:%Y-%m} price {self.price_id}"
+
+
 class CreditAccount(models.Model):
     """How far a tenant's use is paid from credit; one that never had any has no row.
 

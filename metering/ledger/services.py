@@ -15,6 +15,7 @@ from metering.ledger.credit import (
     settle_credit,
 )
 from metering.ledger.days import DAY_GRACE, PostedDays, post_days
+from metering.ledger.merging import merge_months
 from metering.ledger.posting import Amount, LedgerInvariantError, Posting, post
 from metering.ledger.turns import hold_books
 
@@ -33,6 +34,7 @@ __all__ = [
     "end_credit",
     "grant_credit",
     "hold_books",
+    "merge_months",
     "post",
     "post_days",
     "reverse_credit",

@@ -20,3 +20,10 @@ def settle_credit() -> None:
     """End the credit of idle tenants that has run out."""
     with as_operator():
         services.settle_credit(now=database_now())
+
+
+@shared_task(name="ledger.merge_months")
+def merge_months() -> None:
+    """Merge what postings added to the sums of months."""
+    with as_operator():
+        services.merge_months()

@@ -36,6 +36,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 20},
     },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
+    "merge-months": {"task": "ledger.merge_months", "schedule": 300.0},
     "advance-top-ups": {"task": "topups.advance", "schedule": 60.0},
     "advance-purchases": {
         "task": "collection.advance_purchases",

@@ -45,6 +45,8 @@ NOT_AUDITED = {
     "ledger.creditdraw": OF_THE_LEDGER,
     "ledger.dayposting": OF_THE_LEDGER,
     "ledger.entry": OF_THE_LEDGER,
+    "ledger.movement": "it sums what entries say",
+    "ledger.posteduse": "it sums what day postings say",
     "ledger.transaction": OF_THE_LEDGER,
     "pricing.contractprice": "its contract tells of it, and of all when it is signed",
     "pricing.price": "its version tells of it, and of all when it is published",
