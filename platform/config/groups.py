@@ -34,6 +34,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "inbox": (*_SEE, "change_webhookevent"),
         "adjustments": (*_SEE, "add_adjustment", "add_rerating"),
         "reconciliation": _RECONCILE,
+        "jobs": (*_SEE, "change_job"),
     },
     "Support": {
         "tenants": (*_SEE, "suspend"),
@@ -50,6 +51,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "inbox": _SEE,
         "reconciliation": _SEE,
         "adjustments": _SEE,
+        "jobs": _SEE,
     },
     "Finance": {
         "tenants": ("view_tenant", "view_plan"),
@@ -65,6 +67,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "inbox": (*_SEE, "change_webhookevent"),
         "adjustments": _SEE,
         "reconciliation": _RECONCILE,
+        "jobs": (*_SEE, "change_job"),
     },
 }
 

@@ -67,6 +67,7 @@ MATRIX = {
     "alerts.endpoint": ("a", "v", "v"),
     "adjustments.adjustment": ("a", "v", "v"),
     "adjustments.rerating": ("a", "v", "v"),
+    "jobs.job": ("v", "v", "v"),
     "reconciliation.case": ("v", "v", "v"),
     "reconciliation.engineprocess": ("v", "v", "v"),
     "reconciliation.epochproof": ("v", "v", "v"),

@@ -23,6 +23,7 @@ INSTALLED_APPS = [
     "config.apps.ConfigConfig",
     "tenants.apps.TenantsConfig",
     "metering.usage.apps.UsageConfig",
+    "metering.jobs.apps.JobsConfig",
     "metering.pricing.apps.PricingConfig",
     "metering.budgets.apps.BudgetsConfig",
     "metering.idempotency.apps.IdempotencyConfig",

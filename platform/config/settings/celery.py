@@ -35,6 +35,11 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 20},
     },
+    "work-on-jobs": {
+        "task": "jobs.work",
+        "schedule": 5.0,
+        "options": {"expires": 10},
+    },
     "settle-credit": {"task": "ledger.settle_credit", "schedule": 60.0},
     "merge-months": {"task": "ledger.merge_months", "schedule": 300.0},
     "advance-top-ups": {"task": "topups.advance", "schedule": 60.0},

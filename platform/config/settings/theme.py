@@ -176,6 +176,7 @@ UNFOLD = {
                     "admin:reconciliation_run_changelist",
                 ),
             ),
+            _group("Work", ("Jobs", "progress_activity", "admin:jobs_job_changelist")),
             _group(
                 "Access",
                 ("Audit", "policy", "admin:tenants_auditentry_changelist"),

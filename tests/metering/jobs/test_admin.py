@@ -1,0 +1,104 @@
+"""Operators see how far long work is, stop it and let it go on."""
+
+import pytest
+from django.contrib.auth.models import Group
+from django.test import Client
+from django.urls import reverse
+
+from kit.errors import Conflict
+from metering.jobs.models import Job
+from metering.jobs.stepping import work
+from tenants.models import AuditEntry
+from tests.admin import action, confirm, page, signed_in, words
+from tests.factories.accounts import make_person, sign_in
+from tests.metering.jobs.kind import LEAVING, NOW, Adding, adding, ask
+
+JOBS = "jobs_job"
+State = Job.State
+
+
+@pytest.fixture
+def admin(operator_db: None) -> Client:
+    return signed_in()
+
+
+def failing(added: Adding) -> Job:
+    """Return a job that failed after its first step."""
+    job = ask(to=4)
+    work(now=NOW)
+
+    def refuse(step: object) -> None:
+        raise Conflict("Sign the note first.")
+
+    added.meet = refuse
+    work(now=NOW)
+    return job
+
+
+def test_the_list_and_the_page_say_how_far_it_is(admin: Client) -> None:
+    with adding():
+        job = ask(to=4)
+        work(now=NOW)
+        listed = words(admin.get(page(JOBS, "changelist")).content)
+        shown = admin.get(page(JOBS, "change", job.pk)).content
+    assert "Adding up" in listed
+    assert "25 %" in listed
+    assert "1 of 4 numbers done." in words(shown)
+    assert "total: 1" in words(shown)
+
+
+def test_the_page_follows_a_job_until_it_ends(admin: Client) -> None:
+    with adding():
+        job = ask(to=2)
+        work(now=NOW)
+        address = reverse("admin:jobs_job_progress", args=(job.pk,))
+        assert address in admin.get(page(JOBS, "change", job.pk)).content.decode()
+        assert b"hx-get" in admin.get(address).content
+        work(now=NOW)
+        ended = admin.get(address).content
+    assert b"hx-get" not in ended
+    assert "2 of 2 numbers done. Done" in words(ended)
+
+
+def test_a_job_that_is_not_there_is_404(admin: Client) -> None:
+    assert admin.get(reverse("admin:jobs_job_progress", args=(404,))).status_code == 404
+
+
+def test_a_cancel_says_first_what_stays(admin: Client) -> None:
+    with adding():
+        job = ask(to=4)
+        work(now=NOW)
+        asked = words(admin.get(action(JOBS, "cancel", job.pk)).content)
+        assert "1 of 4 numbers done." in asked
+        assert LEAVING in asked
+        job.refresh_from_db()
+        assert job.state == State.RUNNING
+        confirm(admin, action(JOBS, "cancel", job.pk))
+    job.refresh_from_db()
+    assert job.state == State.CANCELLED
+    assert AuditEntry.objects.filter(object_kind="job", action="cancel").exists()
+
+
+def test_a_job_that_failed_says_why_and_is_resumed(admin: Client) -> None:
+    with adding() as added:
+        job = failing(added)
+        shown = words(admin.get(page(JOBS, "change", job.pk)).content)
+        assert "Sign the note first." in shown
+        confirm(admin, action(JOBS, "resume", job.pk))
+        added.meet = lambda step: None
+        work(now=NOW)
+    job.refresh_from_db()
+    assert (job.state, job.done) == (State.RUNNING, 2)
+
+
+def test_support_sees_jobs_and_turns_none(operator_db: None) -> None:
+    person = make_person("support")
+    person.is_staff = True
+    person.save()
+    person.groups.add(Group.objects.get(name="Support"))
+    support = sign_in(Client(), person)
+    with adding() as added:
+        job = failing(added)
+        assert support.get(page(JOBS, "change", job.pk)).status_code == 200
+        for name in ("cancel", "resume"):
+            assert support.get(action(JOBS, name, job.pk)).status_code == 403
