@@ -23,6 +23,8 @@ class ConfigConfig(AppConfig):
         reading = import_module("metering.reconciliation.engines.reading")
         counts = import_module("inference.control.engine_counts")
         reading.read_from(counts.read_all)
+        replicas = import_module("inference.control.replicas_there")
+        import_module("metering.economics.recording").list_from(replicas.list_all)
         groups = import_module("config.groups")
         post_migrate.connect(groups.put_in_place, dispatch_uid="config.groups")
 

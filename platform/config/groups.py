@@ -35,6 +35,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "adjustments": (*_SEE, "add_adjustment", "add_rerating"),
         "reconciliation": _RECONCILE,
         "jobs": (*_SEE, "change_job"),
+        "economics": _SEE,
     },
     "Support": {
         "tenants": (*_SEE, "suspend"),
@@ -68,6 +69,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "adjustments": _SEE,
         "reconciliation": _RECONCILE,
         "jobs": (*_SEE, "change_job"),
+        "economics": _RUN,
     },
 }
 

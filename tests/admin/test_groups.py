@@ -62,6 +62,8 @@ MATRIX = {
     "collection.paymentmethod": ("v", "v", "v"),
     "taxes.taxrate": ("v", "v", "a"),
     "taxes.taxtreatment": ("v", "v", "a"),
+    "economics.costrate": ("v", "-", "a"),
+    "economics.replicaspan": ("v", "-", "v"),
     "alerts.crossing": ("v", "v", "v"),
     "alerts.delivery": ("v", "v", "v"),
     "alerts.endpoint": ("a", "v", "v"),

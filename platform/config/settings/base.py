@@ -39,6 +39,7 @@ INSTALLED_APPS = [
     "metering.exports.apps.ExportsConfig",
     "metering.documents.apps.DocumentsConfig",
     "metering.reconciliation.apps.ReconciliationConfig",
+    "metering.economics.apps.EconomicsConfig",
     "metering.adjustments.apps.AdjustmentsConfig",
     "inference.control.apps.ControlConfig",
     "pages.apps.PagesConfig",

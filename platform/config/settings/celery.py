@@ -102,6 +102,12 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 50},
     },
     "thin-readings": {"task": "reconciliation.thin_readings", "schedule": 3600.0},
+    "note-replicas": {
+        "task": "economics.note_replicas",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "work-out-margins": {"task": "economics.work_out", "schedule": 600.0},
     "tell-cases": {"task": "reconciliation.tell", "schedule": 60.0},
     "purge-answers": {"task": "tenants.purge_answers", "schedule": 900.0},
     "anchor-audit": {

@@ -170,6 +170,12 @@ UNFOLD = {
                 ("Accounts", "account_balance", "admin:ledger_account_changelist"),
                 ("Transactions", "swap_horiz", "admin:ledger_transaction_changelist"),
                 ("Entries", "list_alt", "admin:ledger_entry_changelist"),
+                ("Cost rates", "savings", "admin:economics_costrate_changelist"),
+                (
+                    "Replicas' times",
+                    "schedule",
+                    "admin:economics_replicaspan_changelist",
+                ),
                 (
                     "Reconciliation",
                     "rule",

@@ -1,0 +1,49 @@
+"""Writes of economics: what replicas cost, which are there, what days came to."""
+
+import datetime as dt
+from typing import Required, TypedDict, Unpack
+
+from kit.errors import InvalidRequest
+from kit.orm.atomic import atomic
+from kit.orm.saving import create
+from metering.economics.models import CostRate
+from metering.economics.recording import list_from, note_replicas
+from metering.economics.working import work_out, work_out_due
+
+__all__ = ["add_rate", "list_from", "note_replicas", "work_out", "work_out_due"]
+
+EARLIEST = dt.date(2020, 1, 1)
+
+
+class RateTerms(TypedDict, total=False):
+    """What a rate says; without `picos_per_hour` it ends the one before it."""
+
+    level: Required[str]
+    subject: str
+    starts_on: Required[dt.date]
+    currency: Required[str]
+    picos_per_hour: Required[int | None]
+    tokens_per_s: int | None
+    input_permille: int
+    cached_permille: int
+    note: str
+
+
+def add_rate(**terms: Unpack[RateTerms]) -> CostRate:
+    """Say what replicas cost from a date on; a later row of the same date replaces it.
+
+    The date may lie in the past: days that are not locked are worked out anew. Raises
+    `InvalidRequest`.
+    """
+    row = CostRate(**terms)
+    if row.level == CostRate.Level.ALL and row.subject:
+        raise InvalidRequest(
+            "A rate of all replicas has no name: leave it empty.", param="subject"
+        )
+    if row.level != CostRate.Level.ALL and not row.subject:
+        raise InvalidRequest("Say whose rate it is, by name.", param="subject")
+    if row.starts_on < EARLIEST:
+        raise InvalidRequest(f"Begin on {EARLIEST} or later.", param="starts_on")
+    with atomic():
+        create(row)
+    return row
