@@ -27,7 +27,7 @@ up: $(INSTALLED)-local ## Run the whole product: PORT=8000 STATE_DIR=.tollgate G
 code: $(INSTALLED)-local ## Print the code that the demo's operator signs in with: STATE_DIR=.tollgate
 	@exec $(BIN)/python -m config.local.code
 
-test: $(INSTALLED)-dev ## Run the tests, e.g. ARGS="tests/tenants -x"
+test: $(INSTALLED)-browser ## Run the tests, e.g. ARGS="tests/tenants -x"
 	@exec $(BIN)/python -m pytest -n auto --dist loadfile --no-loadscope-reorder $(ARGS)
 
 test-engines: $(INSTALLED)-dev ## Run the journeys against real engines, built once (ENGINE_URL= a vLLM that runs)
@@ -82,7 +82,7 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/pre-commit validate-config
 
-pictures: $(INSTALLED)-pictures ## Take the README's pictures of a running product, with Debian's chromium
+pictures: $(INSTALLED)-browser ## Take the README's pictures of a running product
 	@exec $(BIN)/python -m tests.pictures $(ARGS)
 
 fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
@@ -94,8 +94,6 @@ lock: $(INSTALLED)-uv ## Resolve the dependencies anew, with hashes and no addre
 	$(LOCK) pyproject.toml --extra local --output-file requirements/local.txt
 	$(LOCK) pyproject.toml --extra local --group dev --constraints requirements/local.txt \
 		--output-file requirements/dev.txt
-	$(LOCK) pyproject.toml --extra local --group dev --group pictures --constraints requirements/dev.txt \
-		--output-file requirements/pictures.txt
 	$(LOCK) pyproject.toml --constraints requirements/local.txt --output-file requirements/production.txt
 
 LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
@@ -117,6 +115,7 @@ $(INSTALLED)-dev: requirements/dev.txt $(INSTALLED)-local
 	@$(INSTALL) -r $<
 	@touch $@
 
-$(INSTALLED)-pictures: requirements/pictures.txt $(INSTALLED)-dev
-	@$(INSTALL) -r $<
+# Debian's browser, where none is there: without one the tests of pages fail and say so.
+$(INSTALLED)-browser: $(INSTALLED)-dev
+	@$(BIN)/python -m tests.browser.chromium
 	@touch $@

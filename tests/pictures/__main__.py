@@ -17,8 +17,9 @@ from typing import Any
 
 import httpx
 
+from tests.browser.chromium import NoBrowserError, installed
 from tests.journeys.product import ROOT, Product, running_product
-from tests.pictures.browser import Browser, PictureError, installed, signed_in
+from tests.pictures.browser import Browser, PictureError, signed_in
 from tests.pictures.past import CUSTOMERS, MODELS
 
 FOLDER = ROOT / "platform" / "docs" / "images"
@@ -60,7 +61,7 @@ def main(argv: Sequence[str]) -> int:
                 folder=folder,
             ) as browser:
                 _take(browser)
-    except PictureError as error:
+    except (PictureError, NoBrowserError) as error:
         sys.stderr.write(f"pictures: {error}\n")
         return 1
     return _weigh(folder)

@@ -1,39 +1,24 @@
-"""A browser that signs in and takes pictures: Debian's chromium, driven by playwright.
+"""A browser that signs in and takes pictures.
 
-Playwright's own browsers are not used: they are downloads. Failure: no chromium is one
-line that says how to install it; a page that answers an error raises `PictureError`.
+Failure: a page that answers an error raises `PictureError`.
 """
 
 import contextlib
-import shutil
 import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Literal
 
-from playwright.sync_api import Page, sync_playwright
+from playwright.sync_api import Page
 
 from config.local.code import code_at
+from tests.browser.chromium import launched
 
-NAMES = ("chromium", "chromium-browser", "google-chrome")
 WIDTH, HEIGHT = 1280, 800
-_FLAGS = (
-    *("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"),
-    *("--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--hide-scrollbars", "--force-color-profile=srgb"),
-)
 
 
 class PictureError(Exception):
     """A picture cannot be taken; the text is one line."""
-
-
-def installed() -> str:
-    """Return the browser's program; raises `PictureError`."""
-    for name in NAMES:
-        if program := shutil.which(name):
-            return program
-    raise PictureError("no chromium: apt-get install --no-install-recommends chromium")
 
 
 class Browser:
@@ -80,17 +65,13 @@ def signed_in(
     url: str, *, user: str, password: str, totp_secret: str, folder: Path
 ) -> Iterator[Browser]:
     """Provide the browser of an operator who has signed in at `url`."""
-    with sync_playwright() as driver:
-        chromium = driver.chromium.launch(
-            executable_path=installed(), args=list(_FLAGS)
-        )
-        with contextlib.closing(chromium):
-            page = chromium.new_page(base_url=url, locale="en-GB", timezone_id="UTC")
-            page.goto("/admin/")
-            page.fill("[name=login]", user)
-            page.fill("[name=password]", password)
-            page.click("main button[type=submit]")
-            page.fill("[name=code]", code_at(totp_secret, time.time()))
-            page.click("main button[type=submit] >> nth=0")
-            page.wait_for_url("**/admin/")
-            yield Browser(page, folder)
+    with launched() as chromium:
+        page = chromium.new_page(base_url=url, locale="en-GB", timezone_id="UTC")
+        page.goto("/admin/")
+        page.fill("[name=login]", user)
+        page.fill("[name=password]", password)
+        page.click("main button[type=submit]")
+        page.fill("[name=code]", code_at(totp_secret, time.time()))
+        page.click("main button[type=submit] >> nth=0")
+        page.wait_for_url("**/admin/")
+        yield Browser(page, folder)

@@ -44,13 +44,21 @@ BATCH = 2_000
 
 def main() -> None:
     """Write it all and print what was made."""
+    made = write(os.environ["ENGINE_URL"])
+    sys.stdout.write(
+        json.dumps([{"slug": tenant.slug, "key": key} for tenant, key in made])
+    )
+
+
+def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
+    """Write it all, or a share of the requests; return each tenant with a key."""
     now, chance = dt.datetime.now(dt.UTC), random.Random(SEED)
     made = []
     with as_operator():
         for days in range(0, DAYS + 28, 28):
             with atomic():
                 make_partitions(now=now - dt.timedelta(days=days))
-        _serve(os.environ["ENGINE_URL"])
+        _serve(engine_url)
         book, listed = _price(since=began(now) - dt.timedelta(days=1))
         for customer in CUSTOMERS:
             tenant, keys, text = _tenant(customer, book, since=began(now))
@@ -69,11 +77,12 @@ def main() -> None:
                     ),
                 )
                 for moment in moments(customer, now=now, chance=chance)
+                if share == 1.0 or chance.random() < share
                 for key in chance.choices(keys)
             ]
             _commit(uses)
-            made.append({"slug": tenant.slug, "key": text})
-    sys.stdout.write(json.dumps(made))
+            made.append((tenant, text))
+    return made
 
 
 def _serve(engine_url: str) -> None:

@@ -1,0 +1,66 @@
+"""Every page there is to look at, in one list: for the browser's tests and pictures.
+
+A page that lands adds its line. Its name is its picture's; `path` is its address, or
+what a link of another page leads to, where it has a number in it. All of it must be
+found both in the world of the tests and in the product of the pictures.
+"""
+
+from dataclasses import dataclass
+from typing import Final
+
+from tests.browser.watch import Watched
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """The address of the first link on a page that fits a selector."""
+
+    on: str
+    selector: str
+
+
+@dataclass(frozen=True, slots=True)
+class Screen:
+    """A page: what its pictures are called, where it is, and how it is prepared."""
+
+    name: str
+    path: str | Found
+    click: str = ""
+    """What to click on before it is looked at."""
+    anonymous: bool = False
+
+    def address(self, watched: Watched) -> str:
+        """Return where it is; raises `AssertionError` where no link leads there."""
+        if isinstance(self.path, str):
+            return self.path
+        page = watched.open(self.path.on)
+        link = page.locator(self.path.selector)
+        assert link.count(), f"{self.path.on} has no {self.path.selector}"
+        return str(link.first.get_attribute("href"))
+
+    def prepare(self, watched: Watched) -> None:
+        """Open the page as it is looked at."""
+        watched.open(self.address(watched))
+        if self.click:
+            watched.page.locator(self.click).first.click()
+
+
+FINANCE: Final = (
+    Screen("finance-usage", "/finance/?range=30d"),
+    Screen("finance-usage-tenants", "/finance/?range=30d&by=tenant&show=tokens"),
+    Screen("finance-usage-empty", "/finance/?from=2001-01-01&to=2001-01-02"),
+    Screen(
+        "finance-invoice",
+        Found("/finance/?range=last-month", "a[href^='/finance/invoices/']"),
+    ),
+)
+ADMIN: Final = (
+    Screen("admin", "/admin/"),
+    Screen("admin-tenants", "/admin/tenants/tenant/"),
+)
+ACCOUNTS: Final = (
+    Screen("sign-in", "/accounts/login/", anonymous=True),
+    Screen("second-factor", "/accounts/2fa/"),
+    Screen("api-reference", "/api/v1/docs/"),
+)
+SCREENS: Final = (*FINANCE, *ADMIN, *ACCOUNTS)

@@ -1,0 +1,35 @@
+"""Every page, light on a wide screen and dark on a phone: nothing is wrong with it.
+
+With `PICTURES` naming a folder, each page is photographed there in passing.
+"""
+
+import datetime as dt
+import os
+from pathlib import Path
+
+import pytest
+
+from tests.browser.registry import SCREENS, Screen
+from tests.browser.watch import PHONE_DARK, WIDE_LIGHT, Watched
+
+pytestmark = pytest.mark.timeout(240)
+
+
+@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+def test_a_page_fits_loads_nothing_foreign_and_axe_finds_nothing(
+    screen: Screen, operator: Watched, guest: Watched, world: dt.datetime
+) -> None:
+    watched = guest if screen.anonymous else operator
+    for look in (WIDE_LIGHT, PHONE_DARK):
+        watched.look(look)
+        screen.prepare(watched)
+        if folder := os.environ.get("PICTURES"):
+            file = Path(folder) / f"{screen.name}-{look.name}.png"
+            watched.page.screenshot(path=file, full_page=True)
+        watched.check()
+
+
+def test_pictures_have_names_of_their_own() -> None:
+    names = [screen.name for screen in SCREENS]
+
+    assert len(set(names)) == len(names)
