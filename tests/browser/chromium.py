@@ -24,7 +24,12 @@ INSTALL = ("apt-get", "install", "-y", "--no-install-recommends", *PACKAGES)
 _FLAGS = (
     *("--no-sandbox", "--disable-dev-shm-usage", "--disable-gpu"),
     *("--disable-background-networking", "--disable-component-update"),
-    *("--disable-sync", "--hide-scrollbars", "--force-color-profile=srgb"),
+    *(
+        "--lang=en-GB",
+        "--disable-sync",
+        "--hide-scrollbars",
+        "--force-color-profile=srgb",
+    ),
 )
 
 
