@@ -125,6 +125,13 @@ def adopt(call: Call, *, reference: str, now: dt.datetime) -> None:
         _finish(last, State.SUCCEEDED, reference=reference, now=now)
 
 
+def drop(call: Call, *, now: dt.datetime) -> None:
+    """Give up what is undone of a call: it is not to be made any more."""
+    last = _last(call)
+    if last is not None and last.state != State.SUCCEEDED:
+        _finish(last, State.DROPPED, now=now, error=last.error)
+
+
 def _intend(call: Call, *, now: dt.datetime) -> ProviderOperation:
     """Commit the attempt to be made: the last one while it is in doubt, else a new one.
 

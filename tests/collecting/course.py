@@ -13,7 +13,7 @@ from typing import TypeVar
 
 from metering.billing.models import Invoice
 from metering.collection.buying.asking import ask_checkout
-from metering.collection.models import Comparison, Standing
+from metering.collection.models import Comparison, Outgoing, Standing
 from metering.inbox.models import WebhookEvent
 from tests.collecting.buyers import AMOUNT_MINOR, Buyers
 from tests.collecting.endpoint import taking_webhooks
@@ -57,6 +57,8 @@ class Course:
     webhooks: int = 0
     # How many the last comparison looked at, and how long credit took to be usable.
     compared: int = 0
+    # Of how many invoices something was decided here.
+    decided: int = 0
     credit_s: list[float] = field(default_factory=list)
     wrong: list[str] = field(default_factory=list)
 
@@ -132,6 +134,13 @@ def _collect(database: Database, watch: _Watch, dice: random.Random) -> None:
         stripe.standin.hooks.settle(600)
         work("follow", workers=course.workers)
 
+    def decide() -> None:
+        course.decided += work("decide")["decide"]
+        # Notes wait for the refunds that they name.
+        while Outgoing.objects.filter(state=Outgoing.State.WAITING).exists():
+            work("tell")
+            stripe.standin.advance(CLAIMED_S)
+
     customers = watch.time(
         "make tenants",
         lambda: make_customers(database, course.tenants, buyers=_buyers(course)),
@@ -141,8 +150,11 @@ def _collect(database: Database, watch: _Watch, dice: random.Random) -> None:
     watch.time("push", push)
     watch.time("follow what was pushed", follow)
     watch.time("compare all that is open", compare)
+    watch.time("decide of what is open", decide)
     watch.time("payers pay", payers.pay)
     watch.time("follow payments", follow)
+    watch.time("decide of what is paid", decide)
+    watch.time("follow what was decided", follow)
     watch.time("payers regret", payers.regret)
     watch.time("follow regrets", follow)
     watch.time("compare again", compare)

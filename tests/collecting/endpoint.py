@@ -19,7 +19,7 @@ django.setup()
 import uvicorn  # noqa: E402
 
 from config.asgi import application  # noqa: E402
-from tests.collecting.lives import spawn  # noqa: E402
+from tests.collecting.lives import hush, spawn  # noqa: E402
 from tests.collecting.place import Place, standing_in  # noqa: E402
 
 PATH = "/webhooks/stripe/"
@@ -72,6 +72,7 @@ def taking_webhooks(place: Place) -> Iterator[Endpoint]:
 
 
 def _serve(place: Place, listening: socket.socket) -> None:
+    hush()
     with standing_in(place):
         config = uvicorn.Config(
             application, log_level="error", lifespan="off", access_log=False

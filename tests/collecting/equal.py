@@ -18,6 +18,8 @@ from metering.ledger.models import CreditGrant
 from metering.receivables.models import Payment, Refund
 from metering.reconciliation.models import Difference
 from metering.reconciliation.services import verify_ledger
+from tests.collecting import decided
+from tests.collecting.decided import REFUND_MARK
 from tests.collecting.place import MARK, Place, Stripe
 from tests.factories.reconciliation import settle_counts
 
@@ -33,6 +35,7 @@ def differences(place: Place, stripe: Stripe) -> list[str]:
             *_payments(stripe),
             *_sent_back(stripe),
             *_bought(stripe),
+            *decided.differences(stripe),
             *undone_here(),
             *_books(place),
         ]
@@ -62,7 +65,6 @@ def _invoices(stripe: Stripe) -> Iterator[str]:
             "total": (invoice.amount_minor, remote["total"]),
             "page": (invoice.hosted_url, remote["hosted_invoice_url"]),
             "lines": (ours, lines),
-            "being paid": (invoice.state == "paid", _is_paid(stripe, remote)),
         }
         for what, (here, there) in told.items():
             if here != there:
@@ -72,32 +74,6 @@ def _invoices(stripe: Stripe) -> Iterator[str]:
         yield f"{numbered} invoices have numbers, and there are gaps"
     for mark, found in theirs.items():
         yield f"{len(found)} invoices at Stripe are of {mark}"
-
-
-def _is_paid(stripe: Stripe, remote: Json) -> bool:
-    """Tell whether money for an invoice came, and stayed."""
-    if remote["status"] != "paid" or remote["total"] > 0 == remote["amount_paid"]:
-        return False
-    held = 0
-    for payment in stripe.account.payments_of[remote["id"]]:
-        intent = payment["payment"].get("payment_intent")
-        if payment["status"] == "paid" and intent:
-            held += payment["amount_paid"] - _left(stripe, intent)
-    return bool(held >= remote["amount_paid"])
-
-
-def _left(stripe: Stripe, intent: str) -> int:
-    """Return how much of a payment is gone again."""
-    rows = stripe.account.rows
-    gone = sum(
-        refund["amount"]
-        for refund in rows["refund"].values()
-        if refund["payment_intent"] == intent and refund["status"] == "succeeded"
-    )
-    for dispute in rows["dispute"].values():
-        if dispute["payment_intent"] == intent:
-            gone -= sum(move["amount"] for move in dispute["balance_transactions"])
-    return int(gone)
 
 
 def _payments(stripe: Stripe) -> Iterator[str]:
@@ -114,7 +90,7 @@ def _payments(stripe: Stripe) -> Iterator[str]:
 
 
 def _sent_back(stripe: Stripe) -> Iterator[str]:
-    """Each refund and each move of a dispute is recorded once."""
+    """Each refund made there, and each move of a dispute, is recorded once."""
     refunded: defaultdict[str, int] = defaultdict(int)
     for refund in Refund.objects.filter(reference__startswith="stripe "):
         refunded[refund.reference.split()[1]] -= refund.amount_minor
@@ -124,7 +100,7 @@ def _sent_back(stripe: Stripe) -> Iterator[str]:
     theirs = {
         reference: -refund["amount"]
         for reference, refund in rows["refund"].items()
-        if refund["status"] == "succeeded"
+        if refund["status"] == "succeeded" and REFUND_MARK not in refund["metadata"]
     }
     for dispute in rows["dispute"].values():
         moves = dispute["balance_transactions"]
@@ -141,7 +117,10 @@ def _bought(stripe: Stripe) -> Iterator[str]:
         if intent["status"] == "succeeded" and PURCHASE in intent["metadata"]:
             theirs[intent["metadata"][PURCHASE]] += intent["amount_received"]
     yield from _unlike("purchase", ours, theirs)
-    grants = CreditGrant.objects.filter(source=CreditGrant.Source.TOP_UP)
+    # What is kept of an invoice's payment is credit too, and was not bought.
+    grants = CreditGrant.objects.filter(source=CreditGrant.Source.TOP_UP).exclude(
+        reference__startswith="refund "
+    )
     granted = Counter((row.tenant_id, int(row.amount_picos)) for row in grants)
     paid_for = Counter(
         (row.tenant_id, picos_from_minor(row.subtotal_minor, row.currency))

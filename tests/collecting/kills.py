@@ -15,7 +15,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from metering.billing.models import Invoice
-from metering.collection.models import Purchase
+from metering.collection.models import Outgoing, Purchase
 from metering.inbox.models import WebhookEvent
 from tests.collecting.buyers import Buyers
 from tests.collecting.endpoint import Endpoint, taking_webhooks
@@ -51,6 +51,7 @@ class Killed:
     kills: Counter[str] = field(default_factory=Counter)
     faults: Counter[str] = field(default_factory=Counter)
     done: Counter[str] = field(default_factory=Counter)
+    decided: Counter[str] = field(default_factory=Counter)
     courses: int = 0
     webhooks: Counter[str] = field(default_factory=Counter)
     wrong: list[str] = field(default_factory=list)
@@ -194,6 +195,8 @@ class _Course:
     def _note(self) -> None:
         self._found.wrong += differences(self._place, self._stripe)
         self._found.done += self._payers.done + self._buyers.done
+        for row in Outgoing.objects.all():
+            self._found.decided[f"{row.get_kind_display()} {row.state}"] += 1
         attempts = self._standin.hooks.attempts
         told = {attempt.event for attempt in attempts}
         self._found.webhooks["sent again"] += len(attempts) - len(told)

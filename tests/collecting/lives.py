@@ -5,6 +5,7 @@ after its nth call to Stripe, or a moment into it; or after a while. Failure: no
 anybody could handle; that is the point. Owns: the processes.
 """
 
+import logging
 import multiprocessing
 import os
 import random
@@ -116,6 +117,7 @@ def _live(
     death: Death,
     tell: "Connection[tuple[str, int | None]]",
 ) -> None:
+    hush()
     with standing_in(place):
         if death.at_statement:
             _Statements(death).watch()
@@ -179,6 +181,12 @@ def _watch_calls(death: Death) -> None:
         return answer
 
     stripe.RequestsClient.request = request  # type: ignore[method-assign]
+
+
+def hush() -> None:
+    """Keep what is broken on purpose out of the log, unless it is asked for: LOUD=1."""
+    if not os.environ.get("LOUD"):
+        logging.disable(logging.ERROR)
 
 
 def die() -> None:

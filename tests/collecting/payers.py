@@ -9,6 +9,8 @@ from collections import Counter
 from dataclasses import dataclass, field
 from typing import Literal
 
+from metering.billing.models import Invoice
+from tests.collecting.deciding import decided_as
 from tests.collecting.place import MARK, Stripe
 from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.world import disputes, hosted, refunds
@@ -25,6 +27,8 @@ LOTS = {
     "disputed": 6,
     "waits": 5,
 }
+# What those do of whose invoices Finance decides something here.
+DECIDED_LOTS = {"card": 85, "declined first": 10, "waits": 5}
 _OUTCOMES: tuple[Literal["won", "lost"] | None, ...] = ("won", "lost", None)
 
 
@@ -44,7 +48,8 @@ class Payers:
         before = len(self.intents)
         for reference in self._open():
             self.seen.add(reference)
-            [lot] = self.dice.choices(list(LOTS), weights=list(LOTS.values()))
+            lots = DECIDED_LOTS if self._is_decided(reference) else LOTS
+            [lot] = self.dice.choices(list(lots), weights=list(lots.values()))
             self.done[lot] += 1
             if lot == "declined first":
                 self._decline(reference)
@@ -82,6 +87,11 @@ class Payers:
                 and MARK in invoice["metadata"]
                 and invoice["id"] not in self.seen
             ]
+
+    def _is_decided(self, reference: str) -> bool:
+        with self.stripe.standin.engine.opened(self.stripe.account) as account:
+            mark = account.invoices[reference]["metadata"][MARK]
+        return bool(decided_as(Invoice.objects.get(public_id=mark).pk))
 
     def _pay(self, reference: str, card: str) -> str:
         with self.stripe.standin.engine.opened(self.stripe.account) as account:

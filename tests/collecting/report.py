@@ -20,6 +20,7 @@ def figures(course: Course) -> dict[str, Any]:
         "limit_errors": course.limit_errors,
         "payers": dict(course.payers),
         "compared": course.compared,
+        "decided": course.decided,
         "credit_usable_s": {
             "bought": len(course.credit_s),
             "p50": round(_share(course.credit_s, 0.5), 3),
@@ -48,6 +49,7 @@ def table(found: Mapping[str, Any]) -> str:
         f"{found['invoices']:,} invoices of {found['tenants']:,} tenants, "
         f"{found['webhooks']:,} webhooks, {found['limit_errors']} limit errors",
         "payers: " + ", ".join(f"{n} {lot}" for lot, n in found["payers"].items()),
+        f"decided here of {found['decided']:,}",
         "",
         f"{'stretch':26}{'seconds':>10}{'calls':>10}{'an invoice':>12}",
     ]
@@ -77,6 +79,7 @@ def killed(found: Killed) -> str:
     for what, counts in (
         ("killed in", found.kills),
         ("payers and buyers", found.done),
+        ("decided here", found.decided),
         ("calls broken", found.faults),
         ("webhooks", found.webhooks),
     ):

@@ -14,9 +14,11 @@ django.setup()
 from metering.billing import services as billing  # noqa: E402
 from metering.collection.buying.advancing import advance_purchases  # noqa: E402
 from metering.collection.comparing import compare  # noqa: E402
+from metering.collection.outgoing.telling import tell_all  # noqa: E402
 from metering.inbox import catching_up  # noqa: E402
 from metering.inbox.processing import process_next  # noqa: E402
 from metering.topups import services as topups  # noqa: E402
+from tests.collecting.deciding import decide  # noqa: E402
 from tests.collecting.place import Place  # noqa: E402
 from tests.scale.sizes import closes_at  # noqa: E402
 from tests.scale.work import BILLING  # noqa: E402
@@ -54,6 +56,14 @@ def _buy(place: Place) -> int:
     return _until_none(advance_purchases, place.now)
 
 
+def _decide(place: Place) -> int:
+    return decide(now=place.now)
+
+
+def _tell(place: Place) -> int:
+    return _until_none(tell_all, place.now)
+
+
 def _until_none(advance: Callable[..., int], now: dt.datetime) -> int:
     total = 0
     while taken := advance(now=now):
@@ -78,6 +88,8 @@ COLLECTED: Mapping[str, Step] = {
     "push": _push,
     "top up": _top_up,
     "buy": _buy,
+    "decide": _decide,
+    "tell": _tell,
     "follow": _follow,
     "catch up": _catch_up,
     "compare": _compare,

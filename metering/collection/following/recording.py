@@ -107,13 +107,16 @@ def _we_told(invoice: Invoice) -> bool:
 
 
 def carried_before(invoice: Invoice) -> QuerySet[Invoice]:
-    """Return earlier invoices that its payer may have been asked for with it."""
+    """Return earlier invoices that its payer may have been asked for with it.
+
+    One that was given up meanwhile comes in after all.
+    """
     return Invoice.objects.filter(
         tenant_id=invoice.tenant_id,
         currency=invoice.currency,
         provider=invoice.provider,
         provider_account=invoice.provider_account,
-        state=Invoice.State.OPEN,
+        state__in=(Invoice.State.OPEN, Invoice.State.UNCOLLECTIBLE),
         pk__lt=invoice.pk,
     )
 
@@ -127,7 +130,8 @@ def _pay_carried(invoice: Invoice, amount_minor: int, paying: Paying) -> int:
     candidates = carried_before(invoice).filter(pk__in=settled).order_by("-pk")
     locked = [held(earlier) for earlier in candidates]
     for earlier in reversed(locked):
-        part = min(left, facts_of(earlier).open_minor)
+        facts = facts_of(earlier)
+        part = min(left, facts.open_minor + facts.written_off_minor)
         _record(earlier, part, paying, f" for {earlier.number}")
         left -= part
     return left

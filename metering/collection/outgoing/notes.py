@@ -77,6 +77,9 @@ def _params(
     owed = min(
         beyond, max(found.ending_balance_minor - found.starting_balance_minor, 0)
     )
+    if owed:
+        # What a later invoice asks for already is owed with that one.
+        owed = min(owed, max(client.balances.of_customer(found.customer), 0))
     params: dict[str, Any] = {
         "invoice": found.reference,
         "memo": note.reason[:_MEMO_CHARS_MAX],

@@ -9,6 +9,7 @@ from django.conf import settings
 
 from metering.billing.accounts import Account, account_named
 from metering.billing.limiting import Pace
+from metering.billing.providers.stripe.client.balances import Balances
 from metering.billing.providers.stripe.client.checkout import Checkouts
 from metering.billing.providers.stripe.client.collected import Collected
 from metering.billing.providers.stripe.client.customers import Customers
@@ -51,6 +52,7 @@ class StripeAccount:
             network_retries_max=network_retries_max,
             pace=pace,
         )
+        self.balances = Balances(transport)
         self.collected = Collected(transport)
         self.customers = Customers(transport)
         self.disputes = Disputes(transport)
