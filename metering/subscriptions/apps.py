@@ -11,8 +11,10 @@ class SubscriptionsConfig(AppConfig):
     default_auto_field = "django.db.models.BigAutoField"
 
     def ready(self) -> None:
-        """Look at how tenants pay from now on."""
+        """Look at how tenants pay from now on; let moves be jobs."""
         # Models can be imported only once every application is loaded.
-        from metering.subscriptions import receivers  # noqa: PLC0415
+        from metering.jobs.kinds import register  # noqa: PLC0415
+        from metering.subscriptions import migrating, receivers  # noqa: PLC0415
 
         receivers.connect()
+        register(migrating.KIND)

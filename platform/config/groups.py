@@ -22,6 +22,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "tenants": (*_RUN, "suspend"),
         "control": _RUN,
         "pricing": _RUN,
+        "subscriptions": _RUN,
         "alerts": _RUN,
         "usage": _SEE,
         "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
@@ -41,6 +42,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "tenants": (*_SEE, "suspend"),
         "control": _SEE,
         "pricing": _SEE,
+        "subscriptions": _SEE,
         "alerts": _SEE,
         "usage": _SEE,
         "ledger": _SEE,
@@ -57,6 +59,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
     "Finance": {
         "tenants": ("view_tenant", "view_plan"),
         "pricing": _SEE,
+        "subscriptions": _RUN,
         "alerts": _SEE,
         "usage": _SEE,
         "ledger": _SEE,

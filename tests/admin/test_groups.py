@@ -35,6 +35,8 @@ MATRIX = {
     "pricing.pricebookversion": ("a", "v", "v"),
     "pricing.pricebookassignment": ("a", "v", "v"),
     "pricing.contract": ("a", "v", "v"),
+    "subscriptions.planversion": ("a", "v", "a"),
+    "subscriptions.subscription": ("a", "v", "a"),
     "ledger.account": ("v", "v", "v"),
     "ledger.creditgrant": ("a", "v", "v"),
     "ledger.transaction": ("v", "v", "v"),

@@ -11,15 +11,17 @@ from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from kit.contracts import TokenClass
 from kit.drf.views import ManagementViewSet
 from kit.errors import InvalidRequest, NotFound
 from kit.scopes import Scope
 from metering.subscriptions import selectors, services
 from metering.subscriptions.api import serializers as wire
+from metering.subscriptions.api.wanted import (
+    component_wanted,
+    discount_wanted,
+    terms_wanted,
+)
 from metering.subscriptions.models import PlanVersion, Subscription
-from metering.subscriptions.publishing import minor_from_text
-from metering.subscriptions.services import ComponentWanted, DiscountWanted
 from metering.usage.epochs import database_now
 
 
@@ -72,7 +74,7 @@ class PlanVersionViewSet(ManagementViewSet):
         row = services.draft_plan_version(
             plan=wanted.pop("plan"),
             currency=wanted["currency"],
-            **_terms(wanted, wanted.pop("currency")),
+            **terms_wanted(wanted, wanted.pop("currency")),
         )
         return Response(_shown(row.pk), status.HTTP_201_CREATED)
 
@@ -92,7 +94,7 @@ class PlanVersionViewSet(ManagementViewSet):
         """
         row = selectors.plan_version(pk)
         wanted = self.parse(wire.PlanVersionChanges)
-        services.change_plan_version(version=row, **_terms(wanted, row.currency))
+        services.change_plan_version(version=row, **terms_wanted(wanted, row.currency))
         return Response(_shown(pk))
 
     @extend_schema(
@@ -110,7 +112,7 @@ class PlanVersionViewSet(ManagementViewSet):
         row = selectors.plan_version(pk)
         wanted = self.parse(wire.PlanComponentsInput)["components"]
         services.set_components(
-            version=row, components=[_component(each) for each in wanted]
+            version=row, components=[component_wanted(each) for each in wanted]
         )
         return Response(_shown(pk))
 
@@ -130,7 +132,7 @@ class PlanVersionViewSet(ManagementViewSet):
         services.set_discounts(
             version=row,
             discounts=[
-                _discount(each, row.currency, f"discounts[{number}].amount")
+                discount_wanted(each, row.currency, f"discounts[{number}].amount")
                 for number, each in enumerate(wanted)
             ],
         )
@@ -270,36 +272,3 @@ def _named(pk: int, field: str) -> PlanVersion:
         return selectors.plan_version(pk)
     except NotFound as missing:
         raise InvalidRequest(missing.message, param=field) from None
-
-
-def _terms(wanted: dict[str, Any], currency: str) -> Any:
-    """Return a body's fields as the services take them: amounts in minor units."""
-    amounts = ("fee", "minimum_commitment")
-    terms = {name: value for name, value in wanted.items() if name not in amounts}
-    for name in amounts:
-        if name in wanted:
-            terms[f"{name}_minor"] = minor_from_text(wanted[name], currency, name)
-    return terms
-
-
-def _component(wanted: dict[str, Any]) -> ComponentWanted:
-    return ComponentWanted(
-        name=wanted["name"],
-        meter=wanted["meter"],
-        models=wanted["models"],
-        token_classes=[TokenClass[each.upper()] for each in wanted["token_classes"]],
-        document=wanted["component"],
-    )
-
-
-def _discount(wanted: dict[str, Any], currency: str, field: str) -> DiscountWanted:
-    amount = wanted["amount"]
-    return DiscountWanted(
-        name=wanted["name"],
-        scope=wanted["scope"],
-        models=wanted["models"],
-        percent=wanted["percent"],
-        amount_minor=None
-        if amount is None
-        else minor_from_text(amount, currency, field),
-    )

@@ -107,6 +107,16 @@ UNFOLD = {
                 ("Versions", "history", "admin:pricing_pricebookversion_changelist"),
                 ("Assignments", "link", "admin:pricing_pricebookassignment_changelist"),
                 ("Contracts", "handshake", "admin:pricing_contract_changelist"),
+                (
+                    "Plan versions",
+                    "layers",
+                    "admin:subscriptions_planversion_changelist",
+                ),
+                (
+                    "Subscriptions",
+                    "card_membership",
+                    "admin:subscriptions_subscription_changelist",
+                ),
             ),
             _group(
                 "Billing",
