@@ -131,6 +131,12 @@ def booked_months(*, tenant_id: int | None = None) -> tuple[dt.date, dt.date] | 
     return None if found["first"] is None else (found["first"], found["last"])
 
 
+def booked_currencies() -> list[str]:
+    """Return the currencies that anything is booked in, in order."""
+    rows = Account.objects.order_by("currency").values_list("currency", flat=True)
+    return list(rows.distinct())
+
+
 def _turnover(row: dict[str, Any]) -> Turnover:
     return Turnover(
         account=Account.Kind(row["account__kind"]),

@@ -46,12 +46,19 @@ class Screen:
 
 
 FINANCE: Final = (
-    Screen("finance-usage", "/finance/?range=30d"),
-    Screen("finance-usage-tenants", "/finance/?range=30d&by=tenant&show=tokens"),
-    Screen("finance-usage-empty", "/finance/?from=2001-01-01&to=2001-01-02"),
+    Screen("finance-overview", "/finance/"),
+    Screen("finance-revenue", "/finance/revenue/"),
+    Screen("finance-revenue-tenants", "/finance/revenue/?by=tenant"),
+    Screen("finance-revenue-models", "/finance/revenue/?by=model"),
+    Screen("finance-receivables", "/finance/receivables/"),
+    Screen("finance-credit", "/finance/credit/"),
+    Screen("finance-report", Found("/finance/", "a[href='/finance/reports/']")),
+    Screen("finance-usage", "/finance/usage/?range=30d"),
+    Screen("finance-usage-tenants", "/finance/usage/?range=30d&by=tenant&show=tokens"),
+    Screen("finance-usage-empty", "/finance/usage/?from=2001-01-01&to=2001-01-02"),
     Screen(
         "finance-invoice",
-        Found("/finance/?range=last-month", "a[href^='/finance/invoices/']"),
+        Found("/finance/usage/?range=last-month", "a[href^='/finance/invoices/']"),
     ),
 )
 ADMIN: Final = (

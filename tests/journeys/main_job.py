@@ -51,16 +51,16 @@ def finance_page(product: Product, tenant: str) -> str:
     ) as browser:
         browser.get("/accounts/login/")
         asked = {"login": product.admin_user, "password": product.admin_password}
-        answer = _post(browser, "/accounts/login/", asked | {"next": "/finance/"})
+        answer = _post(browser, "/accounts/login/", asked | {"next": "/finance/usage/"})
         assert answer.url.path == "/accounts/2fa/authenticate/", answer.text[:500]
         # Each code works once; the steps before and after this one are taken too.
         for step in (0, 1, -1):
             code = code_at(product.admin_totp_secret, time.time() + 30 * step)
             answer = _post(browser, "/accounts/2fa/authenticate/", {"code": code})
-            if answer.url.path == "/finance/":
+            if answer.url.path == "/finance/usage/":
                 break
-        assert answer.url.path == "/finance/", answer.text[:500]
-        answer = browser.get("/finance/", params={"tenant": tenant})
+        assert answer.url.path == "/finance/usage/", answer.text[:500]
+        answer = browser.get("/finance/usage/", params={"tenant": tenant})
     assert answer.status_code == httpx.codes.OK
     return answer.text
 

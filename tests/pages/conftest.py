@@ -33,7 +33,9 @@ def sign_in(operator_db: None) -> SignIn:
 @pytest.fixture
 def finance(sign_in: SignIn) -> Client:
     """Provide the session of somebody who may see the finance pages."""
-    return sign_in("usage.view_dayrollup", "billing.view_invoice")
+    return sign_in(
+        "usage.view_dayrollup", "billing.view_invoice", "ledger.view_movement"
+    )
 
 
 @pytest.fixture

@@ -8,12 +8,14 @@ from pages.access import POLICY
 from tests.factories.billing import make_draft
 from tests.pages.conftest import SignIn
 
-OVERVIEW = "/finance/"
+OVERVIEW = "/finance/usage/"
 NO_INVOICE = "/finance/invoices/00000000-0000-0000-0000-000000000000/"
 PAGES = [OVERVIEW, NO_INVOICE]
 
 
-@pytest.mark.parametrize("page", [*PAGES, "/finance/?tenant=acme&from=2026-11-01"])
+@pytest.mark.parametrize(
+    "page", [*PAGES, "/finance/usage/?tenant=acme&from=2026-11-01"]
+)
 def test_nobody_is_sent_to_sign_in_and_back(operator_db: None, page: str) -> None:
     response = Client().get(page)
 

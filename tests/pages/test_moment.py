@@ -49,7 +49,9 @@ def test_chart_and_table_count_the_same_requests(
         "from": (now - dt.timedelta(days=1)).date().isoformat(),
         "to": (now + dt.timedelta(days=1)).date().isoformat(),
     }
-    found = tables(client.get("/finance/", {**around, "show": "requests"}).content)
+    found = tables(
+        client.get("/finance/usage/", {**around, "show": "requests"}).content
+    )
 
     assert len(asked) == 2
     assert found["By model"][-1][3] == "1"

@@ -37,7 +37,7 @@ def used(tenant: Tenant, *instants: dt.datetime, model: str = "one") -> None:
 
 def shown(finance: Client, **query: str) -> bytes:
     """Return the page."""
-    response = finance.get("/finance/", query)
+    response = finance.get("/finance/usage/", query)
     assert response.status_code == 200
     return response.content
 
@@ -222,7 +222,7 @@ def test_more_groups_than_an_answer_holds_are_400_with_the_way_out(
         used(make_tenant(), NOON)
     monkeypatch.setattr(selectors, "ROWS_MAX", 1)
 
-    response = finance.get("/finance/", {**DAYS, "by": "key"})
+    response = finance.get("/finance/usage/", {**DAYS, "by": "key"})
 
     assert response.status_code == 400
     assert "ask for a shorter range" in text(response.content)

@@ -69,7 +69,7 @@ def main(argv: Sequence[str]) -> int:
 
 def _take(browser: Browser) -> None:
     """Take the pictures of the README."""
-    page = "/finance/?range=30d"
+    page = "/finance/usage/?range=30d"
     browser.take("finance-light", page, height=1080)
     browser.take("finance-dark", page, height=1080, scheme="dark")
     browser.take("admin", "/admin/", height=700)
@@ -77,7 +77,7 @@ def _take(browser: Browser) -> None:
     tenant = browser.first_link(search, "a[href*='/change/']")
     keys = "#tabs-items a:has-text('API keys')"
     browser.take("tenant", tenant, height=560, click=keys)
-    last_month = "/finance/?range=last-month"
+    last_month = "/finance/usage/?range=last-month"
     invoice = browser.first_link(last_month, "a[href^='/finance/invoices/']")
     browser.take("invoice", invoice, height=900)
     browser.take("api", "/api/v1/docs/", height=900, wait_for=".opblock")

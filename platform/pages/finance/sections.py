@@ -10,16 +10,37 @@ from pages.design.sections import Group, Section
 SEE_USAGE = "usage.view_dayrollup"
 SEE_INVOICES = "billing.view_invoice"
 ALL_FIGURES = (SEE_USAGE, SEE_INVOICES)
+SEE_LEDGER = (*ALL_FIGURES, "ledger.view_movement")
 
 GROUPS: Final = (
+    Group("", (Section("Overview", "finance:overview", SEE_LEDGER),)),
     Group(
         "Earned",
         (
+            Section("Revenue", "finance:revenue", SEE_LEDGER),
             Section(
                 "Usage and spend",
-                "finance:overview",
+                "finance:usage",
                 ALL_FIGURES,
                 covers=("finance:invoice",),
+            ),
+        ),
+    ),
+    Group(
+        "Owed",
+        (
+            Section("Receivables", "finance:receivables", SEE_LEDGER),
+            Section("Credit", "finance:credit", SEE_LEDGER),
+        ),
+    ),
+    Group(
+        "Books",
+        (
+            Section(
+                "Month report",
+                "finance:reports",
+                SEE_LEDGER,
+                covers=("finance:report",),
             ),
         ),
     ),

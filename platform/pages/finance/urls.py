@@ -1,12 +1,27 @@
 """Addresses of the finance pages."""
 
-from django.urls import path
+from django.urls import path, re_path
 
-from pages.finance import views
+from pages.finance import (
+    credit,
+    month_report,
+    overview,
+    receivables,
+    revenue,
+    views,
+)
 
 app_name = "finance"
 urlpatterns = [
-    path("", views.overview, name="overview"),
+    path("", overview.page, name="overview"),
+    path("usage/", views.usage, name="usage"),
+    path("revenue/", revenue.page, name="revenue"),
+    path("receivables/", receivables.page, name="receivables"),
+    path("credit/", credit.page, name="credit"),
+    path("reports/", month_report.index, name="reports"),
+    re_path(
+        r"^reports/(?P<month>[0-9]{4}-[0-9]{2})/$", month_report.page, name="report"
+    ),
     path("invoices/<uuid:public_id>/", views.invoice, name="invoice"),
     path("invoices/<uuid:public_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
 ]

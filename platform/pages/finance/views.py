@@ -34,7 +34,7 @@ FRESH = dt.timedelta(seconds=60)
 
 @require_safe
 @staff_page(SEE_USAGE, SEE_INVOICES)
-def overview(request: HttpRequest) -> HttpResponse:
+def usage(request: HttpRequest) -> HttpResponse:
     """Show usage and spend over time and divided, and the latest invoices."""
     with snapshot():
         now = database_now()
@@ -64,11 +64,11 @@ def overview(request: HttpRequest) -> HttpResponse:
             if choice.tenant
             else [],
         }
-    return render(request, "pages/finance/overview.html", context)
+    return render(request, "pages/finance/usage.html", context)
 
 
 def _refused(request: HttpRequest, form: ChoiceForm) -> HttpResponse:
-    return render(request, "pages/finance/overview.html", {"form": form}, status=400)
+    return render(request, "pages/finance/usage.html", {"form": form}, status=400)
 
 
 @require_safe

@@ -47,7 +47,7 @@ def used(
 
 def shown(finance: Client, **query: str) -> bytes:
     """Return the page."""
-    response = finance.get("/finance/", {**RANGE, **query})
+    response = finance.get("/finance/usage/", {**RANGE, **query})
     assert response.status_code == 200
     return response.content
 
@@ -177,7 +177,7 @@ def test_the_scope_and_freshness_are_said(finance: Client, now: dt.datetime) -> 
 def test_without_a_range_it_is_the_running_month(
     finance: Client, now: dt.datetime
 ) -> None:
-    words = text(finance.get("/finance/").content)
+    words = text(finance.get("/finance/usage/").content)
 
     month = now.date().replace(day=1)
     assert f"{month} to {month:%Y-%m}-" in words
@@ -222,7 +222,7 @@ def test_filters_that_match_nothing_offer_to_drop_them(finance: Client) -> None:
 def test_a_filter_that_makes_no_sense_is_400_beside_its_field(
     finance: Client, query: dict[str, str], reason: str
 ) -> None:
-    response = finance.get("/finance/", {**RANGE, **query})
+    response = finance.get("/finance/usage/", {**RANGE, **query})
 
     assert response.status_code == 400
     assert reason in text(response.content)
