@@ -154,6 +154,7 @@ UNFOLD = {
                 ("Payments", "payments", "admin:receivables_payment_changelist"),
                 ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
                 ("Top-ups", "add_card", "admin:topups_topup_changelist"),
+                ("Top-up rules", "autorenew", "admin:topups_topuprule_changelist"),
                 (
                     "Purchases",
                     "shopping_cart",
@@ -192,7 +193,12 @@ UNFOLD = {
                     "admin:reconciliation_run_changelist",
                 ),
             ),
-            _group("Work", ("Jobs", "progress_activity", "admin:jobs_job_changelist")),
+            _group(
+                "Work",
+                ("Jobs", "progress_activity", "admin:jobs_job_changelist"),
+                ("Exports", "download", "admin:exports_export_changelist"),
+                ("Documents", "description", "admin:documents_document_changelist"),
+            ),
             _group(
                 "Access",
                 ("Audit", "policy", "admin:tenants_auditentry_changelist"),
