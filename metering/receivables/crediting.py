@@ -70,6 +70,35 @@ def note_amounts(
     return dict(sorted(found.items()))
 
 
+def gross_amounts(
+    lines: Sequence[Creditable], gross_minor: int, *, currency: str
+) -> dict[int, int]:
+    """Return what money that is gone takes back of each line: so much, tax in it.
+
+    Of all that was taken back each tax has the share that it has of the invoice, half
+    up, and the other lines have the rest. Raises `Conflict` for more than is left.
+    """
+    asked = [line for line in lines if line.kind != Kind.CREDIT]
+    whole = sum(line.amount_minor for line in asked)
+    after = sum(line.noted_minor for line in asked) + gross_minor
+    if gross_minor <= 0 or after > whole:
+        left = format_minor(whole - after + gross_minor, currency)
+        raise Conflict(f"Of this invoice {left} is left: take back no more.")
+    found: dict[int, int] = {}
+    for line in asked:
+        if line.kind == Kind.TAX:
+            due = Fraction(line.amount_minor * after, whole * 10 ** exponent(currency))
+            minor = minor_from_units(due, currency) - line.noted_minor
+            found[line.position] = min(max(minor, 0), line.left_minor)
+    rest = gross_minor - sum(found.values())
+    # Taxes last: they take what rounding leaves over.
+    for line in sorted(asked, key=lambda line: line.kind == Kind.TAX):
+        part = min(rest, line.left_minor - found.get(line.position, 0))
+        found[line.position] = found.get(line.position, 0) + part
+        rest -= part
+    return {position: minor for position, minor in sorted(found.items()) if minor}
+
+
 def _require_left(
     line: Creditable | None, position: int, minor: int, currency: str
 ) -> None:

@@ -26,7 +26,7 @@ from metering.billing.models import Invoice, InvoiceLine, Seller
 from metering.billing.taxing import is_automatic
 from metering.ledger.models import Account, CreditGrant, Transaction
 from metering.ledger.services import grant_credit
-from metering.receivables.crediting import NOT_NET, Creditable, note_amounts
+from metering.receivables.crediting import NOT_NET, gross_amounts, note_amounts
 from metering.receivables.giving_up import take_back
 from metering.receivables.models import (
     CreditNote,
@@ -38,6 +38,7 @@ from metering.receivables.models import (
 from metering.receivables.paying import give_back, left_of
 from metering.receivables.settling import (
     book,
+    creditable,
     facts_of,
     held,
     require_reference,
@@ -59,14 +60,16 @@ class Wanted:
     """What a note is to take back and why.
 
     `lines` gives minor units by position of the invoice's lines, or None for all that
-    is left. `outlet` says where money that was paid goes: one of `paying.EXCESS`; of a
-    top-up that is paid, paid back or charged back.
+    is left; `gross_minor` gives a sum instead, tax in it. `outlet` says where money
+    that was paid goes: one of `paying.EXCESS`; of a top-up that is paid, paid back or
+    charged back.
     """
 
     reason: str
     reference: str
     lines: Mapping[int, int] | None = None
     outlet: str = ""
+    gross_minor: int | None = None
 
 
 def issue_credit_note(
@@ -89,10 +92,7 @@ def issue_credit_note(
         _require_our_tax(row)
         require_outlet(row, wanted.outlet)
         lines = {line.position: line for line in row.lines.order_by("position")}
-        amounts = note_amounts(
-            _creditable(row, lines), wanted.lines, currency=row.currency
-        )
-        note = _write(row, wanted, lines, amounts, now)
+        note = _write(row, wanted, lines, _amounts(row, wanted), now)
         _book(note, row, now)
         _give_back(note, row, wanted.outlet, now)
         take_credit_back(note, row, wanted.outlet, now=now)
@@ -109,17 +109,12 @@ def _require_our_tax(invoice: Invoice) -> None:
         )
 
 
-def _creditable(invoice: Invoice, lines: Mapping[int, InvoiceLine]) -> list[Creditable]:
-    noted = dict(
-        CreditNoteLine.objects.filter(note__invoice=invoice)
-        .values_list("line_id")
-        .annotate(total=Sum("amount_minor"))
-        .order_by()
-    )
-    return [
-        Creditable(position, line.kind, line.amount_minor, int(noted.get(line.pk) or 0))
-        for position, line in lines.items()
-    ]
+def _amounts(invoice: Invoice, wanted: Wanted) -> dict[int, int]:
+    """Return what is taken back of each line, by position."""
+    lines = creditable(invoice)
+    if wanted.gross_minor is None:
+        return note_amounts(lines, wanted.lines, currency=invoice.currency)
+    return gross_amounts(lines, wanted.gross_minor, currency=invoice.currency)
 
 
 def _write(
@@ -242,7 +237,7 @@ def _same(known: CreditNote, invoice: Invoice, wanted: Wanted) -> CreditNote:
     same = (
         known.invoice_id == invoice.pk
         and known.reason == wanted.reason
-        and _took_what_is_wanted(known, wanted.lines)
+        and _took_what_is_wanted(known, wanted)
         and _outlets_of(known) <= {wanted.outlet}
     )
     if not same:
@@ -253,16 +248,18 @@ def _same(known: CreditNote, invoice: Invoice, wanted: Wanted) -> CreditNote:
     return known
 
 
-def _took_what_is_wanted(known: CreditNote, wanted: Mapping[int, int] | None) -> bool:
+def _took_what_is_wanted(known: CreditNote, wanted: Wanted) -> bool:
     """Tell whether a note took back these lines, or all that was left before it."""
+    if wanted.gross_minor is not None:
+        return known.amount_minor == wanted.gross_minor
     taken = CreditNoteLine.objects.exclude(kind=Kind.TAX)
-    if wanted is None:
+    if wanted.lines is None:
         upto = taken.filter(note__invoice=known.invoice_id, note__lte=known.pk)
         asked = known.invoice.lines.exclude(kind__in=NOT_NET)
         return _sum(upto) == _sum(asked)
     rows = taken.filter(note=known).values_list("position", "amount_minor")
     return dict(rows) == {
-        position: minor for position, minor in wanted.items() if minor
+        position: minor for position, minor in wanted.lines.items() if minor
     }
 
 

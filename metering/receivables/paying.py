@@ -31,6 +31,7 @@ from metering.receivables.settling import (
     require_reference,
     settle,
 )
+from metering.receivables.sold import bring_credit_again
 
 Outlet = Refund.Outlet
 # Where money that was too much may go; a charge back is the bank's doing, not ours.
@@ -105,6 +106,7 @@ def record_payment(
                 reason="More came in than was open.",
                 now=now,
             )
+        bring_credit_again(row, now=now)
         settle(row, now=now)
     return payment
 
@@ -129,11 +131,9 @@ def refund_payment(
         )
     with atomic():
         invoice = held(payment.invoice)
-        known = Refund.objects.filter(
-            tenant_id=invoice.tenant_id, reference=terms["reference"]
-        ).first()
+        known = known_refund(payment, terms)
         if known is not None:
-            return _same_refund(known, payment, terms)
+            return known
         if invoice.kind == Invoice.Kind.TOP_UP:
             raise Conflict(
                 "It paid for credit: credit its invoice instead, which takes that back"
@@ -190,7 +190,13 @@ def _same(known: Payment, invoice: Invoice, terms: PaymentTerms) -> Payment:
     return known
 
 
-def _same_refund(known: Refund, payment: Payment, terms: RefundTerms) -> Refund:
+def known_refund(payment: Payment, terms: RefundTerms) -> Refund | None:
+    """Return what was recorded under a reference; a `Conflict` with other terms."""
+    known = Refund.objects.filter(
+        tenant_id=payment.tenant_id, reference=terms["reference"]
+    ).first()
+    if known is None:
+        return None
     same = all(getattr(known, name) == value for name, value in terms.items())
     if known.payment_id != payment.pk or not same:
         raise Conflict(

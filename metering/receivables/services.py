@@ -7,13 +7,16 @@ from metering.receivables.giving_up import write_off
 from metering.receivables.holding import hold_invoice, release_invoice
 from metering.receivables.noting import Wanted, issue_credit_note
 from metering.receivables.paying import record_payment, refund_payment
+from metering.receivables.withdrawing import give_up_withdrawn, withdraw
 
 __all__ = [
     "Wanted",
+    "give_up_withdrawn",
     "hold_invoice",
     "issue_credit_note",
     "record_payment",
     "refund_payment",
     "release_invoice",
+    "withdraw",
     "write_off",
 ]

@@ -19,8 +19,15 @@ from metering.billing.models import Invoice, InvoiceLine
 from metering.billing.paid import invoice_paid, invoice_settled
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
+from metering.receivables.crediting import Creditable
 from metering.receivables.dunning import recover
-from metering.receivables.models import CreditNote, Payment, Refund, WriteOff
+from metering.receivables.models import (
+    CreditNote,
+    CreditNoteLine,
+    Payment,
+    Refund,
+    WriteOff,
+)
 from metering.receivables.standing import Facts, State, state_of
 
 _FOLLOWING = ("state", "paid_minor", "credited_minor", "written_off_minor")
@@ -54,6 +61,22 @@ def facts_of(invoice: Invoice) -> Facts:
         restored_minor=_sum(notes, "restored_minor"),
         written_off_minor=_sum(WriteOff.objects.filter(invoice=invoice)),
     )
+
+
+def creditable(invoice: Invoice) -> list[Creditable]:
+    """Return an invoice's lines with what notes took back of each."""
+    noted = dict(
+        CreditNoteLine.objects.filter(note__invoice=invoice)
+        .values_list("line_id")
+        .annotate(total=Sum("amount_minor"))
+        .order_by()
+    )
+    return [
+        Creditable(
+            line.position, line.kind, line.amount_minor, int(noted.get(line.pk) or 0)
+        )
+        for line in invoice.lines.order_by("position")
+    ]
 
 
 def require_reference(reference: str) -> None:

@@ -41,6 +41,8 @@ def follow_dispute(account: str, reference: str, *, now: dt.datetime) -> bool:
         going_back.hold_all(payments)
         # What moved has moved, however old the reading is.
         _record_movements(remote, payments, now=now)
+        if remote.status == "lost":
+            _unsell(remote, payments, now=now)
         if _note(account, remote, payments[0], read_at=read_at):
             for invoice in dict.fromkeys(payment.invoice for payment in payments):
                 _hold_or_release(invoice, remote, now=now)
@@ -64,6 +66,20 @@ def _record_movements(
             last = going_back.take_back(payments, leaving, now=now)
         else:
             going_back.bring_again(last, reference=name, now=now)
+
+
+def _unsell(
+    remote: RemoteDispute, payments: list[Payment], *, now: dt.datetime
+) -> None:
+    """Take the sale of credit back whose money the bank keeps."""
+    kept = -sum(
+        _amount(movement, remote) * (1 if movement.amount_minor > 0 else -1)
+        for movement in remote.movements
+    )
+    reason = f"Disputed and lost: {remote.reason}."
+    name = f"stripe {remote.reference}"
+    leaving = Leaving(kept, Refund.Outlet.CHARGE_BACK, reason, name)
+    going_back.unsell(payments, leaving, now=now)
 
 
 def _amount(movement: Movement, remote: RemoteDispute) -> int:

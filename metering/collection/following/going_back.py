@@ -1,7 +1,8 @@
 """Take back payments whose money left at the provider, and bring it in again.
 
 The money is gone, or here again, whatever we think of it: what a refund or a bank did
-is recorded on the payments that it was about, those of the latest invoice first.
+is recorded on the payments that it was about, those of the latest invoice first. Where
+it had bought credit, that leaves and returns with it.
 
 Failure: all or nothing. Raises `Conflict` where more went back than is left of them.
 """
@@ -10,11 +11,14 @@ import datetime as dt
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from metering.billing.models import Invoice
 from metering.collection.following.linking import Source, link_payment, spread
 from metering.collection.models import ProviderPayment
-from metering.receivables.models import Payment, Refund
+from metering.receivables.models import CreditNote, Payment, Refund
+from metering.receivables.noting import Wanted
 from metering.receivables.paying import record_payment, refund_payment
 from metering.receivables.settling import held
+from metering.receivables.withdrawing import give_up_withdrawn, withdraw
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,10 @@ def take_back(
         return known
     made: list[Refund] = []
     for payment, part in spread(leaving.amount_minor, payments):
+        has_bought = payment.invoice.kind == Invoice.Kind.TOP_UP
+        take = withdraw if has_bought else refund_payment
         made.append(
-            refund_payment(
+            take(
                 payment=payment,
                 amount_minor=part,
                 outlet=leaving.outlet,
@@ -53,6 +59,31 @@ def take_back(
             )
         )
     return made
+
+
+def unsell(
+    payments: Iterable[Payment], leaving: Leaving, *, now: dt.datetime
+) -> list[CreditNote]:
+    """Take the sale of credit back whose money left for good, once for its reference.
+
+    What else was sold stays sold: people decide whether it is still to be paid.
+    """
+    invoices = dict.fromkeys(
+        payment.invoice
+        for payment in payments
+        if payment.invoice.kind == Invoice.Kind.TOP_UP
+    )
+    wanted = Wanted(
+        leaving.reason,
+        leaving.reference,
+        outlet=leaving.outlet,
+        gross_minor=leaving.amount_minor,
+    )
+    notes = [
+        give_up_withdrawn(invoice=invoice, wanted=wanted, now=now)
+        for invoice in invoices
+    ]
+    return [note for note in notes if note is not None]
 
 
 def recorded(payments: Sequence[Payment], reference: str) -> list[Refund]:

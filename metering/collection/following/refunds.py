@@ -50,6 +50,7 @@ def follow_refund(account: str, reference: str, *, now: dt.datetime) -> bool:
                 name,
             )
             going_back.take_back(payments, leaving, now=now)
+            going_back.unsell(payments, leaving, now=now)
         if remote.status in _DID_NOT_COME:
             left = asked or going_back.recorded(payments, name)
             going_back.bring_again(left, reference=f"{name} failed", now=now)

@@ -8,7 +8,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from kit.errors import Conflict
-from metering.receivables.crediting import Creditable, Kind, note_amounts
+from metering.receivables.crediting import (
+    Creditable,
+    Kind,
+    gross_amounts,
+    note_amounts,
+)
 
 # 0.03 is taxed with 0.01 at 19 %: a third of it has no cent of its own.
 CENTS = (
@@ -122,3 +127,42 @@ def test_notes_in_any_pieces_come_to_the_lines_and_never_to_more(
     # Whatever the pieces were, tax came back with what it was on, to the cent.
     assert all(each.left_minor == 0 for each in rest if each.kind == Kind.TAX)
     assert sum(each.left_minor for each in rest) == 0
+
+
+@given(
+    st.integers(1, 10**6),
+    st.lists(st.integers(0, 10**5), max_size=3),
+    st.lists(st.integers(1, 10**5), max_size=6),
+    st.integers(0, 10**6),
+)
+def test_sums_in_any_pieces_come_to_the_whole_with_their_shares_of_the_tax(
+    price: int, taxes: list[int], pieces: list[int], by_lines: int
+) -> None:
+    kinds = [(Kind.TOP_UP, price), *((Kind.TAX, tax) for tax in taxes)]
+    lines: tuple[Creditable, ...] = tuple(
+        Creditable(at, kind, minor, 0) for at, (kind, minor) in enumerate(kinds, 1)
+    )
+    whole = price + sum(taxes)
+    # A note that people wrote by lines may stand before.
+    if 0 < by_lines <= price:
+        lines = noted(lines, note_amounts(lines, {1: by_lines}, currency="EUR"))
+    for piece in (*pieces, whole):
+        left = whole - sum(line.noted_minor for line in lines)
+        if not left:
+            break
+        amounts = gross_amounts(lines, min(piece, left), currency="EUR")
+        assert sum(amounts.values()) == min(piece, left)
+        lines = noted(lines, amounts)
+        assert all(0 <= line.noted_minor <= line.amount_minor for line in lines)
+    assert [line.left_minor for line in lines] == [0] * len(lines)
+    with pytest.raises(Conflict, match="is left"):
+        gross_amounts(lines, 1, currency="EUR")
+
+
+def test_of_a_sum_the_tax_is_what_it_has_in_it() -> None:
+    lines = (Creditable(1, Kind.TOP_UP, 10_000, 0), Creditable(2, Kind.TAX, 1_900, 0))
+    assert gross_amounts(lines, 119, currency="EUR") == {1: 100, 2: 19}
+    # 5.00 has 0.798 in it.
+    assert gross_amounts(lines, 500, currency="EUR") == {1: 420, 2: 80}
+    with pytest.raises(Conflict, match=r"119\.00 EUR is left"):
+        gross_amounts(lines, 11_901, currency="EUR")

@@ -26,12 +26,15 @@ TOTAL = 14_280
 
 
 def note(
-    invoice: Invoice, lines: dict[int, int] | None = None, **said: str
+    invoice: Invoice,
+    lines: dict[int, int] | None = None,
+    *,
+    reason: str = "Wrong.",
+    reference: str = "ticket 1",
+    outlet: str = "",
 ) -> CreditNote:
     """Issue a credit note."""
-    wanted = Wanted(
-        **{"reason": "Wrong.", "reference": "ticket 1", **said}, lines=lines
-    )
+    wanted = Wanted(reason, reference, lines, outlet)
     return services.issue_credit_note(invoice=invoice, wanted=wanted, now=NOW)
 
 

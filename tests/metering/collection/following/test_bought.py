@@ -1,0 +1,158 @@
+"""Money that bought credit leaves at Stripe: its credit and its tax leave with it."""
+
+import pytest
+
+from metering.collection.models import Outgoing
+from metering.ledger.models import CreditGrant
+from metering.receivables.holding import open_hold
+from metering.receivables.models import CreditNote, Refund
+from tests.metering.collection.following.bought import (
+    buy,
+    credit_minor,
+    invoice_of,
+    open_minor,
+    taxed,
+)
+from tests.metering.collection.following.scene import DAY_S, Scene
+from tests.metering.ledger.test_credit import UNIT, books, spend
+
+# Its refund fails days later.
+FAILS = "4000000000005126"
+
+
+def test_all_of_it_goes_back(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.settle()
+    refund = scene.refund(bought.intent, 11_900)
+    scene.settle()
+    scene.tell([{**each, "id": each["id"] + "b"} for each in scene.events("refund.")])
+    row, note = Refund.objects.get(), CreditNote.objects.get()
+    assert (row.reference, row.outlet) == (f"stripe {refund}", "paid_back")
+    assert (note.amount_minor, note.tax_minor) == (11_900, 1_900)
+    assert (invoice_of(tenant).state, books(tenant)) == ("void", {})
+    assert CreditGrant.objects.get().reversal == "refund"
+    assert scene.problems() == []
+    # It was made there, and is not asked for once more.
+    assert not Outgoing.objects.exists()
+
+
+def test_a_part_goes_back_with_its_share_of_the_tax(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.settle()
+    for cents in (1, 500, 3_333):
+        scene.refund(bought.intent, cents)
+    scene.settle()
+    invoice = invoice_of(tenant)
+    notes = CreditNote.objects.order_by("pk")
+    gone = [(note.amount_minor, note.tax_minor) for note in notes]
+    # Their sum has its share: 3834 * 19 / 119 is 612.15.
+    assert sorted(gross for gross, _ in gone) == [1, 500, 3_333]
+    assert sum(tax for _, tax in gone) == 612
+    assert (invoice.state, open_minor(invoice)) == ("paid", 0)
+    assert books(tenant) == {
+        "cash": (11_900 - 3_834) * UNIT // 100,
+        "tax": -(1_900 - 612) * UNIT // 100,
+        "wallet": -(10_000 - 3_222) * UNIT // 100,
+    }
+    scene.refund(bought.intent, 11_900 - 3_834)
+    scene.settle()
+    assert (invoice_of(tenant).state, books(tenant)) == ("void", {})
+
+
+def test_what_was_used_of_it_is_owed(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.settle()
+    charge = spend(tenant)
+    scene.refund(bought.intent, 11_900)
+    scene.settle()
+    grant = CreditGrant.objects.get()
+    assert (grant.reversed_picos, grant.reversal) == (100 * UNIT, "charge_back")
+    assert (charge > 0, grant.burned_picos) == (True, 0)
+    assert (invoice_of(tenant).state, scene.problems()) == ("void", [])
+
+
+def test_a_disputed_one_holds_its_credit_until_the_bank_decides(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    dispute = scene.dispute(bought.intent)
+    scene.settle()
+    invoice = invoice_of(tenant)
+    assert (invoice.state, credit_minor(invoice)) == ("open", 0)
+    hold = open_hold(invoice)
+    assert hold is not None
+    assert hold.kind == "dispute"
+    # As it was before it was paid.
+    assert books(tenant) == {
+        "receivable": 119 * UNIT,
+        "deferred_revenue": -100 * UNIT,
+        "tax": -19 * UNIT,
+    }
+    scene.decide(dispute, "won")
+    scene.settle()
+    invoice.refresh_from_db()
+    assert (invoice.state, credit_minor(invoice)) == ("paid", 10_000)
+    assert open_hold(invoice) is None
+    assert not CreditNote.objects.exists()
+    whole = {"cash": 119 * UNIT, "tax": -19 * UNIT, "wallet": -100 * UNIT}
+    assert books(tenant) == whole
+    assert sorted(CreditGrant.objects.values_list("reference", flat=True)) == [
+        f"top-up {bought.top_up_id}",
+        f"top-up {bought.top_up_id} again 1",
+    ]
+
+
+def test_one_that_is_lost_is_taken_back_with_its_tax(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    dispute = scene.dispute(bought.intent)
+    scene.settle()
+    spend(tenant)
+    scene.decide(dispute, "lost")
+    scene.settle()
+    note = CreditNote.objects.get()
+    assert (note.reference, note.tax_minor) == (f"stripe {dispute}", 1_900)
+    assert (invoice_of(tenant).state, books(tenant)) == ("void", {})
+    assert open_hold(invoice_of(tenant)) is None
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_the_end_of_a_dispute_alone_says_all(scene: Scene, outcome: str) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.decide(scene.dispute(bought.intent), outcome)
+    scene.tell(reversed(scene.events()))
+    scene.tell({**each, "id": each["id"] + "b"} for each in scene.events())
+    invoice = invoice_of(tenant)
+    state, credit = ("paid", 10_000) if outcome == "won" else ("void", 0)
+    assert (invoice.state, credit_minor(invoice)) == (state, credit)
+
+
+def test_a_refund_during_a_dispute_that_is_won_takes_its_own_part(scene: Scene) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.refund(bought.intent, 1_190)
+    scene.settle()
+    dispute = scene.dispute(bought.intent)
+    scene.settle()
+    assert credit_minor(invoice_of(tenant)) == 0
+    scene.decide(dispute, "won")
+    scene.settle()
+    assert (invoice_of(tenant).state, scene.problems()) == ("paid", [])
+    assert credit_minor(invoice_of(tenant)) == 9_000
+
+
+def test_a_refund_that_did_not_come_there_is_credit(scene: Scene) -> None:
+    """It is the tenant's money, and nobody knows where to send it."""
+    tenant = taxed()
+    bought = buy(scene, tenant, card=FAILS)
+    scene.settle()
+    scene.refund(bought.intent, 11_900)
+    scene.settle()
+    assert books(tenant) == {}
+    scene.wait(4 * DAY_S)
+    scene.settle()
+    assert books(tenant) == {"cash": 119 * UNIT, "wallet": -119 * UNIT}
+    assert not Outgoing.objects.exists()
