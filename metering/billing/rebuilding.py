@@ -81,7 +81,8 @@ def top_up_lines(amount_minor: int, *, basis: JsonObject, currency: str) -> Line
         amount_minor, reference=str(basis.get("top_up", "")), currency=currency
     )
     treatment = _settled_from(basis).treatment
-    return complete(charges, credit=(), treatment=treatment)
+    lines = complete(charges, credit=(), treatment=treatment)
+    return Lines(currency, (*lines.lines, *computed_lines(basis, currency)))
 
 
 def rebuilt_lines(invoice: Invoice) -> Lines:

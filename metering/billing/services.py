@@ -17,6 +17,7 @@ from metering.billing.topping_up import (
     TopUpQuote,
     draft_quoted,
     draft_top_up,
+    quote_computed,
     quote_top_up,
 )
 
@@ -33,6 +34,7 @@ __all__ = [
     "draft_top_up",
     "issue_invoice",
     "let_go_on",
+    "quote_computed",
     "quote_top_up",
     "set_billing_profile",
     "try_now",

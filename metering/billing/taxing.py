@@ -29,6 +29,8 @@ from tenants.models import Tenant
 
 AUTOMATIC = "automatic"
 _COMPUTED, _BEFORE = "computed_taxes", "untaxed_sha256"
+# What a provider calls its computation, where that is recorded apart from invoices.
+TAX_SOURCE = "tax_source"
 _TOLD = {
     "reverse_charge": "reverse charge",
     "customer_exempt": "customer exempt",
@@ -101,6 +103,11 @@ def computed_lines(basis: JsonObject, currency: str) -> tuple[Line, ...]:
     """Return the tax lines that a provider computed, as they were frozen."""
     rows: Any = basis.get(_COMPUTED, ())
     return tuple(ComputedTax(**row).line(currency) for row in rows)
+
+
+def computed_document(taxes: Sequence[ComputedTax]) -> JsonObject:
+    """Return computed taxes as a basis freezes them."""
+    return {_COMPUTED: [asdict(tax) for tax in taxes]}
 
 
 def write_computed(invoice: Invoice, taxes: Sequence[ComputedTax]) -> None:

@@ -7,6 +7,7 @@ the same reference again returns the invoice that it made; with another amount i
 
 import datetime as dt
 import uuid
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from kit.errors import Conflict, InvalidRequest
@@ -16,6 +17,13 @@ from metering.billing.drafting import write_top_up_draft
 from metering.billing.lines import Lines
 from metering.billing.models import Invoice
 from metering.billing.rebuilding import Settled, settled_document, top_up_lines
+from metering.billing.taxing import (
+    AUTOMATIC,
+    TAX_SOURCE,
+    ComputedTax,
+    computed_document,
+)
+from metering.taxes.rating import Treatment
 from metering.taxes.services import rates_for
 from tenants.models import Tenant
 
@@ -48,6 +56,28 @@ def quote_top_up(
     settled = Settled(treatment=rates_for(tenant=tenant, at=now))
     basis = settled_document(settled) | {"top_up": reference}
     lines = top_up_lines(amount_minor, basis=basis, currency=tenant.currency)
+    return TopUpQuote(lines, basis)
+
+
+def quote_computed(
+    *,
+    amount_minor: int,
+    currency: str,
+    reference: str,
+    taxes: Sequence[ComputedTax],
+    source: JsonObject,
+) -> TopUpQuote:
+    """Say what a top-up costs with tax that a provider computed on it.
+
+    `source` names, for later, what the provider calls its computation. Raises
+    `InvalidRequest` for nothing or less.
+    """
+    if amount_minor <= 0:
+        raise InvalidRequest("Give an amount above zero.", param="amount")
+    settled = Settled(treatment=Treatment(AUTOMATIC, (), ""))
+    basis = settled_document(settled) | computed_document(taxes)
+    basis |= {"top_up": reference, TAX_SOURCE: source}
+    lines = top_up_lines(amount_minor, basis=basis, currency=currency)
     return TopUpQuote(lines, basis)
 
 

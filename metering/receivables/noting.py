@@ -101,8 +101,9 @@ def issue_credit_note(
 
 
 def _require_our_tax(invoice: Invoice) -> None:
-    # Its tax is shared out by whoever computed it, and may come to another cent.
-    if is_automatic(invoice):
+    # Its tax is shared out by whoever computed it, and may come to another cent; of
+    # paid credit the invoice is ours, and we say how it is shared.
+    if is_automatic(invoice) and invoice.kind != Invoice.Kind.TOP_UP:
         raise Conflict(
             f"{invoice.provider} computed the tax of this invoice: issue its credit"
             " note there."

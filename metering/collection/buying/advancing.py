@@ -13,7 +13,11 @@ import structlog
 
 from kit.errors import Conflict, PlatformError
 from kit.orm.atomic import atomic
-from metering.billing.accounts import UnknownAccount, account_name_for
+from metering.billing.accounts import (
+    UnknownAccount,
+    account_name_for,
+    account_named,
+)
 from metering.billing.driving import sole_driver
 from metering.billing.operations import (
     CallRefused,
@@ -22,8 +26,8 @@ from metering.billing.operations import (
     Parked,
 )
 from metering.billing.providers.stripe.customers import PROVIDER, customer_of
-from metering.collection.buying import quoting, starting
-from metering.collection.buying.asking import begin, tax_problem
+from metering.collection.buying import calculating, quoting, starting
+from metering.collection.buying.asking import begin
 from metering.collection.buying.deciding import CLOSED_UNPAID, Kind, Outcome
 from metering.collection.buying.ending import end_unpaid
 from metering.collection.buying.looking import follow, look
@@ -91,15 +95,12 @@ def begin_by_method(*, now: dt.datetime) -> int:
     due = due.exclude(purchases__state__in=Purchase.UNDER_WAY)
     for top_up in due.select_related("tenant").order_by("pk")[:BATCH]:
         account = account_name_for(top_up.currency)
-        problem = tax_problem(account)
-        if not default_method(tenant_id=top_up.tenant_id, account=account):
-            problem = problem or NO_METHOD
-        if not problem:
+        if default_method(tenant_id=top_up.tenant_id, account=account):
             begun += _begin(top_up, now)
             continue
         with atomic():
-            if topups.wait(top_up=top_up, problem=problem):
-                tell_that_it_waits(top_up=top_up, problem=problem, now=now)
+            if topups.wait(top_up=top_up, problem=NO_METHOD):
+                tell_that_it_waits(top_up=top_up, problem=NO_METHOD, now=now)
     return begun
 
 
@@ -133,15 +134,16 @@ def _advance(row: Purchase, now: dt.datetime) -> None:
 
 
 def _quoted(row: Purchase, now: dt.datetime) -> Purchase:
-    customer = customer_of(
-        client_of(row.account), account=row.account, tenant=row.tenant, now=now
-    )
+    client = client_of(row.account)
+    customer = customer_of(client, account=row.account, tenant=row.tenant, now=now)
     payer = Payer(customer)
     if row.way == Purchase.Way.METHOD:
         method = default_method(tenant_id=row.tenant_id, account=row.account)
         if method is None:
             raise Conflict(NO_METHOD)
         payer = Payer(customer, method.reference)
+    if account_named(row.account).automatic_tax:
+        return calculating.freeze_calculated(client, row, payer=payer, now=now)
     quote = quoting.own_quote(purchase=row, now=now)
     return quoting.freeze(purchase=row, quote=quote, payer=payer, now=now)
 

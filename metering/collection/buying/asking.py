@@ -19,7 +19,7 @@ from kit.ids import uuid7
 from kit.orm.atomic import atomic
 from kit.orm.roles import current_alias
 from kit.orm.saving import change, create
-from metering.billing.accounts import account_name_for, accounts
+from metering.billing.accounts import account_name_for
 from metering.collection.models import Purchase
 from metering.topups.models import TopUp
 from metering.topups.services import OFFLINE, ask_top_up
@@ -69,22 +69,9 @@ def pay_on_page(*, top_up: TopUp, now: dt.datetime) -> Purchase:
         return begin(top_up=top_up, way=Purchase.Way.CHECKOUT, now=now)
 
 
-def tax_problem(account: str) -> str:
-    """Say why an account sells no credit, if so: its tax is not ours to say."""
-    if any(each.name == account and each.automatic_tax for each in accounts()):
-        return "The provider computes this account's tax: it sells no credit yet."
-    return ""
-
-
 def begin(*, top_up: TopUp, way: Purchase.Way, now: dt.datetime) -> Purchase:
-    """Write an attempt at being paid for a top-up; one at a time, by constraint.
-
-    Raises `Conflict` where the account sells no credit.
-    """
+    """Write an attempt at being paid for a top-up; one at a time, by constraint."""
     account = account_name_for(top_up.currency)
-    problem = tax_problem(account)
-    if problem:
-        raise Conflict(problem)
     row = Purchase(
         public_id=uuid7(int(now.timestamp() * 1000)),
         tenant=top_up.tenant,

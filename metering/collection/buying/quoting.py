@@ -1,7 +1,7 @@
 """Freeze what a purchase asks for, before anybody is asked: amount, tax and wording.
 
-Tax is that of our own rates. What is frozen makes the lines of its invoice again, to
-the byte, whatever rates or prices hold by then.
+Tax is that of our own rates, or computed by the provider (`calculating`). What is
+frozen makes the lines of its invoice again, to the byte, whatever holds by then.
 
 Failure: `QuoteBroken` for a quote whose lines are not what they were. Owns: quotes.
 """

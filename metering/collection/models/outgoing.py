@@ -18,6 +18,8 @@ class Outgoing(models.Model):
         CREDIT_NOTE = "credit_note", "credit note"
         WRITE_OFF = "write_off", "write-off"
         PAID_ELSEWHERE = "paid_elsewhere", "paid elsewhere"
+        TAX_SALE = "tax_sale", "sale with computed tax"
+        TAX_REVERSAL = "tax_reversal", "computed tax taken back"
 
     class State(models.TextChoices):
         WAITING = "waiting"
@@ -27,7 +29,7 @@ class Outgoing(models.Model):
     tenant = models.ForeignKey("tenants.Tenant", models.PROTECT, related_name="+")
     invoice = models.ForeignKey(Invoice, models.PROTECT, related_name="+")
     kind = models.CharField(max_length=16, choices=Kind)
-    # Of the refund, the note or the write-off; of what was paid, the invoice's own.
+    # Of the refund, the note or the write-off; of what was paid or sold, the invoice's.
     fact_id = models.BigIntegerField()
     account = models.CharField(max_length=40)
     state = models.CharField(max_length=8, choices=State, default=State.WAITING)

@@ -11,6 +11,7 @@ from typing import Any
 from metering.billing.models import Invoice
 from metering.billing.paid import invoice_settled
 from metering.billing.providers.stripe.customers import PROVIDER
+from metering.billing.taxing import TAX_SOURCE
 from metering.collection.models import Outgoing, ProviderPayment
 from metering.receivables.models import Refund
 
@@ -29,6 +30,7 @@ def _settled(invoice: Invoice, now: dt.datetime, **_: Any) -> None:
         (kind, fact_id, invoice.provider_account) for kind, fact_id in _own(invoice)
     ]
     facts += [(Kind.REFUND, fact_id, account) for fact_id, account in _refunds(invoice)]
+    facts += _taxes(invoice)
     Outgoing.objects.bulk_create(
         (
             Outgoing(
@@ -70,3 +72,15 @@ def _refunds(invoice: Invoice) -> Iterator[tuple[int, str]]:
     ).exclude(reference__startswith=FROM_THERE)
     for pk, payment_id in rows.values_list("pk", "payment_id"):
         yield pk, accounts[payment_id]
+
+
+def _taxes(invoice: Invoice) -> Iterator[tuple[Kind, int, str]]:
+    """Give what the provider computed tax on, and what was taken back of it."""
+    source: dict[str, str] | None = invoice.basis.get(TAX_SOURCE)
+    if source is None:
+        return
+    account = source["account"]
+    if invoice.state == Invoice.State.PAID:
+        yield Kind.TAX_SALE, invoice.pk, account
+    for pk in invoice.notes.values_list("pk", flat=True):
+        yield Kind.TAX_REVERSAL, pk, account

@@ -15,7 +15,7 @@ from metering.billing.taxing import ComputedTax
 LOCATION_INVALID = "customer_tax_location_invalid"
 BY = "Stripe"
 # No tax, and nothing that a buyer has to read of it.
-_SILENT = frozenset(
+SILENT = frozenset(
     {"not_available", "not_collecting", "not_subject_to_tax", "not_supported"}
 )
 _BY_CODE = {"US": "its ZIP code", "CA": "its postal code"}
@@ -30,7 +30,7 @@ def take_over(
 ) -> Invoice:
     """Write what Stripe computed as our tax lines, and return the invoice with them."""
     if remote.tax_status == "requires_location_inputs":
-        raise not_located(invoice)
+        raise not_located(invoice.tenant_id)
     if remote.tax_status != "complete":
         raise OutcomeUnknown("Stripe has not computed the tax yet.")
     taxes = []
@@ -40,7 +40,7 @@ def take_over(
                 "its tax is part of our prices: set Stripe's default tax behavior to"
                 " exclusive"
             )
-        if not tax.amount_minor and tax.reason in _SILENT:
+        if not tax.amount_minor and tax.reason in SILENT:
             continue
         rate = client.taxes.rate(tax.rate)
         taxes.append(
@@ -61,9 +61,9 @@ def take_over(
     return invoice
 
 
-def not_located(invoice: Invoice) -> NotLocated:
+def not_located(tenant_id: int) -> NotLocated:
     """Return what the buyer's billing profile lacks."""
-    profile = BillingProfile.objects.filter(tenant_id=invoice.tenant_id).first()
+    profile = BillingProfile.objects.filter(tenant_id=tenant_id).first()
     if profile is None or not profile.country:
         missing = "a country"
     elif profile.country in _BY_CODE:

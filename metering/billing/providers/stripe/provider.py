@@ -68,7 +68,7 @@ class StripeProvider:
             except CallRefused as refusal:
                 problem = f"Stripe refused: {refusal}"
                 if refusal.code == LOCATION_INVALID:
-                    problem = str(not_located(invoice))
+                    problem = str(not_located(invoice.tenant_id))
             except UnknownAccount as lack:
                 problem = str(lack)
             except NotYet:

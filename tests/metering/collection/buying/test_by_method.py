@@ -4,9 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
-from pytest_django import Settings
 
-from kit.errors import Conflict
 from kit.money import picos_from_minor
 from metering.alerts.models import Delivery, Event
 from metering.billing.models import Invoice, ProviderOperation
@@ -151,17 +149,3 @@ def test_a_charge_that_is_never_answered_is_found_after_the_key_died(
     advancing.advance_purchases(now=database_now() + 2 * DAY)
     assert len(standin.engine.account.rows["payment_intent"]) == 1
     assert CreditGrant.objects.count() == 1
-
-
-def test_where_stripe_computes_the_tax_no_credit_is_sold_without_it(
-    standin: StripeStandIn, settings: Settings
-) -> None:
-    settings.STRIPE_AUTOMATIC_TAX = True
-    tenant = ruled()
-    store_card(standin, tenant, VISA)
-    top_up = bought(tenant, database_now())
-    assert top_up.state == "due"
-    assert "computes this account's tax" in top_up.problem
-    with pytest.raises(Conflict, match="sells no credit"):
-        asking.ask_checkout(tenant=prepaid(), amount_minor=500, now=database_now())
-    assert not standin.engine.account.rows["payment_intent"]

@@ -52,7 +52,7 @@ def credit_minor(invoice: Invoice) -> int:
         grant.amount_picos - grant.reversed_picos for grant in grants_of(invoice)
     )
     assert held % 10**10 == 0
-    return held // 10**10
+    return int(held // 10**10)
 
 
 def open_minor(invoice: Invoice) -> int:

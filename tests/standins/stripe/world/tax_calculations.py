@@ -6,7 +6,7 @@ from typing import Any
 from stripe.params import tax as sdk
 
 from tests.standins.stripe.account import Account, Json, merged
-from tests.standins.stripe.errors import invalid, refused
+from tests.standins.stripe.errors import invalid, missing, refused
 from tests.standins.stripe.expanding import hidden
 from tests.standins.stripe.lists import page
 from tests.standins.stripe.routes import (
@@ -96,18 +96,24 @@ def record(account: Account, params: Json) -> Json:
 
 
 def reverse(account: Account, params: Json) -> Json:
-    """Record that a sale was undone, all of it."""
-    heed(params, "mode original_transaction reference metadata")
-    if params["mode"] != "full":
-        raise invalid("This stand-in reverses in full only.", param="mode")
+    """Record that a sale was undone, all of it or parts of its lines."""
+    heed(params, "mode original_transaction reference metadata line_items")
+    if params["mode"] not in ("full", "partial"):
+        raise invalid("The mode is one of `full` and `partial`.", param="mode")
     reference = params["original_transaction"]
     sale = found(account, TRANSACTION, reference, param="original_transaction")
     _check_reference(account, params["reference"])
-    rows = account.rows[TRANSACTION].values()
-    if sale["type"] == "reversal" or any(
-        (row["reversal"] or {}).get("original_transaction") == reference for row in rows
-    ):
-        raise refused("This transaction was reversed already.")
+    if sale["type"] == "reversal":
+        raise refused("This transaction is a reversal.", param="original_transaction")
+    undone = _undone(account, sale)
+    if params["mode"] == "full":
+        if "line_items" in params:
+            raise invalid("A full reversal takes no lines.", param="line_items")
+        if undone:
+            raise refused("This transaction was reversed already.")
+        lines = [_sold(account, line, sign=-1) for line in account.lines[reference]]
+    else:
+        lines = _parts_undone(account, sale, undone, params.get("line_items", []))
     now = account.now()
     copied = ("currency", "customer", "customer_details", "tax_date")
     back = new(
@@ -120,10 +126,49 @@ def reverse(account: Account, params: Json) -> Json:
         reversal={"original_transaction": reference},
         type="reversal",
     )
-    account.lines[back["id"]] = [
-        _sold(account, line, sign=-1) for line in account.lines[reference]
-    ]
+    account.lines[back["id"]] = lines
     return back
+
+
+def _undone(account: Account, sale: Json) -> list[Json]:
+    """Return the lines of all reversals of a sale so far."""
+    return [
+        line
+        for row in account.rows[TRANSACTION].values()
+        if (row["reversal"] or {}).get("original_transaction") == sale["id"]
+        for line in account.lines[row["id"]]
+    ]
+
+
+def _parts_undone(
+    account: Account, sale: Json, undone: list[Json], parts: list[Json]
+) -> list[Json]:
+    """Return the lines of a partial reversal; none takes more than is left."""
+    originals = {line["id"]: line for line in account.lines[sale["id"]]}
+    if not parts:
+        raise invalid("Give `line_items` to reverse.", param="line_items")
+    lines = []
+    for part in parts:
+        heed(part, "amount amount_tax metadata original_line_item quantity reference")
+        line = originals.get(part["original_line_item"])
+        if line is None:
+            raise missing("tax.transaction_line_item", part["original_line_item"])
+        for name in ("amount", "amount_tax"):
+            taken = sum(
+                each[name]
+                for each in undone
+                if each["reversal"]["original_line_item"] == line["id"]
+            )
+            if part[name] > 0 or line[name] + taken + part[name] < 0:
+                raise refused(
+                    f"You cannot reverse {part[name]} of what is left of this line.",
+                    param=f"line_items[{name}]",
+                )
+        amounts = {name: part[name] for name in ("amount", "amount_tax", "reference")}
+        row = _sold(account, line, sign=-1)
+        row.update(amounts, metadata=merged({}, part.get("metadata")))
+        lines.append(row)
+    return lines
 
 
 def transaction(account: Account, reference: str) -> Json:
