@@ -17,7 +17,8 @@ class _Quiet(LiveServerThread):
 @contextmanager
 def served() -> Iterator[str]:
     """Serve the pages until the block ends; provide their origin."""
-    with override_settings(ALLOWED_HOSTS=["127.0.0.1"]):
+    ours = {"ALLOWED_HOSTS": ["127.0.0.1"], "ROOT_URLCONF": "tests.browser.urls"}
+    with override_settings(**ours):
         server = _Quiet("127.0.0.1", static_handler=StaticFilesHandler)
         server.daemon = True
         server.start()

@@ -15,7 +15,11 @@ from tests.browser.watch import PHONE_DARK, WIDE_LIGHT, Watched
 pytestmark = pytest.mark.timeout(240)
 
 
-@pytest.mark.parametrize("screen", SCREENS, ids=lambda screen: screen.name)
+# What the pages are made of, whole; the product has no such page.
+GALLERY = Screen("gallery", "/finance/gallery/?open=Helio+Health")
+
+
+@pytest.mark.parametrize("screen", [GALLERY, *SCREENS], ids=lambda screen: screen.name)
 def test_a_page_fits_loads_nothing_foreign_and_axe_finds_nothing(
     screen: Screen, operator: Watched, guest: Watched, world: dt.datetime
 ) -> None:

@@ -8,10 +8,10 @@ hours and days without use as such, and marks those that are not over. Its twin 
 
 from dataclasses import dataclass
 
+from pages.charts.scale import count_labels, money_labels, ticks
 from pages.figures import count, exact
 from pages.finance.buckets import Bucket, Mark
 from pages.finance.choice import Each, Show
-from pages.finance.scale import count_labels, money_labels, ticks
 from pages.finance.stack import Stack
 
 HEIGHT = 208

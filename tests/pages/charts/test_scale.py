@@ -6,7 +6,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from pages.finance.scale import STEPS_MAX, count_labels, money_labels, ticks
+from pages.charts.scale import STEPS_MAX, count_labels, money_labels, ticks
 
 UNIT = 10**12
 

@@ -16,6 +16,14 @@ def ticks(largest: int) -> list[int]:
     return [step * number for number in range(-(-max(largest, 1) // step) + 1)]
 
 
+def span(lowest: int, highest: int) -> list[int]:
+    """Return evenly spaced numbers around zero that hold both, a step at the least."""
+    low, high = min(lowest, 0), max(highest, 0)
+    step = _step(max(high - low, 1))
+    above = -(-max(high, 0 if low else 1) // step)
+    return [step * number for number in range(low // step, above + 1)]
+
+
 def _step(largest: int) -> int:
     power = 1
     while True:

@@ -1,0 +1,10 @@
+"""The product's addresses, and the gallery beside them."""
+
+from django.urls import path
+
+from config.urls import handler400, handler403, handler404, handler500, urlpatterns
+from tests.browser.gallery import gallery
+
+__all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
+
+urlpatterns = [*urlpatterns, path("finance/gallery/", gallery)]
