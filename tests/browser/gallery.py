@@ -154,6 +154,33 @@ def gallery(request: HttpRequest) -> HttpResponse:
             minor_tile("Credit liability", 1_000_000, "USD"),
         ],
         "months": months(),
+        **balances(),
+        "forecast": forecast(),
+        "bullets": [
+            bullet(
+                "Budget, November",
+                USD,
+                value=v * UNIT,
+                limit=500 * UNIT,
+                warn_percent=80,
+                ends=e,
+            )
+            for v, e in ((120, "stops at 100 %"), (430, "warned"), (560, "stopped"))
+        ],
+        "table": TABLE.laid_out(ROWS, query, totals=[_total()]),
+        "nothing": _nothing(),
+        "failed": Failed("The margin of this month", NOW, "?"),
+        "empty": Empty(
+            "No closed month yet", "November closes 1 Dec 02:00 UTC.", "Months", "#"
+        ),
+    }
+    template = engines["django"].from_string(PAGE)
+    return HttpResponse(template.render(context, request))
+
+
+def balances() -> dict[str, object]:
+    """Draw what is lost on the way, what moved credit, and how late people pay."""
+    return {
         "funnel": bars(
             "funnel",
             "From metered to collected, October 2026",
@@ -208,27 +235,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
                 Age("Over 90 days", 350 * UNIT),
             ],
         ),
-        "forecast": forecast(),
-        "bullets": [
-            bullet(
-                "Budget, November",
-                USD,
-                value=v * UNIT,
-                limit=500 * UNIT,
-                warn_percent=80,
-                ends=e,
-            )
-            for v, e in ((120, "stops at 100 %"), (430, "warned"), (560, "stopped"))
-        ],
-        "table": TABLE.laid_out(ROWS, query, totals=[_total()]),
-        "nothing": _nothing(),
-        "failed": Failed("The margin of this month", NOW, "?"),
-        "empty": Empty(
-            "No closed month yet", "November closes 1 Dec 02:00 UTC.", "Months", "#"
-        ),
     }
-    template = engines["django"].from_string(PAGE)
-    return HttpResponse(template.render(context, request))
 
 
 def months() -> Columns:
