@@ -10,6 +10,7 @@ from metering.collection.methods import customer_with, read_methods
 from metering.collection.models import PaymentMethod
 from metering.collection.providing import client_of
 from metering.inbox.handlers import handles
+from metering.inbox.told import Told
 
 
 @handles("payment_method.*")
@@ -29,7 +30,11 @@ def method_changed(
         read_methods(customer=customer, now=now)
 
 
-@handles("customer.updated")
+def _changes_default(told: Told) -> bool:
+    return told.changed is None or "invoice_settings" in told.changed
+
+
+@handles("customer.updated", wants=_changes_default)
 def customer_changed(
     account: str, object_id: str, event_type: str, now: dt.datetime
 ) -> None:

@@ -17,7 +17,7 @@ from kit.orm.atomic import atomic
 from metering.billing.accounts import Account, accounts
 from metering.billing.operations import CallRefused, OutcomeUnknown
 from metering.inbox import services
-from metering.inbox.handlers import handlers_for
+from metering.inbox.handlers import is_wanted
 from metering.inbox.models import PROBLEM_CHARS_MAX, Progress, WebhookEvent
 from metering.inbox.told import told_by
 
@@ -75,9 +75,9 @@ def _list(
         if page.unreadable:
             log.warning("events_unreadable", account=account.name, rows=page.unreadable)
         told = [
-            told_by(event)
+            told
             for event in page.events
-            if event.is_live == account.is_live and handlers_for(event.type)
+            if event.is_live == account.is_live and is_wanted(told := told_by(event))
         ]
         found += services.take_in(
             told, account=account.name, source=WebhookEvent.Source.CATCH_UP, now=now

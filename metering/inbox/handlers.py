@@ -11,7 +11,10 @@ that something else must come first, which is no fault of anybody's.
 
 import datetime as dt
 from collections.abc import Callable
+from dataclasses import dataclass
 from fnmatch import fnmatchcase
+
+from metering.inbox.told import Told
 
 
 class NotYet(Exception):
@@ -20,16 +23,32 @@ class NotYet(Exception):
 
 # Called with the account, the object's id, the event's type, and now.
 Handler = Callable[[str, str, str, dt.datetime], None]
+# Whether an event is worth reading its object for.
+Wants = Callable[[Told], bool]
 
-_handlers: list[tuple[str, Handler]] = []
+
+@dataclass(frozen=True, slots=True)
+class _Registered:
+    pattern: str
+    handler: Handler
+    wants: Wants
 
 
-def handles(*patterns: str) -> Callable[[Handler], Handler]:
-    """Register a handler for types of events, such as `refund.*`."""
+_handlers: list[_Registered] = []
+
+
+def _any(_: Told) -> bool:
+    return True
+
+
+def handles(*patterns: str, wants: Wants = _any) -> Callable[[Handler], Handler]:
+    """Register a handler for types of events, such as `refund.*`.
+
+    It is spared those that it does not want; where an event does not say, it must.
+    """
 
     def register(handler: Handler) -> Handler:
-        for pattern in patterns:
-            _handlers.append((pattern, handler))
+        _handlers.extend(_Registered(each, handler, wants) for each in patterns)
         return handler
 
     return register
@@ -37,13 +56,19 @@ def handles(*patterns: str) -> Callable[[Handler], Handler]:
 
 def handlers_for(event_type: str) -> list[Handler]:
     """Return who acts on a type of event, each once, in the order of registration."""
-    found: list[Handler] = []
-    for pattern, handler in _handlers:
-        if fnmatchcase(event_type, pattern) and handler not in found:
-            found.append(handler)
-    return found
+    found = [
+        each.handler for each in _handlers if fnmatchcase(event_type, each.pattern)
+    ]
+    return list(dict.fromkeys(found))
+
+
+def is_wanted(told: Told) -> bool:
+    """Tell whether anybody acts on an event."""
+    return any(
+        fnmatchcase(told.type, each.pattern) and each.wants(told) for each in _handlers
+    )
 
 
 def handled_types() -> list[str]:
     """Return the patterns that somebody acts on."""
-    return sorted({pattern for pattern, _ in _handlers})
+    return sorted({each.pattern for each in _handlers})

@@ -14,7 +14,7 @@ from kit.errors import Conflict
 from kit.orm.atomic import atomic
 from kit.orm.roles import current_alias
 from kit.orm.saving import change
-from metering.inbox.handlers import handlers_for
+from metering.inbox.handlers import is_wanted
 from metering.inbox.models import PROBLEM_CHARS_MAX, WebhookEvent
 from metering.inbox.told import Told
 
@@ -107,7 +107,7 @@ def _row(
     state = State.WAITING
     if problem:
         state = State.PARKED
-    elif not told.object_id or not handlers_for(told.type):
+    elif not told.object_id or not is_wanted(told):
         state = State.IGNORED
     return WebhookEvent(
         account=account,

@@ -11,6 +11,7 @@ from metering.collection.buying.verifying import PURCHASE_MARK
 from metering.collection.models import Purchase
 from metering.collection.providing import client_of
 from metering.inbox.handlers import NotYet, handles
+from metering.inbox.told import Told
 
 
 @handles("checkout.session.*")
@@ -26,7 +27,11 @@ def page_changed(
         _look(row, now)
 
 
-@handles("payment_intent.*")
+def _is_ours(told: Told) -> bool:
+    return told.marks is None or PURCHASE_MARK in told.marks
+
+
+@handles("payment_intent.*", wants=_is_ours)
 def payment_changed(
     account: str, object_id: str, event_type: str, now: dt.datetime
 ) -> None:

@@ -1,5 +1,6 @@
 """Events are kept once, parked ones are driven anew by people, old ones forgotten."""
 
+import dataclasses
 import datetime as dt
 
 import pytest
@@ -8,8 +9,9 @@ from django.db import IntegrityError
 from kit.acting import Actor, ActorKind, acting_as
 from kit.errors import Conflict
 from kit.orm.atomic import atomic
-from metering.inbox import services
+from metering.inbox import handlers, services
 from metering.inbox.models import WebhookEvent
+from metering.inbox.told import Told
 from tenants.models import AuditEntry
 from tests.factories.inbox import NOW, Remembering, take_in, told
 
@@ -112,3 +114,30 @@ def test_what_waits_cannot_be_deleted() -> None:
     take_in(told())
     with pytest.raises(IntegrityError, match="not seen through"), atomic():
         WebhookEvent.objects.all().delete()
+
+
+def test_what_says_that_nobody_needs_to_read_is_ignored() -> None:
+    def wants(found: Told) -> bool:
+        return found.changed is None or "name" in found.changed
+
+    handlers.handles("customer.updated", wants=wants)(lambda *_: None)
+    changes = {"evt_1": {"balance"}, "evt_2": {"name", "balance"}, "evt_3": None}
+    for event_id, changed in changes.items():
+        said = told(event_id, "customer.updated", "cus_1")
+        names = None if changed is None else frozenset(changed)
+        take_in(dataclasses.replace(said, changed=names))
+    states = dict(WebhookEvent.objects.values_list("event_id", "state"))
+    assert states == {
+        "evt_1": State.IGNORED,
+        "evt_2": State.WAITING,
+        "evt_3": State.WAITING,
+    }
+
+
+def test_what_one_does_not_want_another_may() -> None:
+    handlers.handles("customer.updated", wants=lambda _: False)(lambda *_: None)
+    take_in(told("evt_1", "customer.updated", "cus_1"))
+    Remembering("customer.*")
+    take_in(told("evt_2", "customer.updated", "cus_1"))
+    states = dict(WebhookEvent.objects.values_list("event_id", "state"))
+    assert states == {"evt_1": State.IGNORED, "evt_2": State.WAITING}

@@ -6,6 +6,7 @@ import pytest
 
 from metering.billing.models import Invoice
 from metering.collection.comparing import compare
+from metering.collection.following import listing
 from metering.collection.models import Comparison, Standing
 from metering.receivables.paying import record_payment
 from tests.metering.billing.providers.scene import NOW
@@ -13,6 +14,15 @@ from tests.metering.collection.following.scene import Scene
 
 DAY = dt.timedelta(days=1)
 State = Invoice.State
+
+
+def refunded_in_part(scene: Scene, count: int) -> None:
+    """Leave invoices open here that are paid there, made when ours were."""
+    for _ in range(count):
+        scene.refund(scene.pay(scene.issue(1000)), 300)
+    for row in scene.account.invoices.values():
+        row["created"] = int(NOW.timestamp())
+    scene.settle()
 
 
 def singly(scene: Scene) -> int:
@@ -38,6 +48,33 @@ def test_a_payment_that_nobody_told_of_is_recorded(scene: Scene) -> None:
     paid.refresh_from_db()
     unpaid.refresh_from_db()
     assert (paid.state, unpaid.state) == (State.PAID, State.OPEN)
+
+
+def test_what_stays_open_here_alone_is_listed_and_not_read(scene: Scene) -> None:
+    refunded_in_part(scene, 2)
+    assert {each.state for each in Invoice.objects.all()} == {State.OPEN}
+    before = singly(scene)
+    assert compare(now=NOW) == 0
+    assert singly(scene) == before
+
+
+def test_what_changed_of_those_is_found_by_the_list(scene: Scene) -> None:
+    refunded_in_part(scene, 3)
+    untold = scene.issue(500)
+    scene.pay(untold)
+    assert compare(now=NOW) == 1
+    untold.refresh_from_db()
+    assert untold.state == State.PAID
+
+
+def test_a_list_that_would_be_longer_than_what_it_saves_is_left(
+    scene: Scene, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for _ in range(2):
+        scene.issue(1000)
+    refunded_in_part(scene, 2)
+    monkeypatch.setattr(listing, "PAGE_ROWS", 3)
+    assert compare(now=NOW) == 2
 
 
 def test_what_is_open_there_and_paid_here_is_said_until_it_is_not(

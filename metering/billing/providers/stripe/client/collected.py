@@ -106,7 +106,21 @@ class Collected(Subject):
     @two_kinds_of_failure
     def open_page(self, *, after: str = "") -> CollectedPage:
         """Return a page of the invoices that are open, the latest first."""
-        params: sdk.InvoiceListParams = {"status": "open", "limit": PAGE_ROWS}
+        return self._page({"status": "open"}, after)
+
+    @two_kinds_of_failure
+    def page_of(
+        self, *, since: dt.datetime, until: dt.datetime, after: str = ""
+    ) -> CollectedPage:
+        """Return a page of the invoices made from `since` to `until`, latest first."""
+        made: sdk.InvoiceListParamsCreated = {
+            "gte": int(since.timestamp()),
+            "lte": int(until.timestamp()),
+        }
+        return self._page({"created": made}, after)
+
+    def _page(self, params: sdk.InvoiceListParams, after: str) -> CollectedPage:
+        params["limit"] = PAGE_ROWS
         if after:
             params["starting_after"] = after
         listed = self._v1.invoices.list(params)

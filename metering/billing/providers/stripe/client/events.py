@@ -34,7 +34,8 @@ class RemoteEvent:
     """That something happened to an object.
 
     `account` is the connected account whose it is, or nothing for the key's own. Thin
-    events are of no `api_version`.
+    events are of no `api_version`. `changed` names what of the object changed, `marks`
+    what its metadata has; None where it does not say.
     """
 
     reference: str
@@ -44,6 +45,8 @@ class RemoteEvent:
     is_live: bool
     account: str
     api_version: str
+    changed: frozenset[str] | None = None
+    marks: frozenset[str] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,21 +108,27 @@ def event_of(found: object) -> RemoteEvent:
     is_live = found.get("livemode")
     if not isinstance(is_live, bool):
         raise Unreadable("It does not say whether it is live.")
+    data = found.get("data")
+    thing = found.get("related_object") if is_thin else _within(data, "object")
     return RemoteEvent(
         reference=_text(found, "id", _ID),
         type=_text(found, "type", _TYPE),
-        object_id=_id_in(
-            found.get("related_object") if is_thin else _object_in(found.get("data"))
-        ),
+        object_id=_id_in(thing),
         created_at=_instant(found.get("created")),
         is_live=is_live,
         account=_optional(found, "context" if is_thin else "account", _ID),
         api_version="" if is_thin else _text(found, "api_version", _VERSION),
+        changed=_names_in(_within(data, "previous_attributes")),
+        marks=_names_in(_within(thing, "metadata")),
     )
 
 
-def _object_in(data: object) -> object:
-    return data.get("object") if is_object(data) else None
+def _within(found: object, name: str) -> object:
+    return found.get(name) if is_object(found) else None
+
+
+def _names_in(found: object) -> frozenset[str] | None:
+    return frozenset(found) if is_object(found) else None
 
 
 def _id_in(found: object) -> str:
