@@ -3,12 +3,14 @@
 import datetime as dt
 from typing import Required, TypedDict, Unpack
 
-from kit.errors import InvalidRequest
+from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.economics.models import CostRate
 from metering.economics.recording import list_from, note_replicas
 from metering.economics.working import work_out, work_out_due
+from metering.ledger.locking import is_locked
+from metering.ledger.services import hold_months
 
 __all__ = ["add_rate", "list_from", "note_replicas", "work_out", "work_out_due"]
 
@@ -33,7 +35,7 @@ def add_rate(**terms: Unpack[RateTerms]) -> CostRate:
     """Say what replicas cost from a date on; a later row of the same date replaces it.
 
     The date may lie in the past: days that are not locked are worked out anew. Raises
-    `InvalidRequest`.
+    `InvalidRequest`, and `Conflict` for a date in a locked month.
     """
     row = CostRate(**terms)
     if row.level == CostRate.Level.ALL and row.subject:
@@ -45,5 +47,11 @@ def add_rate(**terms: Unpack[RateTerms]) -> CostRate:
     if row.starts_on < EARLIEST:
         raise InvalidRequest(f"Begin on {EARLIEST} or later.", param="starts_on")
     with atomic():
+        hold_months()
+        if is_locked(row.starts_on.replace(day=1)):
+            raise Conflict(
+                f"{row.starts_on:%Y-%m} is locked: begin later, or reopen it first.",
+                param="starts_on",
+            )
         create(row)
     return row

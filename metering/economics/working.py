@@ -29,7 +29,8 @@ from metering.economics.sharing import (
     shared,
 )
 from metering.economics.working_sql import BOOKED, FIRST_DAY, USED
-from metering.ledger.services import DAY_GRACE
+from metering.ledger.locking import is_locked, open_from
+from metering.ledger.services import DAY_GRACE, hold_months
 
 ONE_DAY = dt.timedelta(days=1)
 # Use and postings of an ended day come in for so long as a rule.
@@ -87,25 +88,20 @@ class _Used:
     output_tokens: int
 
 
-def work_out_due(*, now: dt.datetime, locked_to: dt.date | None = None) -> int:
-    """Work out the days that are due, the latest first; return how many.
-
-    `locked_to` is the first date that is not locked.
-    """
-    due = _due(now, locked_to)[:DAYS_PER_RUN]
-    for date in due:
-        work_out(date=date, now=now)
-    return len(due)
+def work_out_due(*, now: dt.datetime) -> int:
+    """Work out the days that are due, the latest first; return how many."""
+    due = _due(now)[:DAYS_PER_RUN]
+    return sum(work_out(date=date, now=now) for date in due)
 
 
-def _due(now: dt.datetime, locked_to: dt.date | None) -> list[dt.date]:
+def _due(now: dt.datetime) -> list[dt.date]:
     with cursor() as session:
         session.execute(FIRST_DAY)
         (first,) = session.fetchone()
     if first is None:
         return []
     today = now.astimezone(dt.UTC).date()
-    first = max(first, today - LOOKED_BACK, locked_to or first)
+    first = max(first, today - LOOKED_BACK, open_from() or first)
     worked = dict(
         WorkedDay.objects.filter(date__gte=first).values_list("date", "worked_at")
     )
@@ -134,12 +130,15 @@ def bounds(date: dt.date) -> tuple[dt.datetime, dt.datetime]:
     return start, start + ONE_DAY
 
 
-def work_out(*, date: dt.date, now: dt.datetime) -> None:
-    """Make a day's margins anew."""
+def work_out(*, date: dt.date, now: dt.datetime) -> bool:
+    """Make a day's margins anew, unless its month is locked; tell whether they were."""
     start, end = bounds(date)
     with atomic():
+        hold_months()
         with cursor() as session:
             session.execute(_TURN, [(date - _UNIX_DAY).days])
+        if is_locked(date.replace(day=1)):
+            return False
         rates = Rates(_rates(), date=date)
         worked = WorkedDay(date=date, worked_at=now, complete_to=min(now, end))
         pools = _pools(start, end, rates, worked)
@@ -175,6 +174,7 @@ def work_out(*, date: dt.date, now: dt.datetime) -> None:
                 "replica_us",
             ],
         )
+    return True
 
 
 def _rates() -> list[Rate]:

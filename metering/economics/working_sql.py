@@ -19,7 +19,8 @@ WHERE rollup.hour >= %(start)s AND rollup.hour < %(end)s
 GROUP BY 1, 2, 3, 4
 """
 
-# A look into each tenant's postings: they are kept in the order of tenants.
+# A look into each tenant's postings: they are kept in the order of tenants. What came
+# after its month was locked is of the date on which it was booked.
 BOOKED = """
 SELECT posting.tenant_id, price.model, book.currency,
     sum(posting.charge_picos) AS charge_picos
@@ -27,7 +28,10 @@ FROM tenants_tenant tenant
 CROSS JOIN LATERAL (
     SELECT * FROM ledger_dayposting posting
     WHERE posting.tenant_id = tenant.id AND posting.date = %(date)s
-    OFFSET 0
+        AND posting.booked_on IS NULL
+    UNION ALL
+    SELECT * FROM ledger_dayposting late
+    WHERE late.booked_on = %(date)s AND late.tenant_id = tenant.id
 ) posting
 JOIN pricing_price price ON price.id = posting.price_id
 JOIN pricing_pricebookversion version ON version.id = price.version_id

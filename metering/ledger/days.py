@@ -3,6 +3,7 @@
 A day is due once it has ended, the longest stream and a lease's life have passed, and
 its rollup is proven complete. Its first posting is revision 1; what comes later, as a
 correction does, is revision 2, 3 ... with only the difference, which may be negative.
+What comes once the month is locked is booked as of now.
 
 Failure: one transaction for so many days, of several tenants; killed in between, those
 not yet posted are still listed as changed. Two runs at once begin at different days,
@@ -19,7 +20,7 @@ from typing import Any
 from kit.orm.atomic import atomic, cursor
 from metering.ledger.days_sql import ACCOUNTS, POST
 from metering.ledger.posting import LedgerInvariantError
-from metering.ledger.turns import hold_books
+from metering.ledger.turns import hold_books, hold_months
 from metering.pricing.rating import CHARGED_CLASSES
 from metering.usage.epochs import LEASE_LIFE
 from metering.usage.selectors import changed_days
@@ -48,7 +49,8 @@ def post_days(*, now: dt.datetime, tenant_id: int | None = None) -> PostedDays:
         days[first : first + DAYS_PER_TRANSACTION]
         for first in range(0, len(days), DAYS_PER_TRANSACTION)
     ]
-    return PostedDays(sum(_post(part) for part in _from_anywhere(parts)), proven_to)
+    posted = sum(_post(part, now) for part in _from_anywhere(parts))
+    return PostedDays(posted, proven_to)
 
 
 def _from_anywhere(parts: list[list[TenantDay]]) -> list[list[TenantDay]]:
@@ -60,9 +62,10 @@ def _from_anywhere(parts: list[list[TenantDay]]) -> list[list[TenantDay]]:
     return parts[first:] + parts[:first]
 
 
-def _post(days: Sequence[TenantDay]) -> int:
+def _post(days: Sequence[TenantDay], now: dt.datetime) -> int:
     """Post what days grew by, in one transaction."""
     with atomic():
+        hold_months()
         hold_books(tenant_ids={tenant_id for tenant_id, _ in days})
         taken = take_changed_days(days)
         if not taken:
@@ -72,6 +75,7 @@ def _post(days: Sequence[TenantDay]) -> int:
             "dates": [date for _, date in taken],
             "classes": [int(each) for each in CHARGED_CLASSES],
             "names": [each.name.lower() for each in CHARGED_CLASSES],
+            "now": now,
         }
         # Read in later statements than the one that took the days: a rollup that had
         # one of them in hand is seen.

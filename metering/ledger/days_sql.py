@@ -35,11 +35,13 @@ ACCOUNTS = f"""
 
 # An account is looked up for each entry: how many rows a join of so many conditions has
 # is guessed badly, and the guess may cost more than everything else.
+# What grew of a day whose month is locked is booked as of now.
 # A source that is there already breaks its constraint: a revision follows from what is
 # posted. Both sides of a transaction are in one statement, which its trigger asks for.
 POST = f"""
     WITH day AS MATERIALIZED (
-        SELECT day.tenant_id, day.date, day.ends_at
+        SELECT day.tenant_id, day.date, day.ends_at,
+            ledger_is_locked(day.tenant_id, day.ends_at) AS is_late
         FROM {DAYS} AS asked (tenant_id, date)
         JOIN usage_billingday day USING (tenant_id, date)
     ),
@@ -91,7 +93,7 @@ POST = f"""
         SELECT transaction_id, tenant_id, 'usage',
             to_char(date, 'YYYY-MM-DD') || ' price ' || price_id || ' ' || class.name
                 || ' r' || revision,
-            day.ends_at
+            CASE WHEN day.is_late THEN %(now)s ELSE day.ends_at END
         FROM growth
         JOIN day USING (tenant_id, date)
         JOIN unnest(%(classes)s::smallint[], %(names)s::text[])
@@ -113,11 +115,13 @@ POST = f"""
     listed AS (
         INSERT INTO ledger_dayposting (
             tenant_id, date, price_id, token_class, revision, quantity, charge_picos,
-            transaction_id
+            transaction_id, booked_on
         )
         SELECT tenant_id, date, price_id, token_class, revision, quantity, charge_picos,
-            transaction_id
+            transaction_id,
+            CASE WHEN is_late THEN ledger_book_date(tenant_id, %(now)s) END
         FROM growth
+        JOIN day USING (tenant_id, date)
         ORDER BY transaction_id
         RETURNING 1
     )

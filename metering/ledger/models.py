@@ -21,6 +21,9 @@ from kit.contracts import TokenClass
 from kit.orm.audited import Audited
 from kit.orm.fields import PicosField
 
+# Where Django finds it.
+from metering.ledger.lock_models import LockedMonth  # noqa: F401
+
 PRIORITY = 100
 PRIORITY_MAX = 1000
 
@@ -135,10 +138,18 @@ class DayPosting(models.Model):
     transaction = models.ForeignKey(
         Transaction, models.PROTECT, related_name="day_postings"
     )
+    booked_on = models.DateField(
+        null=True, help_text="Where its own month was locked: when it was booked."
+    )
 
     class Meta:
         indexes = (
             models.Index(fields=("tenant_id", "id"), name="day_posting_in_order"),
+            models.Index(
+                fields=("booked_on",),
+                condition=Q(booked_on__isnull=False),
+                name="day_posting_booked_late",
+            ),
         )
 
     def __str__(self) -> str:

@@ -15,9 +15,10 @@ from metering.ledger.credit import (
     settle_credit,
 )
 from metering.ledger.days import DAY_GRACE, PostedDays, post_days
+from metering.ledger.locking import lock_month, reopen_month
 from metering.ledger.merging import merge_months
 from metering.ledger.posting import Amount, LedgerInvariantError, Posting, post
-from metering.ledger.turns import hold_books
+from metering.ledger.turns import hold_books, hold_months
 
 __all__ = [
     "DAY_GRACE",
@@ -34,9 +35,12 @@ __all__ = [
     "end_credit",
     "grant_credit",
     "hold_books",
+    "hold_months",
+    "lock_month",
     "merge_months",
     "post",
     "post_days",
+    "reopen_month",
     "reverse_credit",
     "settle_credit",
 ]

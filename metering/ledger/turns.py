@@ -15,8 +15,19 @@ SELECT pg_advisory_xact_lock(hashtextextended('ledger_books', tenant_id))
 FROM (SELECT unnest(%s::bigint[]) AS tenant_id ORDER BY 1) AS tenant
 """
 
+_MONTHS = "SELECT pg_advisory_xact_lock_shared(hashtextextended('ledger_months', 0))"
+
 
 def hold_books(*, tenant_ids: Collection[int]) -> None:
     """Keep others from posting days of these tenants, up to the transaction's end."""
     with cursor() as session:
         session.execute(_TURN, [list(tenant_ids)])
+
+
+def hold_months() -> None:
+    """Keep months from being locked, up to the transaction's end.
+
+    Every posting does by itself; who first looks which are locked does it before.
+    """
+    with cursor() as session:
+        session.execute(_MONTHS)

@@ -73,7 +73,7 @@ WITH booked AS (
 ),
 posted AS (
     SELECT posting.tenant_id, posting.transaction_id, posting.date,
-        posting.charge_picos, book.currency, day.ends_at,
+        posting.charge_picos, posting.booked_on, book.currency, day.ends_at,
         posting.date || ' price ' || posting.price_id || ' '
             || {class_name("posting.token_class")} || ' r' || posting.revision AS source
     FROM ledger_dayposting posting
@@ -94,8 +94,10 @@ compared AS (
             || CASE WHEN booked.elsewhere > 0
                 THEN ', and ' || booked.elsewhere || ' entries on other accounts'
                 ELSE '' END
-            || CASE WHEN booked.occurred_at <> posted.ends_at
+            || CASE WHEN booked_on IS NULL AND booked.occurred_at <> posted.ends_at
                 THEN ', and at ' || booked.occurred_at || ' and not as its day ends'
+                WHEN booked_on <> ledger_book_date(booked.tenant_id, booked.occurred_at)
+                THEN ', and at ' || booked.occurred_at || ' and not on ' || booked_on
                 ELSE '' END AS found
     FROM posted FULL JOIN booked ON booked.id = posted.transaction_id
         AND booked.tenant_id = posted.tenant_id
