@@ -21,6 +21,9 @@ from kit.money import format_picos
 from kit.orm.audited import Audited
 from kit.orm.fields import PicosField
 
+# Where Django finds it.
+from metering.economics.close_models import CloseSignature  # noqa: F401
+
 SUBJECT_CHARS_MAX = 200
 INPUT_PERMILLE, CACHED_PERMILLE, PERMILLE_MAX = 200, 20, 1000
 TOKENS_PER_S_MAX = 1_000_000

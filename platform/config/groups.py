@@ -1,4 +1,4 @@
-"""The three groups of operators, and what each may do; the same in every installation.
+"""The groups of operators, and what each may do; the same in every installation.
 
 They are part of the product: each migration puts them as they stand here, so that a new
 page is in the right hands from its first day. Whoever needs another cut makes a group
@@ -80,6 +80,15 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "jobs": (*_SEE, "change_job"),
         "economics": _RUN,
     },
+}
+
+# Who approves what others prepared, beside them or in a group of its own.
+RIGHTS["Finance approvers"] = {
+    **{
+        app: ("view_tenant", "view_plan") if app == "tenants" else _SEE
+        for app in RIGHTS["Finance"]
+    },
+    "economics": (*_SEE, "approve_close"),
 }
 
 

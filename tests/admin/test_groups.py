@@ -85,6 +85,7 @@ MATRIX = {
     "auth.group": ("-", "-", "-"),
 }
 GROUPS = ("Operators", "Support", "Finance")
+APPROVERS = "Finance approvers"
 
 
 def member(group: str) -> Client:
@@ -105,6 +106,15 @@ def test_each_group_sees_and_adds_what_it_may(column: int, group: str) -> None:
         added = client.get(page(name, "add")).status_code
         assert seen == (403 if may == "-" else 200), label
         assert added == (200 if may == "a" else 403), label
+
+
+def test_approvers_see_what_finance_sees_and_add_nothing() -> None:
+    client = member(APPROVERS)
+    for label, (_, _, allowed) in MATRIX.items():
+        name = label.replace(".", "_")
+        seen = client.get(page(name, "changelist")).status_code
+        assert seen == (403 if allowed == "-" else 200), label
+        assert client.get(page(name, "add")).status_code == 403, label
 
 
 @pytest.mark.parametrize("group", GROUPS)
@@ -138,7 +148,7 @@ def test_a_group_is_offered_no_link_that_it_may_not_follow() -> None:
 def test_every_page_has_a_line_in_the_matrix() -> None:
     labels = {model._meta.label_lower for model, _ in our_pages()}
     assert set(MATRIX) == labels
-    assert set(RIGHTS) == set(GROUPS)
+    assert set(RIGHTS) == {*GROUPS, APPROVERS}
 
 
 def test_the_products_groups_are_not_changed_by_hand() -> None:

@@ -1,0 +1,230 @@
+"""What says that a step of closing a month is done: read from the books and the checks.
+
+Each look answers whether the step is done or wrong, and says what was looked at with
+its counts. Checks are those of the last whole run that began after the month was over.
+"""
+
+import datetime as dt
+import hashlib
+import json
+from dataclasses import dataclass
+from functools import cached_property
+
+from kit.orm.atomic import cursor
+from metering.billing.models import Invoice, Period
+from metering.billing.outbox import backlog as provider_backlog
+from metering.economics import selectors
+from metering.economics.closing.exceptions import exceptions
+from metering.inbox.selectors import backlog as inbox_backlog
+from metering.ledger.credit_months import roll_forward
+from metering.ledger.earned import Part, revenue
+from metering.ledger.locking import ends_for_all_at
+from metering.ledger.months import month_after, trial_balance
+from metering.reconciliation.models import Run
+from metering.usage.models import ChangedDay
+from metering.usage.selectors import complete_to
+
+# What ran out within the month, as each tenant's days have it.
+_RAN_OUT = """
+SELECT count(*) FROM ledger_creditgrant
+WHERE expired_at IS NULL AND expires_at < %(end)s::date + 1
+    AND ledger_book_date(tenant_id, expires_at) < %(end)s
+"""
+_NO_RUN = "The books were not checked since the month ended."
+
+
+@dataclass(frozen=True, slots=True)
+class Found:
+    """What a look found; what is neither done nor wrong is still to do.
+
+    `is_of_run` where a run of the checks says so, and is what to look at.
+    """
+
+    says: str
+    is_done: bool = False
+    is_wrong: bool = False
+    is_of_run: bool = False
+
+
+class Books:
+    """What the looks at one month share, each read once."""
+
+    def __init__(self, month: dt.date, now: dt.datetime) -> None:
+        self.month, self.now = month, now
+        self.end = month_after(month)
+
+    @cached_property
+    def run(self) -> Run | None:
+        """Return the last whole check of all books since the month was over."""
+        return (
+            Run.objects.filter(
+                kind=Run.Kind.VERIFY_LEDGER,
+                is_whole=True,
+                state__in=(Run.State.AGREES, Run.State.DIFFERS),
+                started_at__gte=ends_for_all_at(self.month),
+            )
+            .order_by("-id")
+            .first()
+        )
+
+    @cached_property
+    def unposted(self) -> int:
+        """Return how many days of the month the ledger has not taken over."""
+        return ChangedDay.objects.filter(
+            date__gte=self.month, date__lt=self.end
+        ).count()
+
+    @cached_property
+    def open_periods(self) -> int:
+        """Return how many billing periods that end in the month are open."""
+        ending = Period.objects.filter(end_date__gt=self.month, end_date__lte=self.end)
+        return ending.filter(state=Period.State.OPEN).count()
+
+    def checked(self, *names: str) -> Found:
+        """Return what the last run says of checks."""
+        if self.run is None:
+            return Found(_NO_RUN)
+        made = {check["name"]: int(check["differences"]) for check in self.run.checks}
+        missing = [name for name in names if name not in made]
+        if missing:
+            return Found(f"The last run made no check {missing[0]}.", is_of_run=True)
+        wrong = {name: made[name] for name in names if made[name]}
+        if wrong:
+            listed = ", ".join(f"{name}: {count:,}" for name, count in wrong.items())
+            return Found(f"Differences: {listed}.", is_wrong=True, is_of_run=True)
+        count = f"{len(names)} checks" if len(names) > 1 else "1 check"
+        return Found(f"No difference in {count}.", is_done=True, is_of_run=True)
+
+
+def _both(first: Found, waits: str) -> Found:
+    """Return what a run says, unless something still waits."""
+    if first.is_wrong or not waits:
+        return first
+    return Found(waits)
+
+
+def events(books: Books) -> Found:
+    """Look whether anything of the month may still come."""
+    over_at = ends_for_all_at(books.month)
+    to = complete_to(now=books.now)
+    if to < over_at:
+        instant = "%Y-%m-%d %H:%M"
+        return Found(f"Complete to {to:{instant}} UTC, of {over_at:{instant}}.")
+    if books.unposted:
+        return Found(f"{books.unposted:,} days wait for the ledger.")
+    return Found("Complete, with grace; no day waits for the ledger.", is_done=True)
+
+
+def rollups(books: Books) -> Found:
+    """Look whether rollups equal a recount from events."""
+    return books.checked("days_join", "days_rolled_up", "hours_rolled_up")
+
+
+def rated(books: Books) -> Found:
+    """Look whether each event has its price and is in the books once."""
+    return books.checked("events_rated", "epochs_settled", "days_posted")
+
+
+def ledger(books: Books) -> Found:
+    """Look whether transactions sum to zero and are there once."""
+    return books.checked(
+        "transactions_balanced", "transactions_unrepeated", "balances_shown"
+    )
+
+
+def exceptions_reviewed(books: Books) -> Found:
+    """Look whether each period is closed, and what of it a person has to see."""
+    if books.open_periods:
+        return Found(f"{books.open_periods:,} billing periods are not closed.")
+    found = exceptions(month=books.month)
+    if not found:
+        return Found("Every period is closed; no invoice stands out.", is_done=True)
+    return Found(f"{len(found):,} invoices stand out.", is_done=True)
+
+
+def final(books: Books) -> Found:
+    """Look whether each invoice has its number, and numbers have no gap."""
+    of_month = Invoice.objects.filter(
+        period__end_date__gt=books.month, period__end_date__lte=books.end
+    )
+    drafts = of_month.filter(state=Invoice.State.DRAFT).count()
+    says = f"{drafts:,} invoices are drafts." if drafts else ""
+    return _both(books.checked("invoices_numbered", "invoices_booked"), says)
+
+
+def provider(books: Books) -> Found:
+    """Look whether the provider was told all, and has the same."""
+    undone = provider_backlog().undone
+    says = f"{undone:,} calls to the provider are undone." if undone else ""
+    return _both(books.checked("providers_agree"), says)
+
+
+def payments(books: Books) -> Found:
+    """Look whether what was paid is what is recorded."""
+    undone = inbox_backlog().undone
+    says = f"{undone:,} of the provider's events wait." if undone else ""
+    names = ("invoices_collected", "providers_heard", "invoices_settled")
+    return _both(books.checked(*names, "receivables_open"), says)
+
+
+def credit(books: Books) -> Found:
+    """Look whether credit's opening and what moved it come to its closing."""
+    other = [row for row in roll_forward(month=books.month) if row.other_picos]
+    if other:
+        listed = ", ".join(sorted({row.currency for row in other}))
+        return Found(f"Moved by what no usual posting does: {listed}.", is_wrong=True)
+    return books.checked("burns_booked")
+
+
+def accruals(books: Books) -> Found:
+    """Look whether what the month's end brings about is booked."""
+    with cursor() as session:
+        session.execute(_RAN_OUT, {"end": books.end})
+        (due,) = session.fetchone()
+    waits = (
+        (books.unposted, "days wait for the ledger"),
+        (books.open_periods, "billing periods are not closed"),
+        (due, "grants that ran out are not ended"),
+    )
+    listed = ", ".join(f"{count:,} {what}" for count, what in waits if count)
+    if listed:
+        return Found(f"{listed}.")
+    return Found("No day, period or ended grant waits to be booked.", is_done=True)
+
+
+def costs(books: Books) -> Found:
+    """Look whether all of the month has its cost, and brings what was booked."""
+    covered = selectors.coverage(first=books.month, end=books.end, now=books.now)
+    if covered.missing:
+        return Found(f"{covered.missing} days are not worked out.")
+    if covered.unpriced_us:
+        hours, _ = selectors.hours_of(covered.unpriced_us)
+        return Found(f"{hours:,} replica-hours have no rate.")
+    for earned in revenue(first=books.month, last=books.month):
+        booked = earned.parts[Part.USE]
+        whole = selectors.margin(
+            currency=earned.currency, first=books.month, end=books.end
+        ).whole
+        if whole.revenue_picos != booked:
+            return Found(
+                f"Margins in {earned.currency} were worked out before the last posting:"
+                " work them out again."
+            )
+    hours, _ = selectors.hours_of(covered.replica_us)
+    return Found(f"All {hours:,} replica-hours have a rate.", is_done=True)
+
+
+def figures_sha256(month: dt.date) -> str:
+    """Return the hash of a month's trial balance: what a report is signed for."""
+    rows = [
+        [
+            row.currency,
+            str(row.account),
+            str(row.opening_picos),
+            str(row.debited_picos),
+            str(row.credited_picos),
+        ]
+        for row in trial_balance(month=month)
+    ]
+    text = json.dumps([month.isoformat(), rows], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
