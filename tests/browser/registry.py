@@ -15,8 +15,16 @@ from tests.browser.watch import Watched
 class Found:
     """The address of the first link on a page that fits a selector."""
 
-    on: str
+    on: "str | Found"
     selector: str
+
+    def address(self, watched: Watched) -> str:
+        """Return where the link leads; raises `AssertionError` where there is none."""
+        on = self.on if isinstance(self.on, str) else self.on.address(watched)
+        page = watched.open(on)
+        link = page.locator(self.selector)
+        assert link.count(), f"{on} has no {self.selector}"
+        return str(link.first.get_attribute("href"))
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,10 +41,7 @@ class Screen:
         """Return where it is; raises `AssertionError` where no link leads there."""
         if isinstance(self.path, str):
             return self.path
-        page = watched.open(self.path.on)
-        link = page.locator(self.path.selector)
-        assert link.count(), f"{self.path.on} has no {self.path.selector}"
-        return str(link.first.get_attribute("href"))
+        return self.path.address(watched)
 
     def prepare(self, watched: Watched) -> None:
         """Open the page as it is looked at."""
@@ -45,6 +50,10 @@ class Screen:
             watched.page.locator(self.click).first.click()
 
 
+INVOICE: Final = Found(
+    "/finance/usage/?range=last-month", "a[href^='/finance/invoices/']"
+)
+LINE: Final = Found(INVOICE, "a[href*='/lines/']")
 FINANCE: Final = (
     Screen("finance-overview", "/finance/"),
     Screen("finance-revenue", "/finance/revenue/"),
@@ -56,14 +65,21 @@ FINANCE: Final = (
     Screen("finance-usage", "/finance/usage/?range=30d"),
     Screen("finance-usage-tenants", "/finance/usage/?range=30d&by=tenant&show=tokens"),
     Screen("finance-usage-empty", "/finance/usage/?from=2001-01-01&to=2001-01-02"),
-    Screen(
-        "finance-invoice",
-        Found("/finance/usage/?range=last-month", "a[href^='/finance/invoices/']"),
-    ),
+    Screen("finance-invoice", INVOICE),
+    Screen("finance-invoice-line", LINE),
+    Screen("finance-invoice-day", Found(LINE, "#days a[href*='/lines/']")),
+)
+PRICES: Final = Found(
+    "/admin/pricing/pricebookversion/",
+    "a[href*='/pricebookversion/'][href*='/change/']",
 )
 ADMIN: Final = (
     Screen("admin", "/admin/"),
     Screen("admin-tenants", "/admin/tenants/tenant/"),
+    Screen("admin-price-version", PRICES),
+    Screen("admin-plan-versions", "/admin/subscriptions/planversion/"),
+    Screen("admin-jobs", "/admin/jobs/job/"),
+    Screen("admin-exports", "/admin/exports/export/"),
 )
 ACCOUNTS: Final = (
     Screen("sign-in", "/accounts/login/", anonymous=True),

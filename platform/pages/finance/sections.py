@@ -22,7 +22,11 @@ GROUPS: Final = (
                 "Usage and spend",
                 "finance:usage",
                 ALL_FIGURES,
-                covers=("finance:invoice",),
+                covers=(
+                    "finance:invoice",
+                    "finance:explained_line",
+                    "finance:explained_day",
+                ),
             ),
         ),
     ),

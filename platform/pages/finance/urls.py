@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from pages.finance import (
     credit,
+    explaining,
     month_report,
     overview,
     receivables,
@@ -24,4 +25,14 @@ urlpatterns = [
     ),
     path("invoices/<uuid:public_id>/", views.invoice, name="invoice"),
     path("invoices/<uuid:public_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
+    path(
+        "invoices/<uuid:public_id>/lines/<int:position>/",
+        explaining.line,
+        name="explained_line",
+    ),
+    path(
+        "invoices/<uuid:public_id>/lines/<int:position>/<str:date>/",
+        explaining.day,
+        name="explained_day",
+    ),
 ]
