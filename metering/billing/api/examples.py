@@ -35,6 +35,8 @@ INVOICE = {
     "credited_minor": 0,
     "written_off_minor": 0,
     "carried_minor": 0,
+    "payment_failure": "Your card was declined.",
+    "next_attempt_at": "2026-12-18T09:00:00Z",
 }
 NEW_PROFILE = {
     "tenant": 42,

@@ -4,6 +4,7 @@ Exact amounts are text, in picos and as decimals; what is charged is a whole num
 the currency's minor unit, as the payer is asked for it.
 """
 
+import datetime as dt
 from typing import Any
 
 from drf_spectacular.utils import extend_schema_field
@@ -133,6 +134,29 @@ class InvoiceOutput(ExactOutput):
         help_text="What the provider carried to the next invoice: too little to be"
         " asked for by itself. It stays open until that one is paid."
     )
+    payment_failure = serializers.SerializerMethodField(
+        help_text="Why the provider's last attempt to be paid failed, in words for its"
+        " payer; empty once it is paid."
+    )
+    next_attempt_at = serializers.SerializerMethodField(
+        help_text="When the provider tries again by itself, if it does."
+    )
+
+    @extend_schema_field(serializers.CharField)
+    def get_payment_failure(self, invoice: Invoice) -> str:
+        """Return what was read at the provider, while it is to be paid."""
+        return getattr(_standing(invoice), "failure", "")
+
+    @extend_schema_field(serializers.DateTimeField(allow_null=True))
+    def get_next_attempt_at(self, invoice: Invoice) -> dt.datetime | None:
+        """Return what was read at the provider, while it is to be paid."""
+        return getattr(_standing(invoice), "next_attempt_at", None)
+
+
+def _standing(invoice: Invoice) -> object:
+    """Return how an open invoice stands at its provider, as collection last read it."""
+    is_open = invoice.state == Invoice.State.OPEN
+    return getattr(invoice, "standing", None) if is_open else None
 
 
 class ProfileFilters(Filters):

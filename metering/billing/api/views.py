@@ -54,6 +54,7 @@ class InvoiceViewSet(ManagementViewSet):
 
     def _seen(self, rows: QuerySet[Invoice]) -> QuerySet[Invoice]:
         """Keep what the caller may see: to tenants a draft is no invoice yet."""
+        rows = rows.select_related("standing")
         return rows if self.actor.is_operator else selectors.only_issued(rows)
 
 

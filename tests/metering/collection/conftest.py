@@ -7,7 +7,10 @@ from typing import Any
 import pytest
 from pytest_django import Settings
 
+from tests.api.conftest import caller
 from tests.standins.stripe import StripeStandIn
+
+__all__ = ["caller"]
 
 
 @pytest.fixture(autouse=True)
