@@ -22,7 +22,8 @@ _ENDED_SAYS = {"void": "voided", "uncollectible": "given up"}
 class Here:
     """How an invoice stands here, in the currency's minor unit.
 
-    `back_minor` went back to its payer, or to the payer's bank.
+    `back_minor` went back to its payer, or to the payer's bank; `brought_minor` was
+    overpaid there and is credit here.
     """
 
     number: str
@@ -31,6 +32,7 @@ class Here:
     total_minor: int
     open_minor: int
     back_minor: int
+    brought_minor: int = 0
 
 
 def difference(here: Here, remote: CollectedInvoice) -> str:
@@ -53,8 +55,9 @@ def gone(here: Here) -> str:
 
 def _of_status(here: Here, remote: CollectedInvoice) -> str:
     status, is_open = remote.status, here.open_minor > 0
-    if remote.overpaid_minor:
-        more = _amount(here, remote.overpaid_minor)
+    over = remote.overpaid_minor - _there(here, here.brought_minor)
+    if over > 0:
+        more = _amount(here, over)
         return f"{more} too much was paid there: it is on its customer's balance."
     if status == "open":
         # What is asked for of earlier invoices is paid last, and is not of this one.

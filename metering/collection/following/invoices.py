@@ -21,6 +21,7 @@ from metering.billing.providers.stripe.mapping import INVOICE_MARK
 from metering.collection.following import recording, sharing, standings
 from metering.collection.following.linking import is_linked
 from metering.collection.models import Standing
+from metering.collection.outgoing import overpaid
 from metering.inbox.handlers import NotYet
 from metering.receivables.settling import held
 from metering.usage.selectors import database_now
@@ -62,6 +63,7 @@ def follow_invoice(account: str, reference: str, *, now: dt.datetime) -> Invoice
             payment = details.get(share.payment.reference)
             recording.record_share(row, share, payment, account=account, now=now)
         recording.record_out_of_band(row, remote, account=account, now=now)
+        overpaid.ask_for(row, remote, now=now)
         row.refresh_from_db()
         standings.note(row, remote, failure=failure, read_at=read_at, now=now)
     return row

@@ -14,6 +14,7 @@ from metering.collection.following import differing
 from metering.collection.following.differing import Here
 from metering.collection.models import Standing
 from metering.collection.models.following import TEXT_CHARS_MAX
+from metering.collection.outgoing.overpaid import brought_minor
 from metering.receivables.models import Refund
 from metering.receivables.settling import facts_of
 
@@ -35,6 +36,7 @@ def here(invoice: Invoice) -> Here:
         total_minor=invoice.amount_minor,
         open_minor=facts.open_minor,
         back_minor=int(back or 0),
+        brought_minor=brought_minor(invoice),
     )
 
 

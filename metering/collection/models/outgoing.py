@@ -19,6 +19,7 @@ class Outgoing(models.Model):
         WRITE_OFF = "write_off", "write-off"
         PAID_ELSEWHERE = "paid_elsewhere", "paid elsewhere"
         TAX_SALE = "tax_sale", "sale with computed tax"
+        OVERPAID = "overpaid", "overpaid there, credit here"
         TAX_REVERSAL = "tax_reversal", "computed tax taken back"
 
     class State(models.TextChoices):

@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 
 from metering.billing import operations
 from metering.billing.models import Invoice
-from metering.billing.operations import CallRefused
+from metering.billing.operations import Call, CallRefused
 from metering.billing.providers.stripe.mapping import INVOICE_MARK, in_stripes_unit
 from metering.billing.taxing import TAX_SOURCE
 from metering.collection.models import Outgoing
@@ -21,6 +21,8 @@ from metering.collection.outgoing.steps import Differs, Skipped, Step
 from metering.receivables.models import CreditNote
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     from metering.billing.providers.stripe.client import StripeAccount
     from metering.billing.providers.stripe.client.taxes import RemoteSale
 
@@ -41,19 +43,9 @@ def record_sale(client: "StripeAccount", step: Step) -> str:
     if invoice.issued_at is not None:
         params["posted_at"] = int(invoice.issued_at.timestamp())
     call = step.call("tax_sale", str(invoice.public_id))
-    was_tried = operations.attempted(call)
-    try:
-        made = step.perform(
-            call,
-            lambda key: client.taxes.record(params, key=key),
-            lambda answer: answer.reference,
-        )
-    except CallRefused as refusal:
-        if was_tried and str(invoice.public_id) in str(refusal):
-            # An earlier try recorded it, and nothing tells what that made is called.
-            operations.adopt(call, reference=UNNAMED, now=step.now)
-            return UNNAMED
-        raise
+    made = _told_once(step, call, lambda key: client.taxes.record(params, key=key))
+    if made is None:
+        return UNNAMED
     _compare(made, invoice, invoice.subtotal_minor, invoice.tax_minor)
     return made.reference
 
@@ -88,13 +80,29 @@ def undo_sale(client: "StripeAccount", step: Step) -> str:
         ],
         "metadata": {NOTE_MARK: str(note.public_id)},
     }
-    made = step.perform(
-        step.call("tax_reversal", str(note.public_id)),
-        lambda key: client.taxes.undo(params, key=key),
-        lambda answer: answer.reference,
-    )
+    call = step.call("tax_reversal", str(note.public_id))
+    made = _told_once(step, call, lambda key: client.taxes.undo(params, key=key))
+    if made is None:
+        return UNNAMED
     _compare(made, note.invoice, -net, -note.tax_minor)
     return made.reference
+
+
+def _told_once(
+    step: Step, call: Call, send: "Callable[[str], RemoteSale]"
+) -> "RemoteSale | None":
+    """Make a call; None where an earlier try of it was carried out after all.
+
+    Its reference is taken then, and nothing tells what it made is called.
+    """
+    was_tried = operations.attempted(call)
+    try:
+        return step.perform(call, send, lambda answer: answer.reference)
+    except CallRefused as refusal:
+        if not was_tried or call.subject not in str(refusal):
+            raise
+    operations.adopt(call, reference=UNNAMED, now=step.now)
+    return None
 
 
 def _compare(made: "RemoteSale", invoice: Invoice, net: int, tax: int) -> None:

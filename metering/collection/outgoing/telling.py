@@ -16,7 +16,7 @@ from metering.billing.driving import sole_driver
 from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown
 from metering.billing.providers.stripe.customers import PROVIDER
 from metering.collection.models import Outgoing
-from metering.collection.outgoing import closing, notes, refunds, tax
+from metering.collection.outgoing import closing, notes, overpaid, refunds, tax
 from metering.collection.outgoing.steps import Differs, Skipped, Step
 from metering.collection.providing import client_of
 from metering.topups.models import PROBLEM_CHARS_MAX
@@ -34,6 +34,7 @@ _TELL = {
     Kind.CREDIT_NOTE: notes.issue,
     Kind.WRITE_OFF: closing.write_off,
     Kind.PAID_ELSEWHERE: closing.close_as_paid,
+    Kind.OVERPAID: overpaid.bring,
     Kind.TAX_SALE: tax.record_sale,
     Kind.TAX_REVERSAL: tax.undo_sale,
 }

@@ -4,13 +4,20 @@ import pytest
 
 from kit.money import picos_from_minor
 from metering.billing.models import Invoice
-from metering.collection.models import ProviderPayment, Standing
+from metering.collection.models import Outgoing, ProviderPayment, Standing
+from metering.collection.outgoing.telling import tell_all
 from metering.ledger.models import CreditGrant
 from metering.receivables.models import Payment
 from metering.receivables.paying import record_payment
 from tests.factories.tenants import make_tenant
 from tests.metering.billing.providers.scene import NOW
-from tests.metering.collection.following.scene import DAY_S, DECLINED, Scene, balances
+from tests.metering.collection.following.scene import (
+    DAY_S,
+    DECLINED,
+    HOUR,
+    Scene,
+    balances,
+)
 
 State = Invoice.State
 
@@ -239,12 +246,12 @@ def test_currencies_without_a_minor_unit_are_counted_as_stripe_does(
     assert (invoice.state, invoice.paid_minor) == (State.PAID, 5_000)
 
 
-def test_what_was_overpaid_is_on_a_balance_there_and_is_looked_at(scene: Scene) -> None:
-    invoice = scene.issue(1000)
+def overpay(scene: Scene, invoice: Invoice, amount: int) -> str:
+    """Let a payment that was made elsewhere in the account pay an invoice."""
     customer = scene.account.invoices[invoice.provider_reference]["customer"]
     intent = scene.stripe.v1.payment_intents.create(
         {
-            "amount": 1200,
+            "amount": amount,
             "currency": "usd",
             "customer": customer,
             "payment_method": "pm_card_visa",
@@ -255,8 +262,59 @@ def test_what_was_overpaid_is_on_a_balance_there_and_is_looked_at(scene: Scene) 
     scene.stripe.v1.invoices.attach_payment(
         invoice.provider_reference, {"payment_intent": intent.id}
     )
+    return str(customer)
+
+
+def test_what_was_overpaid_is_on_a_balance_there_until_it_is_credit_here(
+    scene: Scene,
+) -> None:
+    invoice = scene.issue(1000)
+    customer = overpay(scene, invoice, 1200)
     scene.settle()
+    scene.tell([{**each, "id": each["id"] + "b"} for each in scene.events("invoice.")])
     invoice.refresh_from_db()
     assert (invoice.state, invoice.paid_minor) == (State.PAID, 1000)
     assert not CreditGrant.objects.exists()
     assert Standing.objects.get().difference.startswith("2.00 USD too much")
+    assert scene.account.customers[customer]["balance"] == -200
+    for _ in range(2):
+        tell_all(now=NOW)
+        scene.settle()
+    assert scene.account.customers[customer]["balance"] == 0
+    assert CreditGrant.objects.get().amount_picos == 2 * 10**12
+    assert balances(invoice.tenant)["cash"] == picos_from_minor(1200, "USD")
+    assert Standing.objects.get().difference == ""
+    # The next one asks for all of its own.
+    following = scene.issue(700, tenant=invoice.tenant)
+    assert (
+        scene.account.invoices[following.provider_reference]["amount_remaining"] == 700
+    )
+
+
+@pytest.mark.parametrize("kind", ["drop_before", "commit_then_drop", "commit_then_500"])
+def test_an_answer_that_is_lost_brings_it_once(scene: Scene, kind: str) -> None:
+    invoice = scene.issue(1000)
+    customer = overpay(scene, invoice, 1200)
+    scene.settle()
+    path = "/v1/customers/*/balance_transactions"
+    # Whatever the SDK tries again itself.
+    for nth in range(1, 4):
+        scene.standin.plan(kind, method="POST", path=path, nth=nth)
+    for hours in (0, 2, 4, 30, 60):
+        tell_all(now=NOW + hours * HOUR)
+        scene.standin.advance(DAY_S / 2)
+    assert Outgoing.objects.get().state == "told"
+    assert scene.account.customers[customer]["balance"] == 0
+    assert CreditGrant.objects.get().amount_picos == 2 * 10**12
+
+
+def test_what_a_later_invoice_was_paid_with_there_is_looked_at(scene: Scene) -> None:
+    invoice = scene.issue(1000)
+    overpay(scene, invoice, 1200)
+    scene.settle()
+    scene.issue(150, tenant=invoice.tenant)
+    tell_all(now=NOW)
+    row = Outgoing.objects.get()
+    assert row.state == "waiting"
+    assert "a later invoice took the rest" in row.problem
+    assert not CreditGrant.objects.exists()
