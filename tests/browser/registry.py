@@ -61,6 +61,7 @@ FINANCE: Final = (
     Screen("finance-revenue-models", "/finance/revenue/?by=model"),
     Screen("finance-receivables", "/finance/receivables/"),
     Screen("finance-credit", "/finance/credit/"),
+    Screen("finance-funnel", "/finance/funnel/"),
     Screen("finance-report", Found("/finance/", "a[href='/finance/reports/']")),
     Screen("finance-usage", "/finance/usage/?range=30d"),
     Screen("finance-usage-tenants", "/finance/usage/?range=30d&by=tenant&show=tokens"),

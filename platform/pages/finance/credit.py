@@ -126,7 +126,6 @@ def page(request: HttpRequest) -> HttpResponse:
                 fresh=scope.fresh(),
                 lead="What we owe in credit that was sold and is not used.",
             ),
-            "months": scope.months(),
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope, rolled),

@@ -14,7 +14,10 @@ from pages.design.cells import Cell, Kind
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 
-_NAMES = dict(Account.Kind.choices)
+_NAMES = {
+    kind: label[:1].upper() + label[1:]
+    for kind, label in ((kind, str(text)) for kind, text in Account.Kind.choices)
+}
 
 
 def _unit(row: Balanced | Correction | Taxed) -> Cell:
@@ -35,7 +38,7 @@ TRIAL: Table[Balanced] = Table(
         Column(
             "account",
             "Account",
-            lambda row: cells.words(str(_NAMES[row.account])),
+            lambda row: cells.words(_NAMES[row.account]),
             sort=lambda row: list(_NAMES).index(row.account),
         ),
         *(

@@ -21,6 +21,7 @@ from pages.design.address import address
 from pages.design.heading import Heading
 from pages.design.tiles import Tile, minor_tile, missing_tile, money_tile, percent_tile
 from pages.finance.credit import liability_of
+from pages.finance.funnel import funnel_of, tiles_of
 from pages.finance.revenue import lines_of_months, months_table, of_month
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
@@ -49,25 +50,27 @@ def _overview(request: HttpRequest) -> HttpResponse:
                 fresh=scope.fresh(),
                 lead="The month at a glance; each figure leads to its rows.",
             ),
-            "months": scope.months(),
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope) if scope.currency else [],
+            "tiles": tiles_of(
+                scope,
+                funnel_of(scope),
+                to=reverse("finance:funnel") + _chosen(scope),
+            ),
             "tables": [months.laid_out(lines_of_months(scope), scope.query)],
         }
     return render(request, "pages/finance/page.html", context)
 
 
 def _tiles(scope: Scope) -> list[Tile]:
-    chosen = {"month": f"{scope.month:%Y-%m}", "currency": scope.currency}
     to = {
-        name: reverse(f"finance:{name}") + address(chosen)
+        name: reverse(f"finance:{name}") + _chosen(scope)
         for name in ("revenue", "receivables", "credit")
     }
     today = scope.now.astimezone(dt.UTC).date()
     invoices = open_invoices(as_of=today, currency=scope.currency)
     late = [row.open_minor for row in invoices if row.days_overdue > 0]
-    before = month_after(scope.month, -1)
     return [
         money_tile(
             "Net revenue" + (", so far" if scope.is_running else ""),
@@ -75,14 +78,6 @@ def _tiles(scope: Scope) -> list[Tile]:
             scope.currency,
             address=to["revenue"],
             note=f"recognised in {scope.month:%B}",
-        ),
-        money_tile(
-            f"Net revenue of {before:%B}",
-            of_month(before, scope.currency).net_picos,
-            scope.currency,
-            address=reverse("finance:revenue")
-            + address(chosen | {"month": f"{before:%Y-%m}"}),
-            note="the whole month before",
         ),
         _margin(scope),
         minor_tile(
@@ -107,6 +102,11 @@ def _tiles(scope: Scope) -> list[Tile]:
             note="sold and not used",
         ),
     ]
+
+
+def _chosen(scope: Scope) -> str:
+    chosen = {"month": f"{scope.month:%Y-%m}", "currency": scope.currency}
+    return address(chosen)
 
 
 def _margin(scope: Scope) -> Tile:

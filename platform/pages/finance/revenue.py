@@ -227,7 +227,6 @@ def _answer(
             fresh=scope.fresh(),
             lead="What we earned, from whom and on what.",
         ),
-        "months": scope.months(),
         "controls": [("By", _ways(scope, by))],
         "form": scope.filters,
         "empty": scope.empty,

@@ -13,13 +13,12 @@ from django.http import HttpRequest
 from django.urls import reverse
 
 from kit.errors import InvalidRequest
-from metering.ledger.months import booked_currencies, month_after
+from metering.ledger.months import booked_currencies
 from metering.usage.selectors import complete_to, database_now
 from pages.design.address import address, query_of
 from pages.design.filters import FilterForm, MonthField
 from pages.design.heading import Fresh, fresh
 from pages.design.states import Empty
-from pages.finance.choice import Option
 
 NO_BOOKS = Empty(
     "Nothing is booked yet",
@@ -106,19 +105,6 @@ class Scope:
     def address(self, **changes: str) -> str:
         """Return the query of the same page, otherwise chosen."""
         return address(self.query, **changes)
-
-    def months(self) -> list[Option]:
-        """Return the ways to the months beside this one."""
-        around = (month_after(self.month, -1), self.month, month_after(self.month))
-        return [
-            Option(
-                f"{month:%b %Y}",
-                self.address(month=f"{month:%Y-%m}", page=""),
-                month == self.month,
-            )
-            for month in around
-            if month <= self.this_month
-        ]
 
 
 def scope_of(

@@ -35,6 +35,7 @@ GROUPS: Final = (
         (
             Section("Receivables", "finance:receivables", SEE_LEDGER),
             Section("Credit", "finance:credit", SEE_LEDGER),
+            Section("From use to cash", "finance:funnel", SEE_LEDGER),
         ),
     ),
     Group(

@@ -5,6 +5,7 @@ from django.urls import path, re_path
 from pages.finance import (
     credit,
     explaining,
+    funnel,
     month_report,
     overview,
     receivables,
@@ -19,6 +20,7 @@ urlpatterns = [
     path("revenue/", revenue.page, name="revenue"),
     path("receivables/", receivables.page, name="receivables"),
     path("credit/", credit.page, name="credit"),
+    path("funnel/", funnel.page, name="funnel"),
     path("reports/", month_report.index, name="reports"),
     re_path(
         r"^reports/(?P<month>[0-9]{4}-[0-9]{2})/$", month_report.page, name="report"
