@@ -8,7 +8,6 @@ Failure: an invoice that fails, by whatever, holds up no other. A provider's acc
 that gives no answer again and again is left alone until the next scan.
 """
 
-import contextvars
 import datetime as dt
 import itertools
 import threading
@@ -17,11 +16,11 @@ from collections import defaultdict
 from collections.abc import Iterable, Iterator
 
 import structlog
-from django.db import connections
 from django.db.models import Q, QuerySet
 
 from kit.errors import Conflict
 from kit.orm.audited import tell
+from metering.billing.at_once import each_at_once
 from metering.billing.driving import sole_scan
 from metering.billing.models import Invoice
 from metering.billing.providers.base import Progress, finished
@@ -105,10 +104,7 @@ class _Scan:
         return self._finished
 
     def _drive_page(self, tenants: list[list[Invoice]], at_once: int) -> None:
-        if at_once == 1:
-            self._drive(tenants)
-        else:
-            self._drive_at_once(tenants, at_once)
+        each_at_once(tenants, self._drive, at_once=at_once, most=len(tenants))
 
     def _pages(self, provider: str) -> Iterator[list[list[Invoice]]]:
         """Yield what is due, page by page, by tenant."""
@@ -125,25 +121,6 @@ class _Scan:
             for row in rows:
                 by_tenant[row.tenant_id].append(row)
             yield list(by_tenant.values())
-
-    def _drive_at_once(self, tenants: list[list[Invoice]], at_once: int) -> None:
-        left = _shared(tenants)
-
-        def work() -> None:
-            try:
-                self._drive(left)
-            finally:
-                connections.close_all()
-
-        threads = [
-            # The role in force is the context's.
-            threading.Thread(target=contextvars.copy_context().run, args=(work,))
-            for _ in range(min(at_once, len(tenants)))
-        ]
-        for thread in threads:
-            thread.start()
-        for thread in threads:
-            thread.join()
 
     def _drive(self, tenants: Iterable[list[Invoice]]) -> None:
         for invoice in itertools.chain.from_iterable(tenants):
@@ -186,15 +163,3 @@ def _put_off(invoice: Invoice, progress: Progress, *, now: dt.datetime) -> None:
 
 def _account(invoice: Invoice) -> tuple[str, str]:
     return invoice.provider, invoice.provider_account
-
-
-def _shared(rows: Iterable[list[Invoice]]) -> Iterator[list[Invoice]]:
-    """Return an iterator that threads may share."""
-    lock, left = threading.Lock(), iter(rows)
-
-    class Shared(Iterator[list[Invoice]]):
-        def __next__(self) -> list[Invoice]:
-            with lock:
-                return next(left)
-
-    return Shared()

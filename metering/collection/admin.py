@@ -2,14 +2,14 @@
 
 Nothing is mended here: what differs is set right where it is wrong, and the next
 reading says whether it agrees. The pages of credit that is being paid for are in
-`buying_admin`, those of what it is told in `outgoing_admin`.
+`buying_admin`, those of what it is told in `outgoing_admin` and `meters_admin`.
 """
 
 from django.contrib import admin
 
 from kit.admin import ReadOnlyAdmin, state_label
 from kit.money import format_minor
-from metering.collection import buying_admin, outgoing_admin
+from metering.collection import buying_admin, meters_admin, outgoing_admin
 from metering.collection.models import (
     Comparison,
     Dispute,
@@ -17,7 +17,7 @@ from metering.collection.models import (
     Standing,
 )
 
-__all__ = ("StandingAdmin", "buying_admin", "outgoing_admin")
+__all__ = ("StandingAdmin", "buying_admin", "meters_admin", "outgoing_admin")
 
 
 @admin.register(Standing)

@@ -5,6 +5,8 @@ from celery import shared_task
 from kit.orm.roles import as_operator
 from metering.collection import comparing, portal
 from metering.collection.buying import advancing
+from metering.collection.meters import noting
+from metering.collection.meters import telling as meter_telling
 from metering.collection.outgoing import telling
 from metering.usage.selectors import database_now
 
@@ -35,3 +37,32 @@ def tell_provider() -> None:
     """Tell the provider what was decided here of its invoices."""
     with as_operator():
         telling.tell_all(now=database_now())
+
+
+@shared_task(name="collection.note_use")
+def note_use() -> None:
+    """Note what meters are to be told of the last hours."""
+    with as_operator():
+        noting.note_use(now=database_now())
+
+
+@shared_task(name="collection.note_late_use")
+def note_late_use() -> None:
+    """Note what meters are to be told of all hours that they still take."""
+    with as_operator():
+        noting.note_use(now=database_now(), reach=noting.TAKEN)
+
+
+@shared_task(name="collection.tell_use")
+def tell_use() -> None:
+    """Tell meters of use."""
+    with as_operator():
+        meter_telling.tell_use(now=database_now())
+
+
+@shared_task(name="collection.forget_use")
+def forget_use() -> None:
+    """Delete what no meter takes any more."""
+    with as_operator():
+        while noting.forget_use(now=database_now()):
+            pass

@@ -21,6 +21,15 @@ WEBHOOK_SECRETS_MAX = 2
 _WEBHOOK_SECRET = re.compile(r"whsec_\S+")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
+# What can be told to meters; see `metering.collection.models.meters`.
+COUNTED = (
+    "requests",
+    "input_tokens",
+    "cached_input_tokens",
+    "output_tokens",
+    "reasoning_tokens",
+)
+_EVENT_NAME = re.compile(r"[A-Za-z0-9_.-]{1,100}")
 
 
 class StripeAccount(BaseModel):
@@ -95,6 +104,13 @@ class BillingSettings(Settings):
     stripe_meter_events: bool = Field(
         False, description="Whether use is told to Stripe's meters, hour by hour."
     )
+    stripe_meters: str = Field(
+        "input_tokens=tollgate_input_tokens,"
+        "cached_input_tokens=tollgate_cached_input_tokens,"
+        "output_tokens=tollgate_output_tokens",
+        description="What Stripe's meters are told, each with the name of its events:"
+        f" of {', '.join(COUNTED)}. Those of output hold those of reasoning.",
+    )
     stripe_accounts: SecretStr = Field(
         SecretStr(""),
         description="Further Stripe accounts, as JSON: by name an object of api_key,"
@@ -122,6 +138,12 @@ class BillingSettings(Settings):
         secrets_given(_parts(value))
         return value
 
+    @field_validator("stripe_meters")
+    @classmethod
+    def _are_meters(cls, value: str) -> str:
+        meters_in(value)
+        return value
+
     @field_validator("stripe_accounts")
     @classmethod
     def _are_accounts(cls, value: SecretStr) -> SecretStr:
@@ -132,6 +154,11 @@ class BillingSettings(Settings):
     def webhook_secrets(self) -> tuple[str, ...]:
         """Return the secrets of the first account's endpoint."""
         return _parts(self.stripe_webhook_secrets)
+
+    @property
+    def meters(self) -> dict[str, str]:
+        """Return what meters are told of, each with the name of its events."""
+        return meters_in(self.stripe_meters)
 
     @property
     def further_accounts(self) -> dict[str, dict[str, Any]]:
@@ -150,6 +177,22 @@ def secrets_given(secrets: tuple[str, ...]) -> tuple[str, ...]:
     if not all(_WEBHOOK_SECRET.fullmatch(secret) for secret in secrets):
         raise ValueError("give secrets as Stripe shows them: whsec_...")
     return secrets
+
+
+def meters_in(text: str) -> dict[str, str]:
+    """Return what meters are told by the name of its events; raises `ValueError`."""
+    found: dict[str, str] = {}
+    for part in text.split(","):
+        counted, equals, name = (each.strip() for each in part.partition("="))
+        if not equals or counted not in COUNTED or not _EVENT_NAME.fullmatch(name):
+            raise ValueError(
+                f"'{part.strip()}' is no meter: write one such as"
+                " output_tokens=my_output, of " + ", ".join(COUNTED)
+            )
+        if counted in found or name in found.values():
+            raise ValueError(f"lists {part.strip()} more than once")
+        found[counted] = name
+    return found
 
 
 def _parts(secrets: SecretStr) -> tuple[str, ...]:

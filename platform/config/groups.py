@@ -31,7 +31,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "topups": _RUN,
         "exports": (*_SEE, "add_export"),
         "documents": _SEE,
-        "collection": _SEE,
+        "collection": (*_SEE, "change_meterevent"),
         # Providers' calls are let go on, and invoices tried again.
         "billing": (*_SEE, "change_provideroperation", "change_invoice"),
         "inbox": (*_SEE, "change_webhookevent"),
@@ -72,7 +72,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "topups": _RUN,
         "exports": (*_SEE, "add_export"),
         "documents": _SEE,
-        "collection": _SEE,
+        "collection": (*_SEE, "change_meterevent"),
         "billing": _RUN,
         "inbox": (*_SEE, "change_webhookevent"),
         "adjustments": _SEE,

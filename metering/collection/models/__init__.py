@@ -7,6 +7,12 @@ from metering.collection.models.following import (
     ProviderRefund,
     Standing,
 )
+from metering.collection.models.meters import (
+    Counted,
+    MeterDifference,
+    MeterEvent,
+    MeterProgress,
+)
 from metering.collection.models.methods import PaymentMethod
 from metering.collection.models.outgoing import Outgoing
 from metering.collection.models.portal import PortalLink
@@ -14,7 +20,11 @@ from metering.collection.models.purchases import Purchase
 
 __all__ = (
     "Comparison",
+    "Counted",
     "Dispute",
+    "MeterDifference",
+    "MeterEvent",
+    "MeterProgress",
     "Outgoing",
     "PaymentMethod",
     "PortalLink",

@@ -21,5 +21,6 @@ STRIPE_WEBHOOK_SECRETS = _billing.webhook_secrets
 STRIPE_ACCOUNT_ID = _billing.stripe_account_id
 STRIPE_AUTOMATIC_TAX = _billing.stripe_automatic_tax
 STRIPE_METER_EVENTS = _billing.stripe_meter_events
+STRIPE_METERS = _billing.meters
 STRIPE_ACCOUNTS = _billing.further_accounts
 STRIPE_CONCURRENCY = _billing.stripe_concurrency

@@ -49,6 +49,20 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "tell-provider": {"task": "collection.tell_provider", "schedule": 30.0},
+    "note-use": {"task": "collection.note_use", "schedule": crontab(minute="12")},
+    "note-late-use": {
+        "task": "collection.note_late_use",
+        "schedule": crontab(hour="4", minute="52"),
+    },
+    "tell-use": {
+        "task": "collection.tell_use",
+        "schedule": 60.0,
+        "options": {"expires": 50},
+    },
+    "forget-use": {
+        "task": "collection.forget_use",
+        "schedule": crontab(hour="5", minute="25"),
+    },
     "make-portal-links": {
         "task": "collection.make_portal_links",
         "schedule": 10.0,

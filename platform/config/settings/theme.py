@@ -166,6 +166,11 @@ UNFOLD = {
                     "admin:collection_paymentmethod_changelist",
                 ),
                 ("Outgoing", "outbound", "admin:collection_outgoing_changelist"),
+                (
+                    "Use told to meters",
+                    "speed",
+                    "admin:collection_meterevent_changelist",
+                ),
                 ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
                 ("Holds", "pause_circle", "admin:receivables_hold_changelist"),
                 ("Dunning", "mail", "admin:receivables_dunningstep_changelist"),

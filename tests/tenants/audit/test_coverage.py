@@ -29,6 +29,8 @@ NOT_AUDITED = {
     "collection.providerpayment": OF_A_PROVIDER,
     "collection.providerrefund": OF_A_PROVIDER,
     "collection.standing": OF_A_PROVIDER,
+    "collection.meterdifference": "the product notes what it compared",
+    "collection.meterprogress": "the product notes what it compared",
     "collection.outgoing": "the product tells what notes and refunds, audited, say",
     "control.modelfallback": "the model that it stands in for tells of it",
     "control.publication": "it is made of rows that are audited",

@@ -44,6 +44,29 @@ def test_two_webhook_secrets_at_most_and_none_is_empty(
             load(BillingSettings)
 
 
+def test_meters_are_named_by_what_they_are_told(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    assert list(load(BillingSettings).meters) == [
+        "input_tokens",
+        "cached_input_tokens",
+        "output_tokens",
+    ]
+    monkeypatch.setenv("STRIPE_METERS", "requests=calls, output_tokens=my.output")
+    assert load(BillingSettings).meters == {
+        "requests": "calls",
+        "output_tokens": "my.output",
+    }
+    for wrong in ("tokens=a", "requests", "requests=", "requests=a b"):
+        monkeypatch.setenv("STRIPE_METERS", wrong)
+        with pytest.raises(SystemExit, match="is no meter"):
+            load(BillingSettings)
+    for twice in ("requests=a,requests=b", "requests=a,output_tokens=a"):
+        monkeypatch.setenv("STRIPE_METERS", twice)
+        with pytest.raises(SystemExit, match="more than once"):
+            load(BillingSettings)
+
+
 def test_further_accounts_are_read_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     given = {"api_key": "rk_live_eu", "currencies": ["EUR"], "automatic_tax": True}
     monkeypatch.setenv("STRIPE_ACCOUNTS", json.dumps({"europe": given}))

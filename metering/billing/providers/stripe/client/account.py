@@ -16,6 +16,7 @@ from metering.billing.providers.stripe.client.customers import Customers
 from metering.billing.providers.stripe.client.disputes import Disputes
 from metering.billing.providers.stripe.client.events import Events
 from metering.billing.providers.stripe.client.invoices import Invoices
+from metering.billing.providers.stripe.client.meters import Meters
 from metering.billing.providers.stripe.client.methods import Methods
 from metering.billing.providers.stripe.client.notes import Notes
 from metering.billing.providers.stripe.client.payments import Payments
@@ -61,6 +62,7 @@ class StripeAccount:
         self.payments = Payments(transport)
         self.checkouts = Checkouts(transport)
         self.refunds = Refunds(transport)
+        self.meters = Meters(transport)
         self.methods = Methods(transport)
         self.taxes = Taxes(transport)
         self.portal = Portal(transport)

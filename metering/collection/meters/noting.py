@@ -1,0 +1,179 @@
+"""Note what is to be told of hours that are over: what they have beyond what was told.
+
+Each event is a row before anything is sent. An hour that gained something is told of
+that alone, under the next number, so no event ever changes. Of an hour that lost
+something, what was told within the last day is taken back; what cannot be taken back is
+shown as a difference, and nothing is sent for it.
+
+Failure: one statement, which may be made by several at once and be killed. Hours that
+are just being built anew are taken for no loss. Owns: `MeterDifference`, and with
+`telling` `MeterEvent` and `MeterProgress`.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+from typing import Any
+
+from kit.orm.atomic import atomic, cursor
+from metering.billing.accounts import Account
+from metering.collection.meters.asking import (
+    currencies_of,
+    event_names,
+    told_accounts,
+)
+from metering.collection.meters.noting_sql import HOURS_LAG, NOTE, OVER
+from metering.collection.models import MeterDifference, MeterEvent, MeterProgress
+from metering.collection.models.meters import HOUR
+
+# What comes late does so within a day, nearly always: see `metering.usage.rollup`.
+RECENT = dt.timedelta(days=3)
+# Stripe takes 35 days; the last hours of it go to what is on its way.
+TAKEN = dt.timedelta(days=34, hours=12)
+# Stripe cancels for a day; an hour is left for the call.
+CANCELLED_WITHIN = dt.timedelta(hours=23)
+KEPT_FOR = dt.timedelta(days=40)
+PURGED_AT_ONCE = 20_000
+
+State = MeterEvent.State
+
+
+@dataclass(frozen=True, slots=True)
+class _Over:
+    """An hour of which more was told than was used."""
+
+    tenant_id: int
+    hour: dt.datetime
+    counted: str
+    told: int
+    used: int
+
+    @property
+    def key(self) -> tuple[int, dt.datetime, str]:
+        """Return which hour it is, of what and whose."""
+        return self.tenant_id, self.hour, self.counted
+
+
+def note_use(*, now: dt.datetime, reach: dt.timedelta = RECENT) -> int:
+    """Note what is to be told of the hours within reach; return how many events."""
+    return sum(_note(account, reach, now=now) for account in told_accounts())
+
+
+def forget_use(*, now: dt.datetime) -> int:
+    """Delete what no meter takes any more, some at a time; return how many events."""
+    last = now - KEPT_FOR
+    MeterDifference.objects.filter(hour__lt=last).delete()
+    old = MeterEvent.objects.filter(hour__lt=last).order_by("hour")[:PURGED_AT_ONCE]
+    deleted, _ = MeterEvent.objects.filter(pk__in=old.values("pk")).delete()
+    return deleted
+
+
+def hour_of(moment: dt.datetime) -> dt.datetime:
+    """Return the beginning of the hour of UTC that a moment lies in."""
+    return moment.astimezone(dt.UTC).replace(minute=0, second=0, microsecond=0)
+
+
+def _note(account: Account, reach: dt.timedelta, *, now: dt.datetime) -> int:
+    until = hour_of(now)
+    # What was used before it was switched on was billed otherwise.
+    progress, _ = MeterProgress.objects.get_or_create(
+        account=account.name, defaults={"told_from": until}
+    )
+    # The first hour must lie in reach as a whole.
+    since = max(progress.told_from, hour_of(now - reach) + HOUR)
+    if since < until:
+        asked = _question(account, since, until, now=now)
+        with atomic():
+            noted = _write(asked)
+            _take_back(account, asked, now=now)
+        MeterProgress.objects.filter(pk=progress.pk).update(noted_to=until)
+        return noted
+    return 0
+
+
+def _question(
+    account: Account, since: dt.datetime, until: dt.datetime, *, now: dt.datetime
+) -> dict[str, Any]:
+    names, currencies = event_names(), currencies_of(account)
+    return {
+        "account": account.name,
+        "since": since,
+        "until": until,
+        "now": now,
+        "counted": list(names),
+        "event_names": list(names.values()),
+        "currencies": list(currencies.codes),
+        "takes_these": currencies.takes_these,
+    }
+
+
+def _write(asked: dict[str, Any]) -> int:
+    with cursor() as session:
+        session.execute(NOTE, asked)
+        return int(session.rowcount)
+
+
+def _take_back(account: Account, asked: dict[str, Any], *, now: dt.datetime) -> None:
+    with cursor() as session:
+        session.execute(HOURS_LAG)
+        [(is_lagging,)] = session.fetchall()
+        if is_lagging:
+            return
+        session.execute(OVER, asked)
+        over = [_Over(*row) for row in session.fetchall()]
+    left = [each for each in over if _undo(account, each, now=now)]
+    _show(account, left, asked)
+
+
+def _undo(account: Account, over: _Over, *, now: dt.datetime) -> bool:
+    """Take back what can be, the latest first; tell whether some of it cannot."""
+    rows = MeterEvent.objects.select_for_update().filter(
+        account=account.name,
+        tenant_id=over.tenant_id,
+        hour=over.hour,
+        counted=over.counted,
+        state__in=(State.WAITING, State.TOLD, State.PARKED),
+    )
+    left = over.told - over.used
+    for row in rows.order_by("-seq"):
+        if left <= 0:
+            break
+        if row.state == State.PARKED or (
+            row.state == State.WAITING and not row.sent_at
+        ):
+            row.state = State.DROPPED
+        elif row.told_at and now - row.told_at < CANCELLED_WITHIN:
+            row.state, row.try_at = State.CANCELLING, now
+        else:
+            continue
+        row.save(update_fields=["state", "try_at"])
+        left -= row.quantity
+    return left > 0
+
+
+def _show(account: Account, left: list[_Over], asked: dict[str, Any]) -> None:
+    """Keep a row of each difference that there is now, and of no other."""
+    known = MeterDifference.objects.filter(
+        account=account.name, hour__gte=asked["since"], hour__lt=asked["until"]
+    )
+    still = {each.key for each in left}
+    gone = [
+        row.pk for row in known if (row.tenant_id, row.hour, row.counted) not in still
+    ]
+    MeterDifference.objects.filter(pk__in=gone).delete()
+    MeterDifference.objects.bulk_create(
+        (
+            MeterDifference(
+                account=account.name,
+                tenant_id=each.tenant_id,
+                hour=each.hour,
+                counted=each.counted,
+                told=each.told,
+                used=each.used,
+                since=asked["now"],
+            )
+            for each in left
+        ),
+        update_conflicts=True,
+        unique_fields=("account", "tenant", "hour", "counted"),
+        update_fields=("told", "used"),
+    )
