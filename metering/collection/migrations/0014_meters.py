@@ -6,7 +6,7 @@ from django.db import migrations, models
 
 class Migration(migrations.Migration):
     dependencies = [
-        ("collection", "0012_outgoing_taxes"),
+        ("collection", "0013_overpaid"),
         ("tenants", "0017_suspended_for"),
     ]
 

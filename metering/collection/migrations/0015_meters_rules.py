@@ -31,7 +31,7 @@ DROP FUNCTION collection_meter_event_guard();
 class Migration(migrations.Migration):
     """Keep tenants apart, and events as they are."""
 
-    dependencies = [("collection", "0013_meters"), ("config", "0001_roles")]
+    dependencies = [("collection", "0014_meters"), ("config", "0001_roles")]
     operations = [
         isolate("collection_meterevent"),
         isolate("collection_meterdifference"),
