@@ -1,18 +1,14 @@
-"""Reads of served models, aliases and replicas, and how the installation stands.
+"""Reads of served models, aliases and replicas.
 
 Failure: a single row that is not there is a `NotFound` that says what was looked for.
 """
 
-import datetime as dt
 from collections.abc import Collection
-from dataclasses import dataclass
 
 from django.db.models import Q, QuerySet
 
 from inference.control.models import ModelAlias, Replica, ServedModel
 from kit.errors import NotFound
-from tenants.models import Tenant
-from tenants.selectors import api_keys, tenants
 
 
 def served_models(
@@ -99,55 +95,3 @@ def left_without(going: Collection[Replica]) -> list[str]:
     )
     left = losing.exclude(pk__in=rest.values("model")).distinct()
     return list(left.order_by("name").values_list("name", flat=True))
-
-
-@dataclass(frozen=True, slots=True)
-class Figure:
-    """One count on the front page: how many are in order, of how many."""
-
-    name: str
-    good: int
-    all: int
-    address: str
-
-
-@dataclass(frozen=True, slots=True)
-class Overview:
-    """How the installation stands; `unserved` models are enabled without a replica."""
-
-    figures: tuple[Figure, ...]
-    unserved: tuple[str, ...]
-
-
-def overview(*, now: dt.datetime) -> Overview:
-    """Count what is in order and find what needs an operator."""
-    serving = Replica.objects.filter(state=Replica.State.ACTIVE)
-    unserved = served_models(enabled=True).exclude(pk__in=serving.values("model"))
-    figures = (
-        Figure(
-            "Active replicas",
-            serving.count(),
-            Replica.objects.count(),
-            "admin:control_replica_changelist",
-        ),
-        Figure(
-            "Models offered",
-            served_models(enabled=True).count(),
-            ServedModel.objects.count(),
-            "admin:control_servedmodel_changelist",
-        ),
-        Figure(
-            "Active tenants",
-            tenants(state=Tenant.State.ACTIVE).count(),
-            tenants().count(),
-            "admin:tenants_tenant_changelist",
-        ),
-        Figure(
-            "Active API keys",
-            api_keys(now=now, active=True).count(),
-            api_keys(now=now).count(),
-            "admin:tenants_apikey_changelist",
-        ),
-    )
-    names = unserved.values_list("name", flat=True)
-    return Overview(figures=figures, unserved=tuple(names))

@@ -1,15 +1,12 @@
-"""What the admin's front page says of more than one app."""
+"""What the admin's front page says: it is of more than one app, so `pages` knows."""
 
 from typing import Any
 
 from django.http import HttpRequest
-from django.utils import timezone
 
-from metering.reconciliation import selectors
+from pages.operations import overview
 
 
 def front_page(request: HttpRequest, context: dict[str, Any]) -> dict[str, Any]:
-    """Add how the books stand, for those who may see why."""
-    if request.user.has_perm("reconciliation.view_run"):
-        context["books"] = selectors.standing(now=timezone.now())
-    return context
+    """Add what needs somebody, how serving is and who uses it."""
+    return {**context, **overview.front_page(request)}

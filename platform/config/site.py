@@ -18,6 +18,10 @@ from pages.accounts import factors
 class OperatorSite(UnfoldAdminSite):  # type: ignore[misc]
     """The admin, for staff whose session has shown a second factor."""
 
+    index_title = "Overview"
+    # It says what needs somebody, and how the installation stands.
+    index_template = "pages/operations/front_page.html"
+
     def has_permission(self, request: HttpRequest) -> bool:
         """Tell whether this session may enter."""
         is_staff: bool = super().has_permission(request)

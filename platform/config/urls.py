@@ -8,6 +8,7 @@ from pages import appearance
 
 urlpatterns = [
     path("", RedirectView.as_view(url="/accounts/login/"), name="home"),
+    path("admin/", include("pages.operations.urls")),
     path("admin/", admin.site.urls),
     path("appearance/", appearance.choose, name="appearance"),
     path("accounts/", include("pages.accounts.urls")),

@@ -1,5 +1,6 @@
 """The limits in effect and what is used of them, on the page of whom they hold for."""
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlencode
@@ -10,9 +11,9 @@ from django.utils import timezone
 
 from kit.money import format_picos
 from tenants import selectors
-from tenants.admin.limits_in_use import Bar, in_use
+from tenants.admin.limits_in_use import Bar, CreditBar, in_use
 from tenants.limits.resolution import Effective, Kind, Row
-from tenants.models import ApiKey, Project, Tenant
+from tenants.models import ApiKey, Plan, Project, Tenant
 
 _PAGES = {
     Kind.RATE_LIMIT: "tenants_ratelimit",
@@ -36,6 +37,29 @@ class Line:
     address: str
     beside: str
     bar: Bar | None
+    row: Row
+
+
+@dataclass(frozen=True, slots=True)
+class LimitsOf:
+    """All that holds for a tenant, project or key, and where more is set."""
+
+    lines: list[Line]
+    credit: CreditBar | None
+    plan: Plan | None
+    to_set: dict[str, str]
+
+
+def limits_of(row: Any, *, now: dt.datetime) -> LimitsOf:
+    """Read the limits in effect and what is used of them."""
+    whom = _whom(row)
+    found = selectors.effective_limits(now=now, **whom)
+    used = in_use(whom, now=now)
+    lines = [
+        _line(each, is_binding=each in found.binding, bar=used.of(each))
+        for each in found.chain
+    ]
+    return LimitsOf(lines, used.credit, found.plan, _to_set(row))
 
 
 class ShowsLimits:
@@ -49,18 +73,11 @@ class ShowsLimits:
         """Show the form, with the limits in effect below it."""
         row = context.get("original")
         if row is not None:
-            now, whom = timezone.now(), _whom(row)
-            found, used = (
-                selectors.effective_limits(now=now, **whom),
-                in_use(whom, now=now),
-            )
-            context["limits_in_effect"] = [
-                _line(each, is_binding=each in found.binding, bar=used.of(each))
-                for each in found.chain
-            ]
-            context["limits_credit"] = used.credit
-            context["limits_plan"] = found.plan
-            context["limits_to_set"] = _to_set(row)
+            shown = limits_of(row, now=timezone.now())
+            context["limits_in_effect"] = shown.lines
+            context["limits_credit"] = shown.credit
+            context["limits_plan"] = shown.plan
+            context["limits_to_set"] = shown.to_set
         return super().render_change_form(request, context, *args, **kwargs)  # type: ignore[misc]
 
 
@@ -99,6 +116,7 @@ def _line(each: Effective, *, is_binding: bool, bar: Bar | None) -> Line:
         address=reverse(page, args=(row.id,)),
         beside="" if each.beside is None else _beside(each.beside),
         bar=bar,
+        row=row,
     )
 
 

@@ -5,6 +5,7 @@ from typing import Any, ClassVar
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.urls import reverse
 from django.utils import timezone
 
 from kit.admin import (
@@ -76,6 +77,10 @@ class TenantAdmin(ShowsLimits, ServiceAdmin):
         suspending.SuspendTenants(),
         suspending.RestoreTenants(),
     )
+
+    def page_of(self, row: Tenant) -> str:
+        """Lead to the page with everything about a tenant."""
+        return reverse("operations:tenant", args=(row.pk,))
 
     def look_up(self, rows: Sequence[Any]) -> None:
         """Read keys, use and charges of a page of tenants."""

@@ -14,6 +14,8 @@ from django.db.models import Model
 from django.http import HttpRequest
 from django.urls import reverse
 
+from pages.operations.tenant.view import TABS
+from tenants.models import Tenant
 from tests.admin import page
 
 # Found often, found in names only, found nowhere, and an id.
@@ -45,6 +47,7 @@ def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
     but one row.
     """
     yield Page("front page", reverse("admin:index"))
+    yield from _operations()
     for model, pages in our_pages():
         if pages.has_view_permission(request):
             words = BRIEF_WORDS if brief else (*WORDS, SHORT_WORD)
@@ -53,6 +56,18 @@ def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
                 yield from _orders(model, pages, request)
             yield from _forms(model, pages, request, brief=brief)
             yield from _autocompletes(model, pages, words=words)
+
+
+def _operations() -> Iterator[Page]:
+    """Yield the pages beside those of the site, of the tenant with most of all."""
+    for name in ("live", "routes"):
+        yield Page(name, reverse(f"operations:{name}"))
+    tenant = Tenant.objects.order_by("pk").first()
+    if tenant is not None:
+        yield Page("tenant", reverse("operations:tenant", args=(tenant.pk,)))
+        for tab in TABS:
+            address = reverse("operations:tenant_tab", args=(tenant.pk, tab.name))
+            yield Page(f"tenant {tab.name}", address)
 
 
 def _lists(

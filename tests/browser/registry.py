@@ -74,6 +74,7 @@ PRICES: Final = Found(
     "/admin/pricing/pricebookversion/",
     "a[href*='/pricebookversion/'][href*='/change/']",
 )
+_A_TENANT: Final = Found("/admin/tenants/tenant/", "#result_list tbody th a")
 ADMIN: Final = (
     Screen("admin", "/admin/"),
     Screen("admin-tenants", "/admin/tenants/tenant/"),
@@ -81,6 +82,10 @@ ADMIN: Final = (
     Screen("admin-plan-versions", "/admin/subscriptions/planversion/"),
     Screen("admin-jobs", "/admin/jobs/job/"),
     Screen("admin-exports", "/admin/exports/export/"),
+    Screen("admin-live", "/admin/live/?still=yes"),
+    Screen("admin-routes", "/admin/routes/"),
+    Screen("admin-tenant", _A_TENANT),
+    Screen("admin-tenant-limits", _A_TENANT, click=".tabs a:has-text('Limits')"),
 )
 ACCOUNTS: Final = (
     Screen("sign-in", "/accounts/login/", anonymous=True),

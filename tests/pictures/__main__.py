@@ -74,9 +74,8 @@ def _take(browser: Browser) -> None:
     browser.take("finance-dark", page, height=1080, scheme="dark")
     browser.take("admin", "/admin/", height=700)
     search = f"/admin/tenants/tenant/?q={CUSTOMERS[0].slug}"
-    tenant = browser.first_link(search, "a[href*='/change/']")
-    keys = "#tabs-items a:has-text('API keys')"
-    browser.take("tenant", tenant, height=560, click=keys)
+    tenant = browser.first_link(search, "#result_list tbody th a")
+    browser.take("tenant", f"{tenant}keys/", height=560)
     last_month = "/finance/usage/?range=last-month"
     invoice = browser.first_link(last_month, "a[href^='/finance/invoices/']")
     browser.take("invoice", invoice, height=900)

@@ -9,10 +9,18 @@ from kit.links import rights_for
 
 _FINANCE = ("usage.view_dayrollup", "billing.view_invoice")
 
+# Of the pages that are no list of the admin's.
+_RIGHTS = {
+    "operations:live": ("control.view_replica",),
+    "operations:routes": ("control.view_servedmodel",),
+}
+
 
 def _who_may(address: str) -> Callable[[Any], bool]:
     """Say who sees a link: those who may see the page that it leads to."""
-    rights = _FINANCE if address.startswith("finance:") else rights_for(address)
+    rights = _RIGHTS.get(address) or (
+        _FINANCE if address.startswith("finance:") else rights_for(address)
+    )
     return lambda request: request.user.has_perms(rights)
 
 
@@ -64,6 +72,7 @@ UNFOLD = {
             _group(
                 "",
                 ("Overview", "monitoring", "admin:index"),
+                ("Live", "speed", "operations:live"),
                 ("Finance", "payments", "finance:overview"),
             ),
             _group(
@@ -96,6 +105,7 @@ UNFOLD = {
             ),
             _group(
                 "Serving",
+                ("Routes", "route", "operations:routes"),
                 ("Models", "smart_toy", "admin:control_servedmodel_changelist"),
                 ("Aliases", "alt_route", "admin:control_modelalias_changelist"),
                 ("Replicas", "dns", "admin:control_replica_changelist"),

@@ -67,6 +67,11 @@ class LookedUpList(ChangeList):  # type: ignore[misc]
 
     result_list: Any
 
+    def url_for_result(self, result: Any) -> str:
+        """Return where a row leads: to its form, or to a page of its own."""
+        own: str = self.model_admin.page_of(result)
+        return own or str(super().url_for_result(result))
+
     def get_results(self, request: HttpRequest) -> None:
         """Read the page, and what belongs to its rows."""
         super().get_results(request)

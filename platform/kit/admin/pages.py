@@ -46,6 +46,10 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
     def look_up(self, rows: Sequence[Any]) -> None:
         """Read what belongs to the rows of a page of the list, all at once."""
 
+    def page_of(self, row: Any) -> str:
+        """Return where a row of the list leads; empty for its form."""
+        return ""
+
     def rows_with(self, word: str) -> Sequence[QuerySet[Any]]:
         """Find rows by a word that stands in none of the searched columns."""
         return ()

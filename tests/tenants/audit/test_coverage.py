@@ -35,6 +35,7 @@ NOT_AUDITED = {
     "control.modelfallback": "the model that it stands in for tells of it",
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
+    "control.pulse": "gateways write how they are",
     "documents.document": "it is made of an invoice or note, and never changes",
     "economics.daymargin": "it is made of rates, rollups and postings",
     "economics.replicaspan": "the product notes which replicas are there",

@@ -1,0 +1,1 @@
+"""Operators' pages that take more than one app: what needs them, what runs now."""

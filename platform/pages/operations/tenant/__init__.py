@@ -1,0 +1,1 @@
+"""Everything about one tenant, a tab a subject."""

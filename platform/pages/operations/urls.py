@@ -1,0 +1,15 @@
+"""Addresses of the operators' own pages, beside those of the admin's site."""
+
+from django.urls import path
+
+from pages.operations.live import live
+from pages.operations.routes import routes
+from pages.operations.tenant.view import tenant
+
+app_name = "operations"
+urlpatterns = [
+    path("live/", live, name="live"),
+    path("routes/", routes, name="routes"),
+    path("tenants/<int:tenant_id>/", tenant, name="tenant"),
+    path("tenants/<int:tenant_id>/<slug:tab>/", tenant, name="tenant_tab"),
+]
