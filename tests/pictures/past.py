@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 SEED = 4
-DAYS = 50
+DAYS = 140
 # Nothing happened in the last minutes: that is for the calls that are really made.
 UNTIL = dt.timedelta(minutes=30)
 
