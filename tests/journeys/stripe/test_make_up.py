@@ -113,3 +113,35 @@ def test_a_month_is_invoiced_declined_paid_and_shown_as_paid(
     (payment,) = _asked(operator.get("payments/"))["data"]
     assert payment["reference"].startswith("stripe pi_")
     assert payment["amount_minor"] == invoice["amount_minor"]
+
+
+def test_credit_is_bought_on_a_page_and_can_be_used(
+    product: Product, operator: httpx.Client
+) -> None:
+    [tenant] = [
+        row["id"]
+        for row in _asked(operator.get("tenants/"))["data"]
+        if row["slug"] == TENANT
+    ]
+    wallet = f"ledger/wallet/?tenant={tenant}"
+    before = int(_asked(operator.get(wallet))["available_picos"])
+    wanted = {"tenant": tenant, "amount_minor": 2_500}
+    asked = _asked(operator.post("checkouts/", json=wanted))
+    checkout = f"checkouts/{asked['id']}/"
+    page = _until(product, lambda: _asked(operator.get(checkout))["url"])
+    with Visitor(stays_at=product.env["STRIPE_API_BASE"]) as person:
+        person.open(page).press("Pay", card=DECLINES)
+        assert "Your card was declined." in person.text
+        person.press("Pay", card=PAYS)
+    bought = _until(
+        product,
+        lambda: (row := _asked(operator.get(checkout)))["state"] == "paid" and row,
+    )
+    after = int(_asked(operator.get(wallet))["available_picos"])
+    assert after - before == bought["amount_minor"] * 10**10
+    (newest, *_) = _asked(operator.get("invoices/"))["data"]
+    assert newest["state"] == "paid"
+    assert newest["amount_minor"] == bought["total_minor"]
+    # The card that was paid with is kept, for what rules will buy.
+    methods = _asked(operator.get(f"payment-methods/?tenant={tenant}"))["data"]
+    assert [each["last4"] for each in methods] == [PAYS[-4:]]
