@@ -7,9 +7,9 @@ shown: its page has no field to change and no button.
 from collections.abc import Mapping
 from typing import Any
 
-from django.contrib import admin
+from django.contrib import admin, messages
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils import timezone
 from unfold.admin import TabularInline
@@ -21,8 +21,10 @@ from kit.admin import (
     confirmed_action,
     state_label,
 )
+from kit.admin.dialogs import go_to
+from kit.errors import PlatformError
 from kit.money import quote_per_million
-from metering.pricing import selectors, services
+from metering.pricing import replaying, selectors, services
 from metering.pricing.assignment_admin import PriceBookAssignmentAdmin
 from metering.pricing.contract_admin import ContractAdmin
 from metering.pricing.discounting import set_discounts
@@ -33,7 +35,11 @@ from metering.pricing.models import (
     PriceBook,
     PriceBookVersion,
 )
-from metering.pricing.preview_admin import preview_table
+from metering.pricing.preview_admin import (
+    changes_table,
+    preview_table,
+    whole_preview,
+)
 from metering.usage.epochs import database_now
 
 # Some have modules of their own, which Django does not look for.
@@ -147,9 +153,15 @@ class PriceBookVersionAdmin(ServiceAdmin):
     list_select_related = ("book",)
     search_fields = ("book__name", "prices__model")
     search_help_text = "Book, model with a price, id"
-    readonly_fields = ("number", "published_at", "last_month")
+    readonly_fields = (
+        "number",
+        "published_at",
+        "changed",
+        "last_month",
+        "everybody",
+    )
     fixed_fields = ("book",)
-    actions_detail = ("publish",)
+    actions_detail = ("preview", "publish")
 
     @state_label(draft="warning", published="success", corrective="info")
     def status(self, row: PriceBookVersion) -> str:
@@ -161,6 +173,16 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Show what a draft would come to, tenant by tenant."""
         return preview_table(row)
 
+    @admin.display(description="what it changes")
+    def changed(self, row: PriceBookVersion) -> str:
+        """Show each price beside the one before."""
+        return changes_table(row)
+
+    @admin.display(description="last month's use of all")
+    def everybody(self, row: PriceBookVersion) -> str:
+        """Show what the last preview of all tenants came to."""
+        return whole_preview(row)
+
     def get_queryset(self, request: HttpRequest) -> QuerySet[PriceBookVersion]:
         """Read versions with their books, which name them."""
         rows: QuerySet[PriceBookVersion] = super().get_queryset(request)
@@ -171,7 +193,9 @@ class PriceBookVersionAdmin(ServiceAdmin):
         if obj is None:
             return ("book", "effective_at")
         rows = (("book", "number"), ("effective_at", "published_at"), DISCOUNTS)
-        return (*rows, "last_month") if obj.state == "draft" else rows
+        if obj.state != "draft":
+            return (*rows, "changed")
+        return (*rows, "changed", "last_month", "everybody")
 
     def held_with(self, row: PriceBookVersion) -> Mapping[str, str]:
         """Hold an edit against the draft's prices too: they are on the same page."""
@@ -260,6 +284,25 @@ class PriceBookVersionAdmin(ServiceAdmin):
             formset.changed_objects.append((price, row.changed_data))
         else:
             formset.new_objects.append(price)
+
+    @confirmed_action(
+        label="Preview for all",
+        explanation="Last month's use of every tenant is counted under the draft; it "
+        "changes nothing.",
+        icon="query_stats",
+    )
+    def preview(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Ask for a job that counts it, and go to its page."""
+        row = self.get_object(request, object_id)
+        if row is None:
+            raise Http404
+        try:
+            job = replaying.ask_preview(version=row)
+        except PlatformError as refused:
+            messages.error(request, refused.message)
+            back = reverse("admin:pricing_pricebookversion_change", args=(row.pk,))
+            return go_to(request, back)
+        return go_to(request, reverse("admin:jobs_job_change", args=(job.pk,)))
 
     @confirmed_action(
         label="Publish",

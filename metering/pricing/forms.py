@@ -107,6 +107,24 @@ class PublishForm(Confirmation):
         label="Close the models that are left out",
         widget=UnfoldBooleanWidget,
     )
+    typed = forms.CharField(
+        label="Type the version's name to publish it",
+        widget=UnfoldAdminTextInputWidget,
+    )
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:
+        super().__init__(*args, **kwargs)
+        rows = PriceBookVersion.objects.select_related("book")
+        row = rows.filter(pk=self.object_id).first()
+        self.phrase = str(row) if row else ""
+        self.fields["typed"].help_text = f"{self.phrase}"
+
+    def clean_typed(self) -> str:
+        """Hold what was typed against the name."""
+        typed = str(self.cleaned_data["typed"]).strip()
+        if typed.casefold() != self.phrase.casefold():
+            raise forms.ValidationError(f"Type “{self.phrase}”. Nothing was done.")
+        return typed
 
     def consequence(self, object_id: str) -> str:
         """Count the prices, and name the models that would have none any more."""

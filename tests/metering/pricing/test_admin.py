@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from metering.pricing.comparing import changed_by
 from metering.pricing.models import (
     Price,
     PriceBook,
@@ -182,8 +183,11 @@ def test_publication_says_what_it_does_and_happens_by_post_only(
     draft.refresh_from_db()
     assert "Prices: 1, from 2020-01-01 00:00 UTC on. Models left out: none." in dialog
     assert draft.published_at is None
+    assert f"Type “{draft}”" in words(confirm(admin, address, typed="yes").content)
+    draft.refresh_from_db()
+    assert draft.published_at is None
 
-    confirm(admin, address)
+    confirm(admin, address, typed=str(draft))
     draft.refresh_from_db()
     assert draft.published_at is not None
 
@@ -197,14 +201,45 @@ def test_models_left_out_are_named_and_closed_only_when_said(
     address = action(VERSION, "publish", version.pk)
 
     assert "Models left out: demo-model." in words(admin.get(address).content)
-    confirm(admin, address)
+    confirm(admin, address, typed=str(version))
     version.refresh_from_db()
     assert version.published_at is None
     assert "lists no price for demo-model" in words(admin.get(change(version)).content)
 
-    admin.post(address, {"_form_submitted": "True", "drop": "on"})
+    confirm(admin, address, typed=str(version), drop="on")
     version.refresh_from_db()
     assert version.published_at is not None
+
+
+def test_a_version_is_shown_beside_the_one_before(
+    admin: Client, draft: PriceBookVersion
+) -> None:
+    assert "every price is new" in words(admin.get(change(draft)).content)
+    publish_version(version=draft, now=LONG_AGO)
+    version = drafted(draft.book, "demo-model", "other", effective_at=LATER)
+    quotes = {"input_per_million": "4.5", "output_per_million": "12"}
+    set_price(
+        version=version, model="demo-model", cached_input_per_million="0.3", **quotes
+    )
+    shown = words(admin.get(change(version)).content)
+    assert "demo-model 3.00 → 4.50 (+50.0 %) 0.30 15.00 → 12.00 (-20.0 %)" in shown
+    assert "other new 3.00 new 0.30 new 15.00" in shown
+    assert f"against {draft}. As before: 0." in shown
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "said"),
+    [
+        (3, 3, "same"),
+        (0, 3, "from nothing"),
+        (1000, 1001, "+0.1 %"),
+        (2000, 2001, "+0.1 %"),
+        (1000, 0, "-100.0 %"),
+        (1, 21, "+2,000.0 %"),
+    ],
+)
+def test_changes_are_said_in_percent(before: int, after: int, said: str) -> None:
+    assert changed_by(before, after) == said
 
 
 def test_a_published_version_is_only_shown(

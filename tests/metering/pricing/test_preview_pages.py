@@ -6,12 +6,15 @@ import pytest
 from django.test import Client
 
 from kit.contracts import TokenCounts
+from metering.jobs.models import Job
+from metering.jobs.stepping import work
+from metering.pricing import replaying
 from metering.pricing.models import Price
 from metering.pricing.previewing import last_month
 from metering.pricing.services import draft_version, set_price
 from metering.usage.selectors import database_now
 from tenants.models import Tenant
-from tests.admin import action, page, signed_in, words
+from tests.admin import action, confirm, page, signed_in, words
 from tests.factories.pricing import make_book, make_price
 from tests.factories.tenants import make_tenant
 from tests.metering.pricing.test_previewing import used
@@ -77,3 +80,28 @@ def test_a_draft_shows_what_it_means_before_it_is_published(
 
     dialog = words(admin.get(action(VERSION, "publish", draft_id())).content)
     assert "(3 tenants) would have cost 30.00 EUR instead of 24.00 EUR" in dialog
+
+
+def test_a_preview_of_all_is_a_job(
+    tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "STEP_TENANTS", 2)
+    admin, now = signed_in(), database_now()
+    asked = confirm(admin, action(VERSION, "preview", draft_id()))
+    job = Job.objects.get()
+    assert asked["Location"] == page("jobs_job", "change", job.pk)
+    assert job.whole == 3
+
+    assert work(now=now) == 1
+    job.refresh_from_db()
+    assert (job.state, job.done, job.whole) == ("running", 2, 3)
+    assert work(now=now) == 1
+    job.refresh_from_db()
+    assert (job.state, job.done) == ("done", 3)
+    assert job.outcome["charged"] == "24.00 EUR"
+    assert job.outcome["under this version"] == "30.00 EUR"
+    assert job.outcome["tenants that pay over 10 % more"] == 3
+    assert job.outcome["most more"].startswith(f"{tenants[2].slug} 3.00 EUR")
+
+    shown = words(admin.get(page(VERSION, "change", draft_id())).content)
+    assert "more: 6.00 EUR" in shown
