@@ -22,6 +22,7 @@ from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, money_tile
+from pages.finance.drawings import credit_drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
 
@@ -113,6 +114,7 @@ def page(request: HttpRequest) -> HttpResponse:
     with snapshot():
         scope = scope_of(request)
         rolled = credit_of(scope)
+        owed = [row for row in rolled if row.is_liability]
         left = [row for row in left_by_expiry() if row.currency == scope.currency]
         if wants_file(ROLL_FORWARD, scope.query):
             name = f"credit-{scope.slug}"
@@ -129,6 +131,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope, rolled),
+            "charts": [credit_drawing(row, when=scope.name) for row in owed],
             "tables": [
                 ROLL_FORWARD.laid_out(rolled, scope.query),
                 EXPIRY.laid_out(left, scope.query),

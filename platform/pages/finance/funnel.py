@@ -20,6 +20,7 @@ from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, money_tile, percent_tile
+from pages.finance.drawings import Drawing, steps_drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
 
@@ -241,6 +242,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "form": scope.filters,
             "empty": scope.empty,
             "hero": tiles_of(scope, found),
+            "charts": [drawing_of(scope, steps)] if scope.currency else [],
             "tables": [
                 STEPS.laid_out(steps, scope.query),
                 UNPOSTED.laid_out(found.unposted, scope.query),
@@ -248,6 +250,23 @@ def page(request: HttpRequest) -> HttpResponse:
             ],
         }
     return render(request, "pages/finance/page.html", context)
+
+
+def drawing_of(scope: Scope, steps: list[Step], *, to: str = "") -> Drawing:
+    """Draw the steps; links within the page lead `to` where it is another one."""
+    return steps_drawing(
+        [
+            (
+                step.name,
+                step.picos,
+                f"{to}{step.address}" if step.address.startswith("#") else step.address,
+                step.is_gap,
+            )
+            for step in steps
+        ],
+        currency=scope.currency,
+        when=scope.name,
+    )
 
 
 def funnel_of(scope: Scope) -> Funnel:

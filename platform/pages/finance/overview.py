@@ -5,7 +5,6 @@ same selector. Usage was shown at this address before; a link with its query lea
 """
 
 import datetime as dt
-from dataclasses import replace
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -21,8 +20,8 @@ from pages.design.address import address
 from pages.design.heading import Heading
 from pages.design.tiles import Tile, minor_tile, missing_tile, money_tile, percent_tile
 from pages.finance.credit import liability_of
-from pages.finance.funnel import funnel_of, tiles_of
-from pages.finance.revenue import lines_of_months, months_table, of_month
+from pages.finance.funnel import drawing_of, funnel_of, steps_of, tiles_of
+from pages.finance.revenue import lines_of_months, months_drawing, of_month
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
 
@@ -42,7 +41,9 @@ def page(request: HttpRequest) -> HttpResponse:
 def _overview(request: HttpRequest) -> HttpResponse:
     with snapshot():
         scope = scope_of(request)
-        months = replace(months_table(), title="Twelve months", has_file=False)
+        lines = lines_of_months(scope)
+        found = funnel_of(scope)
+        funnel = reverse("finance:funnel") + _chosen(scope)
         context = {
             "heading": Heading(
                 "Finance",
@@ -53,12 +54,13 @@ def _overview(request: HttpRequest) -> HttpResponse:
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope) if scope.currency else [],
-            "tiles": tiles_of(
-                scope,
-                funnel_of(scope),
-                to=reverse("finance:funnel") + _chosen(scope),
-            ),
-            "tables": [months.laid_out(lines_of_months(scope), scope.query)],
+            "tiles": tiles_of(scope, found, to=funnel),
+            "charts": [
+                months_drawing(scope, lines),
+                drawing_of(scope, steps_of(found), to=funnel),
+            ]
+            if lines
+            else [],
         }
     return render(request, "pages/finance/page.html", context)
 

@@ -32,6 +32,7 @@ from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, minor_tile, missing_tile, number_tile, percent_tile
+from pages.finance.drawings import ages_drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
 
@@ -213,6 +214,9 @@ def page(request: HttpRequest) -> HttpResponse:
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope, found, today),
+            "charts": [ages_drawing(rows, BUCKETS, currency=scope.currency)]
+            if rows
+            else [],
             "tables": [
                 BY_TENANT.laid_out(rows, scope.query, totals=_total(rows)),
                 INVOICES.laid_out(listed, scope.query),

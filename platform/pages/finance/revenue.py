@@ -37,6 +37,7 @@ from pages.design.states import Empty
 from pages.design.table import Column, Row, Table
 from pages.design.tiles import Tile, money_tile, percent_tile
 from pages.finance.choice import Option
+from pages.finance.drawings import Drawing, models_drawing, revenue_drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
 from tenants.models import Tenant
@@ -90,11 +91,6 @@ def _money(part: Part, line: Line) -> Cell:
 
 def _by_part(line: Line, part: Part) -> int:
     return line.earned.parts[part]
-
-
-def months_table() -> Table[Line]:
-    """Return the table of revenue by month."""
-    return _table("month")
 
 
 def _table(by: str) -> Table[Line]:
@@ -202,11 +198,18 @@ def page(request: HttpRequest) -> HttpResponse:
             raise InvalidRequest(f"'by' is one of {', '.join(BY)}.", param="by")
         if by == "model":
             models = _models(scope)
+            drawn = [
+                models_drawing(models, currency=scope.currency, when=scope.name)
+                for _ in models[:1]
+            ]
+            total = _model_total(models)
             return _answer(
-                request, scope, by, _model_table(scope), models, _model_total(models)
+                request, scope, by, _model_table(scope), models, (total, drawn)
             )
         lines = _lines(scope, by)
-        return _answer(request, scope, by, _table(by), lines, _total(lines))
+        drawn = [months_drawing(scope, lines)] if by == "month" and lines else []
+        total = _total(lines)
+        return _answer(request, scope, by, _table(by), lines, (total, drawn))
 
 
 def _answer(
@@ -215,8 +218,9 @@ def _answer(
     by: str,
     table: Table[Row],
     rows: Sequence[Row],
-    total: dict[str, Cell],
+    around: tuple[dict[str, Cell], list[Drawing]],
 ) -> HttpResponse:
+    total, drawn = around
     if wants_file(table, scope.query):
         name = f"revenue-by-{by}-{scope.slug}"
         return file_of(table, rows, scope.query, name=name)
@@ -231,6 +235,7 @@ def _answer(
         "form": scope.filters,
         "empty": scope.empty,
         "hero": _tiles(scope),
+        "charts": drawn,
         "tables": [table.laid_out(rows, scope.query, totals=[total] if rows else [])],
     }
     return render(request, "pages/finance/page.html", context)
@@ -281,6 +286,17 @@ def _models(scope: Scope) -> list[ModelUse]:
 def lines_of_months(scope: Scope) -> list[Line]:
     """Return what each month of the year up to this one earned."""
     return _lines(scope, "month")
+
+
+def months_drawing(scope: Scope, lines: Sequence[Line]) -> Drawing:
+    """Draw what each month of the year up to this one earned."""
+    return revenue_drawing(
+        [line.earned for line in lines],
+        first=month_after(scope.month, 1 - MONTHS),
+        last=scope.month,
+        running=scope.this_month,
+        currency=scope.currency,
+    )
 
 
 def _lines(scope: Scope, by: str) -> list[Line]:
