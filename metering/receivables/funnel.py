@@ -39,7 +39,7 @@ WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
 
 # Days that the ledger has not taken over: what their rollups grew by since it did.
 _UNPOSTED = """
-SELECT day.tenant_id, tenant.slug, day.date, billed.ends_at,
+SELECT tenant.slug, day.date, billed.ends_at,
     sum(rolled.picos - coalesce(posted.picos, 0))
 FROM usage_changedday day
 JOIN usage_billingday billed USING (tenant_id, date)
@@ -57,14 +57,24 @@ JOIN pricing_price price ON price.id = rolled.price_id
 JOIN pricing_pricebookversion version ON version.id = price.version_id
 JOIN pricing_pricebook book ON book.id = version.book_id
 WHERE day.date >= %(first)s AND day.date < %(next)s AND book.currency = %(currency)s
-GROUP BY 1, 2, 3, 4
+GROUP BY 1, 2, 3
 HAVING sum(rolled.picos - coalesce(posted.picos, 0)) <> 0
 ORDER BY day.date, tenant.slug
 """
 
+# Use is of the month that it is booked in: of its day's, or, where that was locked when
+# it came in, of the month that was open. Those few are found by an index of their own.
+_OF_MONTH = """
+    posting.date >= %(first)s AND posting.date < %(next)s AND posting.booked_on IS NULL
+"""
+_BOOKED_LATE = """
+    posting.booked_on >= %(first)s AND posting.booked_on < %(next)s
+"""
+_SUM = "SELECT coalesce(sum(posting.charge_picos), 0) FROM ledger_dayposting posting"
+
 # The last mark of a tenant tells what is charged: all before it up to its number. What
 # lies whole behind it needs no look at single postings.
-_UNINVOICED = """
+_UNINVOICED = f"""
 WITH sold AS (
     SELECT moved.tenant_id, sum(moved.debited_picos - moved.credited_picos) AS picos
     FROM ledger_movement moved
@@ -86,13 +96,18 @@ claimed AS (
 ),
 waiting AS (
     SELECT sold.tenant_id, mark.days_to, sold.picos AS sold,
-        CASE WHEN mark.days_to IS NULL OR mark.days_to <= %(first)s
+        CASE WHEN mark.days_to IS NULL
             THEN sold.picos - coalesce(claimed.picos, 0)
-            ELSE (
-                SELECT coalesce(sum(posting.charge_picos), 0)
-                FROM ledger_dayposting posting
-                WHERE posting.tenant_id = sold.tenant_id
-                    AND posting.date >= %(first)s AND posting.date < %(next)s
+        WHEN mark.days_to <= %(first)s
+            THEN sold.picos - (
+                {_SUM} WHERE posting.tenant_id = sold.tenant_id AND {_BOOKED_LATE}
+                    AND posting.date < mark.days_to AND posting.id <= mark.posted_to
+            )
+        ELSE (
+                {_SUM} WHERE posting.tenant_id = sold.tenant_id AND {_OF_MONTH}
+                    AND (posting.date >= mark.days_to OR posting.id > mark.posted_to)
+            ) + (
+                {_SUM} WHERE posting.tenant_id = sold.tenant_id AND {_BOOKED_LATE}
                     AND (posting.date >= mark.days_to OR posting.id > mark.posted_to)
             )
         END AS picos
@@ -100,28 +115,27 @@ waiting AS (
     LEFT JOIN mark ON mark.tenant_id = sold.tenant_id
     LEFT JOIN claimed ON claimed.tenant_id = sold.tenant_id
 )
-SELECT waiting.tenant_id, tenant.slug, waiting.picos, waiting.sold,
-    waiting.days_to >= %(next)s,
+SELECT tenant.slug, waiting.picos, waiting.sold, waiting.days_to >= %(next)s,
     (SELECT period_end FROM usage_billingday day
         WHERE day.tenant_id = waiting.tenant_id AND day.date = %(last)s)
 FROM waiting JOIN tenants_tenant tenant ON tenant.id = waiting.tenant_id
 ORDER BY waiting.picos DESC, tenant.slug
-"""
-_DRAFTED = """
-SELECT draft.tenant_id, tenant.slug, draft.public_id, draft.problem, (
-    SELECT coalesce(sum(posting.charge_picos), 0) FROM ledger_dayposting posting
-    WHERE posting.tenant_id = draft.tenant_id
-        AND posting.date >= %(first)s AND posting.date < %(next)s
+"""  # noqa: S608 - put together from the constants above
+_OF_DRAFT = f"""
+    {_SUM} WHERE posting.tenant_id = draft.tenant_id
         AND posting.date < draft.days_to AND posting.id <= draft.posted_to
         AND (posting.date >= coalesce(draft.days_from, '-infinity')
             OR posting.id > coalesce(draft.posted_from, 0))
-)
+"""
+_DRAFTED = f"""
+SELECT tenant.slug, draft.problem,
+    ({_OF_DRAFT} AND {_OF_MONTH}) + ({_OF_DRAFT} AND {_BOOKED_LATE})
 FROM billing_invoice draft
 JOIN tenants_tenant tenant ON tenant.id = draft.tenant_id
-WHERE draft.state = 'draft' AND draft.days_to > %(first)s
+WHERE draft.state = 'draft' AND draft.days_to IS NOT NULL
     AND draft.currency = %(currency)s
 ORDER BY tenant.slug
-"""
+"""  # noqa: S608 - put together from the constants above
 _INVOICES = """
 SELECT count(*), coalesce(sum(invoice.subtotal_minor), 0),
     coalesce(sum(invoice.tax_minor), 0), coalesce(sum(invoice.amount_minor), 0),
@@ -246,7 +260,7 @@ def use_to_cash(*, month: dt.date, currency: str, today: dt.date) -> Funnel:
         session.execute(_UNPOSTED, asked)
         unposted = [
             Unposted(slug, date, ends_at, currency, int(picos))
-            for _, slug, date, ends_at, picos in session.fetchall()
+            for slug, date, ends_at, picos in session.fetchall()
         ]
         session.execute(_UNINVOICED, asked)
         waiting = session.fetchall()
@@ -256,12 +270,12 @@ def use_to_cash(*, month: dt.date, currency: str, today: dt.date) -> Funnel:
         invoiced = Invoiced(*map(int, session.fetchone()))
     rows = [
         Uninvoiced(slug, _why(is_late, end, today), currency, int(picos), end)
-        for _, slug, picos, _, is_late, end in waiting
+        for slug, picos, _, is_late, end in waiting
         if picos
     ]
     rows += [
         Uninvoiced(slug, Why.DRAFT, currency, int(picos), problem=problem)
-        for _, slug, _, problem, picos in drafts
+        for slug, problem, picos in drafts
         if picos
     ]
     return Funnel(
@@ -269,7 +283,7 @@ def use_to_cash(*, month: dt.date, currency: str, today: dt.date) -> Funnel:
         unrated_events=int(events),
         unrated_picos=int(unrated),
         unposted=unposted,
-        posted_picos=sum(int(sold) for _, _, _, sold, _, _ in waiting),
+        posted_picos=sum(int(sold) for _, _, sold, _, _ in waiting),
         uninvoiced=rows,
         invoiced=invoiced,
     )

@@ -3,12 +3,14 @@
 import datetime as dt
 
 import pytest
+from django.contrib.auth import get_user_model
 from django.test import Client
 
 from metering.billing.marks import charged_picos
 from metering.billing.models import Invoice
 from metering.billing.services import close_period, issue_invoice
 from metering.ledger.earned import Part, revenue
+from metering.ledger.locking import lock_month
 from metering.ledger.services import post_days
 from metering.receivables.funnel import Funnel, Why, use_to_cash
 from metering.usage.services import roll_up
@@ -113,6 +115,32 @@ def test_late_use_is_named_at_each_step_until_it_is_invoiced(books: Books) -> No
     issue_invoice(invoice=closed.invoice, now=LATER)
     found = followed()
     assert found.on_invoices_picos == before.on_invoices_picos + late
+
+
+def test_late_use_of_a_locked_month_is_of_the_month_that_is_open(books: Books) -> None:
+    before = followed()
+    prepares, approves = (
+        get_user_model().objects.create(username=name).pk for name in ("ada", "bob")
+    )
+    lock_month(
+        month=SEPTEMBER,
+        prepared_by_id=prepares,
+        approved_by_id=approves,
+        now=STARTED + 40 * DAY,
+    )
+    late = use_on(books, STARTED + 12 * DAY)
+    post_days(now=STARTED + 58 * DAY)
+
+    assert followed() == before
+    found = followed(OCTOBER)
+    (earned,) = revenue(first=OCTOBER, last=OCTOBER)
+    assert found.posted_picos == earned.parts[Part.USE]
+    assert sum(row.picos for row in found.uninvoiced) == found.posted_picos > late
+    closed = close_period(tenant=books.postpaid, date=OCTOBER, now=LATER)
+    assert closed.invoice is not None
+    issued = issue_invoice(invoice=closed.invoice, now=LATER)
+    assert followed(OCTOBER).on_invoices_picos == charged_picos(issued)
+    assert followed().on_invoices_picos == before.on_invoices_picos
 
 
 def test_overdue_and_open_are_told_apart(books: Books) -> None:
