@@ -15,6 +15,7 @@ from kit.errors import Conflict
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell
 from metering.billing.models import Invoice, ProviderOperation
+from metering.billing.operations import Call
 
 State = ProviderOperation.State
 _IN_DOUBT = (State.INTENT, State.UNKNOWN)
@@ -100,6 +101,19 @@ def let_go_on(*, operation: ProviderOperation) -> ProviderOperation:
 def drop(invoice: Invoice, *, about: str, now: dt.datetime) -> None:
     """Give up what was still to be done to an object that is gone there."""
     rows = undone().filter(invoice=invoice, subject__startswith=about)
+    ProviderOperation.objects.filter(pk__in=rows.values("pk")).update(
+        state=State.DROPPED, finished_at=now
+    )
+
+
+def give_up(call: Call, *, now: dt.datetime) -> None:
+    """Make a call no more that would only be refused again."""
+    rows = undone().filter(
+        provider=call.provider,
+        account=call.account,
+        name=call.name,
+        subject=call.subject,
+    )
     ProviderOperation.objects.filter(pk__in=rows.values("pk")).update(
         state=State.DROPPED, finished_at=now
     )

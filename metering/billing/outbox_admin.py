@@ -162,8 +162,12 @@ class ProviderOperationAdmin(ReadOnlyAdmin):
 class ProviderCustomerAdmin(ReadOnlyAdmin):
     """Which customer of a provider's account is which tenant."""
 
-    list_display = ("tenant", "provider", "account", "reference")
-    list_filter = ("provider", "account")
+    list_display = ("tenant", "provider", "account", "reference", "tax_id_problem")
+    list_filter = (
+        "provider",
+        "account",
+        ("tax_id_problem", admin.EmptyFieldListFilter),
+    )
     list_select_related = ("tenant",)
     search_fields = ("tenant__slug", "tenant__name", "reference")
     search_help_text = "Tenant, reference, id"

@@ -13,7 +13,11 @@ class CollectionConfig(AppConfig):
     def ready(self) -> None:
         """Act on what the provider tells."""
         # Handlers name models, which are there only once every application is loaded.
-        from metering.collection import handling, method_handlers  # noqa: F401, PLC0415
+        from metering.collection import (  # noqa: F401, PLC0415
+            handling,
+            method_handlers,
+            tax_id_handlers,
+        )
         from metering.collection.buying import handlers  # noqa: F401, PLC0415
         from metering.collection.outgoing import queueing  # noqa: PLC0415
 

@@ -32,6 +32,24 @@ class ProviderCustomer(models.Model):
         help_text="What it pays with unless told otherwise, as last read.",
     )
 
+    tax_id_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="The hash of the tax id that was last said there.",
+    )
+    tax_id_reference = models.CharField(
+        max_length=100, blank=True, default="", db_default=""
+    )
+    tax_id_problem = models.CharField(
+        max_length=300,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Why its tax id is not known there.",
+    )
+
     class Meta:
         constraints = (
             models.UniqueConstraint(

@@ -19,6 +19,7 @@ from metering.billing import operations
 from metering.billing.models import BillingProfile, ProviderCustomer
 from metering.billing.operations import Call, CallRefused
 from metering.billing.providers.stripe import mapping
+from metering.billing.providers.stripe.taxpayers import tell_tax_id
 from tenants.models import Tenant
 
 if TYPE_CHECKING:
@@ -32,9 +33,23 @@ def customer_of(
 ) -> str:
     """Return the tenant's customer, made when it is first asked for.
 
-    Runs outside a transaction, by the tenant's sole driver.
+    It says there what the tenant says here. Runs outside a transaction, by the tenant's
+    sole driver.
     """
     profile = BillingProfile.objects.filter(tenant=tenant).first()
+    reference = _made(client, tenant, account=account, profile=profile, now=now)
+    tell_tax_id(client, _kept(account, tenant).get(), profile, now=now)
+    return reference
+
+
+def _made(
+    client: "StripeAccount",
+    tenant: Tenant,
+    *,
+    account: str,
+    profile: BillingProfile | None,
+    now: dt.datetime,
+) -> str:
     params = mapping.customer_params(tenant, profile)
     said = _digest(params)
     kept = _kept(account, tenant).first()

@@ -22,6 +22,7 @@ from metering.billing.providers.stripe.client.notes import Notes
 from metering.billing.providers.stripe.client.payments import Payments
 from metering.billing.providers.stripe.client.portal import Portal
 from metering.billing.providers.stripe.client.refunds import Refunds
+from metering.billing.providers.stripe.client.tax_ids import TaxIds
 from metering.billing.providers.stripe.client.taxes import Taxes
 from metering.billing.providers.stripe.client.transport import (
     NETWORK_RETRIES_MAX,
@@ -64,6 +65,7 @@ class StripeAccount:
         self.refunds = Refunds(transport)
         self.meters = Meters(transport)
         self.methods = Methods(transport)
+        self.tax_ids = TaxIds(transport)
         self.taxes = Taxes(transport)
         self.portal = Portal(transport)
         self.notes = Notes(transport)
