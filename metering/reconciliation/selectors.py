@@ -135,7 +135,7 @@ def is_lost(run: Run, *, now: dt.datetime) -> bool:
 
 def standing(*, now: dt.datetime) -> Standing:
     """Return how the books stand; asks the newest whole run of each kind."""
-    ended = [run for run in map(_last_ended, Run.Kind) if run is not None]
+    ended = last_whole_runs()
     checked = [run.started_at for run in ended]
     is_complete = len(ended) == len(Run.Kind)
     problem = _lost_run(now)
@@ -151,6 +151,11 @@ def standing(*, now: dt.datetime) -> Standing:
         cases=cases(state=Case.State.OPEN).count(),
         unowned=cases(state=Case.State.OPEN, owned=False).count(),
     )
+
+
+def last_whole_runs() -> list[Run]:
+    """Return the newest whole run of each kind that came to its end."""
+    return [run for run in map(_last_ended, Run.Kind) if run is not None]
 
 
 def _last_ended(kind: Run.Kind) -> Run | None:

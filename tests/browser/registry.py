@@ -78,6 +78,7 @@ _A_TENANT: Final = Found("/admin/tenants/tenant/", "#result_list tbody th a")
 ADMIN: Final = (
     Screen("admin", "/admin/"),
     Screen("admin-tenants", "/admin/tenants/tenant/"),
+    Screen("admin-proof", "/admin/proof/"),
     Screen("admin-price-version", PRICES),
     Screen("admin-plan-versions", "/admin/subscriptions/planversion/"),
     Screen("admin-jobs", "/admin/jobs/job/"),

@@ -13,6 +13,7 @@ _FINANCE = ("usage.view_dayrollup", "billing.view_invoice")
 _RIGHTS = {
     "operations:live": ("control.view_replica",),
     "operations:routes": ("control.view_servedmodel",),
+    "operations:proof": ("reconciliation.view_run",),
 }
 
 
@@ -134,62 +135,37 @@ UNFOLD = {
                 ("Periods", "date_range", "admin:billing_period_changelist"),
                 ("Adjustments", "tune", "admin:adjustments_adjustment_changelist"),
                 ("Re-ratings", "price_change", "admin:adjustments_rerating_changelist"),
-                (
-                    "Provider operations",
-                    "sync",
-                    "admin:billing_provideroperation_changelist",
-                ),
-                (
-                    "Provider customers",
-                    "badge",
-                    "admin:billing_providercustomer_changelist",
-                ),
-                (
-                    "Provider events",
-                    "move_to_inbox",
-                    "admin:inbox_webhookevent_changelist",
-                ),
-                (
-                    "Provider standings",
-                    "difference",
-                    "admin:collection_standing_changelist",
-                ),
-                ("Disputes", "gavel", "admin:collection_dispute_changelist"),
-                ("Sellers", "storefront", "admin:billing_seller_changelist"),
+                ("Documents", "description", "admin:documents_document_changelist"),
+                ("Exports", "download", "admin:exports_export_changelist"),
                 (
                     "Billing profiles",
                     "contact_mail",
                     "admin:billing_billingprofile_changelist",
                 ),
-                ("Payments", "payments", "admin:receivables_payment_changelist"),
-                ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
-                ("Top-ups", "add_card", "admin:topups_topup_changelist"),
-                ("Top-up rules", "autorenew", "admin:topups_topuprule_changelist"),
-                (
-                    "Purchases",
-                    "shopping_cart",
-                    "admin:collection_purchase_changelist",
-                ),
-                (
-                    "Payment methods",
-                    "credit_card",
-                    "admin:collection_paymentmethod_changelist",
-                ),
-                ("Outgoing", "outbound", "admin:collection_outgoing_changelist"),
-                (
-                    "Use told to meters",
-                    "speed",
-                    "admin:collection_meterevent_changelist",
-                ),
-                ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
-                ("Holds", "pause_circle", "admin:receivables_hold_changelist"),
-                ("Dunning", "mail", "admin:receivables_dunningstep_changelist"),
+                ("Sellers", "storefront", "admin:billing_seller_changelist"),
                 ("Tax rates", "percent", "admin:taxes_taxrate_changelist"),
                 (
                     "Tax treatments",
                     "policy",
                     "admin:taxes_taxtreatment_changelist",
                 ),
+            ),
+            _group(
+                "Money",
+                ("Payments", "payments", "admin:receivables_payment_changelist"),
+                ("Credit notes", "undo", "admin:receivables_creditnote_changelist"),
+                ("Top-ups", "add_card", "admin:topups_topup_changelist"),
+                ("Top-up rules", "autorenew", "admin:topups_topuprule_changelist"),
+                ("Purchases", "shopping_cart", "admin:collection_purchase_changelist"),
+                (
+                    "Payment methods",
+                    "credit_card",
+                    "admin:collection_paymentmethod_changelist",
+                ),
+                ("Dunning", "mail", "admin:receivables_dunningstep_changelist"),
+                ("Holds", "pause_circle", "admin:receivables_hold_changelist"),
+                ("Disputes", "gavel", "admin:collection_dispute_changelist"),
+                ("Write-offs", "money_off", "admin:receivables_writeoff_changelist"),
             ),
             _group(
                 "Ledger",
@@ -202,17 +178,43 @@ UNFOLD = {
                     "schedule",
                     "admin:economics_replicaspan_changelist",
                 ),
-                (
-                    "Reconciliation",
-                    "rule",
-                    "admin:reconciliation_run_changelist",
-                ),
             ),
             _group(
-                "Work",
+                "Proof",
+                ("Overview", "verified", "operations:proof"),
+                ("Runs", "rule", "admin:reconciliation_run_changelist"),
+                ("Cases", "assignment_late", "admin:reconciliation_case_changelist"),
+                (
+                    "Calls to providers",
+                    "sync",
+                    "admin:billing_provideroperation_changelist",
+                ),
+                (
+                    "Events of providers",
+                    "move_to_inbox",
+                    "admin:inbox_webhookevent_changelist",
+                ),
+                (
+                    "Standings there",
+                    "difference",
+                    "admin:collection_standing_changelist",
+                ),
+                (
+                    "Told to providers",
+                    "outbound",
+                    "admin:collection_outgoing_changelist",
+                ),
+                (
+                    "Use told to meters",
+                    "speed",
+                    "admin:collection_meterevent_changelist",
+                ),
+                (
+                    "Customers there",
+                    "badge",
+                    "admin:billing_providercustomer_changelist",
+                ),
                 ("Jobs", "progress_activity", "admin:jobs_job_changelist"),
-                ("Exports", "download", "admin:exports_export_changelist"),
-                ("Documents", "description", "admin:documents_document_changelist"),
             ),
             _group(
                 "Access",

@@ -3,6 +3,7 @@
 from django.urls import path
 
 from pages.operations.live import live
+from pages.operations.proof import proof
 from pages.operations.routes import routes
 from pages.operations.tenant.view import tenant
 
@@ -10,6 +11,7 @@ app_name = "operations"
 urlpatterns = [
     path("live/", live, name="live"),
     path("routes/", routes, name="routes"),
+    path("proof/", proof, name="proof"),
     path("tenants/<int:tenant_id>/", tenant, name="tenant"),
     path("tenants/<int:tenant_id>/<slug:tab>/", tenant, name="tenant_tab"),
 ]
