@@ -11,6 +11,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from kit.money import format_minor
 from metering.billing.models import BillingProfile, Invoice, InvoiceLine
 from metering.billing.taxing import is_automatic, untaxed_sha256
 from tenants.models import Tenant
@@ -20,6 +21,10 @@ LINES_MAX = 240
 LINES_PER_CALL = 100
 # These have no minor unit any more, but Stripe still counts them in hundredths.
 _IN_HUNDREDTHS = frozenset({"ISK", "UGX"})
+# Of these it takes whole hundredths alone, though they have thousandths.
+_IN_TENS = frozenset({"BHD", "JOD", "KWD", "OMR", "TND"})
+_CHARGE_MAX = {"IDR": 999_999_999_999}
+_CHARGE_MAX_ELSE = 99_999_999
 OTHER = "other"
 _OF_USE = frozenset({InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT})
 _DESCRIPTION_CHARS_MAX = 500
@@ -78,6 +83,24 @@ def in_our_unit(amount: int, currency: str) -> int:
     if part:
         raise ValueError(f"{amount} of Stripe's is no whole {currency.upper()}")
     return whole
+
+
+def untakable(invoice: Invoice) -> str:
+    """Return why Stripe could never be paid an invoice's total, or nothing."""
+    currency = invoice.currency
+    total = in_stripes_unit(invoice.amount_minor, currency)
+    if total > _CHARGE_MAX.get(currency, _CHARGE_MAX_ELSE):
+        return (
+            f"{format_minor(invoice.amount_minor, currency)} is more than Stripe takes"
+            " at once: a person has to ask for it elsewhere."
+        )
+    if currency in _IN_TENS and total % 10:
+        return (
+            f"Stripe takes no thousandths of {currency}, and this is"
+            f" {format_minor(invoice.amount_minor, currency)}: a person has to ask for"
+            " it elsewhere."
+        )
+    return ""
 
 
 def tenant_mark(tenant: Tenant) -> str:

@@ -22,6 +22,7 @@ from metering.billing.models import Invoice
 from metering.billing.operations import CallRefused, NotYet, OutcomeUnknown, Parked
 from metering.billing.providers import base
 from metering.billing.providers.base import Progress
+from metering.billing.providers.stripe import mapping
 from metering.billing.providers.stripe.client import StripeAccount, client_for
 from metering.billing.providers.stripe.comparison import Differs
 from metering.billing.providers.stripe.computed import (
@@ -55,7 +56,10 @@ class StripeProvider:
                 return Progress.FINISHED
             if not alone:
                 return Progress.TAKEN
-            problem = base.refusal(invoice)
+            problem = base.refusal(invoice) or (
+                # One that has its number already goes on as it can.
+                mapping.untakable(invoice) if invoice.number is None else ""
+            )
             try:
                 if not problem:
                     self._advance(invoice, now=now)

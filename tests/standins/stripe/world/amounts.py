@@ -3,6 +3,8 @@
 from tests.standins.stripe.errors import refused
 
 CHARGE_MAX = 99_999_999
+# Payments of these are in tens of their minor unit.
+_IN_TENS = frozenset({"bhd", "jod", "kwd", "omr", "tnd"})
 _LEAST = {
     "aed": 200,
     "aud": 50,
@@ -46,5 +48,10 @@ def check_charge(amount: int, currency: str) -> None:
         raise refused(
             f"Amount must be no more than {CHARGE_MAX} minor units of {currency}.",
             code="amount_too_large",
+            param="amount",
+        )
+    if currency in _IN_TENS and amount % 10:
+        raise refused(
+            f"Amounts in {currency} must be rounded to the nearest ten.",
             param="amount",
         )
