@@ -1,12 +1,14 @@
-"""What metering tells the tenants' pages of the admin: usage, charges, invoices."""
+"""What metering and serving tell the tenants' pages of the admin."""
 
 import datetime as dt
 from collections.abc import Collection, Mapping, Sequence
 
+from inference.control import live
+from inference.control.models import Publication
 from metering.billing.models import Invoice
 from metering.budgets import selectors as budgets
 from metering.usage import standing
-from tenants.admin.figures import Use
+from tenants.admin.figures import Known, Use
 from tenants.models import ApiKey, Project, Tenant
 
 _UNPAID = (Invoice.State.DRAFT, Invoice.State.OPEN)
@@ -46,6 +48,11 @@ class MeteredFigures:
             tenant=tenant, project=project, api_key=api_key, now=now
         )
         return [_use(place) for place in found.places]
+
+    def key_known_by(self, *, digest: str, now: dt.datetime) -> Known | None:
+        """Return how far the last change of a key has come."""
+        found = live.seen(kind=Publication.Kind.API_KEY, key=digest, now=now)
+        return None if found is None else Known(by=found.by, of=found.of)
 
     def unpaid_invoices(self, *, tenant_ids: Collection[int]) -> int:
         """Count the invoices that are drafts or open."""

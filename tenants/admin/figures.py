@@ -1,7 +1,8 @@
-"""What metering knows of tenants, shown on their pages; told by the composition root.
+"""What other apps know of tenants, shown on their pages; told by the composition root.
 
-This app comes before metering and imports nothing of it. Failure: where nobody reads,
-usage, what is left of limits and invoices are shown as not known rather than as none.
+This app comes before metering and serving and imports nothing of them. Failure: where
+nobody reads, usage, what is left of limits, invoices and how far a key's change has
+come are shown as not known rather than as none.
 """
 
 import datetime as dt
@@ -34,8 +35,16 @@ class Use:
     expiring: tuple[int, dt.datetime] | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Known:
+    """By how many of the running gateways the last change of a key is known."""
+
+    by: int
+    of: int
+
+
 class Figures(Protocol):
-    """What is asked of metering, for many tenants at once."""
+    """What is asked of them, for many tenants at once."""
 
     def charged_this_month(
         self, *, tenant_ids: Collection[int], now: dt.datetime
@@ -60,6 +69,9 @@ class Figures(Protocol):
         api_key: ApiKey | None = None,
     ) -> Sequence[Use]:
         """Return what is used of all that a tenant, project or key counts to."""
+
+    def key_known_by(self, *, digest: str, now: dt.datetime) -> Known | None:
+        """Return how far the last change of a key has come; None of no such."""
 
     def unpaid_invoices(self, *, tenant_ids: Collection[int]) -> int:
         """Count the invoices that are drafts or open."""

@@ -18,6 +18,7 @@ from unfold.decorators import action
 from kit import api_keys
 from kit.admin import Confirmation, confirmed_action, state_label
 from tenants import selectors, services
+from tenants.admin import figures
 from tenants.admin.credential_forms import KeyForm
 from tenants.admin.credential_lists import (
     DisableKeys,
@@ -29,7 +30,7 @@ from tenants.admin.credential_lists import (
 from tenants.admin.issuing import IssuingAdmin
 from tenants.admin.limits_in_effect import ShowsLimits
 from tenants.admin.standings import ago
-from tenants.models import ApiKey, Project
+from tenants.models import ApiKey, KeyState, Project
 
 _RIGHTS = ("scopes", "allowed_models", "allowed_networks", "priority")
 
@@ -113,6 +114,7 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
         "replaces",
         "last_used",
         "last_model",
+        "in_force",
     )
 
     @state_label(
@@ -131,6 +133,19 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
     def last_used(self, row: ApiKey) -> str:
         """Show how long ago it was used."""
         return ago(row.last_use.last_used_at if row.last_use else None)
+
+    @admin.display(description="in force on")
+    def in_force(self, row: ApiKey) -> str:
+        """Show on how many gateways the key's last change is in force."""
+        known = figures.source()
+        seen = (
+            known.key_known_by(digest=row.digest, now=timezone.now()) if known else None
+        )
+        if seen is None or not seen.of:
+            return "not known: no gateway says that it runs"
+        opens = row.state_at(timezone.now()) is KeyState.ACTIVE
+        said = "opens" if opens else "stopped"
+        return f"{said} on {seen.by} of {seen.of} gateways"
 
     @admin.display(description="last model")
     def last_model(self, row: ApiKey) -> str:
@@ -168,7 +183,7 @@ class ApiKeyAdmin(ShowsLimits, IssuingAdmin):
             "created_at",
             "expires_at",
             ("disabled_at", "revoked_at", "replaces"),
-            ("last_used", "last_model"),
+            ("last_used", "last_model", "in_force"),
         )
 
     def get_readonly_fields(self, request: HttpRequest, obj: Any = None) -> Any:

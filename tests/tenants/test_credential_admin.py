@@ -10,6 +10,7 @@ from django.db import connections
 from django.test import Client
 from django.utils import timezone
 
+from inference.control.models import Publication, Pulse
 from kit import api_keys
 from kit.orm.roles import OPERATOR
 from kit.scopes import DATA_PLANE
@@ -24,6 +25,7 @@ from tests.factories.tenants import (
     make_tenant,
     make_token,
 )
+from tests.pages.operations.pulses import make_pulse
 
 KEY, TOKEN = "tenants_apikey", "tenants_managementtoken"
 
@@ -255,3 +257,18 @@ def test_all_scopes_of_keys_are_ticked_at_first(admin: Client) -> None:
 def test_a_dialog_about_no_row_is_404(admin: Client, model: str) -> None:
     name = "remove" if model == "tenants_member" else "revoke"
     assert admin.get(action(model, name, 9_999_999)).status_code == 404
+
+
+def test_a_key_says_on_how_many_gateways_it_is_stopped(admin: Client) -> None:
+    key, now = make_key().row, timezone.now()
+    address = page(KEY, "change", key.pk)
+    assert "no gateway says that it runs" in words(admin.get(address).content)
+    published = Publication.objects.get(kind="api_key", key=key.digest)
+    make_pulse("gateway-1", now=now, version=published.version)
+    make_pulse("gateway-2", now=now, version=published.version - 1)
+    assert "opens on 1 of 2 gateways" in words(admin.get(address).content)
+    confirm(admin, action(KEY, "revoke", key.pk))
+    assert "stopped on 0 of 2 gateways" in words(admin.get(address).content)
+    published.refresh_from_db()
+    Pulse.objects.update(body={"version": published.version})
+    assert "stopped on 2 of 2 gateways" in words(admin.get(address).content)

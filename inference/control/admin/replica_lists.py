@@ -3,9 +3,19 @@
 import datetime as dt
 from collections.abc import Sequence
 
-from inference.control import selectors, services
+from inference.control import live, selectors, services
 from inference.control.models import Replica
 from kit.admin import BulkAction, Consequences
+
+
+def running_on(going: Sequence[Replica], *, now: dt.datetime) -> str:
+    """Say how many requests their engines have just now, as gateways tell it."""
+    ids = {row.pk for row in going}
+    serving = live.now_serving(now=now)
+    if not serving.live_gateways:
+        return "No gateway says what runs there."
+    running = sum(each.running for each in serving.replicas if each.id in ids)
+    return f"Requests that run there now: {running:,}."
 
 
 def said_of_models(going: Sequence[Replica]) -> str:
@@ -23,7 +33,8 @@ class _TakingAway(BulkAction):
     ) -> Consequences:
         """Say which models nobody serves any more: that takes more than a click."""
         return Consequences(
-            lines=(said_of_models(rows),), is_in_use=bool(selectors.left_without(rows))
+            lines=(running_on(rows, now=now), said_of_models(rows)),
+            is_in_use=bool(selectors.left_without(rows)),
         )
 
 

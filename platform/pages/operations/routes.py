@@ -11,7 +11,8 @@ from django.urls import reverse
 from django.utils import timezone
 
 from inference.control.live import ReplicaNow, now_serving
-from inference.control.models import Replica, ServedModel
+from inference.control.models import ServedModel
+from inference.control.shares import Share, share_of
 from pages.access import admin_page
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
@@ -24,19 +25,19 @@ from pages.operations.serving_tables import condition_badge
 from pages.operations.shell import framed, home
 
 SEE_MODELS = "control.view_servedmodel"
+_NOBODY: tuple[tuple[None, Share], ...] = ((None, Share(0, 0)),)
 
 
 @dataclass(frozen=True, slots=True)
 class Route:
-    """A replica's part in a model, or a model that has none; weights are summed up."""
+    """A replica's part in a model, or a model that has none."""
 
     model_id: int
     model: str
     is_offered: bool
     policy: str
     canary_permille: int
-    weight: int
-    all_weights: int
+    share: Share
     replica: ReplicaNow | None
 
 
@@ -65,11 +66,12 @@ def _state(row: Route) -> Cell:
 
 
 def _share(row: Route) -> Cell:
-    if row.replica is None or not row.weight:
+    if row.replica is None or not row.share.part:
         return nothing("none")
+    note = ""
     if row.replica.canary:
-        return percent(row.canary_permille, 1000, note="of the canaries")
-    return percent(row.weight, row.all_weights)
+        note = f"of the canaries' {row.canary_permille / 10:g} %"
+    return percent(row.share.part, row.share.whole, note=note)
 
 
 ROUTES: Table[Route] = Table(
@@ -143,12 +145,13 @@ def _routes() -> list[Route]:
     by_model: dict[str, list[ReplicaNow]] = {}
     for each in serving.replicas:
         by_model.setdefault(each.model, []).append(each)
-    found = []
+    found: list[Route] = []
     for model in ServedModel.objects.select_related("base"):
         replicas = by_model.get((model.base or model).name, [])
-        parts = [(each, _weight(each)) for each in replicas]
-        whole = sum(weight for each, weight in parts if not each.canary)
-        routed: list[tuple[ReplicaNow | None, int]] = [*parts]
+        routed = [
+            (each, share_of(each, [other for other in replicas if other is not each]))
+            for each in replicas
+        ]
         found += [
             Route(
                 model.pk,
@@ -156,17 +159,9 @@ def _routes() -> list[Route]:
                 model.enabled,
                 model.policy,
                 model.canary_permille,
-                weight,
-                whole,
-                each,
+                share,
+                replica,
             )
-            for each, weight in routed or [(None, 0)]
+            for replica, share in routed or _NOBODY
         ]
     return found
-
-
-def _weight(replica: ReplicaNow) -> int:
-    """Return what a replica counts beside others; 0 where it is sent nothing."""
-    if replica.state != Replica.State.ACTIVE:
-        return 0
-    return replica.slots * replica.weight

@@ -7,14 +7,17 @@ from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import Group
 from django.test import Client
+from django.utils import timezone
 
 from inference.control import services
-from inference.control.models import Replica
+from inference.control.models import Pulse, Replica
+from inference.control.shares import share_of
 from tenants.models import AuditEntry
-from tests.admin import action, page, signed_in, words
+from tests.admin import action, confirm, page, signed_in, words
 from tests.admin.forms import fields_of
 from tests.factories.accounts import make_person, sign_in
 from tests.factories.control import make_model, make_replica
+from tests.pages.operations.pulses import make_pulse, well
 
 MODEL, REPLICA = "control_servedmodel", "control_replica"
 
@@ -142,3 +145,51 @@ def test_one_replica_is_counted_too(admin: Client) -> None:
     make_replica(model=replica.model)
     asked = words(admin.get(action(REPLICA, "disable", replica.pk)).content)
     assert "Models left without an active replica: 0." in asked
+
+
+def test_a_weight_is_set_with_what_it_comes_to(admin: Client) -> None:
+    model = make_model(name="demo")
+    row, _ = (make_replica(model=model) for _ in range(2))
+    address = action(REPLICA, "set_weight", row.pk)
+    asked = words(admin.get(address).content)
+    assert "Of the requests of demo by 100: 50.0 %." in asked
+    assert "By 50: 33.3 %, 200: 66.6 %." in asked
+    confirm(admin, address, weight="300")
+    row.refresh_from_db()
+    assert row.weight == 300
+    assert "75.0 %" in words(admin.get("/admin/routes/").content)
+    for wrong in ("0", "1001", "many"):
+        confirm(admin, address, weight=wrong)
+    row.refresh_from_db()
+    assert row.weight == 300
+
+
+def test_a_list_says_how_replicas_are_and_draining_counts_what_runs(
+    admin: Client,
+) -> None:
+    row = make_replica(model=make_model(name="demo"))
+    make_pulse(
+        now=timezone.now(),
+        replicas=well(row, running=7, waiting=2, filled_permille=640),
+    )
+    listed = words(admin.get(page(REPLICA, "changelist")).content)
+    assert "healthy 7 (2 waiting) 64 % 0 -" in listed
+    asked = words(admin.get(action(REPLICA, "drain", row.pk)).content)
+    assert "Requests that run there now: 7." in asked
+    assert "Models left without an active replica: 1 (demo)." in asked
+    Pulse.objects.all().delete()
+    asked = words(admin.get(action(REPLICA, "drain", row.pk)).content)
+    assert "No gateway says what runs there." in asked
+
+
+def test_shares_count_slots_and_leave_out_what_gets_nothing() -> None:
+    def replica(**how: Any) -> Replica:
+        return Replica(**{"slots": 10, "weight": 100, "state": "active", **how})
+
+    large, small = replica(slots=30), replica()
+    others = [small, replica(state="draining"), replica(canary=True)]
+    assert share_of(large, others).percent == "75.0 %"
+    assert share_of(large, others, weight=50).percent == "60.0 %"
+    assert share_of(replica(state="disabled"), others).percent == "0.0 %"
+    assert share_of(replica(canary=True), others).percent == "50.0 %"
+    assert share_of(replica(state="disabled"), []).percent == "0.0 %"
