@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures pictures lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures pictures screenshots lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -84,6 +84,9 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 
 pictures: $(INSTALLED)-browser ## Take the README's pictures of a running product
 	@exec $(BIN)/python -m tests.pictures $(ARGS)
+
+screenshots: $(INSTALLED)-browser ## Take every page, light and dark, wide and on a phone: SCREENS="finance-overview admin"
+	@exec $(BIN)/python -m tests.pictures --screens $(SCREENS) $(ARGS)
 
 fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
 	$(BIN)/ruff format

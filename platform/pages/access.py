@@ -31,6 +31,10 @@ POLICY = "; ".join(
 )
 
 
+LIVE_POLICY = "; ".join((POLICY, "script-src 'self'", "connect-src 'self'"))
+"""Of pages that follow long work: scripts of ours, which ask nobody else."""
+
+
 def staff_page(*permissions: str) -> Callable[[Page], Page]:
     """Let only staff with these permissions see a page, and guard what it loads."""
 
@@ -50,6 +54,23 @@ def admin_page(*permissions: str) -> Callable[[Page], Page]:
         return _guarded(page, lambda request: _admit(request, permissions), policy="")
 
     return guard
+
+
+def live_page(page: Page) -> Page:
+    """Let a staff page run our scripts; it stands before `staff_page`.
+
+    Such a page follows long work by asking for a part of itself anew. Refusals keep the
+    policy that allows no script.
+    """
+
+    @wraps(page)
+    def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
+        response = page(request, *args, **kwargs)
+        if response.status_code == 200:
+            response["Content-Security-Policy"] = LIVE_POLICY
+        return response
+
+    return answer
 
 
 def signed_in_page(page: Page) -> Page:

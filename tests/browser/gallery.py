@@ -4,9 +4,10 @@ import datetime as dt
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.template import engines
 
-from pages.access import staff_page
+from pages.access import live_page, staff_page
 from pages.charts.ageing import Age, ageing
 from pages.charts.bars import Bar, Gap, bars
 from pages.charts.bridge import Step, bridge
@@ -19,6 +20,7 @@ from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind, minor, nothing, number, percent, state, words
 from pages.design.filters import FilterForm, MonthField
 from pages.design.heading import Crumb, Heading, fresh
+from pages.design.progress import Progress
 from pages.design.states import Empty, Failed
 from pages.design.table import Column, LaidOut, Table
 from pages.design.tiles import minor_tile, missing_tile, money_tile, percent_tile
@@ -29,6 +31,7 @@ UNIT = 10**12
 
 PAGE = """{% extends "pages/finance/base.html" %}
 {% block title %}Gallery{% endblock %}
+{% block live %}{% include "pages/parts/live.html" %}{% endblock %}
 {% block main %}
 {% include "pages/parts/heading.html" %}
 {% include "pages/parts/filters.html" with action="" %}
@@ -46,6 +49,7 @@ PAGE = """{% extends "pages/finance/base.html" %}
 </div></section>
 {% include "pages/parts/table.html" %}
 {% include "pages/parts/table.html" with table=nothing %}
+<section class="card">{% include "pages/parts/progress.html" %}</section>
 {% include "pages/parts/failed.html" %}
 {% include "pages/parts/empty.html" %}
 {% endblock %}"""
@@ -129,6 +133,29 @@ TABLE: Table[Row] = Table(
 )
 
 
+def progress(done: int) -> Progress:
+    """Return work of ten steps of which some are done."""
+    is_over = done >= 10
+    return Progress(
+        title="Close October 2026",
+        done=done,
+        whole=10,
+        unit="tenants",
+        state=Badge("done", Tone.GOOD) if is_over else Badge("running", Tone.WAIT),
+        address=f"/finance/gallery/progress/?done={done + 5}",
+        is_over=is_over,
+        note="" if is_over else "about 2 minutes left",
+    )
+
+
+@staff_page()
+def progressing(request: HttpRequest) -> HttpResponse:
+    """Show the part alone, further on."""
+    part = progress(int(request.GET["done"]))
+    return render(request, "pages/parts/progress.html", {"progress": part})
+
+
+@live_page
 @staff_page()
 def gallery(request: HttpRequest) -> HttpResponse:
     """Show every part."""
@@ -169,6 +196,7 @@ def gallery(request: HttpRequest) -> HttpResponse:
         ],
         "table": TABLE.laid_out(ROWS, query, totals=[_total()]),
         "nothing": _nothing(),
+        "progress": progress(0),
         "failed": Failed("The margin of this month", NOW, "?"),
         "empty": Empty(
             "No closed month yet", "November closes 1 Dec 02:00 UTC.", "Months", "#"

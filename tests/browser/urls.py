@@ -3,8 +3,12 @@
 from django.urls import path
 
 from config.urls import handler400, handler403, handler404, handler500, urlpatterns
-from tests.browser.gallery import gallery
+from tests.browser.gallery import gallery, progressing
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
-urlpatterns = [*urlpatterns, path("finance/gallery/", gallery)]
+urlpatterns = [
+    *urlpatterns,
+    path("finance/gallery/", gallery),
+    path("finance/gallery/progress/", progressing),
+]

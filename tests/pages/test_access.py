@@ -1,10 +1,11 @@
 """Only staff with the permissions see a page, and no page loads anything foreign."""
 
 import pytest
-from django.test import Client
+from django.http import HttpRequest, HttpResponse
+from django.test import Client, RequestFactory
 from django.urls import reverse
 
-from pages.access import POLICY
+from pages.access import LIVE_POLICY, POLICY, live_page
 from tests.factories.billing import make_draft
 from tests.pages.conftest import SignIn
 
@@ -71,6 +72,24 @@ def test_every_answer_forbids_what_is_foreign_and_caching(
         assert answer["Content-Security-Policy"] == POLICY
         assert answer["Cache-Control"] == "no-store"
         assert answer["X-Frame-Options"] == "DENY"
+
+
+def test_a_live_page_runs_our_scripts_and_its_refusals_none() -> None:
+    def page(request: HttpRequest) -> HttpResponse:
+        return HttpResponse(
+            status=int(request.GET["status"]),
+            headers={"Content-Security-Policy": POLICY},
+        )
+
+    policies = {
+        status: live_page(page)(RequestFactory().get("/", {"status": status}))
+        for status in (200, 302, 403)
+    }
+
+    assert policies[200]["Content-Security-Policy"] == LIVE_POLICY
+    assert policies[302]["Content-Security-Policy"] == POLICY
+    assert policies[403]["Content-Security-Policy"] == POLICY
+    assert "unsafe" not in LIVE_POLICY
 
 
 def test_the_policy_allows_no_script_and_nothing_inline() -> None:

@@ -1,6 +1,6 @@
 """Templates hold nothing that the pages' policy forbids: no script, no inline style.
 
-The reference of the API alone runs scripts, each a file of ours.
+The reference of the API and live pages run scripts, each a file of ours.
 """
 
 import re
@@ -11,7 +11,9 @@ import pytest
 PAGES = Path(__file__).resolve().parents[2] / "platform" / "pages"
 TEMPLATES = sorted((PAGES / "templates").rglob("*.html"))
 STYLES = sorted((PAGES / "static").rglob("*.css"))
-OUR_SCRIPT = r' src="\{\{ (?:swagger_ui_\w+|script_url) \}\}"></script>'
+HTMX = r"\{% static 'django_htmx/htmx-2.min.js' %\}"
+OUR_FILE = rf"(?:\{{\{{ (?:swagger_ui_\w+|script_url) \}}\}}|{HTMX})"
+OUR_SCRIPT = rf' src="{OUR_FILE}"(?: defer)?></script>'
 FORBIDDEN = re.compile(
     rf"<script(?!{OUR_SCRIPT})|<style|\sstyle=|\son[a-z]+=|javascript:|https?://|@import",
     re.IGNORECASE,

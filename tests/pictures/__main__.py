@@ -1,8 +1,8 @@
-"""`make pictures`: a product with weeks of history and calls of now, photographed.
+"""`make pictures`, `make screenshots`: a product with a past and calls of now.
 
-It runs what `make up` runs in a folder of its own, writes the past into it, makes calls
-through the gateway, waits for the product's own worker to report them and closes last
-month. Then a browser looks at it. Failure: one line that says what is missing.
+It runs what `make up` runs in a folder of its own, writes months into it, bills them,
+makes calls through the gateway and waits for the product's own worker to report them.
+Then a browser looks at it. Failure: one line that says what is missing.
 """
 
 import argparse
@@ -21,9 +21,11 @@ from tests.browser.chromium import NoBrowserError, installed
 from tests.journeys.product import ROOT, Product, running_product
 from tests.pictures.browser import Browser, PictureError, signed_in
 from tests.pictures.past import CUSTOMERS, MODELS
+from tests.pictures.screens import take_screens
 
 FOLDER = ROOT / "platform" / "docs" / "images"
 HISTORY = "from tests.pictures.history import main; main()"
+BUSINESS = "from tests.pictures.business import main; main()"
 POST_DAYS = "from metering.ledger.tasks import post_days; post_days()"
 COUNT = (
     "from kit.orm.roles import as_operator\n"
@@ -41,18 +43,16 @@ def main(argv: Sequence[str]) -> int:
     """Take every picture and return the exit status."""
     parser = argparse.ArgumentParser(prog="make pictures", description=__doc__)
     parser.add_argument("--folder", type=Path, default=FOLDER, help="where they go")
-    folder: Path = parser.parse_args(argv).folder
+    parser.add_argument("--screens", nargs="*", help="every page, or those named")
+    asked = parser.parse_args(argv)
+    folder: Path = asked.folder
     try:
         installed()
         with running_product() as product:
-            tenants = json.loads(_run(product, HISTORY))
-            _call(product, tenants)
-            _until("the usage report", partial(_is_reported, product))
-            _until("the invoice", partial(_is_invoiced, product))
-            # The worker would do so within ten minutes.
-            _run(product, POST_DAYS)
-            product.manage("reconcile")
-            product.manage("verify_ledger")
+            _fill(product)
+            if asked.screens is not None:
+                take_screens(product, folder, set(asked.screens))
+                return 0
             with signed_in(
                 product.url,
                 user=product.admin_user,
@@ -65,6 +65,19 @@ def main(argv: Sequence[str]) -> int:
         sys.stderr.write(f"pictures: {error}\n")
         return 1
     return _weigh(folder)
+
+
+def _fill(product: Product) -> None:
+    """Give the product a past, what became of it, and calls of now."""
+    tenants = json.loads(_run(product, HISTORY))
+    # At once: the worker would bill all of it as of today.
+    _run(product, BUSINESS)
+    _call(product, tenants)
+    _until("the usage report", partial(_is_reported, product))
+    # The worker would do so within ten minutes.
+    _run(product, POST_DAYS)
+    product.manage("reconcile")
+    product.manage("verify_ledger")
 
 
 def _take(browser: Browser) -> None:
@@ -133,16 +146,6 @@ def _report(product: Product, **query: str) -> dict[str, Any]:
         raise PictureError(f"the usage API answers {answer.status_code}: {answer.text}")
     document: dict[str, Any] = answer.json()
     return document
-
-
-def _is_invoiced(product: Product) -> bool:
-    """Close last month for every tenant; tell whether that went through."""
-    try:
-        for customer in CUSTOMERS:
-            product.manage("close_period", "--tenant", customer.slug)
-    except AssertionError:
-        return False
-    return True
 
 
 def _until(what: str, condition: Callable[[], bool]) -> None:

@@ -120,7 +120,7 @@ def _count_costs(start: dt.datetime, now: dt.datetime) -> None:
         subject="",
         starts_on=start.date(),
         currency="USD",
-        picos_per_hour=picos_from_decimal("0.09"),
+        picos_per_hour=picos_from_decimal("0.03"),
     )
     for model in ServedModel.objects.order_by("pk"):
         make_span(model=model.name, starts_at=start, until=now)

@@ -20,6 +20,8 @@ INSTALLED_APPS = [
     "rest_framework",
     "drf_spectacular",
     "drf_spectacular_sidecar",
+    # For its copy of htmx alone.
+    "django_htmx",
     "config.apps.ConfigConfig",
     "tenants.apps.TenantsConfig",
     "metering.usage.apps.UsageConfig",

@@ -1,0 +1,76 @@
+"""Every page of the product, light and dark, wide and on a phone, in one folder.
+
+The list is that of the browser's tests. What is wrong with a page fails those; here a
+page that cannot be opened is named, and the others are taken all the same.
+"""
+
+import io
+import sys
+import time
+from pathlib import Path
+
+from PIL import Image
+from playwright.sync_api import Error
+
+from config.local.code import code_at
+from tests.browser.chromium import launched
+from tests.browser.registry import SCREENS, Screen
+from tests.browser.watch import LOOKS, Look, Watched, visit
+from tests.journeys.product import Product
+
+HEIGHT_MAX = 2600
+QUALITY = 80
+INDEX = "README.md"
+
+
+def take_screens(product: Product, folder: Path, names: set[str]) -> None:
+    """Take the screens of these names, or all, and write a page that shows them."""
+    wanted = [screen for screen in SCREENS if not names or screen.name in names]
+    folder = folder / "screens"
+    folder.mkdir(parents=True, exist_ok=True)
+    with launched() as browser:
+        operator, guest = (visit(browser, product.url) for _ in range(2))
+        _sign_in(operator, product)
+        for screen in wanted:
+            for look in LOOKS:
+                _take(screen, look, guest if screen.anonymous else operator, folder)
+    _list(folder)
+
+
+def _sign_in(watched: Watched, product: Product) -> None:
+    page = watched.open("/accounts/login/")
+    page.fill("[name=login]", product.admin_user)
+    page.fill("[name=password]", product.admin_password)
+    page.click("main button[type=submit]")
+    page.fill("[name=code]", code_at(product.admin_totp_secret, time.time()))
+    page.click("main button[type=submit] >> nth=0")
+    page.wait_for_url("**/admin/")
+
+
+def _take(screen: Screen, look: Look, watched: Watched, folder: Path) -> None:
+    watched.look(look)
+    try:
+        screen.prepare(watched)
+    except (AssertionError, Error) as wrong:
+        reason = str(wrong).splitlines()[0]
+        sys.stderr.write(f"{screen.name} is not taken: {reason}\n")
+        return
+    shot = watched.page.screenshot(full_page=True, animations="disabled")
+    with Image.open(io.BytesIO(shot)) as picture:
+        cut = picture.crop((0, 0, picture.width, min(picture.height, HEIGHT_MAX)))
+        file = folder / f"{screen.name}-{look.name}.webp"
+        cut.convert("RGB").save(file, quality=QUALITY, method=6)
+
+
+def _list(folder: Path) -> None:
+    """Write a page with all pictures of the folder, those of one screen in a row."""
+    lines = ["# Every page", "", "Taken by `make screenshots`, of a filled demo.", ""]
+    for screen in SCREENS:
+        files = [folder / f"{screen.name}-{look.name}.webp" for look in LOOKS]
+        if there := [file for file in files if file.exists()]:
+            pictures = " ".join(
+                f'<img src="{file.name}" alt="{file.stem}" height="420">'
+                for file in there
+            )
+            lines += [f"## {screen.name}", "", pictures, ""]
+    (folder / INDEX).write_text("\n".join(lines))
