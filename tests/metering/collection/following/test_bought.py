@@ -1,17 +1,25 @@
 """Money that bought credit leaves at Stripe: its credit and its tax leave with it."""
 
 import pytest
+from pytest_django import Settings
 
-from metering.collection.models import Outgoing
+from metering.billing.providers.stripe.provider import StripeProvider
+from metering.collection.models import Outgoing, Standing
+from metering.collection.outgoing.telling import tell_all
 from metering.ledger.models import CreditGrant
 from metering.receivables.holding import open_hold
 from metering.receivables.models import CreditNote, Refund
+from metering.topups.advancing import advance
+from metering.topups.services import ask_top_up
+from metering.usage.selectors import database_now
+from tests.metering.billing.providers.scene import NOW
 from tests.metering.collection.following.bought import (
     buy,
     credit_minor,
     invoice_of,
     open_minor,
     taxed,
+    wrong_in_the_books,
 )
 from tests.metering.collection.following.scene import DAY_S, Scene
 from tests.metering.ledger.test_credit import UNIT, books, spend
@@ -156,3 +164,46 @@ def test_a_refund_that_did_not_come_there_is_credit(scene: Scene) -> None:
     scene.settle()
     assert books(tenant) == {"cash": 119 * UNIT, "wallet": -119 * UNIT}
     assert not Outgoing.objects.exists()
+
+
+@pytest.mark.parametrize("ending", ["open", "lost"])
+def test_the_books_are_right_at_every_end(scene: Scene, ending: str) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.settle()
+    scene.refund(bought.intent, 3_333)
+    scene.settle()
+    spend(tenant)
+    dispute = scene.dispute(bought.intent)
+    scene.settle()
+    if ending != "open":
+        scene.decide(dispute, ending)
+        scene.settle()
+    assert wrong_in_the_books() == []
+
+
+def test_on_an_invoice_of_stripes_own_its_note_names_the_refund(
+    scene: Scene, settings: Settings
+) -> None:
+    """Asked for while invoices were sent by ourselves, and invoiced after that."""
+    tenant = taxed()
+    settings.BILLING_PROVIDER = "offline"
+    ask_top_up(tenant=tenant, amount_minor=10_000, now=database_now())
+    settings.BILLING_PROVIDER = "stripe"
+    advance(now=database_now())
+    invoice = invoice_of(tenant)
+    for _ in range(3):
+        StripeProvider().advance(invoice, now=NOW)
+        invoice.refresh_from_db()
+    intent = scene.pay(invoice)
+    scene.settle()
+    refund = scene.refund(intent, 1_190)
+    scene.settle()
+    assert credit_minor(invoice) == 9_000
+    tell_all(now=NOW)
+    [note] = scene.account.rows["credit_note"].values()
+    assert (note["total"], note["out_of_band_amount"]) == (1_190, None)
+    assert [each["refund"] for each in note["refunds"]] == [refund]
+    assert Outgoing.objects.get().state == "told"
+    scene.settle()
+    assert Standing.objects.get().difference == ""

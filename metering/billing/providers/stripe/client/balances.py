@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from metering.billing.providers.stripe.client.transport import (
     PAGE_ROWS,
     Subject,
+    id_of,
     metadata_of,
     two_kinds_of_failure,
 )
@@ -13,12 +14,24 @@ from metering.billing.providers.stripe.client.transport import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteMove:
-    """A change of a customer's balance; what the customer owes more is above zero."""
+    """A change of a customer's balance; what the customer owes more is above zero.
+
+    `kind` says why it changed, `invoice` for which; `ending_minor` is what it was then.
+    """
 
     reference: str
     amount_minor: int
     currency: str
     metadata: Mapping[str, str]
+    kind: str = ""
+    invoice: str = ""
+    ending_minor: int = 0
+
+    @property
+    def taken_minor(self) -> int:
+        """Return how much of what the customer was owed this took."""
+        before = self.ending_minor - self.amount_minor
+        return max(-before, 0) - max(-self.ending_minor, 0)
 
 
 class Balances(Subject):
@@ -36,7 +49,15 @@ class Balances(Subject):
             customer, {"limit": PAGE_ROWS}
         )
         return [
-            RemoteMove(row.id, row.amount, row.currency, metadata_of(row.metadata))
+            RemoteMove(
+                row.id,
+                row.amount,
+                row.currency,
+                metadata_of(row.metadata),
+                kind=row.type,
+                invoice=id_of(row.invoice),
+                ending_minor=row.ending_balance,
+            )
             for row in listed.auto_paging_iter()
         ]
 
