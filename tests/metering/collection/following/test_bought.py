@@ -3,6 +3,7 @@
 import pytest
 from pytest_django import Settings
 
+from metering.billing.parties import set_billing_profile
 from metering.billing.providers.stripe.provider import StripeProvider
 from metering.collection.models import Outgoing, Standing
 from metering.collection.outgoing.telling import tell_all
@@ -13,6 +14,7 @@ from metering.topups.advancing import advance
 from metering.topups.services import ask_top_up
 from metering.usage.selectors import database_now
 from tests.metering.billing.providers.scene import NOW
+from tests.metering.collection.buying.scene import prepaid
 from tests.metering.collection.following.bought import (
     buy,
     credit_minor,
@@ -21,7 +23,7 @@ from tests.metering.collection.following.bought import (
     taxed,
     wrong_in_the_books,
 )
-from tests.metering.collection.following.scene import DAY_S, Scene
+from tests.metering.collection.following.scene import DAY_S, HOUR, Scene
 from tests.metering.ledger.test_credit import UNIT, books, spend
 
 # Its refund fails days later.
@@ -207,3 +209,30 @@ def test_on_an_invoice_of_stripes_own_its_note_names_the_refund(
     assert Outgoing.objects.get().state == "told"
     scene.settle()
     assert Standing.objects.get().difference == ""
+
+
+def test_tax_that_stripe_computed_is_taken_back_there_as_well(
+    scene: Scene, settings: Settings
+) -> None:
+    settings.STRIPE_AUTOMATIC_TAX = True
+    tenant = prepaid(currency="USD")
+    set_billing_profile(tenant=tenant, country="DE", address="A 1\n10115 Berlin")
+    bought = buy(scene, tenant)
+    scene.settle()
+    scene.refund(bought.intent, 3_333)
+    scene.settle()
+    note = CreditNote.objects.get()
+    for _ in range(2):
+        tell_all(now=NOW + HOUR)
+    assert set(Outgoing.objects.values_list("kind", "state")) == {
+        ("tax_sale", "told"),
+        ("tax_reversal", "told"),
+    }
+    [line] = [
+        line
+        for row in scene.account.rows["tax.transaction"].values()
+        if row["type"] == "reversal"
+        for line in scene.account.lines[row["id"]]
+    ]
+    assert (line["amount"], line["amount_tax"]) == (-2_801, -532)
+    assert (note.amount_minor, note.tax_minor) == (3_333, 532)
