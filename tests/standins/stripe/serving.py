@@ -13,7 +13,7 @@ from tests.standins.stripe.errors import ApiError
 from tests.standins.stripe.forms import decode
 from tests.standins.stripe.journal import Answer
 from tests.standins.stripe.pages import site
-from tests.standins.stripe.pages.layout import Page
+from tests.standins.stripe.pages.layout import Page, pdf_of
 
 
 class Handler(BaseHTTPRequestHandler):
@@ -89,18 +89,27 @@ class Handler(BaseHTTPRequestHandler):
 
     def _send_page(self, page: Page) -> None:
         headers = {} if page.location is None else {"location": page.location}
-        self._send(page.status, page.html(), "text/html", headers)
+        if page.is_pdf:
+            self._send(page.status, pdf_of(page.html()), "application/pdf", headers)
+        else:
+            self._send(page.status, page.html(), "text/html", headers)
 
     def _send(
-        self, status: int, text: str, content_type: str, headers: dict[str, str]
+        self,
+        status: int,
+        said: str | bytes,
+        content_type: str,
+        headers: dict[str, str],
     ) -> None:
         # What is answered is kept: a stand-in that is killed may not forget it.
         self.engine.keep()
-        content = text.encode()
+        content = said if isinstance(said, bytes) else said.encode()
+        if isinstance(said, str):
+            content_type = f"{content_type}; charset=utf-8"
         self.send_response(status)
         for name, value in headers.items():
             self.send_header(name, value)
-        self.send_header("content-type", f"{content_type}; charset=utf-8")
+        self.send_header("content-type", content_type)
         self.send_header("content-length", str(len(content)))
         self.end_headers()
         self.wfile.write(content)

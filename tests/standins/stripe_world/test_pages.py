@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from typing import Any
 
+import httpx
 import pytest
 import stripe
 
@@ -67,6 +68,25 @@ def test_an_invoice_is_declined_then_paid(
     assert client.v1.invoices.retrieve(invoice.id).status == "paid"
     with pytest.raises(LookupError):
         visitor.press("Pay")
+
+
+def test_what_a_payer_keeps_is_there(
+    client: stripe.StripeClient, visitor: Visitor
+) -> None:
+    invoice = _open_invoice(client)
+    visitor.open(invoice.hosted_invoice_url or "")
+    visitor.press("Pay", card=PAYS).follow("Receipt")
+    assert "card 4242" in visitor.text
+    assert "Paid 12.34 USD" in " ".join(visitor.text.split())
+    note: Any = {"invoice": invoice.id, "amount": 234, "out_of_band_amount": 234}
+    papers = (invoice.invoice_pdf, client.v1.credit_notes.create(note).pdf)
+    for address in papers:
+        answer = httpx.get(address or "")
+        assert answer.headers["content-type"] == "application/pdf"
+        assert answer.content.startswith(b"%PDF-")
+    for address in papers:
+        gone = httpx.get((address or "").replace("/pdf", "x/pdf"))
+        assert gone.status_code == 404
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def show(visit: Visit) -> Page:
         f"<h1>Invoice {escape(number)}</h1>"
         f"<p>{escape(to)} &middot; <strong>{status}</strong></p>"
         f"{alert(visit.problem)}{_paying(account, invoice)}{table(rows, foot)}"
+        f"<p>{_papers(account, invoice)}</p>"
     )
     return Page(body, title=f"Invoice {number}")
 
@@ -63,6 +64,19 @@ def pay(visit: Visit) -> Page:
     intent = hosted.pay_invoice(account, visit.reference, visit.form.get("card", ""))
     url: str = account.invoices[visit.reference]["hosted_invoice_url"]
     return sent_on(question_of(intent, account.base_url) or url)
+
+
+def _papers(account: Account, invoice: Json) -> str:
+    """Return links to what a payer keeps."""
+    links = [("Invoice as PDF", invoice["invoice_pdf"])]
+    for payment in account.payments_of[invoice["id"]]:
+        if payment["status"] != "paid" or "payment_intent" not in payment["payment"]:
+            continue
+        charge = invoice_payments.intent_of(account, payment)["latest_charge"]
+        links.append(("Receipt", f"{account.base_url}/receipts/{charge}"))
+    return " &middot; ".join(
+        f'<a href="{escape(url)}">{name}</a>' for name, url in links
+    )
 
 
 def _paying(account: Account, invoice: Json) -> str:

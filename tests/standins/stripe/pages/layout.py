@@ -3,6 +3,7 @@
 Everything from an account goes through `escape` before it is HTML.
 """
 
+import io
 from dataclasses import dataclass
 from html import escape
 
@@ -37,12 +38,16 @@ form.inline{{display:inline}} form.inline button{{padding:.1rem .6rem;margin:0}}
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """What goes back to a browser; a location sends it on with a GET."""
+    """What goes back to a browser; a location sends it on with a GET.
+
+    A PDF is made of the whole document once nobody else waits for the account.
+    """
 
     body: str = ""
     title: str = ""
     status: int = 200
     location: str | None = None
+    is_pdf: bool = False
 
     def html(self) -> str:
         """Return the whole document."""
@@ -57,6 +62,18 @@ class Visit:
     reference: str
     form: dict[str, str]
     problem: str = ""
+
+
+def pdf_of(html: str) -> bytes:
+    """Return a document as a PDF."""
+    # Loaded for the first paper: most stand-ins never make one.
+    import plutoprint  # noqa: PLC0415
+
+    book = plutoprint.Book(plutoprint.PAGE_SIZE_A4)
+    book.load_html(html)
+    written = io.BytesIO()
+    book.write_to_pdf_stream(written)
+    return written.getvalue()
 
 
 def sent_on(location: str) -> Page:

@@ -12,6 +12,7 @@ from tests.standins.stripe.pages import (
     checkout,
     home,
     invoice,
+    papers,
     portal,
 )
 from tests.standins.stripe.pages.layout import Page, Visit, message, said
@@ -38,13 +39,15 @@ _PLACES = {
 
 def is_page(path: str) -> bool:
     """Tell whether people look at this address."""
-    return path == "/" or path.split("/")[1] in _PLACES
+    return path == "/" or path.split("/")[1] in _PLACES or papers.is_paper(path)
 
 
 def answer(engine: Engine, method: str, path: str, body: str) -> Page:
     """Show a page, or do what its form asks."""
     if path == "/":
         return home.show(engine)
+    if papers.is_paper(path):
+        return _paper(engine, path)
     _, kind, name, *_ = [*path.split("/"), ""]
     place = _PLACES[kind]
     for merchant in engine.merchants.rows:
@@ -54,6 +57,16 @@ def answer(engine: Engine, method: str, path: str, body: str) -> Page:
                 visit = Visit(account, row["id"], dict(parse_qsl(body)))
                 return _visited(place, visit, acts=method == "POST")
     return message(404, "There is no such page.")
+
+
+def _paper(engine: Engine, path: str) -> Page:
+    _, kind, *names = path.split("/")
+    for merchant in engine.merchants.rows:
+        with engine.opened(merchant.account) as account:
+            found = papers.found(account, kind, *names)
+            if found is not None:
+                return found
+    return papers.none()
 
 
 def _visited(place: _Place, visit: Visit, *, acts: bool) -> Page:
