@@ -23,10 +23,12 @@ __all__ = [
     "coverage",
     "currencies",
     "margin",
+    "margin_by_day",
+    "rate_terms",
     "rates",
     "rates_in_force",
-    "replica_hours",
     "spans",
+    "time_on",
 ]
 
 _SUMMED = (
@@ -130,21 +132,22 @@ def rates_in_force(*, date: dt.date) -> list[CostRate]:
     )
 
 
+def rate_terms() -> list[Rate]:
+    """Return all rates as what is reckoned with."""
+    return [Rate(**row) for row in CostRate.objects.values(*Rate.__slots__)]
+
+
+def time_on(span: ReplicaSpan, date: dt.date) -> list[tuple[int, int]]:
+    """Return how long a replica was there on a day of UTC: hour, microseconds."""
+    start, _ = bounds(date)
+    return by_hour(span.starts_at, span.until, day=start)
+
+
 def spans(*, first: dt.date, end: dt.date) -> QuerySet[ReplicaSpan]:
     """Return the times that replicas were there in a half-open range of days."""
     return ReplicaSpan.objects.filter(
         until__gt=bounds(first)[0], starts_at__lt=bounds(end)[0]
     ).order_by("model", "name", "starts_at")
-
-
-def replica_hours(*, date: dt.date) -> list[tuple[ReplicaSpan, int, int]]:
-    """Return each replica's time in each hour of a day: span, hour, microseconds."""
-    start, _ = bounds(date)
-    return [
-        (span, hour, us)
-        for span in spans(first=date, end=date + dt.timedelta(days=1))
-        for hour, us in by_hour(span.starts_at, span.until, day=start)
-    ]
 
 
 def hours_of(us: int) -> tuple[int, int]:
@@ -196,6 +199,25 @@ def margin(
         used=of_used,
         whole=_whole((of_used, of_idle)),
     )
+
+
+def margin_by_day(
+    *,
+    currency: str,
+    first: dt.date,
+    end: dt.date,
+    model: str = "",
+    tenant_id: int | None = None,
+) -> dict[dt.date, tuple[int, int]]:
+    """Return revenue and cost of each day, idle time included unless of a tenant."""
+    days = DayMargin.objects.filter(currency=currency, date__gte=first, date__lt=end)
+    if model:
+        days = days.filter(model=model)
+    if tenant_id is not None:
+        days = days.filter(tenant_id=tenant_id)
+    sums = days.order_by("date").values_list("date")
+    found = sums.annotate(Sum("revenue_picos"), Sum("cost_picos"))
+    return {date: (int(revenue), int(cost)) for date, revenue, cost in found}
 
 
 def _rows(days: QuerySet[DayMargin], by: str) -> list[MarginRow]:

@@ -7,7 +7,8 @@ that they were there. The busy share of the hour is work / what they can do, at 
 that share of what the hour cost falls on those who used it, by their work, and the rest
 is idle. Where nobody said what the replicas can do, all of an hour with work is busy.
 
-All amounts are whole picos. Whatever is divided is divided by largest remainder, so
+What a replica cost in an hour is rounded half up to a millionth of the currency's unit;
+from there on nothing is lost: whatever is divided is divided by largest remainder, so
 that parts always come to the whole. Failure: none.
 """
 
@@ -23,6 +24,8 @@ SECOND_US = 1_000_000
 # An output token's weight, and what makes of thousandths whole numbers.
 PERMILLE = 1000
 IDLE = None
+# The smallest amount of a cost, in picos.
+STEP_PICOS = 10**6
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,14 +76,20 @@ def divided(total: int, weights: Mapping[Key, int]) -> dict[Key, int]:
     return parts
 
 
+def cost_of(us: int, picos_per_hour: int) -> int:
+    """Return what a replica cost in so much of an hour, in whole steps of picos."""
+    whole = HOUR_US * STEP_PICOS
+    # Half up, of what is never negative.
+    return (2 * us * picos_per_hour + whole) // (2 * whole) * STEP_PICOS
+
+
 def cost_by_hour(presences: Iterable[Presence]) -> dict[tuple[int, str], int]:
-    """Return what each hour cost, by currency: exact, but for less than a pico."""
-    exact: Counter[tuple[int, str]] = Counter()
+    """Return what each hour cost, by currency."""
+    sums: Counter[tuple[int, str]] = Counter()
     for each in presences:
         if each.picos_per_hour is not None:
-            exact[each.hour, each.currency] += each.us * each.picos_per_hour
-    # Half up, of what is never negative.
-    return {key: (2 * value + HOUR_US) // (2 * HOUR_US) for key, value in exact.items()}
+            sums[each.hour, each.currency] += cost_of(each.us, each.picos_per_hour)
+    return dict(sums)
 
 
 def shared(
@@ -108,17 +117,18 @@ def shared(
         by_whom = done.get(hour, Counter())
         busy = _busy(cost, sum(by_whom.values()) * SECOND_US, can[hour])
         if busy:
-            for whose, picos in divided(busy, by_whom).items():
-                parts[whose] += picos
+            for whose, steps in divided(busy // STEP_PICOS, by_whom).items():
+                parts[whose] += steps * STEP_PICOS
         if cost - busy:
             parts[IDLE, model] += cost - busy
     return found
 
 
 def _busy(cost: int, work: int, can: int | None) -> int:
-    """Return the busy part of what an hour cost, rounded half up to whole picos."""
+    """Return the busy part of what an hour cost, rounded half up to whole steps."""
     if not work:
         return 0
     if can is None or work >= can:
         return cost
-    return (2 * cost * work + can) // (2 * can)
+    whole = can * STEP_PICOS
+    return (2 * cost * work + whole) // (2 * whole) * STEP_PICOS

@@ -139,7 +139,9 @@ def work_out(*, date: dt.date, now: dt.datetime) -> bool:
             session.execute(_TURN, [(date - _UNIX_DAY).days])
         if is_locked(date.replace(day=1)):
             return False
-        rates = Rates(_rates(), date=date)
+        rates = Rates(
+            (Rate(**row) for row in CostRate.objects.values(*Rate.__slots__)), date=date
+        )
         worked = WorkedDay(date=date, worked_at=now, complete_to=min(now, end))
         pools = _pools(start, end, rates, worked)
         rows: _Rows = {}
@@ -175,11 +177,6 @@ def work_out(*, date: dt.date, now: dt.datetime) -> bool:
             ],
         )
     return True
-
-
-def _rates() -> list[Rate]:
-    names = Rate.__slots__
-    return [Rate(**row) for row in CostRate.objects.values(*names)]
 
 
 def _pools(

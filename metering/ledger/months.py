@@ -137,6 +137,12 @@ def booked_currencies() -> list[str]:
     return list(rows.distinct())
 
 
+def tenants_in(*, month: dt.date) -> int:
+    """Return how many tenants' books a month moved."""
+    rows = Movement.objects.filter(month=month)
+    return rows.values("tenant_id").distinct().count()
+
+
 def _turnover(row: dict[str, Any]) -> Turnover:
     return Turnover(
         account=Account.Kind(row["account__kind"]),

@@ -11,6 +11,8 @@ SEE_USAGE = "usage.view_dayrollup"
 SEE_INVOICES = "billing.view_invoice"
 ALL_FIGURES = (SEE_USAGE, SEE_INVOICES)
 SEE_LEDGER = (*ALL_FIGURES, "ledger.view_movement")
+SEE_MARGIN = (*SEE_LEDGER, "economics.view_daymargin", "economics.view_costrate")
+SEE_CLOSE = (*SEE_MARGIN, "economics.view_closesignature")
 
 GROUPS: Final = (
     Group("", (Section("Overview", "finance:overview", SEE_LEDGER),)),
@@ -39,8 +41,21 @@ GROUPS: Final = (
         ),
     ),
     Group(
+        "Cost",
+        (
+            Section("Margin", "finance:margin", SEE_MARGIN),
+            Section("Cost rates", "finance:costs", SEE_MARGIN),
+        ),
+    ),
+    Group(
         "Books",
         (
+            Section(
+                "Close",
+                "finance:closes",
+                SEE_CLOSE,
+                covers=("finance:close", "finance:close_lock", "finance:close_reopen"),
+            ),
             Section(
                 "Month report",
                 "finance:reports",

@@ -3,9 +3,12 @@
 from django.urls import path, re_path
 
 from pages.finance import (
+    close,
+    costs,
     credit,
     explaining,
     funnel,
+    margin,
     month_report,
     overview,
     receivables,
@@ -14,6 +17,7 @@ from pages.finance import (
 )
 
 app_name = "finance"
+MONTH = r"(?P<month>[0-9]{4}-[0-9]{2})"
 urlpatterns = [
     path("", overview.page, name="overview"),
     path("usage/", views.usage, name="usage"),
@@ -21,6 +25,14 @@ urlpatterns = [
     path("receivables/", receivables.page, name="receivables"),
     path("credit/", credit.page, name="credit"),
     path("funnel/", funnel.page, name="funnel"),
+    path("margin/", margin.page, name="margin"),
+    path("costs/", costs.page, name="costs"),
+    path("close/", close.index, name="closes"),
+    re_path(rf"^close/{MONTH}/$", close.page, name="close"),
+    re_path(rf"^close/{MONTH}/sign/$", close.sign, name="close_sign"),
+    re_path(rf"^close/{MONTH}/check/$", close.check, name="close_check"),
+    re_path(rf"^close/{MONTH}/lock/$", close.lock, name="close_lock"),
+    re_path(rf"^close/{MONTH}/reopen/$", close.reopen, name="close_reopen"),
     path("reports/", month_report.index, name="reports"),
     re_path(
         r"^reports/(?P<month>[0-9]{4}-[0-9]{2})/$", month_report.page, name="report"

@@ -9,7 +9,9 @@ from hypothesis import strategies as st
 from metering.economics.sharing import (
     HOUR_US,
     IDLE,
+    STEP_PICOS,
     Presence,
+    Whose,
     Work,
     cost_by_hour,
     divided,
@@ -41,7 +43,11 @@ WORKS = st.lists(
 
 
 def present(tokens_per_s: int | None = 10, *, us: int = HOUR_US) -> Presence:
-    return Presence(0, us, "USD", 3600, tokens_per_s)
+    return Presence(0, us, "USD", 3600 * STEP_PICOS, tokens_per_s)
+
+
+def steps(found: dict[str, Counter[Whose]]) -> dict[Whose, int]:
+    return {whose: picos // STEP_PICOS for whose, picos in found["USD"].items()}
 
 
 def work(tokens: int, tenant_id: int = 1) -> Work:
@@ -76,25 +82,25 @@ def test_all_that_an_hour_cost_falls_on_somebody_or_is_idle(
 def test_an_hour_is_busy_by_the_work_of_what_can_be_done() -> None:
     # 36,000 tokens can be written in the hour; a quarter of them was.
     found = shared([present()], [work(6000), work(3000, 2)], model=MODEL)
-    assert found["USD"] == {(1, MODEL): 600, (2, MODEL): 300, (IDLE, MODEL): 2700}
+    assert steps(found) == {(1, MODEL): 600, (2, MODEL): 300, (IDLE, MODEL): 2700}
 
 
 def test_replicas_add_up_by_their_time() -> None:
     half = HOUR_US // 2
     found = shared([present(), present(us=half)], [work(27_000)], model=MODEL)
     # 54,000 can be done and half of it was; the hour and a half cost 5,400.
-    assert found["USD"] == {(1, MODEL): 2700, (IDLE, MODEL): 2700}
+    assert steps(found) == {(1, MODEL): 2700, (IDLE, MODEL): 2700}
 
 
 def test_more_than_can_be_done_is_all_busy() -> None:
     found = shared([present()], [work(40_000)], model=MODEL)
-    assert found["USD"] == {(1, MODEL): 3600}
+    assert steps(found) == {(1, MODEL): 3600}
 
 
 def test_without_what_can_be_done_all_of_an_hour_with_work_is_busy() -> None:
     one_unknown = [present(), present(None)]
-    assert shared(one_unknown, [work(1)], model=MODEL)["USD"] == {(1, MODEL): 7200}
-    assert shared(one_unknown, [], model=MODEL)["USD"] == {(IDLE, MODEL): 7200}
+    assert steps(shared(one_unknown, [work(1)], model=MODEL)) == {(1, MODEL): 7200}
+    assert steps(shared(one_unknown, [], model=MODEL)) == {(IDLE, MODEL): 7200}
 
 
 def test_without_a_rate_nothing_is_told() -> None:
