@@ -1,10 +1,32 @@
 """Reads of collection. Failure: an unknown row raises `NotFound`."""
 
-from django.db.models import QuerySet
+import datetime as dt
+from dataclasses import dataclass
+
+from django.db.models import Count, Min, Q, QuerySet
 
 from kit.errors import NotFound
-from metering.collection.models import PaymentMethod, PortalLink, Purchase
+from metering.collection.models import Outgoing, PaymentMethod, PortalLink, Purchase
 from tenants.models import Tenant
+
+
+@dataclass(frozen=True, slots=True)
+class OutgoingBacklog:
+    """How many facts a provider is not told of yet, and since when."""
+
+    waiting: int
+    refused: int
+    oldest_at: dt.datetime | None
+
+
+def outgoing_backlog() -> OutgoingBacklog:
+    """Count the facts that a provider is not told of: those with a problem apart."""
+    found = Outgoing.objects.filter(state=Outgoing.State.WAITING).aggregate(
+        waiting=Count("pk", filter=Q(problem="")),
+        refused=Count("pk", filter=~Q(problem="")),
+        oldest_at=Min("asked_at"),
+    )
+    return OutgoingBacklog(**found)
 
 
 def checkouts(

@@ -4,6 +4,7 @@ from django.contrib import admin
 from django.urls import include, path
 from django.views.generic import RedirectView
 
+from config.billing_metrics import BillingMetrics
 from pages import appearance
 
 urlpatterns = [
@@ -15,6 +16,7 @@ urlpatterns = [
     path("console/", include("pages.console.urls")),
     path("finance/", include("pages.finance.urls")),
     path("api/v1/", include("config.api")),
+    path("metrics/billing/", BillingMetrics.as_view(), name="billing-metrics"),
     path("webhooks/", include("metering.inbox.urls")),
 ]
 
