@@ -35,7 +35,7 @@ class BillingMetrics(ManagementView):
     noun = "billing_metrics"
     scopes: ClassVar = {"get": Scope.OPERATE_READ}
     # It is no part of the management API, whose document has another root.
-    schema = None
+    schema = None  # type: ignore[assignment]
 
     def get(self, request: Request) -> HttpResponse:
         """Count what is undone now."""
