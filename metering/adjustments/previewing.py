@@ -13,6 +13,7 @@ from typing import Any
 from kit.contracts import LinearPrice, TokenCounts
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import cursor
+from metering.adjustments.models import Rerating
 from metering.adjustments.rerating_sql import EFFECT, PRICES
 from metering.pricing.corrective import Quote
 from metering.pricing.models import PriceBook
@@ -87,6 +88,22 @@ def preview_rerating(
         invoiced = after - part.charge_picos if part.is_closed else 0
         effects[part.tenant_id] = _merged(before, part, after, invoiced)
     return list(effects.values())
+
+
+def count_requests(scope: Scope) -> int:
+    """Return how many requests are in scope."""
+    return sum(part.requests for part in _parts(scope))
+
+
+def scope_of_rerating(row: Rerating) -> Scope:
+    """Return the scope that was decided on."""
+    return Scope(
+        book=row.book,
+        model=row.model,
+        start=row.starts_at,
+        end=row.ends_at,
+        tenant=row.tenant,
+    )
 
 
 def require_sound(scope: Scope, *, now: dt.datetime) -> None:

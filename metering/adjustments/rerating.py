@@ -7,33 +7,22 @@ last price, and nothing of what was published or metered is changed.
 A chunk is one transaction: it posts, adds up what each tenant comes to, and notes the
 last request it took. Failure: killed anywhere, the next run goes on after the last
 chunk; a chunk that was made is never made again, because its events are listed under
-the re-rating. Two workers never have the same re-rating in hand. Owns: re-ratings.
+the re-rating. Two workers never have the same re-rating in hand. Owns: what each has
+come to.
 """
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 from uuid import UUID
 
-from django.db import DatabaseError
-
-from kit.acting import current
 from kit.contracts import EventKind, LinearPrice, TokenCounts
-from kit.errors import Conflict, InvalidRequest, PlatformError
 from kit.orm.atomic import atomic, cursor
 from kit.orm.audited import tell
 from kit.orm.saving import create
 from metering.adjustments.models import Adjustment, ReratedTenant, Rerating
-from metering.adjustments.previewing import (
-    Scope,
-    as_price,
-    parameters,
-    require_sound,
-)
+from metering.adjustments.previewing import parameters, scope_of_rerating
 from metering.adjustments.rerating_sql import ADD, NEXT
-from metering.pricing.corrective import Quote, corrective_price
-from metering.pricing.models import PriceBook
 from metering.pricing.rating import charge_picos
 from metering.pricing.selectors import linear
 from metering.usage.corrections import (
@@ -49,59 +38,6 @@ from metering.usage.corrections import (
 POSTER = "re-ratings"
 CHUNK_REQUESTS = 500
 _FIRST_ID = UUID(int=0)
-
-
-def start_rerating(
-    *, scope: Scope, quote: Quote, reason: str, reference: str, now: dt.datetime
-) -> Rerating:
-    """Decide on a re-rating, once for each reference; workers do it from then on.
-
-    Raises `Conflict` while another one of the same book and model is under way, and
-    where the preview would be refused.
-    """
-    if not reason.strip():
-        raise InvalidRequest("Say why it is rated anew.", param="reason")
-    with atomic():
-        PriceBook.objects.select_for_update().get(pk=scope.book.pk)
-        known = Rerating.objects.filter(reference=reference).first()
-        if known is not None:
-            return _same(known, scope, quote)
-        running = Rerating.objects.filter(
-            book=scope.book, model=scope.model, state=Rerating.State.RUNNING
-        )
-        if running.exists():
-            raise Conflict(
-                f"Use of '{scope.model}' under {scope.book} is being rated anew: wait "
-                "until that is done."
-            )
-        require_sound(scope, now=now)
-        price = corrective_price(
-            book=scope.book, model=scope.model, quote=quote, effective_at=scope.start
-        )
-        row = _row(scope, price, reason=reason.strip(), reference=reference)
-        create(row, action="start")
-        row.refresh_from_db()
-        return row
-
-
-def continue_reratings(*, now: dt.datetime) -> int:
-    """Do what is left of every re-rating; return of how many requests.
-
-    One that cannot go on keeps none of the others waiting; raises what stopped it.
-    """
-    taken = 0
-    stopped: list[Exception] = []
-    running = Rerating.objects.filter(state=Rerating.State.RUNNING).order_by("pk")
-    for pk in running.values_list("pk", flat=True):
-        try:
-            while requests := rerate_chunk(rerating_id=pk, now=now):
-                taken += requests
-        except (PlatformError, DatabaseError) as error:
-            error.add_note(f"It stopped re-rating {pk}.")
-            stopped.append(error)
-    if stopped:
-        raise ExceptionGroup("Re-ratings cannot go on.", stopped)
-    return taken
 
 
 def rerate_chunk(
@@ -180,16 +116,9 @@ def _moved(
 
 
 def _next(row: Rerating, limit: int) -> list[Request]:
-    scope = Scope(
-        book=row.book,
-        model=row.model,
-        start=row.starts_at,
-        end=row.ends_at,
-        tenant=row.tenant,
-    )
     with cursor() as session:
         asked = {
-            **parameters(scope),
+            **parameters(scope_of_rerating(row)),
             "after_tenant": row.after_tenant_id,
             "after_request": row.after_request_id or _FIRST_ID,
             "limit": limit,
@@ -228,43 +157,6 @@ def _adjustment(row: Rerating, came_to: ReratedTenant) -> Adjustment:
         actor_kind=row.actor_kind,
         actor_id=row.actor_id,
     )
-
-
-def _row(scope: Scope, price: LinearPrice, *, reason: str, reference: str) -> Rerating:
-    actor = current()
-    return Rerating(
-        tenant=scope.tenant,
-        book=scope.book,
-        model=scope.model,
-        starts_at=scope.start,
-        ends_at=scope.end,
-        price_id=price.id,
-        reason=reason,
-        reference=reference,
-        actor_kind=actor.kind,
-        actor_id=actor.id,
-    )
-
-
-def _same(known: Rerating, scope: Scope, quote: Quote) -> Rerating:
-    """Return a re-rating that was decided on with the same terms."""
-    tenant_id = scope.tenant.pk if scope.tenant else None
-    price = replace(as_price(scope, quote), id=known.price_id)
-    asked = (scope.book.pk, scope.model, scope.start, scope.end, tenant_id, price)
-    kept = (
-        known.book_id,
-        known.model,
-        known.starts_at,
-        known.ends_at,
-        known.tenant_id,
-        linear(known.price),
-    )
-    if asked != kept:
-        raise Conflict(
-            "Another re-rating has this reference: choose another one.",
-            param="reference",
-        )
-    return known
 
 
 def _charged(stands: Sequence[Standing]) -> int:

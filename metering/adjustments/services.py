@@ -5,10 +5,7 @@ modules behind say how each fails.
 """
 
 from metering.adjustments.adjusting import adjust_event
-from metering.adjustments.rerating import (
-    continue_reratings,
-    rerate_chunk,
-    start_rerating,
-)
+from metering.adjustments.deciding import start_rerating
+from metering.adjustments.rerating import rerate_chunk
 
-__all__ = ["adjust_event", "continue_reratings", "rerate_chunk", "start_rerating"]
+__all__ = ["adjust_event", "rerate_chunk", "start_rerating"]

@@ -3,12 +3,11 @@
 from celery import shared_task
 
 from kit.orm.roles import as_operator
-from metering.adjustments import services
-from metering.usage.selectors import database_now
+from metering.adjustments.rerating_job import ask_for_those_left
 
 
 @shared_task(name="adjustments.continue_reratings")
 def continue_reratings() -> None:
-    """Do what is left of every re-rating; one that is cut off goes on with the next."""
+    """Let each re-rating that goes on have a job, as those of a new one have."""
     with as_operator():
-        services.continue_reratings(now=database_now())
+        ask_for_those_left()

@@ -11,7 +11,6 @@ import pytest
 from django.test import Client
 
 from kit.engine_counts import EngineSilence
-from metering.adjustments.services import continue_reratings
 from metering.alerts import services as endpoints
 from metering.pricing.models import PriceBook
 from metering.reconciliation.cases import update_cases
@@ -43,6 +42,7 @@ from tests.api.calls_topups import call_topups, conflicts_of_topups
 from tests.api.document import example_of, faults, operation, operations
 from tests.factories.alerts import make_endpoint
 from tests.factories.billing import make_draft
+from tests.factories.jobs import finish_jobs
 from tests.factories.pricing import make_price
 from tests.factories.tenants import (
     make_key,
@@ -193,7 +193,7 @@ def call_adjustments(call: Caller) -> None:
     ranged: Ids = {"price_book": used.pk, "model": use.price.model}
     assert len(call("preview_rerating", **ranged)["tenants"]) == 1
     row = call("create_rerating", **ranged)["id"]
-    continue_reratings(now=database_now())
+    finish_jobs(now=database_now())
     call("list_reratings", query="state=done")
     assert call("retrieve_rerating", row)["progress"]
     call("list_adjustments", query="kind=rerate")

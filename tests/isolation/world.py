@@ -21,7 +21,7 @@ from kit.orm.roles import as_operator
 from kit.scopes import EVERY, OPERATORS, TENANTS, Scope
 from metering.adjustments.adjusting import Wanted, adjust_event
 from metering.adjustments.previewing import Scope as Rated
-from metering.adjustments.services import continue_reratings, start_rerating
+from metering.adjustments.services import start_rerating
 from metering.billing.issuing import issue_invoice
 from metering.billing.models import Invoice
 from metering.billing.parties import set_billing_profile
@@ -65,6 +65,7 @@ from tests.factories.alerts import make_endpoint
 from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.control import make_alias, make_model, make_replica
 from tests.factories.exports import make_export
+from tests.factories.jobs import finish_jobs
 from tests.factories.pricing import make_assignment, make_book, make_price
 from tests.factories.receivables import make_invoice
 from tests.factories.subscriptions import make_draft_version, make_plan_version
@@ -326,7 +327,7 @@ def rerated(book: PriceBook) -> int:
         reference="rerated",
         now=A_MOMENT,
     )
-    continue_reratings(now=A_MOMENT)
+    finish_jobs(now=A_MOMENT)
     return row.pk
 
 

@@ -32,8 +32,7 @@ CELERY_BEAT_SCHEDULE = {
     "post-days": {"task": "ledger.post_days", "schedule": 600.0},
     "continue-reratings": {
         "task": "adjustments.continue_reratings",
-        "schedule": 10.0,
-        "options": {"expires": 20},
+        "schedule": 600.0,
     },
     "work-on-jobs": {
         "task": "jobs.work",

@@ -18,7 +18,6 @@ from metering.adjustments.adjusting import Wanted, preview_adjustment
 from metering.adjustments.models import Adjustment
 from metering.adjustments.services import (
     adjust_event,
-    continue_reratings,
     start_rerating,
 )
 from metering.pricing.rating import charge_picos
@@ -32,6 +31,7 @@ from metering.usage.models import Event
 from metering.usage.services import roll_up
 from tenants.models import AuditEntry
 from tests.concurrency import wait_until_blocked
+from tests.factories.jobs import finish_jobs
 from tests.factories.usage import COUNTS
 from tests.metering.adjustments.scene import (
     MEANT,
@@ -167,7 +167,7 @@ def test_correction_after_a_rating_anew_is_priced_by_that(operator_db: None) -> 
     rerating = start_rerating(
         scope=scope_of(use), quote=MEANT, reason=WHY, reference="r", now=NOW
     )
-    continue_reratings(now=NOW)
+    finish_jobs(now=NOW)
 
     adjusted(Wanted(request, FEWER))
 

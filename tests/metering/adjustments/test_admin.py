@@ -8,10 +8,10 @@ import pytest
 from django.test import Client
 
 from metering.adjustments.models import Adjustment, Rerating
-from metering.adjustments.services import continue_reratings
 from metering.usage.corrections import Request
 from tests.admin import page, signed_in, submit, words
 from tests.factories.billing import STARTED
+from tests.factories.jobs import finish_jobs
 from tests.metering.adjustments.scene import (
     DAY,
     NOW,
@@ -129,7 +129,7 @@ def test_rerating_is_previewed_confirmed_and_followed(client: Client) -> None:
     row = Rerating.objects.get()
     running = words(client.get(page(RERATING, "change", row.pk)).content)
     assert "input 3" in running
-    continue_reratings(now=NOW)
+    finish_jobs(now=NOW)
     assert charged(request) * 10 == before
     done = words(client.get(page(RERATING, "change", row.pk)).content)
     assert "a digit too many" in done

@@ -11,20 +11,24 @@ from hypothesis import strategies as st
 
 from kit.contracts import TokenCounts
 from kit.errors import Conflict, InvalidRequest
+from kit.money import format_picos
 from kit.orm.atomic import atomic
 from kit.orm.roles import OPERATOR, as_operator
 from metering.adjustments.adjusting import Wanted
 from metering.adjustments.models import Adjustment, ReratedTenant, Rerating
 from metering.adjustments.previewing import Scope, preview_rerating
+from metering.adjustments.rerating_job import ask_for_those_left
 from metering.adjustments.services import (
     adjust_event,
-    continue_reratings,
     rerate_chunk,
     start_rerating,
 )
 from metering.adjustments.tasks import continue_reratings as task
 from metering.billing.models import Period
 from metering.billing.services import close_period
+from metering.jobs.models import Job
+from metering.jobs.stepping import work
+from metering.jobs.tasks import work as work_on_jobs
 from metering.pricing.corrective import Quote
 from metering.pricing.models import Price, PriceBookVersion
 from metering.pricing.rating import charge_picos
@@ -38,6 +42,7 @@ from metering.usage.selectors import recount, rolled_up
 from metering.usage.services import make_partitions
 from tenants.models import AuditEntry, Tenant
 from tests.factories.billing import CLOSED, FIRST, STARTED, make_tenant_of
+from tests.factories.jobs import finish_jobs
 from tests.factories.pricing import make_assignment, make_price
 from tests.factories.reconciliation import settle_counts
 from tests.factories.usage import COUNTS, commit, make_epoch
@@ -66,7 +71,7 @@ def start(scope: Scope, quote: Quote = MEANT, reference: str = "one") -> Reratin
 
 def done(scope: Scope, quote: Quote = MEANT, reference: str = "one") -> Rerating:
     row = start(scope, quote, reference)
-    continue_reratings(now=NOW)
+    finish_jobs(now=NOW)
     row.refresh_from_db()
     assert row.state == Rerating.State.DONE
     return row
@@ -161,6 +166,32 @@ def test_preview_says_what_comes_of_it(operator_db: None) -> None:
     } == {each.tenant_id: each.difference_picos for each in effects}
 
 
+def test_people_see_how_far_it_is_and_what_it_came_to(operator_db: None) -> None:
+    use = a_use()
+    requested(use, use, use)
+    row = start(scope_of(use))
+    job = Job.objects.get(subject=str(row.pk))
+    assert (job.kind, job.state) == ("adjustments.rerate", "waiting")
+
+    assert work(now=NOW) == 1
+    job.refresh_from_db()
+    assert (job.state, job.done, job.whole) == ("running", 3, 3)
+    finish_jobs(now=NOW)
+    job.refresh_from_db()
+    before, after = 3 * charge_picos(use.price, COUNTS), job.outcome["charged now"]
+    assert (job.state, job.done) == ("done", 3)
+    assert after == f"{format_picos(before // 10)} USD"
+
+
+def test_one_of_an_earlier_version_is_given_a_job_once(operator_db: None) -> None:
+    use = a_use()
+    requested(use)
+    row = start(scope_of(use))
+    Job.objects.all().update(subject="of another")
+    assert [ask_for_those_left(), ask_for_those_left()] == [1, 0]
+    assert Job.objects.filter(subject=str(row.pk)).count() == 1
+
+
 def test_range_that_is_not_over_is_refused(operator_db: None) -> None:
     use = a_use()
     requested(use)
@@ -194,7 +225,7 @@ def test_references_of_people_keep_no_rerating_from_its_end(operator_db: None) -
     wanted = Wanted(requests[0])
     taken = adjust_event(wanted=wanted, reason=WHY, reference=f"re-rating {row.pk}")
 
-    continue_reratings(now=NOW)
+    finish_jobs(now=NOW)
 
     row.refresh_from_db()
     assert row.state == Rerating.State.DONE
@@ -210,12 +241,11 @@ def test_one_that_cannot_go_on_keeps_no_other_waiting(operator_db: None) -> None
     stuck = start(scope_of(huge), Quote("0", "0", "5000000"), "stuck")
     other = start(scope_of(second), reference="other")
 
-    with pytest.raises(ExceptionGroup) as raised:
-        continue_reratings(now=NOW)
+    finish_jobs(now=NOW)
 
-    assert [each.__notes__ for each in raised.value.exceptions] == [
-        [f"It stopped re-rating {stuck.pk}."]
-    ]
+    job = Job.objects.get(subject=str(stuck.pk))
+    assert job.problem
+    assert job.done == 0
     states = {each.pk: each.state for each in Rerating.objects.all()}
     assert states == {stuck.pk: "running", other.pk: "done"}
 
@@ -341,6 +371,7 @@ def test_two_workers_never_have_one_in_hand() -> None:
             thread.join()
         assert taken == [0]
     task()
+    work_on_jobs()
     with as_operator():
         row.refresh_from_db()
         assert row.state == Rerating.State.DONE
