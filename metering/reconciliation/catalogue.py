@@ -56,6 +56,7 @@ CHECKS: dict[Run.Kind, tuple[Check, ...]] = {
         ledger.TRANSACTIONS_BALANCED,
         ledger.TRANSACTIONS_UNREPEATED,
         ledger.BALANCES_SHOWN,
+        ledger.MONTHS_SUMMED,
         claims.LINES_SUM_CLAIMS,
         claims.LINES_RATED,
         invoices.LINES_ROUNDED,

@@ -15,7 +15,7 @@ from tests.databases import cloned
 from tests.scale.course import run
 from tests.scale.events import prepare
 from tests.scale.kills import kill_workers
-from tests.scale.reading import look_up
+from tests.scale.reading import look_at_the_books, look_up
 from tests.scale.report import figures, table, waiting
 from tests.scale.server import copied, running
 from tests.scale.sizes import MONTHS, Scale, closes_at
@@ -46,6 +46,7 @@ def _bill(server: str, options: argparse.Namespace) -> int:
             with copied(prepared) as database:
                 course = run(database, world, scale, say=_say)
                 waited = look_up(now=closes_at(len(MONTHS) - 1))
+                waited += look_at_the_books()
             found.append({**figures(course), "waited": [asdict(w) for w in waited]})
             _say(table(found[-1], found[-2] if len(found) > 1 else None))
             _say(waiting(waited))

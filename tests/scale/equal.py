@@ -36,6 +36,10 @@ _SIDES = {
         SELECT tenant_id, price_id, sum(quantity), sum(charge_picos)
         FROM ledger_dayposting GROUP BY 1, 2
     """,
+    "posted use": """
+        SELECT tenant_id, price_id, sum(quantity), sum(charge_picos)
+        FROM ledger_posteduse GROUP BY 1, 2
+    """,
 }
 # A tenant's accounts: what its use came to, and what of it is not billed.
 _BOOKED = """
@@ -93,6 +97,18 @@ _OWED = """
     SELECT tenant_id, sum((amount_minor - paid_minor) * power(10::numeric,
             12 - CASE currency WHEN 'JPY' THEN 0 WHEN 'BHD' THEN 3 ELSE 2 END)) AS picos
     FROM billing_invoice WHERE number IS NOT NULL GROUP BY 1
+"""
+_SUMMED_BY_MONTH = """
+    SELECT count(*) FROM (
+        SELECT account_id, made.kind, sum(amount_picos) AS picos
+        FROM ledger_entry entry
+        JOIN ledger_transaction made ON made.id = entry.transaction_id GROUP BY 1, 2
+    ) booked
+    FULL JOIN (
+        SELECT account_id, kind, sum(debited_picos - credited_picos) AS picos
+        FROM ledger_movement GROUP BY 1, 2
+    ) moved USING (account_id, kind)
+    WHERE coalesce(booked.picos, 0) <> coalesce(moved.picos, 0)
 """
 _UNBALANCED = """
     SELECT transaction_id FROM ledger_entry GROUP BY 1 HAVING sum(amount_picos) <> 0
@@ -156,6 +172,7 @@ def compare(database: Database) -> Books:
                 IS DISTINCT FROM (line.tokens, line.picos)
             """,
         )
+        differences["entries and sums of months"] = _one(connection, _SUMMED_BY_MONTH)
         differences["transactions that do not sum to zero"] = len(
             connection.execute(_UNBALANCED.encode()).fetchall()
         )

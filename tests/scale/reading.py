@@ -1,13 +1,20 @@
-"""How long people wait who look something up in the books of the largest tenant.
+"""How long people wait who look something up: of the largest tenant, and of all.
 
-Each question is asked as the tenant's own token asks it, under its policies, several
-times; the slowest of the later answers counts. The first one may find cold pages.
+Each question of the tenant is asked as its own token asks it, under its policies, and
+each page of the books as a person of finance opens it: several times; the slowest of
+the later answers counts. The first one may find cold pages.
 """
 
 import datetime as dt
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
+from http import HTTPStatus
+
+from django.contrib.auth import get_user_model
+from django.http import HttpRequest, HttpResponse
+from django.test import RequestFactory
 
 from kit.contracts import EventStatus
 from kit.orm.atomic import cursor
@@ -17,6 +24,15 @@ from metering.billing.models import Invoice, InvoiceLine, Period
 from metering.usage.report import Dimension, UsageQuery
 from metering.usage.request_log import RequestQuery, requests
 from metering.usage.selectors import usage
+from pages.finance import (
+    credit,
+    funnel,
+    month_report,
+    overview,
+    receivables,
+    revenue,
+)
+from tests.scale.sizes import MONTHS
 
 TIMES = 5
 PAGE = 50
@@ -63,6 +79,40 @@ def look_up(*, now: dt.datetime) -> list[Waited]:
         ),
     }
     return [_asked(name, ask, tenant_id) for name, ask in questions.items()]
+
+
+def look_at_the_books() -> list[Waited]:
+    """Open each page of the books, of the last month that was billed."""
+    month = f"{MONTHS[-1][0]:%Y-%m}"
+    pages = {
+        "the overview": (overview.page, {}),
+        "revenue by month": (revenue.page, {}),
+        "revenue by tenant": (revenue.page, {"by": "tenant"}),
+        "revenue by model": (revenue.page, {"by": "model"}),
+        "receivables": (receivables.page, {}),
+        "credit": (credit.page, {}),
+        "from use to cash": (funnel.page, {}),
+        "the month's report": (partial(month_report.page, month=month), {}),
+    }
+    person = get_user_model()(
+        username="finance", is_staff=True, is_superuser=True, is_active=True
+    )
+    found = []
+    for name, (page, query) in pages.items():
+        request = RequestFactory().get("/finance/", {"month": month, **query})
+        request.user = person
+        took = [_opened(page, request) for _ in range(TIMES)]
+        found.append(Waited(f"page: {name}", took[0], max(took[1:])))
+    return found
+
+
+def _opened(page: Callable[[HttpRequest], HttpResponse], request: HttpRequest) -> float:
+    started = time.monotonic()
+    with as_operator():
+        answer = page(request)
+    if answer.status_code != HTTPStatus.OK:
+        raise LookupError(f"{request.path} answered {answer.status_code}")
+    return (time.monotonic() - started) * 1000
 
 
 def _largest_line(tenant_id: int) -> LineExplained:

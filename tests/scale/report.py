@@ -18,6 +18,7 @@ _UNITS = {
     "issue": (1_000, "invoices"),
     "top up": (1_000, "top-ups"),
     "pay": (1_000, "payments"),
+    "merge months": (1_000_000, "parts"),
 }
 
 

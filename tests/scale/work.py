@@ -150,6 +150,10 @@ def _pay(now: dt.datetime) -> int:
     return paid
 
 
+def _merge_months(now: dt.datetime) -> int:
+    return _until_none(ledger.merge_months)
+
+
 def _until_none(take: Callable[[], int]) -> int:
     total = 0
     while taken := take():
@@ -169,6 +173,7 @@ PAYING: dict[str, Callable[[dt.datetime], int]] = {
     "top up": _top_up,
     "issue top-ups": _issue,
     "pay": _pay,
+    "merge months": _merge_months,
 }
 STEPS = {**BILLING, **PAYING}
 STAGES = (tuple(BILLING), tuple(PAYING))

@@ -66,6 +66,55 @@ difference AS (
 )
 """  # noqa: S608 - put together from the constants above
 
+# What pages read of months, by account and kind of transaction.
+_MONTHS = f"""
+WITH booked AS (
+    SELECT entry.tenant_id, entry.account_id, transaction.kind,
+        sum(entry.amount_picos) AS picos
+    FROM ledger_entry entry
+    JOIN ledger_transaction transaction ON transaction.id = entry.transaction_id
+    WHERE {of_tenant("entry")} GROUP BY 1, 2, 3
+),
+moved AS (
+    SELECT tenant_id, account_id, kind, sum(debited_picos - credited_picos) AS picos
+    FROM ledger_movement movement WHERE {of_tenant("movement")} GROUP BY 1, 2, 3
+),
+sold AS (
+    SELECT tenant_id, price_id, token_class, sum(quantity) AS quantity,
+        sum(charge_picos) AS picos
+    FROM ledger_dayposting posting WHERE {of_tenant("posting")} GROUP BY 1, 2, 3
+),
+summed AS (
+    SELECT tenant_id, price_id, token_class, sum(quantity) AS quantity,
+        sum(charge_picos) AS picos
+    FROM ledger_posteduse posted WHERE {of_tenant("posted")} GROUP BY 1, 2, 3
+),
+seen AS (
+    SELECT (SELECT count(*) FROM booked) + (SELECT count(*) FROM sold) AS rows
+),
+difference AS (
+    SELECT found.tenant_id,
+        account.kind || ', ' || account.currency || ', by ' || found.kind AS subject,
+        expected || ' picos in entries' AS expected, shown || ' in months' AS found
+    FROM (
+        SELECT tenant_id, account_id, kind, coalesce(booked.picos, 0) AS expected,
+            coalesce(moved.picos, 0) AS shown
+        FROM booked FULL JOIN moved USING (tenant_id, account_id, kind)
+    ) AS found
+    JOIN ledger_account account ON account.id = found.account_id
+    WHERE expected <> shown
+    UNION ALL
+    SELECT tenant_id, 'price ' || price_id || ', class ' || token_class,
+        coalesce(sold.quantity, 0) || ' for ' || coalesce(sold.picos, 0)
+            || ' picos in days',
+        coalesce(summed.quantity, 0) || ' for ' || coalesce(summed.picos, 0)
+            || ' in months'
+    FROM sold FULL JOIN summed USING (tenant_id, price_id, token_class)
+    WHERE coalesce(sold.quantity, 0) <> coalesce(summed.quantity, 0)
+        OR coalesce(sold.picos, 0) <> coalesce(summed.picos, 0)
+)
+"""  # noqa: S608 - put together from the constants above
+
 _STANDING = f"""
 SELECT account.tenant_id, account.kind, account.currency, sum(entry.amount_picos)
 FROM ledger_account account
@@ -123,4 +172,10 @@ BALANCES_SHOWN = Check(
     proves="Every balance that is shown is the sum of its account's entries.",
     look="admin:ledger_account_changelist",
     run=_balances,
+)
+MONTHS_SUMMED = Check(
+    name="months_summed",
+    proves="What months are said to have moved and sold is what was booked in them.",
+    look="admin:ledger_transaction_changelist",
+    run=by_statement(_MONTHS),
 )

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from kit.errors import NotFound
 from kit.money import picos_from_minor
 from kit.orm.snapshot import snapshot
+from metering.ledger.credit_months import RolledForward
 from metering.ledger.earned import Earned
 from metering.ledger.models import Account
 from metering.ledger.months import Balanced, last_day, month_after, trial_balance
@@ -38,7 +39,7 @@ from pages.design.heading import Crumb, Heading
 from pages.design.table import LaidOut, Row, Table
 from pages.design.tiles import Tile, minor_tile, money_tile
 from pages.finance.choice import Option
-from pages.finance.credit import ROLL_FORWARD, credit_of, liability_of
+from pages.finance.credit import ROLL_FORWARD, credit_of
 from pages.finance.month_tables import (
     AGEING,
     CORRECTIONS,
@@ -66,6 +67,12 @@ class Report:
     open: list[OpenInvoice]
     corrections: list[Correction]
     taxed: list[Taxed]
+    credit: list[RolledForward]
+
+    @property
+    def credit_owed_picos(self) -> int:
+        """Return what is owed in credit at the month's end."""
+        return sum(row.closing_picos for row in self.credit if row.is_liability)
 
     @property
     def open_minor(self) -> int:
@@ -138,6 +145,7 @@ def report_of(scope: Scope) -> Report:
         open=open_then(last=last, currency=scope.currency),
         corrections=corrections(first=first, last=last, currency=scope.currency),
         taxed=taxed(first=first, last=last, currency=scope.currency),
+        credit=credit_of(scope),
     )
 
 
@@ -159,7 +167,7 @@ def ties_of(report: Report) -> list[Tie]:
         ),
         (
             "Credit rolled forward is the wallet",
-            liability_of(report.scope).closing_picos,
+            report.credit_owed_picos,
             -report.closing(Account.Kind.WALLET),
         ),
     )
@@ -180,7 +188,7 @@ def _file_or_table(
         or _add(scope, laid, TRIAL, report.balances, _sums(report))
         or _add(scope, laid, REVENUE, earned, _net(report))
         or _add(scope, laid, AGEING, _ages(report), _open(report))
-        or _add(scope, laid, ROLL_FORWARD, credit_of(scope))
+        or _add(scope, laid, ROLL_FORWARD, report.credit)
         or _add(scope, laid, CORRECTIONS, report.corrections)
         or _add(scope, laid, TAX, report.taxed)
     )
@@ -273,7 +281,7 @@ def _tiles(report: Report) -> list[Tile]:
         minor_tile("Receivables", report.open_minor, currency, address="#ageing"),
         money_tile(
             "Credit owed",
-            liability_of(report.scope).closing_picos,
+            report.credit_owed_picos,
             currency,
             address="#credit",
         ),

@@ -18,26 +18,31 @@ _LEDGER = (
         "an entry deleted",
         f"DELETE FROM ledger_entry WHERE transaction_id = {_POSTED}"
         " AND amount_picos > 0",
-        {"transactions_balanced": 1, "postings_booked": 1},
+        {"transactions_balanced": 1, "postings_booked": 1, "months_summed": 1},
         "USD: entries that sum to 0 / a sum of -3703701000000",
     ),
     Damage(
         "a transaction emptied",
         f"DELETE FROM ledger_entry WHERE transaction_id = {_POSTED}",
-        {"transactions_balanced": 1, "postings_booked": 1},
+        {"transactions_balanced": 1, "postings_booked": 1, "months_summed": 2},
         "entries that sum to 0 / no entry",
     ),
     Damage(
         "a transaction deleted",
         f"DELETE FROM ledger_transaction WHERE id = {_POSTED}",
-        {"transactions_balanced": 2, "postings_booked": 1, "balances_shown": 2},
+        {
+            "transactions_balanced": 2,
+            "postings_booked": 1,
+            "balances_shown": 2,
+            "months_summed": 2,
+        },
         ": a transaction / none",
     ),
     Damage(
         "an entry given to another tenant",
         f"UPDATE ledger_entry SET tenant_id = {_SECOND}"
         f" WHERE transaction_id = {_POSTED} AND amount_picos > 0",
-        {"balances_shown": 1, "transactions_balanced": 1},
+        {"balances_shown": 1, "transactions_balanced": 1, "months_summed": 2},
         "balances_shown: accrued, USD: 5414805600000 picos / 1711104600000 picos",
     ),
     Damage(
@@ -49,7 +54,7 @@ _LEDGER = (
         f" SELECT tenant_id, {_POSTED}, id, CASE kind WHEN 'cash' THEN 5 ELSE -5 END"
         f" FROM ledger_account WHERE tenant_id = {_FIRST}"
         " AND kind IN ('cash', 'receivable')",
-        {"postings_booked": 1, "receivables_open": 1},
+        {"postings_booked": 1, "receivables_open": 1, "months_summed": 2},
         " input r1, and 2 entries on other accounts",
     ),
     Damage(
@@ -66,6 +71,21 @@ _LEDGER = (
         f" ledger_transaction WHERE id = {_POSTED} + 1) WHERE id = {_POSTED}",
         {"transactions_unrepeated": 1, "postings_booked": 1},
         ": one transaction / 2 transactions",
+    ),
+)
+_MONTHS = (
+    Damage(
+        "a month moved more",
+        "UPDATE ledger_movement SET debited_picos = debited_picos + 1"
+        " WHERE id = (SELECT min(id) FROM ledger_movement)",
+        {"months_summed": 1},
+        "USD, by usage: ",
+    ),
+    Damage(
+        "a month's use lost",
+        f"DELETE FROM ledger_posteduse WHERE tenant_id = {_FIRST} AND token_class = 1",
+        {"months_summed": 1},
+        "price 1, class 1: ",
     ),
 )
 _INVOICES = (
@@ -130,7 +150,7 @@ _INVOICES = (
         " FROM ledger_account account, ledger_transaction transaction"
         " WHERE account.id = account_id AND transaction.id = transaction_id"
         f" AND transaction.kind = 'invoice' AND transaction.tenant_id = {_FIRST}",
-        {"invoices_booked": 1, "receivables_open": 1},
+        {"invoices_booked": 1, "receivables_open": 1, "months_summed": 2},
         "receivable 10830000000001 USD, rounding",
     ),
     Damage(
@@ -144,7 +164,7 @@ _INVOICES = (
         " AND other.currency = 'EUR', ledger_transaction transaction"
         " WHERE account.id = account_id AND transaction.id = transaction_id"
         f" AND transaction.kind = 'invoice' AND transaction.tenant_id = {_FIRST}",
-        {"invoices_booked": 1, "receivables_open": 2},
+        {"invoices_booked": 1, "receivables_open": 2, "months_summed": 6},
         "receivable 10830000000000 EUR, rounding",
     ),
     Damage(
@@ -152,7 +172,7 @@ _INVOICES = (
         "WITH gone AS (DELETE FROM ledger_transaction WHERE kind = 'invoice'"
         f" AND tenant_id = {_FIRST} RETURNING id) DELETE FROM ledger_entry"
         " WHERE transaction_id IN (SELECT id FROM gone)",
-        {"invoices_booked": 1, "receivables_open": 1},
+        {"invoices_booked": 1, "receivables_open": 1, "months_summed": 3},
         " / no transaction",
     ),
     Damage(
@@ -206,7 +226,7 @@ _PROVIDERS = (
 )
 
 
-@pytest.mark.parametrize("damage", _LEDGER, ids=str)
+@pytest.mark.parametrize("damage", [*_LEDGER, *_MONTHS], ids=str)
 def test_damage_to_the_ledger(books: Database, damage: Damage) -> None:
     require_seen(books, damage)
 

@@ -52,7 +52,7 @@ _DAMAGES = (
         "WITH gone AS (DELETE FROM ledger_transaction WHERE kind = 'payment'"
         " RETURNING id) DELETE FROM ledger_entry"
         " WHERE transaction_id IN (SELECT id FROM gone)",
-        {"receivables_open": 1},
+        {"receivables_open": 1, "months_summed": 2},
         "all in USD: 5830000000000 open / 10830000000000 owed",
     ),
     Damage(
@@ -85,7 +85,7 @@ _DAMAGES = (
         " WHEN 'wallet' THEN 1 ELSE -1 END FROM ledger_account account,"
         " ledger_transaction transaction WHERE account.id = account_id"
         " AND transaction.id = transaction_id AND transaction.kind = 'burn'",
-        {"burns_booked": 2},
+        {"burns_booked": 2, "months_summed": 2},
         "burns after 0: ",
     ),
 )
