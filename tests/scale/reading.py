@@ -84,7 +84,7 @@ def look_up(*, now: dt.datetime) -> list[Waited]:
 def look_at_the_books() -> list[Waited]:
     """Open each page of the books, of the last month that was billed."""
     month = f"{MONTHS[-1][0]:%Y-%m}"
-    pages = {
+    pages: dict[str, tuple[Callable[..., HttpResponse], dict[str, str]]] = {
         "the overview": (overview.page, {}),
         "revenue by month": (revenue.page, {}),
         "revenue by tenant": (revenue.page, {"by": "tenant"}),
