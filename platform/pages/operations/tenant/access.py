@@ -9,6 +9,7 @@ from pages.design.heading import Crumb
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.operations.tenant.parts import Asked, Part, Shown, paged
+from pages.operations.tenant.raising import raise_address
 from tenants import selectors
 from tenants.admin.limits_in_effect import Line, limits_of
 from tenants.models import ApiKey, KeyState
@@ -90,34 +91,40 @@ def _used(line: Line) -> Cell:
     )
 
 
-LIMITS: Table[Line] = Table(
-    name="limits",
-    title="Limits in effect",
-    note="All of these hold at once; of each kind the tightest binds.",
-    empty=Empty("No limit holds", "Nothing is held back."),
-    columns=(
-        Column("counted", "Counted", lambda row: words(row.counted)),
-        Column(
-            "amount",
-            "Limit",
-            lambda row: words(
-                row.amount,
-                address=row.address,
-                note="binds" if row.is_binding else "",
+def _limits(asked: Asked) -> Table[Line]:
+    def to_raise(line: Line) -> Cell:
+        address = raise_address(asked.tenant, line, asked.reader)
+        return words("Raise until a date", address=address) if address else words("")
+
+    return Table(
+        name="limits",
+        title="Limits in effect",
+        note="All of these hold at once; of each kind the tightest binds.",
+        empty=Empty("No limit holds", "Nothing is held back."),
+        columns=(
+            Column("counted", "Counted", lambda row: words(row.counted)),
+            Column(
+                "amount",
+                "Limit",
+                lambda row: words(
+                    row.amount,
+                    address=row.address,
+                    note="binds" if row.is_binding else "",
+                ),
+                Kind.NUMBER,
             ),
-            Kind.NUMBER,
+            Column("used", "Used", _used),
+            Column("level", "Of the", lambda row: words(row.level)),
+            Column("model", "Model", lambda row: words(row.model)),
+            Column("does", "At the limit", lambda row: words(row.does)),
+            Column(
+                "from",
+                "Comes from",
+                lambda row: words(row.comes_from, note=row.beside),
+            ),
+            Column("raise", "", to_raise),
         ),
-        Column("used", "Used", _used),
-        Column("level", "Of the", lambda row: words(row.level)),
-        Column("model", "Model", lambda row: words(row.model)),
-        Column("does", "At the limit", lambda row: words(row.does)),
-        Column(
-            "from",
-            "Comes from",
-            lambda row: words(row.comes_from, note=row.beside),
-        ),
-    ),
-)
+    )
 
 
 def limits(asked: Asked) -> Shown:
@@ -127,4 +134,4 @@ def limits(asked: Asked) -> Shown:
     if found.plan is not None:
         plan = reverse("admin:tenants_plan_change", args=(found.plan.pk,))
         links.insert(0, Crumb(f"Plan {found.plan}", plan))
-    return Shown(parts=[Part(LIMITS, found.lines)], links=links)
+    return Shown(parts=[Part(_limits(asked), found.lines)], links=links)

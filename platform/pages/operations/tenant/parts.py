@@ -14,6 +14,7 @@ from pages.design.cells import Cell
 from pages.design.heading import Crumb
 from pages.design.table import Table
 from pages.design.tiles import Tile
+from pages.operations.shell import Reader
 from tenants.models import Tenant
 
 # As many as a file is given: what is longer is exported, as a job.
@@ -22,11 +23,12 @@ FILE_ROWS_MAX = 10_000
 
 @dataclass(frozen=True, slots=True)
 class Asked:
-    """Whose page it is, and what its address asks for."""
+    """Whose page it is, what its address asks for, and who reads it."""
 
     tenant: Tenant
     query: Query
     now: dt.datetime
+    reader: Reader
 
 
 @dataclass(frozen=True, slots=True)

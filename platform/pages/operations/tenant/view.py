@@ -62,7 +62,7 @@ TABS = (
 def tenant(request: HttpRequest, tenant_id: int, tab: str = "") -> HttpResponse:
     """Show a tab of a tenant, or of one of its tables the file."""
     row, user = selectors.tenant(tenant_id), request.user
-    asked = Asked(row, query_of(request.GET), timezone.now())
+    asked = Asked(row, query_of(request.GET), timezone.now(), user)
     seen = [each for each in TABS if user.has_perm(each.permission)]
     chosen = next((each for each in TABS if each.name == tab), None)
     if tab and chosen is None:
