@@ -41,7 +41,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "economics": _SEE,
     },
     "Support": {
-        "tenants": (*_SEE, "suspend"),
+        "tenants": (*_SEE, "suspend", "add_note"),
         "control": _SEE,
         "pricing": _SEE,
         "subscriptions": _SEE,
@@ -61,7 +61,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "jobs": _SEE,
     },
     "Finance": {
-        "tenants": ("view_tenant", "view_plan"),
+        "tenants": ("view_tenant", "view_plan", "view_note", "add_note"),
         "pricing": _SEE,
         "subscriptions": _RUN,
         "alerts": _SEE,
@@ -85,7 +85,7 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
 # Who approves what others prepared, beside them or in a group of its own.
 RIGHTS["Finance approvers"] = {
     **{
-        app: ("view_tenant", "view_plan") if app == "tenants" else _SEE
+        app: ("view_tenant", "view_plan", "view_note") if app == "tenants" else _SEE
         for app in RIGHTS["Finance"]
     },
     "economics": (*_SEE, "approve_close"),

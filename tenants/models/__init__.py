@@ -9,6 +9,7 @@ from tenants.models.audit import AuditAnchor, AuditDetail, AuditEntry, AuditHead
 from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyState, KeyUse
 from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
 from tenants.models.members import Invitation, Member, ProjectMember, Role
+from tenants.models.notes import NOTE_CHARS_MAX, Note
 from tenants.models.tenants import (
     PLAN_WEIGHT,
     PLAN_WEIGHT_MAX,
@@ -21,6 +22,7 @@ from tenants.models.tenants import (
 from tenants.models.tokens import ManagementToken, TokenKind, TokenState
 
 __all__ = [
+    "NOTE_CHARS_MAX",
     "PLAN_WEIGHT",
     "PLAN_WEIGHT_MAX",
     "ApiKey",
@@ -37,6 +39,7 @@ __all__ = [
     "Limit",
     "ManagementToken",
     "Member",
+    "Note",
     "Plan",
     "Priority",
     "Project",

@@ -14,6 +14,7 @@ from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_key_by_text, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
 from tenants.selectors.members import Holdings, holdings, member, members
+from tenants.selectors.notes import note_authors, notes
 from tenants.selectors.places import actor_in, place
 from tenants.selectors.plans import (
     plan,
@@ -48,6 +49,8 @@ __all__ = [
     "limits",
     "member",
     "members",
+    "note_authors",
+    "notes",
     "place",
     "plan",
     "plan_of",

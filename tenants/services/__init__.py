@@ -47,6 +47,7 @@ from tenants.services.members import (
     set_projects,
     update_member,
 )
+from tenants.services.notes import add_note
 from tenants.services.plans import (
     PlanChanges,
     PlanSettings,
@@ -96,6 +97,7 @@ __all__ = [
     "TokenBounds",
     "TokenChanges",
     "accept_invitation",
+    "add_note",
     "anchor_chains",
     "archive_project",
     "change_limit",

@@ -5,10 +5,12 @@ import io
 from http import HTTPStatus
 
 import pytest
+from django.db import ProgrammingError, transaction
 from django.test import Client
 
 from pages.operations.tenant.view import TABS
 from tenants import services
+from tenants.models import AuditEntry, Note
 from tests.admin import action, page, signed_in, words
 from tests.factories.limits import make_quota, make_rate_limit
 from tests.factories.receivables import make_invoice
@@ -106,6 +108,40 @@ def test_who_may_see_tenants_sees_of_the_rest_what_they_may(sign_in: SignIn) -> 
         if client.get(f"/admin/tenants/{tenant.pk}/{tab.name}/").status_code
         == HTTPStatus.FORBIDDEN
     ]
-    assert refused == ["usage", "keys", "limits", "credit", "requests", "audit"]
+    others = ["usage", "keys", "limits", "credit", "requests", "audit", "notes"]
+    assert refused == others
     for name in refused:
         assert f"/{name}/" not in first
+
+
+def test_notes_are_added_by_those_who_may_and_stay(admin: Client) -> None:
+    tenant, other = make_tenant(), make_tenant()
+    address = f"/admin/tenants/{tenant.pk}/notes/"
+    assert "Nothing was noted" in words(admin.get(address).content)
+    for text in ("They call back on Monday.", "<b>bold</b>"):
+        answer = admin.post(f"{address}add/", {"text": text}, follow=True)
+        assert "Noted." in words(answer.content)
+    shown = admin.get(address).content.decode()
+    assert "&lt;b&gt;bold" in shown
+    assert "They call back on Monday. operator" in words(shown.encode())
+    elsewhere = admin.get(f"/admin/tenants/{other.pk}/notes/").content
+    assert "Monday" not in words(elsewhere)
+    for wrong in ("", "   ", "x" * 4001, "nul\0"):
+        answer = admin.post(f"{address}add/", {"text": wrong}, follow=True)
+        assert "Nothing was noted." in words(answer.content), wrong
+    assert Note.objects.count() == 2
+    told = AuditEntry.objects.filter(object_kind="note")
+    assert [each.actor_kind for each in told] == ["operator"] * 2
+    assert not any("text" in each.after for each in told)
+    with pytest.raises(ProgrammingError, match="denied"), transaction.atomic():
+        Note.objects.update(text="otherwise")
+
+
+def test_who_may_only_read_notes_is_not_offered_to_add_one(sign_in: SignIn) -> None:
+    tenant = make_tenant()
+    client = sign_in("tenants.view_tenant", "tenants.view_note")
+    address = f"/admin/tenants/{tenant.pk}/notes/"
+    assert "<textarea" not in client.get(address).content.decode()
+    answer = client.post(f"{address}add/", {"text": "mine"})
+    assert answer.status_code == HTTPStatus.FORBIDDEN
+    assert not Note.objects.exists()

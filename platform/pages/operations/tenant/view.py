@@ -18,7 +18,7 @@ from pages.design.files import file_of, wants_file
 from pages.design.heading import Crumb, Heading
 from pages.operations.live import SEE_TENANTS
 from pages.operations.shell import Reader, framed, home
-from pages.operations.tenant import access, history, money, summary, usage
+from pages.operations.tenant import access, history, money, notes, summary, usage
 from pages.operations.tenant.parts import Asked, Shown
 from tenants import selectors
 from tenants.models import Tenant
@@ -55,6 +55,7 @@ TABS = (
     Tab("subscriptions", "Subscriptions", "billing.view_invoice", money.subscriptions),
     Tab("requests", "Requests", "usage.view_dayrollup", history.requests),
     Tab("audit", "Audit", "tenants.view_auditentry", history.audit),
+    Tab("notes", "Notes", "tenants.view_note", notes.shown),
 )
 
 
@@ -92,6 +93,8 @@ def tenant(request: HttpRequest, tenant_id: int, tab: str = "") -> HttpResponse:
             for each in shown.parts
         ],
         "links": shown.links,
+        "template": shown.template,
+        **shown.more,
     }
     return framed(request, "pages/operations/tenant.html", _heading(row), context)
 
