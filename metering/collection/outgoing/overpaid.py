@@ -18,7 +18,6 @@ from django.db.models import Sum
 from kit.orm.atomic import atomic
 from metering.billing import operations
 from metering.billing.models import Invoice
-from metering.billing.providers.stripe.client.balances import RemoteMove
 from metering.billing.providers.stripe.mapping import in_our_unit, in_stripes_unit
 from metering.collection.models import Outgoing
 from metering.collection.outgoing.steps import Differs, Skipped, Step
@@ -27,6 +26,7 @@ from metering.receivables.paying import record_payment
 
 if TYPE_CHECKING:
     from metering.billing.providers.stripe.client import StripeAccount
+    from metering.billing.providers.stripe.client.balances import RemoteMove
     from metering.billing.providers.stripe.client.collected import CollectedInvoice
 
 OVERPAID_MARK = "tollgate_overpaid"
@@ -71,7 +71,10 @@ def ask_for(invoice: Invoice, remote: "CollectedInvoice", *, now: dt.datetime) -
 
 def bring(client: "StripeAccount", step: Step) -> str:
     """Take what was overpaid off the customer's balance, and book it here."""
-    # Where nothing is followed, the SDK stays out of the process.
+    # Where nothing is brought, the SDK stays out of the process.
+    from metering.billing.providers.stripe.client.balances import (  # noqa: PLC0415
+        RemoteMove,
+    )
     from metering.collection.following.invoices import follow_invoice  # noqa: PLC0415
 
     invoice = Invoice.objects.get(pk=step.row.invoice_id)
@@ -107,7 +110,7 @@ def bring(client: "StripeAccount", step: Step) -> str:
 
 
 def _book(
-    step: Step, invoice: Invoice, found: "CollectedInvoice", made: RemoteMove
+    step: Step, invoice: Invoice, found: "CollectedInvoice", made: "RemoteMove"
 ) -> str:
     """Record what was taken off the balance as what came in too much."""
     here = brought_minor(invoice)
@@ -123,7 +126,7 @@ def _book(
     return made.reference
 
 
-def _moved(moves: Sequence[RemoteMove], mark: str) -> RemoteMove | None:
+def _moved(moves: "Sequence[RemoteMove]", mark: str) -> "RemoteMove | None":
     """Return the change of the balance that an earlier try made, if one did."""
     for move in moves:
         if move.metadata.get(OVERPAID_MARK) == mark:
@@ -131,7 +134,7 @@ def _moved(moves: Sequence[RemoteMove], mark: str) -> RemoteMove | None:
     return None
 
 
-def _used(moves: Sequence[RemoteMove], invoice: Invoice) -> int:
+def _used(moves: "Sequence[RemoteMove]", invoice: Invoice) -> int:
     """Return what invoices took of the balance since this one was overpaid.
 
     Changes come with the latest first; those before were not of this money.
