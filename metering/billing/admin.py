@@ -6,12 +6,14 @@ are in `outbox_admin`.
 """
 
 from typing import Any
+from urllib.parse import urlencode
 
 from django.contrib import admin
 from django.db.models import QuerySet
-from django.http import HttpRequest, HttpResponse
+from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
 from django.utils.html import format_html
+from unfold.decorators import action
 
 from kit.admin import ReadOnlyAdmin, ReadOnlyInline, confirmed_action, state_label
 from kit.money import format_minor, format_picos
@@ -28,7 +30,7 @@ __all__ = ("InvoiceAdmin", "outbox_admin", "party_admin")
 
 class _LineInline(ReadOnlyInline):
     model = InvoiceLine
-    fields = ("description", "quantity", "price", "exact", "amount")
+    fields = ("position", "description", "quantity", "price", "exact", "amount", "days")
     readonly_fields = fields
     show_change_link = False
     hide_title = True
@@ -44,6 +46,13 @@ class _LineInline(ReadOnlyInline):
     def exact(self, row: InvoiceLine) -> str:
         """Show the sum before rounding."""
         return format_picos(row.exact_picos)
+
+    @admin.display(description="explained")
+    def days(self, row: InvoiceLine) -> str:
+        """Link to the days that it charges."""
+        place = (row.invoice.public_id, row.position)
+        address = reverse("finance:explained_line", args=place)
+        return format_html('<a class="underline" href="{}">By days</a>', address)
 
     @admin.display(description="charged")
     def amount(self, row: InvoiceLine) -> str:
@@ -107,6 +116,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         ("number", "state"),
         ("tenant", "period"),
         ("amount", "exact"),
+        ("paid", "credited", "given_up"),
         "problem",
         ("seller", "provider", "provider_account"),
         ("provider_reference", "page"),
@@ -118,6 +128,9 @@ class InvoiceAdmin(ReadOnlyAdmin):
     readonly_fields = (
         "amount",
         "exact",
+        "paid",
+        "credited",
+        "given_up",
         "page",
         "carried",
         "created_at",
@@ -125,7 +138,7 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "fingerprint",
     )
     inlines = (_LineInline, _OperationInline)
-    actions_detail = ("try_now",)
+    actions_detail = ("try_now", "credit", "record_payment", "hold", "write_off")
 
     @state_label(
         ordering="state",
@@ -158,6 +171,77 @@ class InvoiceAdmin(ReadOnlyAdmin):
     def carried(self, row: Invoice) -> str:
         """Show what the provider did not ask for by itself: it is too little."""
         return selectors.carried_over(row) or "-"
+
+    @admin.display(description="paid")
+    def paid(self, row: Invoice) -> str:
+        """Show what came in for it."""
+        return format_minor(row.paid_minor, row.currency)
+
+    @admin.display(description="credited")
+    def credited(self, row: Invoice) -> str:
+        """Show what notes took back."""
+        return format_minor(row.credited_minor, row.currency)
+
+    @admin.display(description="given up")
+    def given_up(self, row: Invoice) -> str:
+        """Show what was written off."""
+        return format_minor(row.written_off_minor, row.currency)
+
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Offer what may happen to an issued invoice, and to a draft what may to it."""
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            return []
+        offered = super().get_actions_detail(request, object_id)
+        if row.number:
+            return offered
+        return [each for each in offered if "try_now" in each.action_name]
+
+    def has_credit_permission(self, request: HttpRequest, _: str = "") -> bool:
+        """Let those credit who may issue notes."""
+        return request.user.has_perm("receivables.add_creditnote")
+
+    def has_record_payment_permission(self, request: HttpRequest, _: str = "") -> bool:
+        """Let those record who may record payments."""
+        return request.user.has_perm("receivables.add_payment")
+
+    def has_hold_permission(self, request: HttpRequest, _: str = "") -> bool:
+        """Let those hold who may hold invoices."""
+        return request.user.has_perm("receivables.add_hold")
+
+    def has_write_off_permission(self, request: HttpRequest, _: str = "") -> bool:
+        """Let those give up who may write off."""
+        return request.user.has_perm("receivables.add_writeoff")
+
+    @action(description="Credit", permissions=["credit"], icon="undo")  # type: ignore[untyped-decorator]
+    def credit(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form of a credit note on it."""
+        return self._form_of("creditnote", request, object_id)
+
+    @action(description="Record payment", permissions=["record_payment"], icon="paid")  # type: ignore[untyped-decorator]
+    def record_payment(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form of a payment of it."""
+        return self._form_of("payment", request, object_id)
+
+    @action(description="Hold", permissions=["hold"], icon="pause_circle")  # type: ignore[untyped-decorator]
+    def hold(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form that keeps it from being followed up."""
+        return self._form_of("hold", request, object_id)
+
+    @action(description="Write off", permissions=["write_off"], icon="money_off")  # type: ignore[untyped-decorator]
+    def write_off(self, request: HttpRequest, object_id: str) -> HttpResponse:
+        """Go to the form that gives up what is open of it."""
+        return self._form_of("writeoff", request, object_id)
+
+    def _form_of(self, what: str, request: HttpRequest, pk: str) -> HttpResponse:
+        """Go to a form of receivables that names the invoice and says what is open."""
+        row = self.get_object(request, pk)
+        if row is None:
+            raise Http404
+        named = urlencode({"invoice": row.number or ""})
+        return HttpResponseRedirect(
+            f"{reverse(f'admin:receivables_{what}_add')}?{named}"
+        )
 
     def has_try_now_permission(self, request: HttpRequest, _: str = "") -> bool:
         """Let those try again who may change invoices."""

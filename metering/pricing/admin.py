@@ -156,6 +156,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
     readonly_fields = (
         "number",
         "published_at",
+        "discounts",
         "changed",
         "last_month",
         "everybody",
@@ -172,6 +173,19 @@ class PriceBookVersionAdmin(ServiceAdmin):
     def last_month(self, row: PriceBookVersion) -> str:
         """Show what a draft would come to, tenant by tenant."""
         return preview_table(row)
+
+    @admin.display(description="discounts")
+    def discounts(self, row: PriceBookVersion) -> str:
+        """Show what prices follow from others, and by how much less."""
+        names = ("cached input", "batches", "kept answers")
+        said = [
+            f"{name} {percent.normalize():f} % less"
+            for name, percent in zip(
+                names, (getattr(row, each) for each in DISCOUNTS), strict=True
+            )
+            if percent is not None
+        ]
+        return ", ".join(said) or "none: every price is quoted"
 
     @admin.display(description="what it changes")
     def changed(self, row: PriceBookVersion) -> str:
@@ -192,10 +206,10 @@ class PriceBookVersionAdmin(ServiceAdmin):
         """Ask a new draft for its book and its beginning."""
         if obj is None:
             return ("book", "effective_at")
-        rows = (("book", "number"), ("effective_at", "published_at"), DISCOUNTS)
+        rows = (("book", "number"), ("effective_at", "published_at"))
         if obj.state != "draft":
-            return (*rows, "changed")
-        return (*rows, "changed", "last_month", "everybody")
+            return (*rows, "discounts", "changed")
+        return (*rows, *DISCOUNTS, "changed", "last_month", "everybody")
 
     def held_with(self, row: PriceBookVersion) -> Mapping[str, str]:
         """Hold an edit against the draft's prices too: they are on the same page."""

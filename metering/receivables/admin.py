@@ -7,17 +7,10 @@ service refuses is said on the page.
 from collections.abc import Mapping
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
-from unfold.widgets import (
-    UnfoldAdminIntegerFieldWidget,
-    UnfoldAdminSelectWidget,
-    UnfoldAdminTextInputWidget,
-)
 
 from kit.admin import (
-    Confirmation,
     ReadOnlyAdmin,
     ReadOnlyInline,
     ServiceAdmin,
@@ -25,8 +18,15 @@ from kit.admin import (
     state_label,
 )
 from kit.money import format_minor
-from metering.billing.models import Invoice
-from metering.receivables import selectors, services
+from metering.receivables import services
+from metering.receivables.forms import (
+    HoldForm,
+    NoteForm,
+    PaymentForm,
+    RefundForm,
+    ReleaseForm,
+    WriteOffForm,
+)
 from metering.receivables.models import (
     CreditNote,
     CreditNoteLine,
@@ -36,109 +36,7 @@ from metering.receivables.models import (
     Refund,
     WriteOff,
 )
-from metering.receivables.paying import EXCESS, left_of
 from metering.usage.selectors import database_now
-
-_OUTLETS = [("", "not said"), *((each.value, each.label) for each in EXCESS)]
-_NOTE_OUTLETS = [("", "not said"), *Refund.Outlet.choices]
-
-
-class _OfInvoice(forms.ModelForm):  # type: ignore[type-arg]
-    """Something that happens to an issued invoice, by its number."""
-
-    invoice = forms.ModelChoiceField(
-        queryset=Invoice.objects.filter(number__isnull=False),
-        to_field_name="number",
-        widget=UnfoldAdminTextInputWidget,
-        help_text="The invoice's number.",
-        error_messages={"invalid_choice": "There is no such invoice."},
-    )
-
-
-class _PaymentForm(_OfInvoice):
-    excess = forms.ChoiceField(
-        choices=_OUTLETS,
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="Where goes what is more than is open.",
-    )
-
-    class Meta:
-        model = Payment
-        fields = ("amount_minor", "method", "reference", "received_at")
-
-
-class _NoteForm(_OfInvoice):
-    lines = forms.CharField(
-        required=False,
-        widget=UnfoldAdminTextInputWidget,
-        help_text="Positions and minor units before tax, such as 1=1000 4=250; empty"
-        " for all that is left.",
-    )
-    outlet = forms.ChoiceField(
-        choices=_NOTE_OUTLETS,
-        required=False,
-        widget=UnfoldAdminSelectWidget,
-        help_text="Where money goes that was paid for what is taken back; charged back"
-        " for a top-up alone.",
-    )
-
-    class Meta:
-        model = CreditNote
-        fields = ("reason", "reference")
-
-    def clean_lines(self) -> dict[int, int] | None:
-        """Read positions and amounts."""
-        text = self.cleaned_data["lines"].split()
-        try:
-            pairs = [(int(at), int(minor)) for at, minor in map(_pair, text)]
-        except ValueError:
-            raise forms.ValidationError("Give pairs such as 1=1000 4=250.") from None
-        found = dict(pairs)
-        if len(found) != len(pairs):
-            raise forms.ValidationError("A line is named twice.")
-        return found or None
-
-
-class _HoldForm(_OfInvoice):
-    class Meta:
-        model = Hold
-        fields = ("kind", "reason")
-
-
-class _WriteOffForm(_OfInvoice):
-    class Meta:
-        model = WriteOff
-        fields = ("reason",)
-
-
-class _RefundForm(Confirmation):
-    """What goes back of a payment."""
-
-    amount_minor = forms.IntegerField(
-        min_value=1,
-        widget=UnfoldAdminIntegerFieldWidget,
-        help_text="In the currency's minor unit, such as cents.",
-    )
-    outlet = forms.ChoiceField(
-        label="How",
-        choices=Refund.Outlet.choices,
-        widget=UnfoldAdminSelectWidget,
-    )
-    reference = forms.CharField(max_length=120, widget=UnfoldAdminTextInputWidget)
-    reason = forms.CharField(max_length=300, widget=UnfoldAdminTextInputWidget)
-
-    def consequence(self, object_id: str) -> str:
-        """Say what is left, and what follows."""
-        row = selectors.payment(int(object_id))
-        left = format_minor(left_of(row), row.invoice.currency)
-        return f"{left} is left of it. Invoice {row.invoice.number} is open again."
-
-
-class _ReleaseForm(Confirmation):
-    def consequence(self, object_id: str) -> str:
-        """Say what follows."""
-        return "The invoice is followed up again, from today on."
 
 
 class _RefundInline(ReadOnlyInline):
@@ -194,7 +92,7 @@ class _FactAdmin(ServiceAdmin):
 class PaymentAdmin(_FactAdmin):
     """Payments."""
 
-    form = _PaymentForm
+    form = PaymentForm
     list_display = (
         "reference",
         "tenant",
@@ -235,7 +133,7 @@ class PaymentAdmin(_FactAdmin):
         explanation="Money goes back, or a bank took it back.",
         icon="undo",
         is_danger=True,
-        form=_RefundForm,
+        form=RefundForm,
     )
     def refund(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         """Give a part of the payment back."""
@@ -253,7 +151,7 @@ class PaymentAdmin(_FactAdmin):
 class CreditNoteAdmin(_FactAdmin):
     """Credit notes."""
 
-    form = _NoteForm
+    form = NoteForm
     list_display = ("number", "tenant", "invoice", "amount", "issued_date", "reason")
     search_fields = ("number", "reference", "tenant__slug", "invoice__number")
     search_help_text = "Number, reference, tenant, invoice's number, id"
@@ -285,7 +183,7 @@ class CreditNoteAdmin(_FactAdmin):
 class WriteOffAdmin(_FactAdmin):
     """What was given up, and came in after all."""
 
-    form = _WriteOffForm
+    form = WriteOffForm
     list_display = ("tenant", "invoice", "amount", "written_off_at", "reason")
     empty_says = "What is open of an invoice can be given up here."
     fields = ("invoice", "reason")
@@ -302,7 +200,7 @@ class WriteOffAdmin(_FactAdmin):
 class HoldAdmin(_FactAdmin):
     """Invoices that are disputed or paused."""
 
-    form = _HoldForm
+    form = HoldForm
     list_display = ("tenant", "invoice", "kind", "started_at", "ended_at", "reason")
     list_filter = ("kind", ("ended_at", admin.EmptyFieldListFilter))
     empty_says = "An invoice that is held is not followed up."
@@ -319,7 +217,7 @@ class HoldAdmin(_FactAdmin):
         label="Release",
         explanation="The schedule of reminders begins anew.",
         icon="play_arrow",
-        form=_ReleaseForm,
+        form=ReleaseForm,
     )
     def release(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
         """End the hold."""
@@ -352,8 +250,3 @@ class DunningStepAdmin(ReadOnlyAdmin):
     def status(self, row: DunningStep) -> str:
         """Show what became of its mail as a label."""
         return row.mail
-
-
-def _pair(text: str) -> tuple[str, str]:
-    at, minor = text.split("=")
-    return at, minor

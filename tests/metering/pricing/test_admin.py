@@ -254,6 +254,7 @@ def test_a_published_version_is_only_shown(
     assert b"prices-0-input_per_million" not in content
     assert action(VERSION, "publish", draft.pk).encode() not in content
     assert "15.00" in words(content)
+    assert "Discounts none: every price is quoted" in words(content)
     assert refused.status_code == 403
     assert list(Price.objects.values_list()) == before
 

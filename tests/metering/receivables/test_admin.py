@@ -96,3 +96,36 @@ def test_an_invoice_is_held_released_and_given_up(
         page("receivables_writeoff", "add"), {"invoice": "T-0", "reason": "No."}
     )
     assert "There is no such invoice" in words(wrong.content)
+
+
+@pytest.mark.parametrize(
+    ("act", "form"),
+    [
+        ("credit", NOTE),
+        ("record_payment", PAYMENT),
+        ("hold", "receivables_hold"),
+        ("write_off", "receivables_writeoff"),
+    ],
+)
+def test_an_invoice_leads_to_what_may_happen_to_it(
+    admin: Client, invoice: Invoice, act: str, form: str
+) -> None:
+    own = page("billing_invoice", "change", invoice.pk)
+    way = action("billing_invoice", act, invoice.pk)
+    assert way in admin.get(own).content.decode()
+    there = admin.get(way)
+    assert there["Location"] == f"{page(form, 'add')}?invoice={invoice.number}"
+    shown = admin.get(there["Location"]).content
+    assert f'value="{invoice.number}"' in shown.decode()
+    assert "142.80 EUR asked for, 0.00 EUR paid" in words(shown)
+    assert "142.80 EUR open." in words(shown)
+
+
+def test_a_note_is_told_what_is_left_of_each_line(
+    admin: Client, invoice: Invoice
+) -> None:
+    address = f"{page(NOTE, 'add')}?invoice={invoice.number}"
+    assert "Left before tax: 1=" in words(admin.get(address).content)
+    add(admin, NOTE, invoice, lines="1=1000", reason="No.", reference="a")
+    left = invoice.lines.get(position=1).amount_minor - 1000
+    assert f"Left before tax: 1={left} " in words(admin.get(address).content)
