@@ -24,8 +24,8 @@ class UnknownAccount(LookupError):
 class Account:
     """One account at a provider.
 
-    `account_id` is what the provider calls it, or nothing. `webhook_secrets` are at
-    most two; without any, its webhooks are not taken.
+    `account_id` is what the provider calls it, or nothing. Without any
+    of `webhook_secrets`, its webhooks are not taken.
     """
 
     name: str

@@ -19,6 +19,7 @@ class CollectionConfig(AppConfig):
             tax_id_handlers,
         )
         from metering.collection.buying import handlers  # noqa: F401, PLC0415
+        from metering.collection.meters import reports  # noqa: F401, PLC0415
         from metering.collection.outgoing import queueing  # noqa: PLC0415
 
         queueing.connect()

@@ -16,8 +16,8 @@ from pydantic import (
 
 from config.env_base import Settings
 
-# While one is being replaced, two are in force.
-WEBHOOK_SECRETS_MAX = 2
+# Of two endpoints, for events and for meters; of each, two while one is replaced.
+WEBHOOK_SECRETS_MAX = 4
 _WEBHOOK_SECRET = re.compile(r"whsec_\S+")
 _NAME = re.compile(r"[a-z][a-z0-9-]{0,39}")
 _CURRENCY = re.compile(r"[A-Z]{3}")
@@ -88,8 +88,8 @@ class BillingSettings(Settings):
     )
     stripe_webhook_secrets: SecretStr = Field(
         SecretStr(""),
-        description="Secrets of the webhook endpoint at Stripe, comma separated: two"
-        " while one replaces the other. Empty: no webhooks are taken.",
+        description="Secrets of the webhook endpoints at Stripe, comma separated: two"
+        " of one while one replaces the other. Empty: no webhooks are taken.",
     )
     stripe_account_id: str = Field(
         "",

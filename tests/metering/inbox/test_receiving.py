@@ -267,7 +267,7 @@ def test_a_thin_event_names_its_object() -> None:
     thin = {
         "id": "evt_test_1",
         "object": "v2.core.event",
-        "type": "v1.billing.meter.error_report_triggered",
+        "type": "v1.billing.meter.deactivated",
         "created": "2026-11-22T12:00:00.000Z",
         "livemode": False,
         "context": None,

@@ -37,7 +37,7 @@ def test_two_webhook_secrets_at_most_and_none_is_empty(
         "whsec_new,",
         "whsec_",
         "rk_live_key",
-        "whsec_1,whsec_2,whsec_3",
+        "whsec_1,whsec_2,whsec_3,whsec_4,whsec_5",
     ):
         monkeypatch.setenv("STRIPE_WEBHOOK_SECRETS", wrong)
         with pytest.raises(SystemExit, match="STRIPE_WEBHOOK_SECRETS: give "):

@@ -23,6 +23,8 @@ _VERSION = re.compile(r"[A-Za-z0-9_.-]{1,40}")
 # Of the year 2200: what is beyond is no time of an event.
 _SECONDS_MAX = 7_258_118_400
 _THIN = "v2.core.event"
+# Of these nothing else says what was wrong: the event itself is what is read again.
+REPORTS = ("v1.billing.meter.error_report_triggered", "v1.billing.meter.no_meter_found")
 
 
 class Unreadable(ValueError):
@@ -61,8 +63,36 @@ class EventPage:
     after: str
 
 
+@dataclass(frozen=True, slots=True)
+class RemoteReport:
+    """What a meter did not count of what it took: so many events, and some of them.
+
+    Each is named by what its call was, or by its identifier, with the reason.
+    """
+
+    summary: str
+    count: int
+    named: tuple[tuple[str, str], ...]
+
+
 class Events(Subject):
     """Calls about events."""
+
+    @two_kinds_of_failure
+    def report(self, reference: str) -> RemoteReport:
+        """Return what an event tells that a meter did not count."""
+        found = self._transport.sdk.v2.core.events.retrieve(reference).to_dict()
+        data = found.get("data") or {}
+        reason = data.get("reason") or {}
+        return RemoteReport(
+            summary=str(data.get("developer_message_summary") or found["type"]),
+            count=int(reason.get("error_count") or 0),
+            named=tuple(
+                (str(each["request"]["identifier"]), str(each["error_message"]))
+                for kind in reason.get("error_types") or ()
+                for each in kind.get("sample_errors") or ()
+            ),
+        )
 
     @two_kinds_of_failure
     def page(
@@ -110,6 +140,8 @@ def event_of(found: object) -> RemoteEvent:
         raise Unreadable("It does not say whether it is live.")
     data = found.get("data")
     thing = found.get("related_object") if is_thin else _within(data, "object")
+    if is_thin and found.get("type") in REPORTS:
+        thing = found
     return RemoteEvent(
         reference=_text(found, "id", _ID),
         type=_text(found, "type", _TYPE),
