@@ -37,3 +37,16 @@ def test_pictures_have_names_of_their_own() -> None:
     names = [screen.name for screen in SCREENS]
 
     assert len(set(names)) == len(names)
+
+
+def test_a_file_of_a_table_is_the_whole_of_it(
+    operator: Watched, world: dt.datetime
+) -> None:
+    page = operator.open("/finance/revenue/")
+    link = page.locator("a.file").first.get_attribute("href") or ""
+
+    answer = page.request.get(f"{operator.origin}/finance/revenue/{link}")
+
+    lines = answer.text().splitlines()
+    assert answer.headers["content-type"] == "text/csv; charset=utf-8"
+    assert int(answer.headers["x-row-count"]) == len(lines) - 1

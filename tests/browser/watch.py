@@ -10,7 +10,14 @@ from typing import Any, Literal
 from urllib.parse import urlsplit
 
 from axe_playwright_python.sync_playwright import Axe
-from playwright.sync_api import Browser, BrowserContext, ConsoleMessage, Page, Response
+from playwright.sync_api import (
+    Browser,
+    BrowserContext,
+    ConsoleMessage,
+    Page,
+    Request,
+    Response,
+)
 
 Scheme = Literal["light", "dark"]
 _OURS = {"data", "blob", "about"}
@@ -57,6 +64,7 @@ class Watched:
         self.page.on("pageerror", lambda error: self._fault(f"script: {error}"))
         self.page.on("request", lambda request: self._asked(request.url))
         self.page.on("response", self._answered)
+        self.page.on("requestfailed", self._failed)
 
     def open(self, path: str, *, status: int = 200) -> Page:
         """Open a page that must answer with a status."""
@@ -117,6 +125,11 @@ class Watched:
     def _answered(self, response: Response) -> None:
         if response.status >= 400 and not response.request.is_navigation_request():
             self._fault(f"{response.url} answers {response.status}")
+
+    def _failed(self, request: Request) -> None:
+        # Leaving a page ends what it still asks for.
+        if request.failure and "ERR_ABORTED" not in request.failure:
+            self._fault(f"{request.url} fails: {request.failure}")
 
     def _fault(self, text: str) -> None:
         # A document that is asked for with an error is logged as one too.

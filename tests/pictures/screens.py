@@ -18,8 +18,8 @@ from tests.browser.registry import SCREENS, Screen
 from tests.browser.watch import LOOKS, Look, Watched, visit
 from tests.journeys.product import Product
 
-HEIGHT_MAX = 2600
-QUALITY = 80
+HEIGHT_MAX = 2000
+QUALITY = 65
 INDEX = "README.md"
 
 
