@@ -61,6 +61,7 @@ FINANCE: Final = (
     Screen("finance-revenue-models", "/finance/revenue/?by=model"),
     Screen("finance-margin", "/finance/margin/"),
     Screen("finance-margin-tenants", "/finance/margin/?by=tenant"),
+    Screen("finance-forecast", "/finance/forecast/"),
     Screen("finance-costs", "/finance/costs/"),
     Screen("finance-costs-entering", "/finance/costs/", click=".entering summary"),
     Screen("finance-closes", "/finance/close/"),

@@ -149,9 +149,15 @@ def test_a_locked_month_is_reopened_for_a_reason(finance: Client) -> None:
     assert "A bill came late" in text(approver.get(address).content)
 
 
+def test_the_forecast_says_how_it_comes_about(finance: Client) -> None:
+    page = text(finance.get("/finance/forecast/").content)
+    assert "mean of its weekday over the last 28 booked days" in page
+    assert finance.get("/finance/forecast/?file=tenants").status_code == 200
+
+
 def test_who_may_not_see_them_is_told(operator_db: None) -> None:
     support = member("sue", "Support")
-    for page in ("margin/", "costs/", "close/", f"close/{MONTH}/"):
+    for page in ("margin/", "costs/", "forecast/", "close/", f"close/{MONTH}/"):
         assert support.get(f"/finance/{page}").status_code == 403, page
 
 

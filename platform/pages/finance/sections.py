@@ -45,6 +45,7 @@ GROUPS: Final = (
         (
             Section("Margin", "finance:margin", SEE_MARGIN),
             Section("Cost rates", "finance:costs", SEE_MARGIN),
+            Section("Forecast", "finance:forecast", SEE_MARGIN),
         ),
     ),
     Group(

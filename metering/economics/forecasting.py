@@ -1,0 +1,75 @@
+"""Where a month will likely end: what was so far, and the rest by its weekdays. Pure.
+
+Each day that is left is taken to be the mean of the same weekday over the last 28 days
+that are in the books; its range is the lowest to the highest of them. What began within
+those days counts from its first day. Failure: without any day nothing is estimated.
+"""
+
+import datetime as dt
+from collections.abc import Mapping
+from dataclasses import dataclass
+from fractions import Fraction
+
+from kit.money import PICOS_PER_UNIT, whole_picos
+
+SAMPLE_DAYS = 28
+ONE_DAY = dt.timedelta(days=1)
+
+
+@dataclass(frozen=True, slots=True)
+class Forecast:
+    """A month's amount: so far, and where it will likely end, in picos.
+
+    `sampled` days were looked at for `left` that are still to come; without any, the
+    estimate is what there is so far.
+    """
+
+    so_far_picos: int
+    estimate_picos: int
+    low_picos: int
+    high_picos: int
+    left: int
+    sampled: int
+
+
+def forecast(
+    days: Mapping[dt.date, int],
+    *,
+    first: dt.date,
+    end: dt.date,
+    last: dt.date,
+    began: dt.date | None = None,
+) -> Forecast:
+    """Forecast the month of `first` to before `end`, known up to and with `last`.
+
+    Who `began` later than the days looked at counts from then, or from its first use.
+    """
+    so_far = sum(picos for day, picos in days.items() if first <= day <= last)
+    start = last - (SAMPLE_DAYS - 1) * ONE_DAY
+    used = min((day for day in days if start <= day <= last), default=None)
+    coming = _days(max(last + ONE_DAY, first), end)
+    if used is None:
+        return Forecast(so_far, so_far, so_far, so_far, len(coming), 0)
+    since = max(start, min(used, began or used))
+    samples = {day: days.get(day, 0) for day in _days(since, last + ONE_DAY)}
+    mean, low, high = Fraction(), 0, 0
+    for day in coming:
+        same = [
+            picos for each, picos in samples.items() if each.weekday() == day.weekday()
+        ] or list(samples.values())
+        mean += Fraction(sum(same), len(same))
+        low += min(same)
+        high += max(same)
+    rest = whole_picos(mean / PICOS_PER_UNIT)
+    return Forecast(
+        so_far_picos=so_far,
+        estimate_picos=so_far + rest,
+        low_picos=so_far + min(low, rest),
+        high_picos=so_far + max(high, rest),
+        left=len(coming),
+        sampled=len(samples),
+    )
+
+
+def _days(since: dt.date, until: dt.date) -> list[dt.date]:
+    return [since + n * ONE_DAY for n in range((until - since).days)]

@@ -1,0 +1,125 @@
+"""Reads of forecasts: revenue of use in the running month, of each tenant and of all.
+
+As the books have it, so up to the last day that is booked in every zone. Failure: none.
+"""
+
+import datetime as dt
+from collections import defaultdict
+from dataclasses import dataclass
+
+from django.db.models import Min, Sum
+
+from metering.economics.forecasting import ONE_DAY, SAMPLE_DAYS, Forecast, forecast
+from metering.economics.models import DayMargin
+from metering.ledger.months import month_after
+from metering.ledger.services import DAY_GRACE
+from tenants.models import Tenant
+
+_LAST_ZONE = dt.timedelta(hours=12)
+# Postings are made every ten minutes, and days are worked out as often.
+_WORKED_OUT = dt.timedelta(minutes=30)
+PAST_MONTHS = 3
+
+
+@dataclass(frozen=True, slots=True)
+class Past:
+    """What would have been forecast of a month on the same day of it, and what came."""
+
+    month: dt.date
+    forecast: Forecast
+    came_picos: int
+
+    @property
+    def error_picos(self) -> int:
+        """Return by how much the forecast was too high; below zero, too low."""
+        return self.forecast.estimate_picos - self.came_picos
+
+
+@dataclass(frozen=True, slots=True)
+class Outlook:
+    """The running month in one currency: each tenant's forecast, and all together.
+
+    The estimates of tenants sum to that of all; ranges do not, since not everybody has
+    their best day at once.
+    """
+
+    month: dt.date
+    last: dt.date
+    currency: str
+    whole: Forecast
+    tenants: dict[int, Forecast]
+    past: tuple[Past, ...]
+
+
+def last_booked(*, now: dt.datetime) -> dt.date:
+    """Return the last day that has ended in every zone and is in the books."""
+    settled = now - _LAST_ZONE - DAY_GRACE - _WORKED_OUT
+    return settled.astimezone(dt.UTC).date() - ONE_DAY
+
+
+def outlook(*, currency: str, now: dt.datetime) -> Outlook:
+    """Return the forecast of the running month."""
+    month = now.astimezone(dt.UTC).date().replace(day=1)
+    last, end = last_booked(now=now), month_after(month)
+    used = DayMargin.objects.filter(currency=currency, tenant_id__isnull=False)
+    since = min(month, last - (SAMPLE_DAYS - 1) * ONE_DAY)
+    recent = used.filter(date__gte=since, date__lte=last).order_by()
+    by_tenant: dict[int, dict[dt.date, int]] = defaultdict(dict)
+    totals: dict[dt.date, int] = defaultdict(int)
+    sums = recent.values_list("tenant_id", "date").annotate(Sum("revenue_picos"))
+    for tenant_id, date, picos in sums:
+        by_tenant[tenant_id][date] = int(picos)
+        totals[date] += int(picos)
+    there = Tenant.objects.filter(pk__in=by_tenant).values_list("pk", "created_at")
+    began = {pk: created_at.date() for pk, created_at in there}
+    tenants = {
+        pk: forecast(days, first=month, end=end, last=last, began=began.get(pk))
+        for pk, days in by_tenant.items()
+    }
+    earliest = used.aggregate(first=Min("date"))["first"]
+    whole = forecast(totals, first=month, end=end, last=last, began=earliest)
+    estimate = sum(each.estimate_picos for each in tenants.values())
+    return Outlook(
+        month=month,
+        last=last,
+        currency=currency,
+        whole=Forecast(
+            so_far_picos=whole.so_far_picos,
+            estimate_picos=estimate,
+            low_picos=min(whole.low_picos, estimate),
+            high_picos=max(whole.high_picos, estimate),
+            left=whole.left,
+            sampled=whole.sampled,
+        ),
+        tenants=tenants,
+        past=_past(currency, month, last, began=earliest),
+    )
+
+
+def _past(
+    currency: str, month: dt.date, last: dt.date, *, began: dt.date | None
+) -> tuple[Past, ...]:
+    """Forecast past months from as far into them as the running one is now."""
+    used = DayMargin.objects.filter(currency=currency, tenant_id__isnull=False)
+    if began is None:
+        return ()
+    since = month_after(month, -PAST_MONTHS) - SAMPLE_DAYS * ONE_DAY
+    rows = used.filter(date__gte=since, date__lt=month).order_by()
+    days = {
+        date: int(picos)
+        for date, picos in rows.values_list("date").annotate(Sum("revenue_picos"))
+    }
+    found = []
+    for back in range(1, PAST_MONTHS + 1):
+        first = month_after(month, -back)
+        end = month_after(first)
+        known = min(first + (last - month), end - ONE_DAY)
+        if began > known - (SAMPLE_DAYS - 1) * ONE_DAY:
+            # It would have had less to go by than it has now.
+            continue
+        came = sum(picos for day, picos in days.items() if first <= day < end)
+        then = {day: picos for day, picos in days.items() if day <= known}
+        found.append(
+            Past(first, forecast(then, first=first, end=end, last=known), came)
+        )
+    return tuple(found)
