@@ -35,6 +35,8 @@ class Screen:
     path: str | Found
     click: str = ""
     """What to click on before it is looked at."""
+    wait_for: str = ""
+    """What a script has to draw before it can be looked at."""
     anonymous: bool = False
 
     def address(self, watched: Watched) -> str:
@@ -48,6 +50,8 @@ class Screen:
         watched.open(self.address(watched))
         if self.click:
             watched.page.locator(self.click).first.click()
+        if self.wait_for:
+            watched.page.wait_for_selector(self.wait_for)
 
 
 INVOICE: Final = Found(
@@ -103,6 +107,6 @@ ADMIN: Final = (
 ACCOUNTS: Final = (
     Screen("sign-in", "/accounts/login/", anonymous=True),
     Screen("second-factor", "/accounts/2fa/"),
-    Screen("api-reference", "/api/v1/docs/"),
+    Screen("api-reference", "/api/v1/docs/", wait_for=".opblock"),
 )
 SCREENS: Final = (*FINANCE, *ADMIN, *ACCOUNTS)

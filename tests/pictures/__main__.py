@@ -9,10 +9,13 @@ import argparse
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager, suppress
 from functools import partial
+from itertools import count
 from pathlib import Path
+from threading import Event
 from typing import Any
 
 import httpx
@@ -22,6 +25,8 @@ from tests.journeys.product import ROOT, Product, running_product
 from tests.pictures.browser import Browser, PictureError, signed_in
 from tests.pictures.past import CUSTOMERS, MODELS
 from tests.pictures.screens import take_screens
+
+Tenants = Sequence[dict[str, str]]
 
 FOLDER = ROOT / "platform" / "docs" / "images"
 HISTORY = "from tests.pictures.history import main; main()"
@@ -34,6 +39,7 @@ COUNT = (
 )
 CALLS = 120
 CALLS_AT_ONCE = 8
+BUSY_CALLS = 3
 PATIENCE_SECONDS = 240.0
 POLL_SECONDS = 1.0
 BYTES_MAX = 200_000
@@ -49,9 +55,10 @@ def main(argv: Sequence[str]) -> int:
     try:
         installed()
         with running_product() as product:
-            _fill(product)
+            tenants = _fill(product)
             if asked.screens is not None:
-                take_screens(product, folder, set(asked.screens))
+                with _busy(product, tenants):
+                    take_screens(product, folder, set(asked.screens))
                 return 0
             with signed_in(
                 product.url,
@@ -67,9 +74,9 @@ def main(argv: Sequence[str]) -> int:
     return _weigh(folder)
 
 
-def _fill(product: Product) -> None:
+def _fill(product: Product) -> Tenants:
     """Give the product a past, what became of it, and calls of now."""
-    tenants = json.loads(_run(product, HISTORY))
+    tenants: Tenants = json.loads(_run(product, HISTORY))
     # At once: the worker would bill all of it as of today.
     _run(product, BUSINESS)
     _call(product, tenants)
@@ -78,6 +85,7 @@ def _fill(product: Product) -> None:
     _run(product, POST_DAYS)
     product.manage("reconcile")
     product.manage("verify_ledger")
+    return tenants
 
 
 def _take(browser: Browser) -> None:
@@ -95,29 +103,56 @@ def _take(browser: Browser) -> None:
     browser.take("api", "/api/v1/docs/", height=900, wait_for=".opblock")
 
 
-def _call(product: Product, tenants: Sequence[dict[str, str]]) -> None:
+def _call(product: Product, tenants: Tenants) -> None:
     """Make real calls with every tenant's key, of every model."""
-    with httpx.Client(base_url=product.url, trust_env=False, timeout=60) as client:
-
-        def one(number: int) -> int:
-            tenant = tenants[number % len(tenants)]
-            answer = client.post(
-                "/v1/chat/completions",
-                headers={"authorization": f"Bearer {tenant['key']}"},
-                json={
-                    "model": MODELS[number // len(tenants) % len(MODELS)].name,
-                    "messages": [{"role": "user", "content": "Hello. " * number}],
-                    "max_tokens": 20 + number,
-                },
-            )
-            return answer.status_code
-
+    with _client(product) as client:
+        one = partial(_one_call, client, tenants)
         # The gateway hears of a new key at once, but not in no time.
         _until("the first answer", lambda: one(0) == httpx.codes.OK)
         with ThreadPoolExecutor(CALLS_AT_ONCE) as callers:
             refused = set(callers.map(one, range(1, CALLS))) - {httpx.codes.OK}
     if refused:
         raise PictureError(f"calls were answered {sorted(refused)}")
+
+
+@contextmanager
+def _busy(product: Product, tenants: Tenants) -> Iterator[None]:
+    """Keep a few calls going, so that live figures are some."""
+    over = Event()
+
+    def call(first: int) -> None:
+        with _client(product) as client, suppress(httpx.HTTPError):
+            for number in count(first, BUSY_CALLS):
+                if over.is_set():
+                    return
+                _one_call(client, tenants, number)
+
+    with ThreadPoolExecutor(BUSY_CALLS) as callers:
+        for first in range(BUSY_CALLS):
+            callers.submit(call, first)
+        try:
+            yield
+        finally:
+            over.set()
+
+
+def _client(product: Product) -> httpx.Client:
+    return httpx.Client(base_url=product.url, trust_env=False, timeout=60)
+
+
+def _one_call(client: httpx.Client, tenants: Tenants, number: int) -> int:
+    tenant = tenants[number % len(tenants)]
+    answer = client.post(
+        "/v1/chat/completions",
+        headers={"authorization": f"Bearer {tenant['key']}"},
+        json={
+            "model": MODELS[number // len(tenants) % len(MODELS)].name,
+            "messages": [{"role": "user", "content": "Hello. " * (number % CALLS)}],
+            "max_tokens": 20 + number % CALLS,
+            "stream": number % 2 > 0,
+        },
+    )
+    return answer.status_code
 
 
 def _is_reported(product: Product) -> bool:

@@ -100,8 +100,8 @@ def _grant(tenants: Sequence[Tenant], start: dt.datetime) -> None:
     source = CreditGrant.Source
     sold = start + dt.timedelta(hours=9)
     for tenant, kind, amount, days in (
-        (tenants[1], source.TOP_UP, "40", None),
-        (tenants[3], source.PROMOTIONAL, "15", 200),
+        (tenants[1], source.TOP_UP, "300", None),
+        (tenants[3], source.PROMOTIONAL, "90", 200),
     ):
         ledger.grant_credit(
             tenant=tenant,

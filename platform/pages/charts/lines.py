@@ -1,7 +1,7 @@
 """Lines over slots: whether something rises. Pure.
 
-At most four. Where nothing is known the line breaks; what is estimated is dashed, and
-may have a band from low to high. The axis starts at zero.
+At most four. Where nothing is known the line breaks; what is estimated or not over yet
+is dashed, and an estimate may have a band from low to high. The axis starts at zero.
 """
 
 from collections.abc import Sequence
@@ -119,8 +119,7 @@ def lines(
             for tick, label in zip(ticks, measure.labels(ticks), strict=True)
         ],
         drawn=[
-            DrawnLine(line.shade, plot.runs(line.values), line.is_estimate)
-            for line in series
+            drawn for line in series for drawn in _drawn(plot, line, _running(slots))
         ],
         band=plot.band(band) if band else "",
         band_name=band.name if band else "",
@@ -171,6 +170,25 @@ class _Plot:
         top = [self.point(at, v) for at, v in enumerate(band.high) if v is not None]
         low = [self.point(at, v) for at, v in enumerate(band.low) if v is not None]
         return " ".join([*top, *reversed(low)])
+
+
+def _running(slots: Sequence[Slot]) -> int:
+    """Return the first slot that is not over."""
+    return next((at for at, slot in enumerate(slots) if slot.is_running), len(slots))
+
+
+def _drawn(plot: _Plot, line: Line, running: int) -> list[DrawnLine]:
+    """Return a line whole up to the running slot, and dashed from there."""
+    if line.is_estimate or running >= len(line.values):
+        return [DrawnLine(line.shade, plot.runs(line.values), line.is_estimate)]
+    over = [value if at < running else None for at, value in enumerate(line.values)]
+    rest = [
+        value if at >= running - 1 else None for at, value in enumerate(line.values)
+    ]
+    return [
+        DrawnLine(line.shade, plot.runs(over), is_estimate=False),
+        DrawnLine(line.shade, plot.runs(rest), is_estimate=True),
+    ]
 
 
 def _whole(run: list[str]) -> str:

@@ -190,6 +190,16 @@ def test_a_line_breaks_where_nothing_is_known(values: list[int | None]) -> None:
     assert [row[1].picos for row in found.twin.rows] == values
 
 
+def test_what_is_not_over_yet_is_dashed() -> None:
+    slots = [*MONTHS[:2], Slot("2026-03", "03", is_running=True)]
+    found = lines("l", "L", USD, slots=slots, series=[Line("s", [UNIT, UNIT, 0])])
+
+    over, running = found.drawn
+    assert (over.is_estimate, running.is_estimate) == (False, True)
+    assert len(over.runs[0].split()) == len(running.runs[0].split()) == 2
+    assert over.runs[0].split()[-1] == running.runs[0].split()[0]
+
+
 def test_a_band_lies_around_its_estimate() -> None:
     slots = MONTHS[:3]
     found = lines(
