@@ -18,6 +18,7 @@ from kit.money import picos_from_minor
 from kit.orm.snapshot import snapshot
 from metering.ledger.credit_months import RolledForward
 from metering.ledger.earned import Earned
+from metering.ledger.locking import lock_of
 from metering.ledger.models import Account
 from metering.ledger.months import Balanced, last_day, month_after, trial_balance
 from metering.receivables.ageing import Bucket, OpenInvoice, aged
@@ -116,7 +117,7 @@ def page(request: HttpRequest, month: str) -> HttpResponse:
                 scope=scope.said,
                 crumbs=(Crumb("Finance", reverse("finance:overview")),),
                 fresh=scope.fresh(),
-                lead="Final once the month is closed; until then it may still grow.",
+                lead=_standing(scope),
             ),
             "months": _months(scope),
             "form": scope.filters,
@@ -125,6 +126,15 @@ def page(request: HttpRequest, month: str) -> HttpResponse:
             "tables": laid,
         }
     return render(request, "pages/finance/page.html", context)
+
+
+def _standing(scope: Scope) -> str:
+    """Say whether the month may still change."""
+    locked = lock_of(scope.month)
+    if locked is None:
+        return "Not locked: it may still grow. It is final once the month is closed."
+    at = locked.locked_at.astimezone(dt.UTC)
+    return f"Final: the month was locked at {at:%Y-%m-%d %H:%M} UTC."
 
 
 def _month(text: str) -> dt.date:

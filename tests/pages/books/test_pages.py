@@ -5,11 +5,18 @@ import datetime as dt
 import io
 
 import pytest
+from django.conf import settings
 from django.test import Client
 
 from kit.money import format_minor, format_picos, picos_from_minor
 from metering.ledger.credit_months import roll_forward
-from metering.ledger.earned import Part, revenue, use_by_model
+from metering.ledger.earned import (
+    Part,
+    revenue,
+    revenue_by_tenant,
+    use_by_model,
+)
+from metering.ledger.locking import lock_month
 from metering.ledger.models import Account
 from metering.ledger.months import last_day, trial_balance
 from metering.ledger.selectors import balances
@@ -211,6 +218,33 @@ def test_the_overview_says_what_the_pages_say(finance: Client, books: Books) -> 
         assert rounded(picos, "USD").shown in overview
     left = books.invoice.amount_minor - 150
     assert f"Receivables {format_minor(left, 'USD')}" in overview
+
+
+def test_use_is_what_the_api_answers_for_the_same_days(books: Books) -> None:
+    token = {"Authorization": f"Bearer {settings.OPERATOR_TOKEN}"}
+    by_tenant = {
+        row.key: row.parts[Part.USE]
+        for row in revenue_by_tenant(first=SEPTEMBER, last=SEPTEMBER)
+    }
+
+    for tenant in (books.postpaid, books.prepaid):
+        query = {"start": "2026-09-01", "end": "2026-10-01", "tenant": tenant.slug}
+        answer = Client().get("/api/v1/usage/", query, headers=token).json()
+        assert int(answer["total"]["charge_picos"]) == by_tenant[tenant.pk]
+
+
+def test_the_report_says_whether_it_is_final(finance: Client, books: Books) -> None:
+    assert "Not locked" in text(finance.get("/finance/reports/2026-09/").content)
+    lock_month(
+        month=SEPTEMBER,
+        prepared_by_id=1,
+        approved_by_id=2,
+        now=dt.datetime(2026, 10, 9, 8, 30, tzinfo=dt.UTC),
+    )
+
+    words = text(finance.get("/finance/reports/2026-09/").content)
+
+    assert "Final: the month was locked at 2026-10-09 08:30 UTC" in words
 
 
 def test_an_old_link_to_usage_leads_on_with_its_query(finance: Client) -> None:
