@@ -124,6 +124,24 @@ class JobAdmin(ReadOnlyAdmin):
             raise Http404
         return render(request, "jobs/progress.html", _shown(row))
 
+    def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
+        """Offer what may be done about a job as it is."""
+        row = self.get_object(request, str(object_id))
+        if row is None:
+            return []
+        kind = kinds().get(row.kind)
+        may_end = not row.has_ended or row.state == State.FAILED
+        names = {
+            "cancel": may_end and kind is not None and bool(kind.cancelling),
+            "resume": row.state == State.FAILED,
+        }
+        offered = super().get_actions_detail(request, object_id)
+        return [
+            each
+            for each in offered
+            if any(may and name in each.action_name for name, may in names.items())
+        ]
+
     def has_run_permission(self, request: HttpRequest, _: str = "") -> bool:
         """Let those cancel and resume who may change jobs."""
         return request.user.has_perm("jobs.change_job")
@@ -195,7 +213,7 @@ class JobAdmin(ReadOnlyAdmin):
         )
 
     @confirmed_action(
-        label="Cancel",
+        label="Cancel job",
         explanation="No more steps are taken; the one in hand is undone.",
         icon="stop_circle",
         is_danger=True,

@@ -91,6 +91,21 @@ def test_a_job_that_failed_says_why_and_is_resumed(admin: Client) -> None:
     assert (job.state, job.done) == (State.RUNNING, 2)
 
 
+def test_only_what_may_be_done_is_offered(admin: Client) -> None:
+    with adding() as added:
+        job = failing(added)
+        own = page(JOBS, "change", job.pk)
+        ways = [action(JOBS, name, job.pk) for name in ("cancel", "resume")]
+        shown = admin.get(own).content.decode()
+        assert [way in shown for way in ways] == [True, True]
+        confirm(admin, ways[1])
+        shown = admin.get(own).content.decode()
+        assert [way in shown for way in ways] == [True, False]
+        confirm(admin, ways[0])
+        shown = admin.get(own).content.decode()
+        assert [way in shown for way in ways] == [False, False]
+
+
 def test_support_sees_jobs_and_turns_none(operator_db: None) -> None:
     person = make_person("support")
     person.is_staff = True
