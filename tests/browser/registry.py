@@ -5,6 +5,7 @@ what a link of another page leads to, where it has a number in it. All of it mus
 found both in the world of the tests and in the product of the pictures.
 """
 
+import datetime as dt
 from dataclasses import dataclass
 from typing import Final
 
@@ -54,6 +55,10 @@ class Screen:
             watched.page.wait_for_selector(self.wait_for)
 
 
+# While a month runs, little of it is invoiced.
+LAST_MONTH: Final = (
+    f"{dt.datetime.now(dt.UTC).replace(day=1) - dt.timedelta(days=1):%Y-%m}"
+)
 INVOICE: Final = Found(
     "/finance/usage/?range=last-month", "a[href^='/finance/invoices/']"
 )
@@ -78,6 +83,8 @@ FINANCE: Final = (
     Screen("finance-receivables", "/finance/receivables/"),
     Screen("finance-credit", "/finance/credit/"),
     Screen("finance-funnel", "/finance/funnel/"),
+    Screen("finance-funnel-month", f"/finance/funnel/?month={LAST_MONTH}"),
+    Screen("finance-credit-month", f"/finance/credit/?month={LAST_MONTH}"),
     Screen("finance-report", Found("/finance/", "a[href='/finance/reports/']")),
     Screen("finance-usage", "/finance/usage/?range=30d"),
     Screen("finance-usage-tenants", "/finance/usage/?range=30d&by=tenant&show=tokens"),

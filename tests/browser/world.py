@@ -12,11 +12,13 @@ from tests.pictures.business import settle
 from tests.pictures.history import write
 
 SHARE = 0.03
+# As much less as there is less use.
+HOURLY = "0.12"
 
 
 def made() -> dt.datetime:
     """Make it in the database at hand and return as of when."""
     made = write("http://127.0.0.1:9", share=SHARE)
-    settle([tenant for tenant, _ in made])
+    settle([tenant for tenant, _ in made], hourly=HOURLY)
     with as_operator():
         return database_now()

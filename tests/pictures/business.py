@@ -26,7 +26,13 @@ from tests.pictures.past import CUSTOMERS, began
 CLOSING = dt.timedelta(days=2, hours=3)
 PAID_AFTER = dt.timedelta(days=9)
 # How many of its latest bills each customer has not paid.
-UNPAID = dict(zip((one.slug for one in CUSTOMERS), (0, 1, 2, 3), strict=True))
+UNPAID = dict(zip((one.slug for one in CUSTOMERS), (1, 1, 2, 3), strict=True))
+
+
+# What is billed late is not due yet.
+LATE = dt.timedelta(days=5)
+HOURLY = "1.60"
+FULL_LOAD_TOKENS_PER_S = 200
 
 
 def main() -> None:
@@ -37,18 +43,18 @@ def main() -> None:
     sys.stdout.write(f"{settle(tenants)}\n")
 
 
-def settle(tenants: Sequence[Tenant]) -> int:
+def settle(tenants: Sequence[Tenant], *, hourly: str = HOURLY) -> int:
     """Bill every month that is over, have some of it paid, and count what it cost."""
     with as_operator():
         now = database_now()
         start = began(now)
         roll_up()
         _grant(tenants, start)
-        bills = [bill for month in _months(now) for bill in _bill(tenants, month)]
+        bills = [bill for month in _months(now) for bill in _bill(tenants, month, now)]
         _pay(tenants, bills, now)
         ledger.post_days(now=now)
         ledger.book_due_burns(now=now)
-        _count_costs(start, now)
+        _count_costs(start, now, hourly)
         return len(bills)
 
 
@@ -66,8 +72,10 @@ def _closing(first: dt.date) -> dt.datetime:
     return dt.datetime.combine(first, dt.time(), tzinfo=dt.UTC) + CLOSING
 
 
-def _bill(tenants: Sequence[Tenant], first: dt.date) -> list[Invoice]:
+def _bill(tenants: Sequence[Tenant], first: dt.date, now: dt.datetime) -> list[Invoice]:
+    """Close the month before; the largest customer's latest bill goes out late."""
     at = _closing(first)
+    latest = max(now - LATE, at)
     ledger.post_days(now=at)
     ledger.book_due_burns(now=at)
     bills = []
@@ -75,7 +83,11 @@ def _bill(tenants: Sequence[Tenant], first: dt.date) -> list[Invoice]:
         last = first - dt.timedelta(days=1)
         closed = billing.close_period(tenant=tenant, date=last, now=at)
         if closed.invoice is not None:
-            bills.append(billing.issue_invoice(invoice=closed.invoice, now=at))
+            is_late = tenant == tenants[0] and first == now.date().replace(day=1)
+            issued = billing.issue_invoice(
+                invoice=closed.invoice, now=latest if is_late else at
+            )
+            bills.append(issued)
     return bills
 
 
@@ -100,8 +112,8 @@ def _grant(tenants: Sequence[Tenant], start: dt.datetime) -> None:
     source = CreditGrant.Source
     sold = start + dt.timedelta(hours=9)
     for tenant, kind, amount, days in (
-        (tenants[1], source.TOP_UP, "300", None),
-        (tenants[3], source.PROMOTIONAL, "90", 200),
+        (tenants[1], source.TOP_UP, "9000", None),
+        (tenants[3], source.PROMOTIONAL, "1500", 200),
     ):
         ledger.grant_credit(
             tenant=tenant,
@@ -113,14 +125,15 @@ def _grant(tenants: Sequence[Tenant], start: dt.datetime) -> None:
         )
 
 
-def _count_costs(start: dt.datetime, now: dt.datetime) -> None:
+def _count_costs(start: dt.datetime, now: dt.datetime, hourly: str) -> None:
     """Say what replicas cost, that one of each model was there, and work it out."""
     add_rate(
         level="all",
         subject="",
         starts_on=start.date(),
         currency="USD",
-        picos_per_hour=picos_from_decimal("0.03"),
+        picos_per_hour=picos_from_decimal(hourly),
+        tokens_per_s=FULL_LOAD_TOKENS_PER_S,
     )
     for model in ServedModel.objects.order_by("pk"):
         make_span(model=model.name, starts_at=start, until=now)

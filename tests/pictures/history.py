@@ -90,7 +90,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
 def _serve(engine_url: str) -> None:
     """Serve every model by the product's one engine."""
     for number, listed in enumerate(MODELS):
-        model = serving.create_model(name=listed.name, context_tokens=131_072)
+        model = serving.create_model(name=listed.name, context_tokens=4_194_304)
         serving.add_replica(
             model=model,
             name=f"gpu-{number + 1}",

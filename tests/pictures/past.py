@@ -47,10 +47,11 @@ class Moment:
     answer_tokens: int
 
 
+# Each request stands for many, so that months come to what a business has.
 MODELS = (
-    Model("llama-3.3-70b", ("1.80", "0.18", "5.40"), 19_000, 1_900),
-    Model("qwen3-32b", ("0.80", "0.08", "2.40"), 24_000, 2_800),
-    Model("mistral-small-24b", ("0.25", "0.025", "0.75"), 11_000, 1_100),
+    Model("llama-3.3-70b", ("7.20", "0.72", "21.60"), 380_000, 38_000),
+    Model("qwen3-32b", ("3.20", "0.32", "9.60"), 480_000, 56_000),
+    Model("mistral-small-24b", ("1.00", "0.10", "3.00"), 220_000, 22_000),
 )
 CUSTOMERS = (
     Customer("northwind", "Northwind Robotics", 150, 1.6, (5, 4, 1), 0.3),
