@@ -19,8 +19,10 @@ from inference.control.models import Replica, ServedModel
 from kit.links import rights_for
 from metering.alerts.models import Crossing
 from metering.billing import outbox
-from metering.billing.models import Invoice
+from metering.billing.models import Invoice, ProviderCustomer
+from metering.collection.meters.backlog import backlog as meter_backlog
 from metering.collection.models import Standing as ProviderStanding
+from metering.collection.selectors import outgoing_backlog
 from metering.inbox import selectors as inbox
 from metering.reconciliation.selectors import Standing as Books
 from metering.topups.models import TopUp
@@ -186,6 +188,46 @@ def _providers(asked: _Asked) -> Iterator[Need]:
         )
 
 
+def _outgoing(asked: _Asked) -> Iterator[Need]:
+    if refused := outgoing_backlog().refused:
+        yield Need(
+            f"{_of(refused, 'fact')} that a provider is not told of",
+            f"{reverse('admin:collection_outgoing_changelist')}?state__exact=waiting",
+            "Notes, refunds and the like: each says what keeps it.",
+            Tone.WAIT,
+        )
+
+
+def _meters(asked: _Asked) -> Iterator[Need]:
+    found = meter_backlog()
+    if found.parked:
+        address = reverse("admin:collection_meterevent_changelist")
+        yield Need(
+            f"{_of(found.parked, 'meter event')} parked",
+            f"{address}?state__exact=parked",
+            "The provider's meters lack that use.",
+            Tone.WAIT,
+        )
+    if found.differences:
+        yield Need(
+            f"{_of(found.differences, 'hour')} of which meters were told too much",
+            reverse("admin:collection_meterdifference_changelist"),
+            tone=Tone.WAIT,
+        )
+
+
+def _tax_ids(asked: _Asked) -> Iterator[Need]:
+    unknown = ProviderCustomer.objects.exclude(tax_id_problem="").count()
+    if unknown:
+        address = reverse("admin:billing_providercustomer_changelist")
+        yield Need(
+            f"{_of(unknown, 'tax id')} not known at the provider",
+            f"{address}?tax_id_problem__isempty=0",
+            "Those tenants are taxed as if they had none.",
+            Tone.WAIT,
+        )
+
+
 def _invoices(asked: _Asked) -> Iterator[Need]:
     # Without an address at the provider, as the index has it: no draft has one.
     drafts = Invoice.objects.filter(state=Invoice.State.DRAFT, hosted_url="")
@@ -244,6 +286,9 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("admin:billing_provideroperation_changelist", _outbox),
     ("admin:inbox_webhookevent_changelist", _inbox),
     ("admin:collection_standing_changelist", _providers),
+    ("admin:collection_outgoing_changelist", _outgoing),
+    ("admin:collection_meterevent_changelist", _meters),
+    ("admin:billing_providercustomer_changelist", _tax_ids),
     ("admin:billing_invoice_changelist", _invoices),
     ("admin:alerts_crossing_changelist", _credit),
     ("admin:topups_topup_changelist", _top_ups),

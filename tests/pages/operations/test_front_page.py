@@ -7,10 +7,12 @@ from django.test import Client
 from django.utils import timezone
 
 from metering.alerts.models import Crossing
-from metering.billing.models import ProviderOperation
+from metering.billing.models import ProviderCustomer, ProviderOperation
+from metering.collection.models import MeterDifference, MeterEvent, Outgoing
 from tests.admin import page, signed_in, words
 from tests.factories.control import make_model, make_replica
 from tests.factories.tenants import make_tenant
+from tests.metering.billing.providers.scene import make_draft
 from tests.pages.conftest import SignIn
 from tests.pages.operations.pulses import make_pulse, well
 
@@ -57,6 +59,44 @@ def test_each_need_is_a_link_that_leads_somewhere(admin: Client) -> None:
         "1 gateway fell silent within the hour",
         "1 tenant out of credit",
         "1 tenant low on credit",
+    ]
+    for each in found:
+        assert admin.get(each.address).status_code == 200, each
+
+
+def test_what_a_provider_is_not_told_needs_somebody(admin: Client) -> None:
+    now, tenant = timezone.now(), make_tenant()
+    make_pulse(now=now)
+    Outgoing.objects.create(
+        tenant=tenant,
+        invoice=make_draft(100, provider="stripe", tenant=tenant),
+        kind="refund",
+        fact_id=1,
+        account="default",
+        problem="No.",
+        asked_at=now,
+        try_at=now,
+    )
+    of_hour = {"tenant": tenant, "counted": "requests", "account": "default"}
+    MeterEvent.objects.create(
+        **of_hour,
+        hour=now,
+        seq=1,
+        quantity=1,
+        state="parked",
+        noted_at=now,
+        try_at=now,
+    )
+    MeterDifference.objects.create(**of_hour, hour=now, told=2, used=1, since=now)
+    ProviderCustomer.objects.create(
+        tenant=tenant, provider="stripe", reference="cus_1", tax_id_problem="?"
+    )
+    found = admin.get("/admin/").context["needs"]
+    assert [each.what for each in found] == [
+        "1 fact that a provider is not told of",
+        "1 meter event parked",
+        "1 hour of which meters were told too much",
+        "1 tax id not known at the provider",
     ]
     for each in found:
         assert admin.get(each.address).status_code == 200, each
