@@ -168,6 +168,8 @@ def _collect(database: Database, watch: _Watch, dice: random.Random) -> None:
     # What that worker was about to follow is claimed for five minutes.
     stripe.standin.advance(CLAIMED_S)
     watch.time("follow purchases", follow)
+    watch.time("decide of what was bought", decide)
+    watch.time("follow what was taken back", follow)
 
 
 def _buy(database: Database, buyers: Buyers) -> list[float]:

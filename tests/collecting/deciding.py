@@ -2,8 +2,9 @@
 
 Some while they are open: a note of a part or of all, given up, paid by transfer. Some
 once they are paid: money that goes back, with a note and without, or becomes credit.
-So that it can be done again by whoever comes after one that was killed, and by two at
-once. Who pays those neither disputes nor wants money back there as well.
+Of credit that was bought a third is taken back, and its money paid back. So that it can
+be done again by whoever comes after one that was killed, and by two at once. Who pays
+those neither disputes nor wants money back there as well.
 
 Failure: what is not to be had any more as an invoice stands is left. Owns: nothing.
 """
@@ -13,6 +14,8 @@ import datetime as dt
 import django
 
 django.setup()
+
+from django.db.models import Q  # noqa: E402
 
 from kit.errors import Conflict  # noqa: E402
 from metering.billing.models import Invoice  # noqa: E402
@@ -31,6 +34,8 @@ KINDS = (
     *("part noted", "", "paid back", "given up", "", "kept as credit"),
     *("transfer", "", "refunded", "all noted", ""),
 )
+SOLD_BACK = "sold back"
+SOLD_BACK_EVERY = 3
 WHILE_OPEN = frozenset({"part noted", "given up", "transfer"})
 
 
@@ -42,13 +47,16 @@ def decided_as(invoice_id: int) -> str:
 def decide(*, now: dt.datetime) -> int:
     """Decide what can be decided by now; return of how many invoices."""
     rows = Invoice.objects.filter(
-        provider="stripe", state__in=(State.OPEN, State.PAID)
-    ).exclude(hosted_url="")
+        Q(kind=Invoice.Kind.TOP_UP) | Q(provider="stripe") & ~Q(hosted_url=""),
+        state__in=(State.OPEN, State.PAID),
+    )
     return sum(_decide(row, now) for row in rows.order_by("pk"))
 
 
 def _decide(invoice: Invoice, now: dt.datetime) -> bool:
     kind = decided_as(invoice.pk)
+    if invoice.kind == Invoice.Kind.TOP_UP:
+        kind = "" if invoice.pk % SOLD_BACK_EVERY else SOLD_BACK
     if not kind or (invoice.state == State.OPEN) != (kind in WHILE_OPEN):
         return False
     if _is_decided(invoice):
@@ -102,7 +110,7 @@ def _note(kind: str, invoice: Invoice) -> Wanted:
     return Wanted(
         reason="Wrong price.",
         reference=f"note of {invoice.pk}",
-        lines=None if kind == "all noted" else part,
+        lines=None if kind in {"all noted", SOLD_BACK} else part,
         outlet="credit" if kind == "kept as credit" else "paid_back",
     )
 
