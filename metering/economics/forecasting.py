@@ -6,6 +6,7 @@ those days counts from its first day. Failure: without any day nothing is estima
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
@@ -51,15 +52,17 @@ def forecast(
     if used is None:
         return Forecast(so_far, so_far, so_far, so_far, len(coming), 0)
     since = max(start, min(used, began or used))
-    samples = {day: days.get(day, 0) for day in _days(since, last + ONE_DAY)}
+    sampled = _days(since, last + ONE_DAY)
+    by_weekday: dict[int, list[int]] = {}
+    for day in sampled:
+        by_weekday.setdefault(day.weekday(), []).append(days.get(day, 0))
+    every = [picos for some in by_weekday.values() for picos in some]
     mean, low, high = Fraction(), 0, 0
-    for day in coming:
-        same = [
-            picos for each, picos in samples.items() if each.weekday() == day.weekday()
-        ] or list(samples.values())
-        mean += Fraction(sum(same), len(same))
-        low += min(same)
-        high += max(same)
+    for weekday, count in Counter(day.weekday() for day in coming).items():
+        same = by_weekday.get(weekday) or every
+        mean += Fraction(count * sum(same), len(same))
+        low += count * min(same)
+        high += count * max(same)
     rest = whole_picos(mean / PICOS_PER_UNIT)
     return Forecast(
         so_far_picos=so_far,
@@ -67,7 +70,7 @@ def forecast(
         low_picos=so_far + min(low, rest),
         high_picos=so_far + max(high, rest),
         left=len(coming),
-        sampled=len(samples),
+        sampled=len(sampled),
     )
 
 

@@ -4,7 +4,9 @@ import datetime as dt
 
 import pytest
 from django.contrib.auth.models import Group, User
+from django.db import connections
 from django.test import Client
+from django.test.utils import CaptureQueriesContext
 
 from kit.contracts import TokenCounts
 from kit.money import picos_from_decimal
@@ -153,6 +155,22 @@ def test_the_forecast_says_how_it_comes_about(finance: Client) -> None:
     page = text(finance.get("/finance/forecast/").content)
     assert "mean of its weekday over the last 28 booked days" in page
     assert finance.get("/finance/forecast/?file=tenants").status_code == 200
+
+
+@pytest.mark.parametrize("page", ["margin/?by=tenant&", "costs/?", "forecast/?"])
+def test_many_rows_cost_as_many_queries_as_few(finance: Client, page: str) -> None:
+    address = f"/finance/{page}month={MONTH}"
+    with CaptureQueriesContext(connections["operator"]) as few:
+        assert finance.get(address).status_code == 200
+    for number in range(4):
+        make_draft(counts=TokenCounts(output_tokens=1_000_000))
+        until = NOON + number * HOUR
+        make_span(model=f"other-{number}", starts_at=NOON, until=until)
+    roll_up()
+    work_out(date=NOON.date(), now=NOON + 60 * 24 * HOUR)
+    with CaptureQueriesContext(connections["operator"]) as many:
+        assert finance.get(address).status_code == 200
+    assert len(many) <= len(few)
 
 
 def test_who_may_not_see_them_is_told(operator_db: None) -> None:
