@@ -9,6 +9,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from kit.orm.snapshot import snapshot
+from metering.ledger.months import month_after
 from metering.receivables.funnel import Funnel, Uninvoiced, Unposted, Why, use_to_cash
 from pages.access import staff_page
 from pages.design import cells
@@ -20,6 +21,7 @@ from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, money_tile, percent_tile
+from pages.finance.choice import Option
 from pages.finance.drawings import Drawing, steps_drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_LEDGER
@@ -239,6 +241,7 @@ def page(request: HttpRequest) -> HttpResponse:
                 lead="Where a month's use stands on its way to money, and what is "
                 "between.",
             ),
+            "controls": [("Month", _months(scope))],
             "form": scope.filters,
             "empty": scope.empty,
             "hero": tiles_of(scope, found),
@@ -250,6 +253,18 @@ def page(request: HttpRequest) -> HttpResponse:
             ],
         }
     return render(request, "pages/finance/page.html", context)
+
+
+def _months(scope: Scope) -> list[Option]:
+    """Return the ways to the months of which there is most to see."""
+    return [
+        Option(
+            f"{month:%B}",
+            reverse("finance:funnel") + scope.address(month=f"{month:%Y-%m}"),
+            month == scope.month,
+        )
+        for month in (month_after(scope.this_month, -1), scope.this_month)
+    ]
 
 
 def drawing_of(scope: Scope, steps: list[Step], *, to: str = "") -> Drawing:

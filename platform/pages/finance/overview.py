@@ -23,7 +23,7 @@ from pages.finance.credit import liability_of
 from pages.finance.funnel import drawing_of, funnel_of, steps_of, tiles_of
 from pages.finance.revenue import lines_of_months, months_drawing, of_month
 from pages.finance.scope import Scope, scope_of
-from pages.finance.sections import SEE_LEDGER
+from pages.finance.sections import SEE_LEDGER, SEE_MARGIN
 
 # What links to the page of usage carry.
 _OF_USAGE = ("range", "from", "to", "tenant", "model", "by", "show", "each")
@@ -53,7 +53,9 @@ def _overview(request: HttpRequest) -> HttpResponse:
             ),
             "form": scope.filters,
             "empty": scope.empty,
-            "hero": _tiles(scope) if scope.currency else [],
+            "hero": _tiles(scope, sees_margin=request.user.has_perms(SEE_MARGIN))
+            if scope.currency
+            else [],
             "tiles": tiles_of(scope, found, to=funnel),
             "charts": [
                 months_drawing(scope, lines),
@@ -65,7 +67,7 @@ def _overview(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/finance/page.html", context)
 
 
-def _tiles(scope: Scope) -> list[Tile]:
+def _tiles(scope: Scope, *, sees_margin: bool) -> list[Tile]:
     to = {
         name: reverse(f"finance:{name}") + _chosen(scope)
         for name in ("revenue", "receivables", "credit")
@@ -81,7 +83,7 @@ def _tiles(scope: Scope) -> list[Tile]:
             address=to["revenue"],
             note=f"recognised in {scope.month:%B}",
         ),
-        _margin(scope),
+        *([_margin(scope)] if sees_margin else []),
         minor_tile(
             "Overdue",
             sum(late),
@@ -116,10 +118,16 @@ def _margin(scope: Scope) -> Tile:
         currency=scope.currency, first=scope.month, end=month_after(scope.month)
     ).whole
     if not found.cost_picos:
-        return missing_tile("Gross margin", "no costs", note="enter what replicas cost")
+        return missing_tile(
+            "Gross margin",
+            "no costs",
+            address=reverse("finance:costs"),
+            note="enter what replicas cost",
+        )
     return percent_tile(
         "Gross margin",
         found.margin_picos,
         found.revenue_picos,
+        address=reverse("finance:margin") + _chosen(scope),
         note="of use, idle time included",
     )

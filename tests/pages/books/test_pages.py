@@ -23,7 +23,9 @@ from metering.ledger.selectors import balances
 from metering.receivables.ageing import open_invoices
 from metering.receivables.monthly import open_then
 from pages.figures import rounded
+from pages.finance.sections import SEE_LEDGER, SEE_MARGIN
 from tests.pages.books.world import OCTOBER, SEPTEMBER, Books
+from tests.pages.conftest import SignIn
 from tests.pages.reading import tables, text
 
 PAGES = (
@@ -218,6 +220,15 @@ def test_the_overview_says_what_the_pages_say(finance: Client, books: Books) -> 
         assert rounded(picos, "USD").shown in overview
     left = books.invoice.amount_minor - 150
     assert f"Receivables {format_minor(left, 'USD')}" in overview
+
+
+@pytest.mark.parametrize("rights", [SEE_LEDGER, SEE_MARGIN])
+def test_margin_is_shown_to_those_who_may_see_it(
+    sign_in: SignIn, books: Books, rights: tuple[str, ...]
+) -> None:
+    page = sign_in(*rights).get("/finance/").content
+
+    assert (b"Gross margin" in page) == (rights == SEE_MARGIN)
 
 
 def test_use_is_what_the_api_answers_for_the_same_days(books: Books) -> None:
