@@ -5,7 +5,7 @@ that alone, under the next number, so no event ever changes. Of an hour that los
 something, what was told within the last day is taken back; what cannot be taken back is
 shown as a difference, and nothing is sent for it.
 
-Failure: one statement, which may be made by several at once and be killed. Hours that
+Failure: a statement a day, made by any number at once, and killed anywhere. Hours that
 are just being built anew are taken for no loss. Owns: `MeterDifference`, and with
 `telling` `MeterEvent` and `MeterProgress`.
 """
@@ -27,6 +27,7 @@ from metering.collection.models.meters import HOUR
 
 # What comes late does so within a day, nearly always: see `metering.usage.rollup`.
 RECENT = dt.timedelta(days=3)
+AT_ONCE = dt.timedelta(days=1)
 # Stripe takes 35 days; the last hours of it go to what is on its way.
 TAKEN = dt.timedelta(days=34, hours=12)
 # Stripe cancels for a day; an hour is left for the call.
@@ -80,14 +81,18 @@ def _note(account: Account, reach: dt.timedelta, *, now: dt.datetime) -> int:
     )
     # The first hour must lie in reach as a whole.
     since = max(progress.told_from, hour_of(now - reach) + HOUR)
-    if since < until:
-        asked = _question(account, since, until, now=now)
+    noted, end = 0, until
+    # The latest first, each in a transaction of its own: what was done stays done.
+    while end > since:
+        start = max(since, end - AT_ONCE)
+        asked = _question(account, start, end, now=now)
         with atomic():
-            noted = _write(asked)
+            noted += _write(asked)
             _take_back(account, asked, now=now)
+        end = start
+    if since < until:
         MeterProgress.objects.filter(pk=progress.pk).update(noted_to=until)
-        return noted
-    return 0
+    return noted
 
 
 def _question(
