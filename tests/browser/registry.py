@@ -109,7 +109,10 @@ ADMIN: Final = (
     Screen("admin-live", "/admin/live/?still=yes"),
     Screen("admin-routes", "/admin/routes/"),
     Screen("admin-tenant", _A_TENANT),
+    Screen("admin-tenant-usage", _A_TENANT, click=".tabs a:has-text('Usage')"),
     Screen("admin-tenant-limits", _A_TENANT, click=".tabs a:has-text('Limits')"),
+    Screen("admin-tenant-notes", _A_TENANT, click=".tabs a:has-text('Notes')"),
+    Screen("admin-replicas", "/admin/control/replica/"),
 )
 ACCOUNTS: Final = (
     Screen("sign-in", "/accounts/login/", anonymous=True),

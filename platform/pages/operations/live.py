@@ -51,6 +51,7 @@ def tiles(serving: Now, *, at: str = "") -> list[Tile]:
             note="for a replica, now",
             address=f"{at}#models",
         ),
+        Tile("Requests", traffic.requests_per_s, unit="per s", note=_LAST_MINUTE),
         Tile("Output", traffic.output_tokens_per_s, unit="tokens/s", note=_LAST_MINUTE),
         duration_tile(
             "First token, p95",

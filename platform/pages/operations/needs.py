@@ -24,6 +24,7 @@ from metering.collection.meters.backlog import backlog as meter_backlog
 from metering.collection.models import Standing as ProviderStanding
 from metering.collection.selectors import outgoing_backlog
 from metering.inbox import selectors as inbox
+from metering.jobs.models import Job
 from metering.reconciliation.selectors import Standing as Books
 from metering.topups.models import TopUp
 from pages.design.badges import Tone
@@ -278,6 +279,19 @@ def _top_ups(asked: _Asked) -> Iterator[Need]:
         )
 
 
+def _jobs(asked: _Asked) -> Iterator[Need]:
+    failed = Job.objects.filter(
+        state=Job.State.FAILED, finished_at__gt=asked.now - _FAILED_LATELY
+    ).count()
+    if failed:
+        address = reverse("admin:jobs_job_changelist")
+        yield Need(
+            f"{_of(failed, 'job')} failed within a week",
+            f"{address}?state__exact=failed",
+            "Each says why, and goes on where it stopped once it is resumed.",
+        )
+
+
 # Whoever may see the list may be told what of it is undone.
 _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("admin:control_replica_changelist", _gateways),
@@ -292,6 +306,7 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("admin:billing_invoice_changelist", _invoices),
     ("admin:alerts_crossing_changelist", _credit),
     ("admin:topups_topup_changelist", _top_ups),
+    ("admin:jobs_job_changelist", _jobs),
 )
 
 

@@ -55,7 +55,7 @@ def test_it_shows_what_is_the_tenants_and_nothing_of_others(admin: Client) -> No
     assert "requests per minute 60 binds" in limits
     assert "77,777" not in limits
     changes = words(admin.get(f"/admin/tenants/{tenant.pk}/audit/").content)
-    assert f"issue api_key {key.pk}" in changes
+    assert f"Issued API key {key.pk}" in changes
 
 
 def test_what_is_overdue_is_said(admin: Client) -> None:

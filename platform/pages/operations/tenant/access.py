@@ -86,7 +86,7 @@ def _used(line: Line) -> Cell:
     return Cell(
         f"{line.bar.percent} %",
         f"{line.bar.percent}",
-        note=f"{line.bar.used}{running}; {line.bar.left} left {line.bar.until}",
+        note=f"{line.bar.used}{running}; {line.bar.left} left",
         share=line.bar.percent * 10,
     )
 
@@ -113,8 +113,7 @@ def _limits(asked: Asked) -> Table[Line]:
                 ),
                 Kind.NUMBER,
             ),
-            Column("used", "Used", _used),
-            Column("level", "Of the", lambda row: words(row.level)),
+            Column("used", "Used", _used, Kind.NUMBER),
             Column("model", "Model", lambda row: words(row.model)),
             Column("does", "At the limit", lambda row: words(row.does)),
             Column(

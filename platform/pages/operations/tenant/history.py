@@ -91,9 +91,43 @@ def _actor(row: Any) -> Cell:
     return words(name, note=kind) if name else words(kind)
 
 
-def _fields(row: AuditEntry) -> Cell:
-    names = sorted(row.before.keys() | row.after.keys())
-    return words(", ".join(names[:6]) + (" …" if len(names) > 6 else ""))
+# What people call an action, where its name alone does not say it.
+_DONE = {
+    "issue": "Issued",
+    "create": "Created",
+    "update": "Changed",
+    "assign": "Assigned",
+    "end": "Ended",
+    "revoke": "Revoked",
+    "suspend": "Suspended",
+    "restore": "Restored",
+    "rotate": "Rotated",
+    "invoice": "Invoiced",
+    "publish": "Published",
+    "cancel": "Cancelled",
+    "archive": "Archived",
+    "remove": "Removed",
+    "set_plan": "Put on another plan:",
+    "set_payment_mode": "Changed how it pays:",
+    "disable": "Disabled",
+    "enable": "Enabled",
+    "lapse": "Ran out:",
+}
+_FIELDS_SHOWN = 4
+
+
+def _what(row: AuditEntry) -> Cell:
+    """Say in a few words what was done to what; of a change, to which fields."""
+    action = row.action.replace("_", " ").capitalize()
+    thing = row.object_kind.replace("_", " ").replace("api key", "API key")
+    names = sorted(row.before.keys() & row.after.keys())
+    shown = [name.replace("_", " ") for name in names[:_FIELDS_SHOWN]]
+    rest = " and more" if len(names) > _FIELDS_SHOWN else ""
+    return words(
+        f"{_DONE.get(row.action, action)} {thing} {row.object_id}",
+        address=reverse("admin:tenants_auditentry_change", args=(row.pk,)),
+        note=", ".join(shown) + rest,
+    )
 
 
 AUDIT: Table[AuditEntry] = Table(
@@ -101,22 +135,9 @@ AUDIT: Table[AuditEntry] = Table(
     title="Who changed what",
     empty=Empty("Nothing was changed yet"),
     columns=(
-        Column(
-            "at",
-            "At, UTC",
-            lambda row: instant(
-                row.at,
-                address=reverse("admin:tenants_auditentry_change", args=(row.pk,)),
-            ),
-        ),
-        Column("action", "Action", lambda row: words(row.action)),
-        Column(
-            "object",
-            "Object",
-            lambda row: words(row.object_kind, note=row.object_id),
-        ),
+        Column("what", "What", _what),
         Column("by", "By", _actor),
-        Column("fields", "Fields", _fields),
+        Column("at", "At, UTC", lambda row: instant(row.at)),
     ),
 )
 

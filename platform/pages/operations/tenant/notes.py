@@ -39,9 +39,9 @@ NOTES: Table[Any] = Table(
     title="Notes",
     empty=Empty("Nothing was noted on this tenant"),
     columns=(
-        Column("at", "At, UTC", lambda row: instant(row.created_at)),
         Column("text", "Note", lambda row: words(row.text)),
         Column("by", "By", lambda row: words(row.author)),
+        Column("at", "At, UTC", lambda row: instant(row.created_at)),
     ),
 )
 

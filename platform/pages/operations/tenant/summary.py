@@ -7,11 +7,19 @@ from django.urls import reverse
 
 from kit.money import picos_from_minor
 from metering.billing.models import Invoice
+from metering.economics.selectors import margin
 from metering.ledger.wallets import Wallet, wallet
 from metering.usage import standing
 from metering.usage.zones import date_at
 from pages.design.badges import Badge, Tone
-from pages.design.tiles import Tile, minor_tile, money_tile, number_tile
+from pages.design.tiles import (
+    Tile,
+    minor_tile,
+    missing_tile,
+    money_tile,
+    number_tile,
+    percent_tile,
+)
 from pages.operations.shell import Reader
 from pages.operations.tenant.parts import Asked
 from tenants import selectors
@@ -53,6 +61,8 @@ def tiles(asked: Asked, user: Reader) -> list[Tile]:
         found.append(_owed(asked))
     if user.has_perm("ledger.view_creditgrant"):
         found.append(_credit(tenant, wallet(tenant=tenant, now=now)))
+    if user.has_perm("economics.view_daymargin"):
+        found.append(_margin(asked))
     if user.has_perm("tenants.view_apikey"):
         keys = selectors.api_keys(now=now, tenant_id=tenant.pk, active=True)
         found.append(
@@ -99,6 +109,22 @@ def _credit(tenant: Tenant, held: Wallet) -> Tile:
         address=_tab(tenant, "credit"),
         note=pays,
     )
+
+
+def _margin(asked: Asked) -> Tile:
+    """Return what of this month's use is left after what it cost."""
+    tenant, today = asked.tenant, asked.now.date()
+    first = today.replace(day=1)
+    used = margin(
+        currency=tenant.currency,
+        first=first,
+        end=today + dt.timedelta(days=1),
+        tenant_id=tenant.pk,
+    ).used
+    label, note = "Margin this month", "so far, days of UTC, before idle time"
+    if used.revenue_picos and not used.cost_picos:
+        return missing_tile(label, "no costs yet", note="no rate is in force")
+    return percent_tile(label, used.margin_picos, used.revenue_picos, note=note)
 
 
 def _tab(tenant: Tenant, tab: str) -> str:
