@@ -10,6 +10,7 @@ from kit.money import picos_from_decimal
 from metering.economics.models import DayMargin, WorkedDay
 from metering.economics.selectors import Dimension, coverage, currencies, margin
 from metering.economics.services import work_out, work_out_due
+from metering.ledger.locking import ends_for_all_at, lock_month, reopen_month
 from metering.ledger.models import Account
 from metering.ledger.selectors import balances
 from metering.ledger.services import DAY_GRACE, post_days
@@ -147,7 +148,7 @@ def test_making_a_day_again_changes_nothing_and_takes_in_what_is_new() -> None:
     assert costs() == {(use.tenant_id, MODEL): picos_from_decimal("5.00")}
 
 
-def test_days_are_worked_out_while_they_may_change_and_never_once_locked() -> None:
+def test_days_are_worked_out_while_they_may_change() -> None:
     make_span(model=MODEL, starts_at=NOON - NEXT, until=NOON)
     soon = NOON + dt.timedelta(minutes=5)
     assert work_out_due(now=NOON) == 2
@@ -158,6 +159,26 @@ def test_days_are_worked_out_while_they_may_change_and_never_once_locked() -> No
     assert work_out_due(now=late) == 2
     assert work_out_due(now=late + dt.timedelta(minutes=10)) == 2
     assert not WorkedDay.objects.filter(date=DAY - NEXT, worked_at__gt=late).exists()
+
+
+def test_a_locked_day_stays_and_what_came_late_of_it_is_of_when_it_was_booked() -> None:
+    use = used(output=7)
+    settle(use)
+    work_out(date=DAY, now=DUE)
+    month = DAY.replace(day=1)
+    later = ends_for_all_at(month) + NEXT
+    lock_month(month=month, prepared_by_id=1, approved_by_id=2, now=later)
+
+    commit(make_epoch(started_at=START, state="closed"), use)
+    post_days(now=later)
+    assert not work_out(date=DAY, now=later)
+    assert work_out(date=later.date(), now=later)
+    # Open again, the day is still without what was booked on another.
+    reopen_month(month=month, reopened_by_id=2, reason="A late bill", now=later)
+    assert work_out(date=DAY, now=later)
+    for date in (DAY, later.date()):
+        found = margin(currency="USD", first=date, end=date + NEXT)
+        assert found.whole.revenue_picos == 7 * 15_000_000, date
 
 
 def test_a_new_rate_makes_its_days_due() -> None:
