@@ -67,6 +67,13 @@ def test_what_changed_of_those_is_found_by_the_list(scene: Scene) -> None:
     assert untold.state == State.PAID
 
 
+def test_what_was_left_in_another_state_is_read_again(scene: Scene) -> None:
+    refunded_in_part(scene, 2)
+    Standing.objects.update(status="open")
+    assert compare(now=NOW) == 2
+    assert set(Standing.objects.values_list("status", flat=True)) == {"paid"}
+
+
 def test_a_list_that_would_be_longer_than_what_it_saves_is_left(
     scene: Scene, monkeypatch: pytest.MonkeyPatch
 ) -> None:
