@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures pictures screenshots lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures screenshots lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -82,11 +82,8 @@ check: $(INSTALLED)-dev ## Check format, lint, types, import contracts, migratio
 	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.compose-spec deploy/compose.yaml
 	$(BIN)/pre-commit validate-config
 
-pictures: $(INSTALLED)-browser ## Take the README's pictures of a running product
-	@exec $(BIN)/python -m tests.pictures $(ARGS)
-
 screenshots: $(INSTALLED)-browser ## Take every page, light and dark, wide and on a phone: SCREENS="finance-overview admin"
-	@exec $(BIN)/python -m tests.pictures --screens $(SCREENS) $(ARGS)
+	@exec $(BIN)/python -m tests.pictures $(SCREENS) $(ARGS)
 
 fmt: $(INSTALLED)-dev ## Format the code and repair what the linter can
 	$(BIN)/ruff format

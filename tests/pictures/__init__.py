@@ -1,1 +1,1 @@
-"""`make pictures`: the README's pictures, of a product that runs and was used."""
+"""`make screenshots`: pictures of every page, of a product that runs and was used."""

@@ -26,7 +26,6 @@ INDEX = "README.md"
 def take_screens(product: Product, folder: Path, names: set[str]) -> None:
     """Take the screens of these names, or all, and write a page that shows them."""
     wanted = [screen for screen in SCREENS if not names or screen.name in names]
-    folder = folder / "screens"
     folder.mkdir(parents=True, exist_ok=True)
     with launched() as browser:
         operator, guest = (visit(browser, product.url) for _ in range(2))
