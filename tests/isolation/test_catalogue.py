@@ -47,6 +47,8 @@ OWNERS_FUNCTIONS = {
     "budgets_close_epoch": "a trigger of epochs",
     "idempotency_claim": "gateways claim a key for an attempt",
     "idempotency_forget": "gateways forget an attempt that no engine took",
+    "ledger_is_locked": "whether a month is locked; gateways end credit and ask it",
+    "ledger_refuse_locked": "a trigger of ledger transactions",
     "ledger_movements_follow": "a trigger of ledger entries",
     "ledger_use_follows": "a trigger of day postings",
     "usage_default_partition_holds_events": "operators see whether one is missing",
