@@ -64,7 +64,7 @@ def _decide(invoice: Invoice, now: dt.datetime) -> bool:
     try:
         _carry_out(kind, invoice, now)
     except Conflict:
-        # It changed since it was looked at: the next one decides.
+        # It changed since it was looked at, and the next one decides; or it came to 0.
         return False
     return True
 
@@ -91,7 +91,9 @@ def _carry_out(kind: str, invoice: Invoice, now: dt.datetime) -> None:
             now=now,
         )
     elif kind == "refunded":
-        payment = invoice.payments.order_by("pk")[0]
+        payment = invoice.payments.order_by("pk").first()
+        if payment is None:
+            raise Conflict("Nothing was charged, so nothing goes back.")
         refund_payment(
             payment=payment,
             amount_minor=payment.amount_minor // 4,
