@@ -79,10 +79,11 @@ def record_out_of_band(
 ) -> None:
     """Record what somebody told Stripe was paid elsewhere, if it is unpaid here.
 
-    Where we told Stripe, nothing is open of it here, and nothing came for others.
+    What we told Stripe is known here: should that money have left again since, nothing
+    came in, for it or for others.
     """
     reference = f"{remote.reference} out of band"
-    if is_linked(account=account, reference=reference):
+    if is_linked(account=account, reference=reference) or _we_told(invoice):
         return
     paying = Paying(
         source=Source(account),
@@ -95,8 +96,7 @@ def record_out_of_band(
         in_our_unit(part, invoice.currency) for part in sharing.out_of_band(remote)
     )
     _record(invoice, min(own, facts_of(invoice).open_minor), paying, "")
-    if not _we_told(invoice):
-        _pay_carried(invoice, carried, paying)
+    _pay_carried(invoice, carried, paying)
 
 
 def _we_told(invoice: Invoice) -> bool:

@@ -18,6 +18,7 @@ from metering.receivables.models import Refund
 # What came from the provider is called so, and is not told to it again.
 FROM_THERE = f"{PROVIDER} "
 Kind = Outgoing.Kind
+State = Outgoing.State
 
 
 def connect() -> None:
@@ -46,6 +47,11 @@ def _settled(invoice: Invoice, now: dt.datetime, **_: Any) -> None:
         ),
         ignore_conflicts=True,
     )
+    if any(kind == Kind.PAID_ELSEWHERE for kind, _, _ in facts):
+        # It was open again when that was looked at, and is paid anew.
+        Outgoing.objects.filter(
+            kind=Kind.PAID_ELSEWHERE, fact_id=invoice.pk, state=State.SKIPPED
+        ).update(state=State.WAITING, try_at=now, ended_at=None)
 
 
 def _own(invoice: Invoice) -> Iterator[tuple[Kind, int]]:

@@ -8,8 +8,8 @@ from metering.billing.models import Invoice
 from metering.billing.outbox import undone
 from metering.collection.models import Outgoing
 from metering.collection.outgoing.telling import tell_all
-from metering.receivables.models import Payment
-from metering.receivables.services import record_payment, write_off
+from metering.receivables.models import Payment, Refund
+from metering.receivables.services import record_payment, refund_payment, write_off
 from tests.factories.tenants import make_tenant
 from tests.metering.billing.providers.scene import NOW
 from tests.metering.collection.following.scene import Scene
@@ -136,3 +136,47 @@ def test_one_that_is_not_to_be_closed_any_more_leaves_nothing_in_doubt(
     assert told(1)[0][:2] == ("write_off", "skipped")
     assert not undone().exists()
     assert Outgoing.objects.count() == 1
+
+
+def charged_back(invoice: Invoice) -> None:
+    """Let the bank take the transfer of an invoice back."""
+    refund_payment(
+        payment=Payment.objects.get(invoice=invoice),
+        now=NOW,
+        amount_minor=invoice.amount_minor,
+        outlet=Refund.Outlet.CHARGE_BACK,
+        reference="bank",
+        reason="Recalled.",
+    )
+
+
+def test_a_transfer_that_was_told_and_left_again_did_not_come_twice(
+    scene: Scene,
+) -> None:
+    invoice = scene.issue(1000)
+    paid_by_transfer(invoice)
+    assert told() == [("paid_elsewhere", "told", "")]
+    charged_back(invoice)
+    # News of it, late or of something else, is no money.
+    scene.settle()
+    invoice.refresh_from_db()
+    assert (invoice.state, invoice.paid_minor) == ("open", 0)
+    assert Payment.objects.count() == 1
+
+
+def test_one_that_was_open_again_and_is_paid_anew_is_told_after_all(
+    scene: Scene,
+) -> None:
+    invoice = scene.issue(1000)
+    paid_by_transfer(invoice)
+    charged_back(invoice)
+    assert [each[1] for each in told()] == ["skipped"]
+    record_payment(
+        invoice=invoice,
+        now=NOW,
+        amount_minor=1000,
+        reference="another transfer",
+        received_at=NOW,
+    )
+    assert told() == [("paid_elsewhere", "told", "")]
+    assert there(scene, invoice)["status"] == "paid"
