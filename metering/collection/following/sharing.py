@@ -34,8 +34,11 @@ def carried_out(remote: CollectedInvoice) -> int:
 
 
 def shares(remote: CollectedInvoice) -> tuple[Share, ...]:
-    """Divide the payments that were made, the first one first."""
-    left = _own(remote)
+    """Divide the payments that were made, the first one first.
+
+    What notes took off before was of the invoice itself.
+    """
+    left = max(_own(remote) - remote.noted_minor, 0)
     divided = []
     for payment in _made(remote):
         own = min(payment.amount_minor, left)

@@ -8,6 +8,7 @@ from metering.collection.models import Outgoing, ProviderPayment, Standing
 from metering.collection.outgoing.telling import tell_all
 from metering.ledger.models import CreditGrant
 from metering.receivables.models import Payment
+from metering.receivables.noting import Wanted, issue_credit_note
 from metering.receivables.paying import record_payment
 from tests.factories.tenants import make_tenant
 from tests.metering.billing.providers.scene import NOW
@@ -143,6 +144,21 @@ def test_what_was_too_small_to_be_charged_is_paid_with_the_next(scene: Scene) ->
     }
     assert not CreditGrant.objects.exists()
     assert "receivable" not in balances(tenant)
+
+
+def test_a_note_takes_off_its_invoice_and_not_what_that_asks_for_besides(
+    scene: Scene,
+) -> None:
+    tenant = make_tenant(currency="USD")
+    small, large = scene.issue(40, tenant=tenant), scene.issue(1000, tenant=tenant)
+    wanted = Wanted("Not wanted.", "ticket", gross_minor=970)
+    issue_credit_note(invoice=large, wanted=wanted, now=NOW)
+    tell_all(now=NOW)
+    scene.pay(large)
+    scene.settle()
+    paid = dict(Invoice.objects.values_list("pk", "paid_minor"))
+    assert paid == {small.pk: 40, large.pk: 30}
+    assert not CreditGrant.objects.exists()
 
 
 def test_what_was_carried_is_paid_though_nobody_told_of_it(scene: Scene) -> None:
