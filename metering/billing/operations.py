@@ -103,6 +103,13 @@ def succeeded(call: Call) -> bool:
     return last is not None and last.state == State.SUCCEEDED
 
 
+def answered(call: Call) -> str:
+    """Return what the provider called it, once that was answered; else nothing."""
+    last = _last(call)
+    is_known = last is not None and last.state == State.SUCCEEDED
+    return last.reference if last is not None and is_known else ""
+
+
 def attempted(call: Call) -> bool:
     """Tell whether the call was ever about to be made."""
     return _last(call) is not None

@@ -43,7 +43,9 @@ def record_sale(client: "StripeAccount", step: Step) -> str:
     if invoice.issued_at is not None:
         params["posted_at"] = int(invoice.issued_at.timestamp())
     call = step.call("tax_sale", str(invoice.public_id))
-    made = _told_once(step, call, lambda key: client.taxes.record(params, key=key))
+    made = _told_once(
+        client, step, call, lambda key: client.taxes.record(params, key=key)
+    )
     if made is None:
         return UNNAMED
     _compare(made, invoice, invoice.subtotal_minor, invoice.tax_minor)
@@ -81,7 +83,9 @@ def undo_sale(client: "StripeAccount", step: Step) -> str:
         "metadata": {NOTE_MARK: str(note.public_id)},
     }
     call = step.call("tax_reversal", str(note.public_id))
-    made = _told_once(step, call, lambda key: client.taxes.undo(params, key=key))
+    made = _told_once(
+        client, step, call, lambda key: client.taxes.undo(params, key=key)
+    )
     if made is None:
         return UNNAMED
     _compare(made, note.invoice, -net, -note.tax_minor)
@@ -89,12 +93,21 @@ def undo_sale(client: "StripeAccount", step: Step) -> str:
 
 
 def _told_once(
-    step: Step, call: Call, send: "Callable[[str], RemoteSale]"
+    client: "StripeAccount",
+    step: Step,
+    call: Call,
+    send: "Callable[[str], RemoteSale]",
 ) -> "RemoteSale | None":
     """Make a call; None where an earlier try of it was carried out after all.
 
-    Its reference is taken then, and nothing tells what it made is called.
+    Its reference is taken then, and nothing tells what it made is called, unless that
+    was answered, and whoever asked died before it was noted.
     """
+    known = operations.answered(call)
+    if known == UNNAMED:
+        return None
+    if known:
+        return client.taxes.sale(known)
     was_tried = operations.attempted(call)
     try:
         return step.perform(call, send, lambda answer: answer.reference)

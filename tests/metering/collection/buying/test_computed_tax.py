@@ -251,6 +251,21 @@ def test_a_sale_whose_name_was_never_answered_is_taken_back_by_hand(
     assert f"its sale is there as {invoice.public_id}" in rows["tax_reversal"].problem
 
 
+def test_a_worker_that_dies_after_the_answer_knows_what_the_sale_is_called(
+    standin: StripeStandIn,
+) -> None:
+    invoice = paid(standin, located())
+    tell_all(now=database_now())
+    # As if it had died before it noted that.
+    Outgoing.objects.update(state="waiting", reference="", ended_at=None)
+    wanted = Wanted("Not wanted.", "ticket", None, "paid_back")
+    issue_credit_note(invoice=invoice, wanted=wanted, now=database_now())
+    for minutes in (1, 3, 70):
+        tell_all(now=database_now() + minutes * MINUTE)
+    assert not Outgoing.objects.exclude(state="told").exists()
+    assert sorted(kind for kind, _, _ in sales(standin)) == ["reversal", "transaction"]
+
+
 def test_where_own_rates_hold_nothing_is_told_of_tax(
     standin: StripeStandIn, settings: Settings
 ) -> None:
