@@ -35,6 +35,10 @@ from metering.billing.providers.stripe.steps import Steps
 log = structlog.get_logger(__name__)
 
 
+class _Untakable(Exception):
+    """Stripe could never be paid its total; says why."""
+
+
 class StripeProvider:
     """Sends invoices through Stripe, each to its account."""
 
@@ -67,14 +71,12 @@ class StripeProvider:
                 problem = f"Stripe does not hold this invoice: {difference}."
             except Parked as refusal:
                 problem = f"Stripe refused too often, and is not asked again: {refusal}"
-            except NotLocated as lack:
+            except (NotLocated, UnknownAccount, _Untakable) as lack:
                 problem = str(lack)
             except CallRefused as refusal:
                 problem = f"Stripe refused: {refusal}"
                 if refusal.code == LOCATION_INVALID:
                     problem = str(not_located(invoice.tenant_id))
-            except UnknownAccount as lack:
-                problem = str(lack)
             except NotYet:
                 # Its problem still says what was refused.
                 return Progress.HELD
@@ -91,6 +93,9 @@ class StripeProvider:
         remote = steps.draft(customer)
         if remote.status == "draft":
             remote = steps.verified(remote, customer)
+            # By now it has its computed tax.
+            if invoice.number is None and (why := mapping.untakable(invoice)):
+                raise _Untakable(why)
             services.issue_invoice(invoice=invoice, now=now)
             invoice.refresh_from_db()
             remote = steps.finalised(steps.numbered(remote))

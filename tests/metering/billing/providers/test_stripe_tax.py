@@ -80,6 +80,17 @@ def test_what_stripe_computed_stands_on_our_invoice_to_the_cent(
     assert booked.amount_picos == -120_000_000_000
 
 
+def test_a_total_that_its_tax_makes_too_large_gets_no_number(
+    operator_db: None, standin: StripeStandIn, stripe_provider: StripeProvider
+) -> None:
+    tenant = _tenant(country="DE", address="A 1\n10115 Berlin")
+    invoice = _draft(90_000_000, tenant=tenant)
+    stripe_provider.advance(invoice, now=NOW)
+    assert (invoice.number, invoice.amount_minor) == (None, 107_100_000)
+    assert "more than Stripe takes" in invoice.problem
+    assert [row["status"] for row in standin.invoices()] == ["draft"]
+
+
 def test_each_tax_of_a_place_is_a_line(
     operator_db: None, standin: StripeStandIn, stripe_provider: StripeProvider
 ) -> None:
