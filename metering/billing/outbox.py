@@ -106,6 +106,14 @@ def drop(invoice: Invoice, *, about: str, now: dt.datetime) -> None:
     )
 
 
+def give_up_all(*, provider: str, account: str, subject: str, now: dt.datetime) -> None:
+    """Make no call about a thing any more: it came to an end otherwise."""
+    rows = undone().filter(provider=provider, account=account, subject=subject)
+    ProviderOperation.objects.filter(pk__in=rows.values("pk")).update(
+        state=State.DROPPED, finished_at=now
+    )
+
+
 def give_up(call: Call, *, now: dt.datetime) -> None:
     """Make a call no more that would only be refused again."""
     rows = undone().filter(

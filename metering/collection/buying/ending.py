@@ -8,6 +8,8 @@ import datetime as dt
 
 from kit.orm.atomic import atomic
 from kit.orm.saving import change
+from metering.billing import outbox
+from metering.billing.providers.stripe.customers import PROVIDER
 from metering.collection.buying.deciding import Kind, Outcome
 from metering.collection.buying.telling import tell_of_failure
 from metering.collection.models import Purchase
@@ -35,6 +37,13 @@ def end_unpaid(*, purchase: Purchase, outcome: Outcome, now: dt.datetime) -> boo
             "problem": problem,
         }
         change(row, changes, action=str(state))
+        # Nobody makes what was refused, or in doubt, any more.
+        outbox.give_up_all(
+            provider=PROVIDER,
+            account=row.account,
+            subject=str(row.public_id),
+            now=now,
+        )
         topups.end_unpaid(top_up=top_up, state=end, problem=problem, now=now)
         if outcome.kind is Kind.FAILED and row.way == Purchase.Way.METHOD:
             tell_of_failure(top_up=top_up, problem=problem, now=now)

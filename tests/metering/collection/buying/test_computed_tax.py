@@ -7,6 +7,7 @@ import pytest
 from pytest_django import Settings
 
 from metering.billing.models import Invoice, InvoiceLine, ProviderOperation
+from metering.billing.outbox import undone
 from metering.billing.parties import set_billing_profile
 from metering.billing.rebuilding import rebuilt_lines
 from metering.collection.buying import advancing, asking
@@ -169,6 +170,7 @@ def test_without_a_place_nothing_is_sold_and_it_says_what_to_give(
     assert row.state == "failed"
     assert "give its billing profile a country" in row.problem
     assert not standin.engine.account.rows["checkout.session"]
+    assert not undone().exists()
     # With one, it is sold.
     set_billing_profile(tenant=tenant, country="DE", address="A 1\n10115 Berlin")
     assert asked(tenant).total_minor == 11_900
@@ -188,6 +190,7 @@ def test_what_does_not_add_up_sells_nothing(
     row = asked(located())
     assert row.state == "failed"
     assert "does not add up" in row.problem
+    assert not undone().exists()
     assert TopUp.objects.get().state == "failed"
 
 
