@@ -3,7 +3,8 @@
 A step works out one day; the last ones ask for a run of the checks, which a worker
 makes in its own time, and wait until it has ended.
 
-Failure: killed anywhere it goes on after the last day.
+Failure: killed anywhere it goes on after the last day. A run that was cut off is asked
+for again.
 """
 
 import datetime as dt
@@ -13,7 +14,7 @@ from metering.economics.working import work_out
 from metering.jobs.kinds import Kind, Step, Stepped, register
 from metering.ledger.months import month_after
 from metering.reconciliation.asking import ask_for_run
-from metering.reconciliation.models import Run
+from metering.reconciliation.models import RUN_TIME_MAX, Run
 
 _LOOKED_AGAIN_IN = dt.timedelta(seconds=10)
 _UNDER_WAY = (Run.State.ASKED, Run.State.RUNNING)
@@ -45,6 +46,9 @@ def _step(step: Step) -> Stepped:
         if asked
         else ask_for_run(kind=Run.Kind.VERIFY_LEDGER, now=step.now)
     )
+    if run is not None and run.state in _UNDER_WAY and _is_cut_off(run, step.now):
+        # Nobody makes it any more: another one is asked for.
+        run = ask_for_run(kind=Run.Kind.VERIFY_LEDGER, now=step.now)
     place = {"days": days, "run": run.pk if run else None}
     if run is not None and run.state in _UNDER_WAY:
         return Stepped(
@@ -62,3 +66,7 @@ def _step(step: Step) -> Stepped:
     return Stepped(
         done=days, whole=days, place=place, is_finished=True, outcome=outcome
     )
+
+
+def _is_cut_off(run: Run, now: dt.datetime) -> bool:
+    return now - run.started_at >= RUN_TIME_MAX

@@ -37,7 +37,8 @@ class Step:
     """One step: what it holds, how it stands, what says so, and where to look.
 
     `look` names the page behind it, with `run_id` where that is one run of the checks.
-    `signature` is what a person may sign, `signed` who did.
+    `signature` is what a person may sign, `signed` who did; `is_ready` once there is
+    something to sign: the month is over, and what is looked at is done.
     """
 
     number: int
@@ -49,6 +50,7 @@ class Step:
     run_id: int | None = None
     signature: Signature | None = None
     signed: Signed | None = None
+    is_ready: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -177,6 +179,7 @@ def _computed(books: Books, signed: dict[Signature, Signed]) -> list[Step]:
                 run_id=run.pk if run else None,
                 signature=signature,
                 signed=by,
+                is_ready=found.is_done and books.is_over,
             )
         )
     return steps

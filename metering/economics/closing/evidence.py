@@ -1,7 +1,8 @@
 """What says that a step of closing a month is done: read from the books and the checks.
 
 Each look answers whether the step is done or wrong, and says what was looked at with
-its counts. Checks are those of the last whole run that began after the month was over.
+its counts. Checks are those of the last whole run that began after the month was over,
+and after it was last reopened.
 """
 
 import datetime as dt
@@ -9,6 +10,8 @@ import hashlib
 import json
 from dataclasses import dataclass
 from functools import cached_property
+
+from django.db.models import Max
 
 from kit.orm.atomic import cursor
 from metering.billing.models import Invoice, Period
@@ -18,6 +21,7 @@ from metering.economics.closing.exceptions import exceptions
 from metering.inbox.selectors import backlog as inbox_backlog
 from metering.ledger.credit_months import roll_forward
 from metering.ledger.earned import Part, revenue
+from metering.ledger.lock_models import LockedMonth
 from metering.ledger.locking import ends_for_all_at
 from metering.ledger.months import month_after, trial_balance
 from metering.reconciliation.models import Run
@@ -52,16 +56,23 @@ class Books:
     def __init__(self, month: dt.date, now: dt.datetime) -> None:
         self.month, self.now = month, now
         self.end = month_after(month)
+        self.over_at = ends_for_all_at(month)
+        self.is_over = now >= self.over_at
 
     @cached_property
     def run(self) -> Run | None:
-        """Return the last whole check of all books since the month was over."""
+        """Return the last whole check of all books since the month was over.
+
+        And since it was last reopened: it was opened to be changed.
+        """
+        locked = LockedMonth.objects.filter(month=self.month)
+        reopened = locked.aggregate(at=Max("reopened_at"))["at"]
         return (
             Run.objects.filter(
                 kind=Run.Kind.VERIFY_LEDGER,
                 is_whole=True,
                 state__in=(Run.State.AGREES, Run.State.DIFFERS),
-                started_at__gte=ends_for_all_at(self.month),
+                started_at__gte=max(self.over_at, reopened or self.over_at),
             )
             .order_by("-id")
             .first()
@@ -105,7 +116,7 @@ def _both(first: Found, waits: str) -> Found:
 
 def events(books: Books) -> Found:
     """Look whether anything of the month may still come."""
-    over_at = ends_for_all_at(books.month)
+    over_at = books.over_at
     to = complete_to(now=books.now)
     if to < over_at:
         instant = "%Y-%m-%d %H:%M"

@@ -12,7 +12,7 @@ from kit.errors import Conflict, PermissionDenied
 from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.economics.close_models import CloseSignature
-from metering.economics.closing.checklist import Checklist, checklist
+from metering.economics.closing.checklist import Checklist, State, checklist
 from metering.economics.closing.evidence import figures_sha256
 from metering.jobs import services as jobs
 from metering.jobs.models import Job
@@ -41,8 +41,8 @@ def sign(
         found = checklist(month=month, now=now)
         if step is Step.REPORT:
             _require_done(found, "report")
-        elif _is_wrong(found, step):
-            raise Conflict(f"The step '{step.label}' is wrong: mend that first.")
+        else:
+            _require_ready(found, step)
         row = CloseSignature(
             month=month,
             step=step,
@@ -116,6 +116,13 @@ def _require_done(found: Checklist, name: str) -> None:
         raise Conflict(f"Not done yet: step {listed}.")
 
 
-def _is_wrong(found: Checklist, signed: Step) -> bool:
+def _require_ready(found: Checklist, signed: Step) -> None:
+    """Refuse a signature given before there is what it stands for."""
     (step,) = (each for each in found.steps if each.signature is signed)
-    return step.state == "wrong"
+    if step.state is State.WRONG:
+        raise Conflict(f"The step '{signed.label}' is wrong: mend that first.")
+    if not step.is_ready:
+        raise Conflict(
+            f"Nobody can sign '{signed.label}' yet: step {step.number} is not done, or"
+            f" the month is not over; it is on {found.over_at:%Y-%m-%d %H:%M} UTC."
+        )

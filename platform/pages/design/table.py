@@ -7,6 +7,7 @@ row is open stand in the address. Failure: a sort or a page that cannot be is
 looks.
 """
 
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Generic, TypeVar
@@ -21,6 +22,8 @@ Row = TypeVar("Row")
 
 ROWS_PER_PAGE = 50
 PAGE_MAX = 1_000_000
+# Python reads no number of thousands of digits.
+_PAGE = re.compile(r"[0-9]{1,7}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +145,7 @@ class Table(Generic[Row]):
                 param=self.parameter("sort"),
             )
         page = query.get(self.parameter("page")) or "1"
-        if not (page.isascii() and page.isdigit() and 0 < int(page) <= PAGE_MAX):
+        if not (_PAGE.fullmatch(page) and 0 < int(page) <= PAGE_MAX):
             raise InvalidRequest(
                 "A page is a whole number from 1.", param=self.parameter("page")
             )

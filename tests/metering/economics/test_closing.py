@@ -23,6 +23,7 @@ from metering.ledger.locking import ends_for_all_at, is_locked
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
 from metering.reconciliation.asking import make_asked
+from metering.reconciliation.models import RUN_TIME_MAX, Run
 from metering.reconciliation.services import verify_ledger
 from metering.usage.models import Epoch
 from metering.usage.services import roll_up
@@ -41,6 +42,7 @@ pytestmark = pytest.mark.usefixtures("operator_db")
 Step = CloseSignature.Step
 NOW = ends_for_all_at(FIRST) + dt.timedelta(days=3)
 HOUR = dt.timedelta(hours=1)
+OF_RUN = {"rollups", "rated", "ledger", "final", "provider", "payments", "credit"}
 MILLION = TokenCounts(output_tokens=1_000_000)
 
 
@@ -97,9 +99,8 @@ def prepare(by: User) -> None:
 def test_each_step_is_done_by_its_own_evidence(
     invoice: Invoice, preparer: User
 ) -> None:
-    of_run = {"rollups", "rated", "ledger", "final", "provider", "payments", "credit"}
     rest = {"exceptions", "costs", "report", "lock"}
-    assert to_do() == of_run | rest
+    assert to_do() == OF_RUN | rest
     verify_ledger(now=NOW)
     assert to_do() == {"payments", *rest}
     worked_out()
@@ -127,7 +128,23 @@ def test_two_people_lock_it_and_one_reopens_it(
     with pytest.raises(Conflict, match="locked"):
         make_rate(starts_on=FIRST)
     reopen(month=FIRST, by=approver, reason="A bill came late", now=NOW + HOUR)
-    assert to_do() == {"exceptions", "payments", "report", "lock"}
+    signed = {"exceptions", "payments", "report", "lock"}
+    assert to_do() == signed | OF_RUN
+    verify_ledger(now=NOW + 2 * HOUR)
+    assert to_do() == signed
+
+
+def test_nobody_signs_before_there_is_what_they_sign(preparer: User) -> None:
+    early = ends_for_all_at(FIRST) - HOUR
+    for month in (FIRST, dt.date(2027, 3, 1)):
+        for step in (Step.EXCEPTIONS, Step.PAYMENTS):
+            with pytest.raises(Conflict, match="yet"):
+                sign(month=month, step=step, by=preparer, now=early)
+    make_month()
+    note_due(now=NOW)
+    with pytest.raises(Conflict, match="step 5 is not done"):
+        sign(month=FIRST, step=Step.EXCEPTIONS, by=preparer, now=NOW)
+    assert not CloseSignature.objects.exists()
 
 
 def test_who_signed_the_figures_does_not_approve_them(
@@ -210,6 +227,22 @@ def test_a_job_brings_the_evidence_up_to_date(invoice: Invoice, preparer: User) 
     assert (job.state, job.done) == (Job.State.DONE, 30)
     assert job.outcome["checks"] == "agrees"
     assert to_do() == {"payments", "exceptions", "report", "lock"}
+
+
+def test_a_job_asks_again_for_a_run_that_was_cut_off(
+    invoice: Invoice, preparer: User
+) -> None:
+    job = check_month(month=FIRST, by=preparer)
+    for minute in range(31):
+        work(now=NOW + minute * HOUR / 60)
+    # Its worker was killed as it began.
+    Run.objects.update(state=Run.State.RUNNING)
+    later = NOW + HOUR / 2 + RUN_TIME_MAX
+    work(now=later)
+    make_asked(now=later)
+    work(now=later + HOUR)
+    job.refresh_from_db()
+    assert (job.state, job.outcome["checks"]) == (Job.State.DONE, "agrees")
 
 
 def test_an_open_period_keeps_it_open() -> None:

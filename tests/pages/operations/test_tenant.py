@@ -8,6 +8,7 @@ import pytest
 from django.db import ProgrammingError, transaction
 from django.test import Client
 
+from pages.operations.tenant import parts
 from pages.operations.tenant.view import TABS
 from tenants import services
 from tenants.models import AuditEntry, Note
@@ -92,6 +93,19 @@ def test_a_table_is_a_file_of_all_its_rows(admin: Client) -> None:
     rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
     assert len(rows) == 60
     assert {row["state"] for row in rows} == {"active"}
+
+
+def test_a_file_that_is_cut_off_says_so(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(parts, "FILE_ROWS_MAX", 2)
+    tenant = make_tenant(slug="acme")
+    for number, cut in ((1, ""), (2, ""), (3, "-first-2")):
+        make_key(tenant=tenant, name=f"key {number}")
+        answer = admin.get(f"/admin/tenants/{tenant.pk}/keys/?file=keys")
+        name = f'"tollgate-acme-keys{cut}.csv"'
+        assert answer["Content-Disposition"].endswith(name)
+        assert answer["X-Row-Count"] == f"{min(number, 2)}"
 
 
 def test_who_may_see_tenants_sees_of_the_rest_what_they_may(sign_in: SignIn) -> None:

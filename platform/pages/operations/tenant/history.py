@@ -79,7 +79,7 @@ def requests(asked: Asked) -> Shown:
             Part(
                 REQUESTS,
                 rows,
-                whole=lambda: logged(query, size=FILE_ROWS_MAX).rows,
+                whole=lambda: logged(query, size=FILE_ROWS_MAX + 1).rows,
             )
         ]
     )

@@ -1,7 +1,7 @@
 """What a tab consists of: tiles, tables with the rows of one page, links. Pure.
 
-A table's file has all rows: a tab whose rows are paged by its selector gives them by
-`whole`, which is called for a file alone.
+A table's file has all rows, or says in its name how many of them: a tab whose rows are
+paged by its selector gives them by `whole`, which is called for a file alone.
 """
 
 import datetime as dt
@@ -17,7 +17,7 @@ from pages.design.tiles import Tile
 from pages.operations.shell import Reader
 from tenants.models import Tenant
 
-# As many as a file is given: what is longer is exported, as a job.
+# As many as a file is given, which then says so; all of them are exported, as a job.
 FILE_ROWS_MAX = 10_000
 
 
@@ -41,9 +41,12 @@ class Part:
     totals: Sequence[Mapping[str, Cell]] = ()
     whole: Callable[[], Sequence[Any]] | None = None
 
-    def all_rows(self) -> Sequence[Any]:
-        """Return the rows of the file."""
-        return self.rows if self.whole is None else self.whole()
+    def of_file(self) -> tuple[Sequence[Any], str]:
+        """Return the rows of the file, and what its name says where it is cut off."""
+        rows = self.rows if self.whole is None else self.whole()
+        if len(rows) <= FILE_ROWS_MAX:
+            return rows, ""
+        return rows[:FILE_ROWS_MAX], f"-first-{FILE_ROWS_MAX}"
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,5 +69,5 @@ def paged(table: Table[Any], rows: Any, query: Query, *, most: int = 100_000) ->
         table,
         list(rows[start : start + table.rows_per_page]),
         count=count,
-        whole=lambda: list(rows[:FILE_ROWS_MAX]),
+        whole=lambda: list(rows[: FILE_ROWS_MAX + 1]),
     )

@@ -78,8 +78,9 @@ def tenant(request: HttpRequest, tenant_id: int, tab: str = "") -> HttpResponse:
     shown = chosen.shown(asked) if chosen else _first(asked, user)
     for part in shown.parts:
         if wants_file(part.table, asked.query):
-            name = f"{row.slug}-{part.table.name}"
-            return file_of(part.table, part.all_rows(), asked.query, name=name)
+            rows, cut = part.of_file()
+            name = f"{row.slug}-{part.table.name}{cut}"
+            return file_of(part.table, rows, asked.query, name=name)
     context = {
         "state": summary.state_badge(row),
         "tiles": summary.tiles(asked, user) if chosen is None else (),
