@@ -95,6 +95,16 @@ def test_a_table_is_a_file_of_all_its_rows(admin: Client) -> None:
     assert {row["state"] for row in rows} == {"active"}
 
 
+def test_the_file_of_the_latest_changes_has_all_of_them(admin: Client) -> None:
+    tenant = make_tenant(slug="acme")
+    for _ in range(3):
+        services.suspend_tenant(tenant=tenant)
+        services.restore_tenant(tenant=tenant)
+    for tab in ("", "audit/"):
+        answer = admin.get(f"/admin/tenants/{tenant.pk}/{tab}?file=audit")
+        assert int(answer["X-Row-Count"]) >= 6
+
+
 def test_a_file_that_is_cut_off_says_so(
     admin: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -153,12 +153,11 @@ def audited(asked: Asked, *, most: int = 0) -> Part:
     """Return a page of a tenant's changes with who made them, or the latest few."""
     rows = selectors.audit_entries(tenant_id=asked.tenant.pk).order_by("-id")
     found = Part(AUDIT, list(rows[:most])) if most else paged(AUDIT, rows, asked.query)
-    whole = found.whole
     return Part(
         AUDIT,
         _named(found.rows),
         count=found.count,
-        whole=None if whole is None else lambda: _named(whole()),
+        whole=lambda: _named(list(rows[: FILE_ROWS_MAX + 1])),
     )
 
 
