@@ -7,6 +7,19 @@ from django.db import migrations, models
 
 from kit.orm.isolation import append_only
 
+# No right, and were one ever given, no row.
+_THEIRS_ALONE = migrations.RunSQL(
+    """
+    ALTER TABLE tenants_note ENABLE ROW LEVEL SECURITY;
+    CREATE POLICY operator_all ON tenants_note TO tollgate_operator
+        USING (true) WITH CHECK (true);
+    """,
+    """
+    DROP POLICY operator_all ON tenants_note;
+    ALTER TABLE tenants_note DISABLE ROW LEVEL SECURITY;
+    """,
+)
+
 
 class Migration(migrations.Migration):
     """Make the table; tenants have no right to it."""
@@ -60,4 +73,5 @@ class Migration(migrations.Migration):
             },
         ),
         append_only("tenants_note"),
+        _THEIRS_ALONE,
     ]

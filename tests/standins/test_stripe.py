@@ -58,8 +58,11 @@ def _key(key: str) -> Any:
 
 def test_every_route_knows_the_parameters_of_the_sdk() -> None:
     for route in api.ROUTES:
+        # Nothing is expanded of what is deleted, nor by the second version.
         assert (
-            "expand" in contract.fields_of(route.declared) or route.method == "DELETE"
+            "expand" in contract.fields_of(route.declared)
+            or route.method == "DELETE"
+            or route.path.startswith("/v2/")
         )
 
 

@@ -20,6 +20,10 @@ READABLE = {
     "usage_event",
 }
 WRITABLE = {
+    # What it says of itself, over and over.
+    ("control_pulse", "INSERT"),
+    ("control_pulse", "SELECT"),
+    ("control_pulse", "UPDATE"),
     ("usage_checkpoint", "DELETE"),
     ("usage_checkpoint", "INSERT"),
     ("usage_checkpoint", "UPDATE"),

@@ -183,14 +183,14 @@ _POSTINGS = (
         "a posting changed",
         "UPDATE ledger_dayposting SET charge_picos = charge_picos + 1"
         f" WHERE date = '2026-10-02' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"days_posted": 1, "postings_booked": 1},
+        {"days_posted": 1, "postings_booked": 1, "months_summed": 1},
         "1234567 for 3703701000000 picos / 1234567 for 3703701000001 picos",
     ),
     Damage(
         "a posting deleted",
         "DELETE FROM ledger_dayposting"
         f" WHERE date = '2026-10-02' AND token_class = 1 AND tenant_id = {_FIRST}",
-        {"postings_booked": 1, "days_posted": 1},
+        {"postings_booked": 1, "days_posted": 1, "months_summed": 1},
         "no transaction / accrued 3703701000000, revenue -3703701000000 picos, USD",
     ),
     Damage(
@@ -198,7 +198,7 @@ _POSTINGS = (
         "UPDATE ledger_entry SET amount_picos = amount_picos + sign(amount_picos)"
         " WHERE transaction_id = (SELECT transaction_id FROM ledger_dayposting"
         f" WHERE date = '2026-10-02' AND token_class = 1 AND tenant_id = {_FIRST})",
-        {"postings_booked": 1},
+        {"postings_booked": 1, "months_summed": 2},
         " / accrued 3703701000001, revenue -3703701000001 picos, USD, as 2026-10-02",
     ),
     Damage(
