@@ -8,6 +8,7 @@ found both in the world of the tests and in the product of the pictures.
 import datetime as dt
 from dataclasses import dataclass
 from typing import Final
+from urllib.parse import urljoin
 
 from tests.browser.watch import Watched
 
@@ -50,9 +51,19 @@ class Screen:
         """Open the page as it is looked at."""
         watched.open(self.address(watched))
         if self.click:
-            watched.page.locator(self.click).first.click()
+            self._click(watched)
         if self.wait_for:
             watched.page.wait_for_selector(self.wait_for)
+
+    def _click(self, watched: Watched) -> None:
+        """Click, or open what a link leads to: a click does not wait for its page."""
+        there = watched.page.locator(self.click).first
+        if leads_to := there.get_attribute("href"):
+            watched.open(
+                urljoin(watched.page.url, leads_to).removeprefix(watched.origin)
+            )
+        else:
+            there.click()
 
 
 # While a month runs, little of it is invoiced.
