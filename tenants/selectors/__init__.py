@@ -15,7 +15,7 @@ from tenants.selectors.keys import api_key, api_key_by_text, api_keys
 from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
 from tenants.selectors.members import Holdings, holdings, member, members
 from tenants.selectors.notes import note_authors, notes
-from tenants.selectors.places import actor_in, place
+from tenants.selectors.places import actor_in, place_among, places
 from tenants.selectors.plans import (
     plan,
     plan_of,
@@ -51,7 +51,8 @@ __all__ = [
     "members",
     "note_authors",
     "notes",
-    "place",
+    "place_among",
+    "places",
     "plan",
     "plan_of",
     "plans",

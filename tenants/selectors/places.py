@@ -4,6 +4,8 @@ Failure: a tenant where the person has no place is a `NotFound`, in the same wor
 whether it is another's, was left, or does not exist.
 """
 
+from collections.abc import Sequence
+
 from kit.acting import Actor, ActorKind
 from kit.errors import NotFound
 from kit.scopes import READS
@@ -11,13 +13,18 @@ from tenants.models import Member, ProjectMember, Tenant
 from tenants.roles import KEPT_TO_PROJECTS, scopes_of
 
 
-def place(*, user_id: int, slug: str) -> Member:
-    """Return an account's place in the tenant of this slug, as the operator role."""
-    rows = Member.objects.select_related("tenant")
-    row = rows.filter(user_id=user_id, tenant__slug=slug, removed_at=None).first()
-    if row is None:
-        raise NotFound("You are a member of no such tenant.")
-    return row
+def places(*, user_id: int) -> list[Member]:
+    """Return an account's places by the tenants' names, as the operator role."""
+    rows = Member.objects.filter(user_id=user_id, removed_at=None)
+    return list(rows.select_related("tenant").order_by("tenant__name", "tenant_id"))
+
+
+def place_among(found: Sequence[Member], *, slug: str) -> Member:
+    """Return the one of an account's places that is in the tenant of this slug."""
+    for each in found:
+        if each.tenant.slug == slug:
+            return each
+    raise NotFound("You are a member of no such tenant.")
 
 
 def actor_in(member: Member) -> Actor:

@@ -69,3 +69,34 @@ def operator(browser: Browser, origin: str, operator_session: str) -> Iterator[W
     watched = visit(browser, origin, session=operator_session)
     yield watched
     watched.page.context.close()
+
+
+@pytest.fixture
+def as_member(
+    browser: Browser, origin: str, world: dt.datetime
+) -> Iterator[Callable[[str], Watched]]:
+    """Provide what opens the window of a member of the first customer, by their role.
+
+    The developer is in the tenant's first project alone.
+    """
+    from django.test import Client  # noqa: PLC0415
+
+    from tests.factories.accounts import sign_in  # noqa: PLC0415
+    from tests.pictures.people import account  # noqa: PLC0415
+
+    opened: list[Watched] = []
+
+    def window(role: str) -> Watched:
+        session = sign_in(Client(), account(role)).cookies["sessionid"].value
+        opened.append(visit(browser, origin, session=str(session)))
+        return opened[-1]
+
+    yield window
+    for watched in opened:
+        watched.page.context.close()
+
+
+@pytest.fixture
+def member(as_member: Callable[[str], Watched]) -> Watched:
+    """Provide the window of an owner of the first customer."""
+    return as_member("owner")

@@ -7,10 +7,14 @@ found both in the world of the tests and in the product of the pictures.
 
 import datetime as dt
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Literal
 from urllib.parse import urljoin
 
 from tests.browser.watch import Watched
+from tests.pictures.past import CUSTOMERS
+
+# The fixture whose window it is looked at in; members are owners of the first customer.
+Who = Literal["operator", "member", "guest"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,7 +43,7 @@ class Screen:
     """What to click on before it is looked at."""
     wait_for: str = ""
     """What a script has to draw before it can be looked at."""
-    anonymous: bool = False
+    who: Who = "operator"
 
     def address(self, watched: Watched) -> str:
         """Return where it is; raises `AssertionError` where no link leads there."""
@@ -125,9 +129,16 @@ ADMIN: Final = (
     Screen("admin-tenant-notes", _A_TENANT, click=".tabs a:has-text('Notes')"),
     Screen("admin-replicas", "/admin/control/replica/"),
 )
+# The tenant whose console is looked at.
+PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
+CONSOLE: Final = (
+    Screen("console", PLACE, who="member"),
+    Screen("console-tokens", f"{PLACE}tokens/", who="member"),
+    Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
+)
 ACCOUNTS: Final = (
-    Screen("sign-in", "/accounts/login/", anonymous=True),
+    Screen("sign-in", "/accounts/login/", who="guest"),
     Screen("second-factor", "/accounts/2fa/"),
     Screen("api-reference", "/api/v1/docs/", wait_for=".opblock"),
 )
-SCREENS: Final = (*FINANCE, *ADMIN, *ACCOUNTS)
+SCREENS: Final = (*FINANCE, *ADMIN, *CONSOLE, *ACCOUNTS)

@@ -21,9 +21,9 @@ GALLERY = Screen("gallery", "/finance/gallery/?open=Helio+Health")
 
 @pytest.mark.parametrize("screen", [GALLERY, *SCREENS], ids=lambda screen: screen.name)
 def test_a_page_fits_loads_nothing_foreign_and_axe_finds_nothing(
-    screen: Screen, operator: Watched, guest: Watched, world: dt.datetime
+    screen: Screen, world: dt.datetime, request: pytest.FixtureRequest
 ) -> None:
-    watched = guest if screen.anonymous else operator
+    watched: Watched = request.getfixturevalue(screen.who)
     for look in (WIDE_LIGHT, PHONE_DARK):
         watched.look(look)
         screen.prepare(watched)

@@ -12,8 +12,9 @@ PAGES = Path(__file__).resolve().parents[2] / "platform" / "pages"
 TEMPLATES = sorted((PAGES / "templates").rglob("*.html"))
 STYLES = sorted((PAGES / "static").rglob("*.css"))
 HTMX = r"\{% static 'django_htmx/htmx-2.min.js' %\}"
-OUR_FILE = rf"(?:\{{\{{ (?:swagger_ui_\w+|script_url) \}}\}}|{HTMX})"
-OUR_SCRIPT = rf' src="{OUR_FILE}"(?: defer)?></script>'
+OURS = r"\{% static 'pages/[a-z_]+\.js' %\}"
+OUR_FILE = rf"(?:\{{\{{ (?:swagger_ui_\w+|script_url) \}}\}}|{HTMX}|{OURS})"
+OUR_SCRIPT = rf'(?: type="module")? src="{OUR_FILE}"(?: defer)?></script>'
 FORBIDDEN = re.compile(
     rf"<script(?!{OUR_SCRIPT})|<style|\sstyle=|\son[a-z]+=|javascript:|https?://|@import",
     re.IGNORECASE,

@@ -36,6 +36,7 @@ from tests.pictures.past import (
     began,
     moments,
 )
+from tests.pictures.people import invite
 
 # As `make up` calls the model of its simulator, which answers for all of them here.
 UPSTREAM_MODEL = "demo-model"
@@ -84,6 +85,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
             ]
             _commit(uses)
             made.append((tenant, text))
+        invite(made[0][0])
     return made
 
 

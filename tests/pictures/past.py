@@ -60,6 +60,14 @@ CUSTOMERS = (
     Customer("brightside", "Brightside Games", 60, 2.4, (1, 1, 6), 1.7),
 )
 
+# What the members of the first customer sign in with.
+MEMBERS_PASSWORD = "a word that opens the pictures"
+
+
+def member_address(role: str) -> str:
+    """Return the address of the first customer's member of this role."""
+    return f"{role}@{CUSTOMERS[0].slug}.example"
+
 
 def began(now: dt.datetime) -> dt.datetime:
     """Return the midnight at which the past begins."""

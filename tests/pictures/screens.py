@@ -8,15 +8,17 @@ import io
 import sys
 import time
 from pathlib import Path
+from typing import get_args
 
 from PIL import Image
 from playwright.sync_api import Error
 
 from config.local.code import code_at
 from tests.browser.chromium import launched
-from tests.browser.registry import SCREENS, Screen
+from tests.browser.registry import SCREENS, Screen, Who
 from tests.browser.watch import LOOKS, Look, Watched, visit
 from tests.journeys.product import Product
+from tests.pictures.past import MEMBERS_PASSWORD, member_address
 
 HEIGHT_MAX = 2000
 QUALITY = 65
@@ -28,11 +30,14 @@ def take_screens(product: Product, folder: Path, names: set[str]) -> None:
     wanted = [screen for screen in SCREENS if not names or screen.name in names]
     folder.mkdir(parents=True, exist_ok=True)
     with launched() as browser:
-        operator, guest = (visit(browser, product.url) for _ in range(2))
-        _sign_in(operator, product)
+        windows: dict[Who, Watched] = {
+            who: visit(browser, product.url) for who in get_args(Who)
+        }
+        _sign_in(windows["operator"], product)
+        _sign_in_member(windows["member"])
         for screen in wanted:
             for look in LOOKS:
-                _take(screen, look, guest if screen.anonymous else operator, folder)
+                _take(screen, look, windows[screen.who], folder)
     _list(folder)
 
 
@@ -44,6 +49,14 @@ def _sign_in(watched: Watched, product: Product) -> None:
     page.fill("[name=code]", code_at(product.admin_totp_secret, time.time()))
     page.click("main button[type=submit] >> nth=0")
     page.wait_for_url("**/admin/")
+
+
+def _sign_in_member(watched: Watched) -> None:
+    page = watched.open("/accounts/login/")
+    page.fill("[name=login]", member_address("owner"))
+    page.fill("[name=password]", MEMBERS_PASSWORD)
+    page.click("main button[type=submit]")
+    page.wait_for_url("**/console/")
 
 
 def _take(screen: Screen, look: Look, watched: Watched, folder: Path) -> None:

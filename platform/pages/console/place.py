@@ -20,6 +20,9 @@ from kit.orm.roles import as_tenant
 from kit.scopes import Scope
 from pages.access import Page, refusal, signed_in_page
 from tenants import selectors
+from tenants.models import Member
+
+_PLACE, _OTHERS = "_console_place", "_console_others"
 
 
 def place_page(page: Page) -> Page:
@@ -32,7 +35,10 @@ def place_page(page: Page) -> Page:
     @signed_in_page
     @wraps(page)
     def answer(request: HttpRequest, tenant: str, **named: Any) -> HttpResponse:
-        place = selectors.place(user_id=request.user.pk or 0, slug=tenant)
+        places = selectors.places(user_id=request.user.pk or 0)
+        place = selectors.place_among(places, slug=tenant)
+        setattr(request, _PLACE, place)
+        setattr(request, _OTHERS, [each for each in places if each != place])
         actor = replace(selectors.actor_in(place), request_id=current().request_id)
         try:
             with as_tenant(place.tenant_id), acting_as(actor):
@@ -43,6 +49,17 @@ def place_page(page: Page) -> Page:
             return refusal(request, 403, "Not yours to do", refused.message)
 
     return answer
+
+
+def place_of(request: HttpRequest) -> Member | None:
+    """Return the place that whoever asked has in the tenant that is open."""
+    return getattr(request, _PLACE, None)
+
+
+def others_of(request: HttpRequest) -> list[Member]:
+    """Return the same person's places in other tenants, by the tenants' names."""
+    found: list[Member] = getattr(request, _OTHERS, [])
+    return found
 
 
 def require(scope: Scope) -> None:

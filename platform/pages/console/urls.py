@@ -1,22 +1,12 @@
-"""Addresses of the console."""
+"""Addresses of the console: each part of it lists its own, below a tenant's."""
 
-from django.urls import path
+from django.urls import include, path
 
-from pages.console import tokens, views
+from pages.console import views
 
 app_name = "console"
 urlpatterns = [
     path("", views.home, name="home"),
-    path("<slug:tenant>/tokens/", tokens.tokens, name="tokens"),
-    path("<slug:tenant>/tokens/new/", tokens.issue, name="token_new"),
-    path(
-        "<slug:tenant>/tokens/<int:token_id>/rotate/",
-        tokens.rotate,
-        name="token_rotate",
-    ),
-    path(
-        "<slug:tenant>/tokens/<int:token_id>/revoke/",
-        tokens.revoke,
-        name="token_revoke",
-    ),
+    path("<slug:tenant>/", include("pages.console.start.urls")),
+    path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
 ]

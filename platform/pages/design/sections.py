@@ -12,7 +12,8 @@ from dataclasses import dataclass
 class Section:
     """A page in the navigation: `name` of its address, rights that it asks for.
 
-    `covers` are the names of further addresses that belong to it.
+    `covers` are the names of further addresses that belong to it. Rights are staff's
+    permissions, or scopes of a tenant's members.
     """
 
     label: str
@@ -34,21 +35,28 @@ class Link:
     """A page that the reader may open."""
 
     label: str
-    name: str
+    address: str
     is_current: bool
 
 
 def links(
-    groups: Sequence[Group], *, open_name: str, may: Callable[[tuple[str, ...]], bool]
+    groups: Sequence[Group],
+    *,
+    open_name: str,
+    may: Callable[[tuple[str, ...]], bool],
+    address: Callable[[str], str],
 ) -> list[tuple[str, list[Link]]]:
-    """Return the groups with what the reader may open; a group without is left out."""
+    """Return the groups with what the reader may open; a group without is left out.
+
+    `address` says where the page of a name is.
+    """
     found = [
         (
             group.title,
             [
                 Link(
                     each.label,
-                    each.name,
+                    address(each.name),
                     open_name == each.name or open_name in each.covers,
                 )
                 for each in group.sections

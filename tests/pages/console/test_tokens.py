@@ -112,7 +112,8 @@ def test_what_is_wrong_is_said_and_nothing_is_issued(
 def test_what_the_service_refuses_is_said_too(monkeypatch: pytest.MonkeyPatch) -> None:
     member = make_member(role="viewer")
     monkeypatch.setattr(
-        "pages.console.tokens.NewTokenForm.expires_at", lambda *_, now: now + 400 * DAY
+        "pages.console.tokens.views.NewTokenForm.expires_at",
+        lambda *_, now: now + 400 * DAY,
     )
     answer = browser(member).post(at(member, "new/"), NEW)
     assert answer.status_code == 400
@@ -221,4 +222,9 @@ def test_somebody_in_two_tenants_sees_the_tokens_of_each_in_its_own() -> None:
     assert person.get(at(there, f"{mine.pk}/revoke/")).status_code == 404
     assert person.get(at(there, f"{other.pk}/revoke/")).status_code == 200
     home = person.get("/console/").content.decode()
-    assert all(f'href="{at(place)}"' in home for place in (here, there))
+    roots = [f"/console/{place.tenant.slug}/" for place in (here, there)]
+    assert all(f'href="{root}"' in home for root in roots)
+    # Each leads to the other, and marks where one is.
+    page = person.get(at(here)).content.decode()
+    assert f'href="{roots[1]}"' in page
+    assert f'href="{at(here)}" aria-current="page"' in page

@@ -131,7 +131,13 @@ def test_the_navigation_shows_what_one_may_open_and_marks_where_one_is() -> None
         Group("Owed", (Section("Receivables", "receivables", ("collect",)),)),
     )
 
-    found = links(groups, open_name="invoice", may=lambda rights: "see" in rights)
+    found = links(
+        groups,
+        open_name="invoice",
+        may=lambda rights: "see" in rights,
+        address=lambda name: f"/books/{name}/",
+    )
 
     assert [title for title, _ in found] == ["Earned"]
     assert found[0][1][0].is_current
+    assert found[0][1][0].address == "/books/usage/"

@@ -19,8 +19,8 @@ from django.views.decorators.http import require_http_methods, require_safe
 from kit.acting import current
 from kit.errors import NotFound, PlatformError
 from kit.scopes import Scope, beyond
-from pages.console.forms import NewTokenForm, RotationForm
 from pages.console.place import place_page, require
+from pages.console.tokens.forms import NewTokenForm, RotationForm
 from tenants import selectors, services
 from tenants.models import ManagementToken, Member
 

@@ -1,0 +1,32 @@
+"""The console's pages in the order of their navigation, each with the right it needs.
+
+A page that lands adds its line; the addresses below it go into `covers`. Whoever lacks
+the scope does not see the line, and is refused by the page itself (`place.require`).
+"""
+
+from typing import Final
+
+from kit.scopes import Scope
+from pages.design.sections import Group, Section
+
+GROUPS: Final = (
+    Group("", (Section("Home", "console:tenant", (Scope.TENANT_READ,)),)),
+    Group("Build", ()),
+    Group("Use", ()),
+    Group("Billing", ()),
+    Group(
+        "Manage",
+        (
+            Section(
+                "Personal tokens",
+                "console:tokens",
+                (Scope.TOKENS_READ,),
+                covers=(
+                    "console:token_new",
+                    "console:token_rotate",
+                    "console:token_revoke",
+                ),
+            ),
+        ),
+    ),
+)
