@@ -2,7 +2,7 @@
 
 from typing import TypeVar
 
-from django.db.models import Model, QuerySet
+from django.db.models import F, Model, QuerySet
 
 from kit.errors import NotFound
 from metering.billing.models import Invoice
@@ -10,6 +10,17 @@ from metering.receivables.models import CreditNote, DunningStep, Payment, Refund
 from tenants.models import Tenant
 
 _Row = TypeVar("_Row", bound=Model)
+
+# What is open of an invoice, in its minor unit.
+OPEN_MINOR = (
+    F("amount_minor") - F("paid_minor") - F("credited_minor") - F("written_off_minor")
+)
+
+
+def unpaid(tenant: Tenant) -> "QuerySet[Invoice]":
+    """Return the invoices that are open, the first due first, with `open_minor`."""
+    rows = Invoice.objects.filter(tenant=tenant, state=Invoice.State.OPEN)
+    return rows.annotate(open_minor=OPEN_MINOR).order_by("due_date", "id")
 
 
 def payments(

@@ -1,8 +1,8 @@
-"""The demo of `make up`: one tenant, one key, one priced model, one operator.
+"""The demo of `make up`: one tenant, its owner, one key, one model, one operator.
 
 Everything goes through the services that operators use. Running it again changes only
 what differs: another engine, a lost key. The file it writes is the only place where the
-key's text, the operator's password and the secret of the second factor can be read
+key's text, both people's passwords and the secret of the second factor can be read
 again; without it they are made anew.
 
 Failure: an engine that cannot be asked for its model raises `DemoError`.
@@ -23,13 +23,15 @@ from inference.control import services as serving
 from inference.control.models import Replica, ServedModel, default_tasks
 from kit import api_keys
 from kit.errors import NotFound
+from kit.orm import saving
 from metering.pricing import selectors as pricing
 from metering.pricing import services as prices
 from pages.accounts import factors
 from tenants import selectors, services
-from tenants.models import ApiKey, Project, Tenant
+from tenants.models import ApiKey, Member, Project, Role, Tenant
 
 TENANT, PROJECT, OPERATOR, BOOK = "demo", "default", "operator", "Demo prices"
+OWNER = "owner"
 CONTEXT_TOKENS = 8192
 QUOTES = {
     "input_per_million": "0.50",
@@ -64,6 +66,8 @@ class Demo:
     admin_user: str
     admin_password: str
     admin_totp_secret: str
+    console_user: str
+    console_password: str
 
 
 def find_engine(*, url: str, dialect: str, model: str) -> Engine:
@@ -103,12 +107,15 @@ def seed(*, engine: Engine, known: Mapping[str, str], now: dt.datetime) -> Demo:
         known.get("TOLLGATE_ADMIN_PASSWORD", ""),
         known.get("TOLLGATE_ADMIN_TOTP_SECRET", ""),
     )
+    console_password = _owner(tenant, known.get("TOLLGATE_CONSOLE_PASSWORD", ""))
     return Demo(
         api_key=_key(tenant, project, known.get("OPENAI_API_KEY", ""), now),
         model=model.name,
         admin_user=OPERATOR,
         admin_password=password,
         admin_totp_secret=secret,
+        console_user=OWNER,
+        console_password=console_password,
     )
 
 
@@ -199,3 +206,19 @@ def _operator(password: str, secret: str) -> tuple[str, str]:
         secret = secret or base64.b32encode(secrets.token_bytes(20)).decode()
         factors.enrol(user=user, secret=secret)
     return password, secret
+
+
+def _owner(tenant: Tenant, password: str) -> str:
+    """Return the password of the demo's owner, who needs no second factor.
+
+    One whose place was taken away gets none again: somebody wanted it so.
+    """
+    user, is_new = User.objects.get_or_create(username=OWNER)
+    if not password or not user.check_password(password):
+        password = password or secrets.token_urlsafe(18)
+        user.set_password(password)
+        user.save(update_fields=["password"])
+    if is_new:
+        row = Member(tenant=tenant, user=user, name="Demo owner", role=Role.OWNER)
+        saving.create(row, action="join")
+    return password

@@ -133,6 +133,8 @@ ADMIN: Final = (
 PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
 CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
+    Screen("console-start", f"{PLACE}start/?with=python", who="member"),
+    Screen("console-start-assistant", f"{PLACE}start/?with=codex", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

@@ -46,6 +46,8 @@ class Product:
     admin_user: str
     admin_password: str
     admin_totp_secret: str
+    console_user: str
+    console_password: str
     env: Mapping[str, str]
     state_dir: Path
     supervisor: "subprocess.Popen[bytes]"
@@ -106,6 +108,8 @@ def running_product(
             admin_user=demo["TOLLGATE_ADMIN_USER"],
             admin_password=demo["TOLLGATE_ADMIN_PASSWORD"],
             admin_totp_secret=demo["TOLLGATE_ADMIN_TOTP_SECRET"],
+            console_user=demo["TOLLGATE_CONSOLE_USER"],
+            console_password=demo["TOLLGATE_CONSOLE_PASSWORD"],
             env={**_environment(root), **read_env(state / "product.env")},
             state_dir=state,
             supervisor=supervisor,

@@ -157,6 +157,7 @@ def _greeting(plan: Plan) -> list[str]:
         f"  management API     {address}/api/v1/",
         f"  operators' pages   {address}/admin/",
         f"  finance            {address}/finance/",
+        f"  tenants' console   {address}/console/",
         *([f"  stand-in of Stripe {stripe}/"] if stripe else []),
         f"  key and passwords  {demo}",
         "  second factor      make code",

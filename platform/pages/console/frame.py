@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
-from django.urls import reverse
+from django.urls import NoReverseMatch, reverse
 
 from kit.acting import current
 from kit.errors import NotFound
@@ -94,6 +94,14 @@ def spend(place: Member, span: Span, *, now: dt.datetime) -> int:
 def address_in(tenant: Tenant) -> Callable[[str], str]:
     """Return the function that says where a page of this tenant is."""
     return lambda name: reverse(name, args=(tenant.slug,))
+
+
+def way_to(tenant: Tenant, name: str, *args: object) -> str:
+    """Return where a page of this tenant is; empty where there is none yet."""
+    try:
+        return reverse(name, args=(tenant.slug, *args))
+    except NoReverseMatch:
+        return ""
 
 
 def may_open(scopes: tuple[str, ...]) -> bool:

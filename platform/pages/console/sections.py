@@ -10,7 +10,13 @@ from kit.scopes import Scope
 from pages.design.sections import Group, Section
 
 GROUPS: Final = (
-    Group("", (Section("Home", "console:tenant", (Scope.TENANT_READ,)),)),
+    Group(
+        "",
+        (
+            Section("Home", "console:tenant", (Scope.TENANT_READ,)),
+            Section("First call", "console:start", (Scope.GENERATE,)),
+        ),
+    ),
     Group("Build", ()),
     Group("Use", ()),
     Group("Billing", ()),

@@ -66,6 +66,8 @@ def _as_env(made: demo.Demo) -> dict[str, str]:
         "TOLLGATE_ADMIN_USER": made.admin_user,
         "TOLLGATE_ADMIN_PASSWORD": made.admin_password,
         "TOLLGATE_ADMIN_TOTP_SECRET": made.admin_totp_secret,
+        "TOLLGATE_CONSOLE_USER": made.console_user,
+        "TOLLGATE_CONSOLE_PASSWORD": made.console_password,
         "TOLLGATE_OPERATOR_TOKEN": settings.OPERATOR_TOKEN,
         "DATABASE_URL": load(DatabaseSettings).database_url,
     }

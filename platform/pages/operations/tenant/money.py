@@ -10,6 +10,7 @@ from metering.billing.models import Invoice
 from metering.ledger import selectors as ledger
 from metering.ledger.models import CreditGrant
 from metering.ledger.wallets import wallet
+from metering.receivables.selectors import OPEN_MINOR
 from metering.subscriptions import selectors as held
 from metering.subscriptions.models import Subscription
 from metering.usage.zones import date_at
@@ -30,7 +31,6 @@ from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import money_tile
 from pages.operations.tenant.parts import Asked, Part, Shown, paged
-from pages.operations.tenant.summary import OPEN_MINOR
 
 _INVOICE_CHANGE = "admin:billing_invoice_change"
 

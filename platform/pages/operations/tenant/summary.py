@@ -2,13 +2,13 @@
 
 import datetime as dt
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import Sum
 from django.urls import reverse
 
 from kit.money import picos_from_minor
-from metering.billing.models import Invoice
 from metering.economics.selectors import margin
 from metering.ledger.wallets import Wallet, wallet
+from metering.receivables.selectors import unpaid
 from metering.usage import standing
 from metering.usage.zones import date_at
 from pages.design.badges import Badge, Tone
@@ -26,16 +26,6 @@ from tenants import selectors
 from tenants.models import Tenant
 
 _HOUR = dt.timedelta(hours=1)
-# What is open of an invoice, in its minor unit.
-OPEN_MINOR = (
-    F("amount_minor") - F("paid_minor") - F("credited_minor") - F("written_off_minor")
-)
-
-
-def unpaid(tenant: Tenant) -> "QuerySet[Invoice]":
-    """Return the invoices that are open, with what is open of each."""
-    rows = Invoice.objects.filter(tenant=tenant, state=Invoice.State.OPEN)
-    return rows.annotate(open_minor=OPEN_MINOR).order_by("due_date", "id")
 
 
 def tiles(asked: Asked, user: Reader) -> list[Tile]:

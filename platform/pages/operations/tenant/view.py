@@ -12,6 +12,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from kit.errors import NotFound
+from metering.receivables.selectors import unpaid
 from pages.access import admin_page, refusal
 from pages.design.address import query_of
 from pages.design.files import file_of, wants_file
@@ -104,7 +105,7 @@ def _first(asked: Asked, user: Reader) -> Shown:
     """Return what the first tab shows of what somebody may see."""
     parts = []
     if user.has_perm("billing.view_invoice"):
-        parts.append(money.owed(asked, summary.unpaid(asked.tenant)))
+        parts.append(money.owed(asked, unpaid(asked.tenant)))
     if user.has_perm("tenants.view_auditentry"):
         parts.append(history.audited(asked, most=_LAST_CHANGES))
     return Shown(parts=parts)

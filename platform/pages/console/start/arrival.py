@@ -1,0 +1,75 @@
+"""Whether a request has arrived since a page was opened, looked for every two seconds.
+
+A look reads the newest request of a quarter of an hour, along the key of the tenant's
+events, and a page stops looking after that time: what it costs does not grow with what
+was used before, and an abandoned window asks no more. Failure: an instant that makes no
+sense is the page's own.
+"""
+
+import datetime as dt
+from dataclasses import dataclass
+
+from django.utils.dateparse import parse_datetime
+
+from kit.acting import current
+from metering.usage.request_log import LoggedRequest, RequestQuery, requests
+from pages.figures import count, exact
+from tenants.models import Member
+
+LOOKS_FOR = dt.timedelta(minutes=15)
+
+
+@dataclass(frozen=True, slots=True)
+class Arrival:
+    """What the page shows: a request that arrived, or that it still looks."""
+
+    address: str
+    found: LoggedRequest | None
+    is_over: bool
+    """Nothing came in all the time that is looked for."""
+
+    @property
+    def spend(self) -> str:
+        """Return what the request cost, exactly."""
+        if self.found is None:
+            return ""
+        return exact(self.found.net_charge_picos, self.found.currency)
+
+    @property
+    def tokens(self) -> str:
+        """Return what went in and came out."""
+        if self.found is None:
+            return ""
+        prompt = self.found.input_tokens + self.found.cached_input_tokens
+        return f"{count(prompt)} tokens in, {count(self.found.output_tokens)} out"
+
+    @property
+    def first_token(self) -> str:
+        """Return after how long the first token came, in words."""
+        if self.found is None or self.found.first_token_us is None:
+            return "not recorded"
+        return f"{count(self.found.first_token_us // 1000)} ms"
+
+
+def arrival(
+    place: Member, *, since: dt.datetime, address: str, now: dt.datetime
+) -> Arrival:
+    """Look for the newest request since an instant."""
+    asked = RequestQuery(
+        tenant_id=place.tenant_id,
+        start=max(since, now - 2 * LOOKS_FOR),
+        end=now + LOOKS_FOR,
+        reach=current().project_ids,
+    )
+    rows = requests(asked, size=1).rows
+    found = rows[0] if rows else None
+    return Arrival(address, found, is_over=found is None and now > since + LOOKS_FOR)
+
+
+def instant_asked(text: str, *, now: dt.datetime) -> dt.datetime:
+    """Return the instant that an address names, or now where it names none."""
+    try:
+        found = parse_datetime(text)
+    except ValueError:
+        found = None
+    return found if found is not None and found.tzinfo is not None else now

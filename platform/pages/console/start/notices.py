@@ -1,0 +1,106 @@
+"""What a member should know before reading on: each a sentence, with its number.
+
+Every look is a count over an index of one tenant, and only at what the member's role
+may see. Failure: none of its own.
+"""
+
+import datetime as dt
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+from django.db.models import Count, Min, Sum
+
+from kit.acting import current
+from kit.money import format_minor
+from kit.scopes import Scope
+from metering.alerts import selectors as alerts
+from metering.ledger.wallets import Wallet
+from metering.receivables.selectors import unpaid
+from pages.design.badges import Badge, Tone
+from pages.figures import count, rounded
+from tenants import selectors
+from tenants.models import Member
+
+EXPIRES_SOON = dt.timedelta(days=14)
+
+
+@dataclass(frozen=True, slots=True)
+class Notice:
+    """One thing to know: how pressing, what, and what to do about it."""
+
+    badge: Badge
+    text: str
+    why: str = ""
+    address: str = ""
+
+
+def notices(
+    place: Member, *, today: dt.date, credit: Wallet | None, now: dt.datetime
+) -> list[Notice]:
+    """Return what this member should know now, the most pressing first."""
+    actor = current()
+    found: list[Notice] = []
+    if actor.may(Scope.BILLING_READ):
+        found += _overdue(place, today)
+    if credit is not None:
+        found += _expiring(credit)
+    if actor.may(Scope.WEBHOOKS_READ):
+        found += _endpoints(place)
+    if actor.may(Scope.KEYS_READ):
+        found += _keys(place, now)
+    return found
+
+
+def _overdue(place: Member, today: dt.date) -> Iterator[Notice]:
+    currency = place.tenant.currency
+    late = unpaid(place.tenant).filter(due_date__lt=today, currency=currency)
+    found = late.aggregate(
+        minor=Sum("open_minor"), number=Count("id"), oldest=Min("due_date")
+    )
+    if number := found["number"]:
+        yield Notice(
+            Badge("overdue", Tone.BAD),
+            f"{count(number)} {_plural(number, 'invoice')} overdue: "
+            f"{format_minor(found['minor'], currency)} {currency}.",
+            f"The oldest was due on {found['oldest']:%Y-%m-%d}.",
+        )
+
+
+def _expiring(credit: Wallet) -> Iterator[Notice]:
+    if credit.expiring:
+        coming = credit.expiring[0]
+        yield Notice(
+            Badge("expiring", Tone.WAIT),
+            f"{rounded(coming.picos, credit.currency).shown} of credit expire on"
+            f" {coming.at:%Y-%m-%d}, unless they are used before.",
+        )
+
+
+def _endpoints(place: Member) -> Iterator[Notice]:
+    rows = alerts.endpoints(tenant_id=place.tenant_id, state="failing")
+    if number := rows.count():
+        yield Notice(
+            Badge("failing", Tone.BAD),
+            f"{count(number)} webhook {_plural(number, 'endpoint')} failing.",
+            "What cannot be delivered is tried again; in the end they are paused.",
+        )
+
+
+def _keys(place: Member, now: dt.datetime) -> Iterator[Notice]:
+    rows = selectors.api_keys(
+        now=now,
+        tenant_id=place.tenant_id,
+        active=True,
+        expires_before=now + EXPIRES_SOON,
+    )
+    if number := rows.count():
+        yield Notice(
+            Badge("expiring", Tone.WAIT),
+            f"{count(number)} API {_plural(number, 'key')} expire within 14 days."
+            if number > 1
+            else "1 API key expires within 14 days.",
+        )
+
+
+def _plural(number: int, noun: str) -> str:
+    return noun if number == 1 else f"{noun}s"
