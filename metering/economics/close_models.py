@@ -1,7 +1,8 @@
 """What people have said of a month before it is locked: signatures, never taken back.
 
 A signature counts from when it was given until the month is reopened, and that of the
-report only for the figures that it was given for.
+report only for the figures that it was given for, and that of the exceptions for the
+list that was reviewed.
 """
 
 from typing import ClassVar
@@ -32,7 +33,7 @@ class CloseSignature(models.Model):
         blank=True,
         validators=[ProhibitNullCharactersValidator()],
     )
-    # Of the trial balance that was signed; empty for other steps.
+    # Of the trial balance that was signed, or of the exceptions that were reviewed.
     figures_sha256 = models.CharField(max_length=64, blank=True)
 
     audited: ClassVar = Audited("close_signature", tenant=None)

@@ -57,12 +57,14 @@ def forecast(
     for day in sampled:
         by_weekday.setdefault(day.weekday(), []).append(days.get(day, 0))
     every = [picos for some in by_weekday.values() for picos in some]
-    mean, low, high = Fraction(), 0, 0
+    low, high, sums = 0, 0, Counter[int]()
     for weekday, count in Counter(day.weekday() for day in coming).items():
         same = by_weekday.get(weekday) or every
-        mean += Fraction(count * sum(same), len(same))
+        # Means are added once all of one denominator are: there are thousands of them.
+        sums[len(same)] += count * sum(same)
         low += count * min(same)
         high += count * max(same)
+    mean = sum((Fraction(picos, days) for days, picos in sums.items()), Fraction())
     rest = whole_picos(mean / PICOS_PER_UNIT)
     return Forecast(
         so_far_picos=so_far,

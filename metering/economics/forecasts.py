@@ -7,10 +7,10 @@ import datetime as dt
 from collections import defaultdict
 from dataclasses import dataclass
 
-from django.db.models import Min, Sum
+from django.db.models import Min, QuerySet, Sum
 
 from metering.economics.forecasting import ONE_DAY, SAMPLE_DAYS, Forecast, forecast
-from metering.economics.models import DayMargin
+from metering.economics.models import DayMargin, DayTotal
 from metering.ledger.months import month_after
 from metering.ledger.services import DAY_GRACE
 from tenants.models import Tenant
@@ -61,15 +61,16 @@ def outlook(*, currency: str, now: dt.datetime) -> Outlook:
     """Return the forecast of the running month."""
     month = now.astimezone(dt.UTC).date().replace(day=1)
     last, end = last_booked(now=now), month_after(month)
-    used = DayMargin.objects.filter(currency=currency, tenant_id__isnull=False)
     since = min(month, last - (SAMPLE_DAYS - 1) * ONE_DAY)
-    recent = used.filter(date__gte=since, date__lte=last).order_by()
+    recent = DayMargin.objects.filter(
+        currency=currency, tenant_id__isnull=False, date__gte=since, date__lte=last
+    ).order_by()
     by_tenant: dict[int, dict[dt.date, int]] = defaultdict(dict)
-    totals: dict[dt.date, int] = defaultdict(int)
     sums = recent.values_list("tenant_id", "date").annotate(Sum("revenue_picos"))
     for tenant_id, date, picos in sums:
         by_tenant[tenant_id][date] = int(picos)
-        totals[date] += int(picos)
+    used = DayTotal.objects.filter(currency=currency, is_idle=False).order_by()
+    totals = _by_date(used.filter(date__gte=since, date__lte=last))
     there = Tenant.objects.filter(pk__in=by_tenant).values_list("pk", "created_at")
     began = {pk: created_at.date() for pk, created_at in there}
     tenants = {
@@ -96,19 +97,20 @@ def outlook(*, currency: str, now: dt.datetime) -> Outlook:
     )
 
 
+def _by_date(rows: QuerySet[DayTotal]) -> dict[dt.date, int]:
+    sums = rows.values_list("date").annotate(Sum("revenue_picos"))
+    return {date: int(picos) for date, picos in sums}
+
+
 def _past(
     currency: str, month: dt.date, last: dt.date, *, began: dt.date | None
 ) -> tuple[Past, ...]:
     """Forecast past months from as far into them as the running one is now."""
-    used = DayMargin.objects.filter(currency=currency, tenant_id__isnull=False)
     if began is None:
         return ()
     since = month_after(month, -PAST_MONTHS) - SAMPLE_DAYS * ONE_DAY
-    rows = used.filter(date__gte=since, date__lt=month).order_by()
-    days = {
-        date: int(picos)
-        for date, picos in rows.values_list("date").annotate(Sum("revenue_picos"))
-    }
+    used = DayTotal.objects.filter(currency=currency, is_idle=False).order_by()
+    days = _by_date(used.filter(date__gte=since, date__lt=month))
     found = []
     for back in range(1, PAST_MONTHS + 1):
         first = month_after(month, -back)

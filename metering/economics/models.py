@@ -178,6 +178,34 @@ class DayMargin(models.Model):
         return f"{self.date} {self.model} {self.tenant_id}"
 
 
+class DayTotal(models.Model):
+    """A day's margins of all tenants together: what one model brought and cost.
+
+    Written with the day's margins, so that a month is read without reading tenants.
+    """
+
+    date = models.DateField()
+    model = models.CharField(max_length=128)
+    currency = models.CharField(max_length=3)
+    is_idle = models.BooleanField()
+    requests = models.BigIntegerField(default=0)
+    input_tokens = models.BigIntegerField(default=0)
+    cached_input_tokens = models.BigIntegerField(default=0)
+    output_tokens = models.BigIntegerField(default=0)
+    revenue_picos = PicosField(default=0)
+    cost_picos = PicosField(default=0)
+
+    class Meta:
+        constraints = (
+            models.UniqueConstraint(
+                fields=("date", "currency", "model", "is_idle"), name="day_total_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.date} {self.model}"
+
+
 class WorkedDay(models.Model):
     """Which days' margins were worked out, when, and how far each is complete."""
 

@@ -8,9 +8,15 @@ import datetime as dt
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from django.db.models import Max, Min, QuerySet, Sum
+from django.db.models import Max, Min, Q, QuerySet, Sum
 
-from metering.economics.models import CostRate, DayMargin, ReplicaSpan, WorkedDay
+from metering.economics.models import (
+    CostRate,
+    DayMargin,
+    DayTotal,
+    ReplicaSpan,
+    WorkedDay,
+)
 from metering.economics.rates import Rate, Rates
 from metering.economics.sharing import HOUR_US
 from metering.economics.working import bounds, by_hour
@@ -159,7 +165,7 @@ def hours_of(us: int) -> tuple[int, int]:
 def currencies(*, first: dt.date, end: dt.date) -> list[str]:
     """Return the currencies in which anything was earned or spent in a range."""
     return sorted(
-        DayMargin.objects.filter(date__gte=first, date__lt=end)
+        DayTotal.objects.filter(date__gte=first, date__lt=end)
         .values_list("currency", flat=True)
         .order_by()
         .distinct()
@@ -180,15 +186,16 @@ def margin(
     Rows come by revenue, the largest first; days in their order. A tenant's margins
     hold no idle time.
     """
-    days = DayMargin.objects.filter(
-        currency=currency, date__gte=first, date__lt=end
-    ).order_by()
-    if model:
-        days = days.filter(model=model)
-    if tenant_id is not None:
-        days = days.filter(tenant_id=tenant_id)
-    used = _rows(days.filter(tenant_id__isnull=False), by)
-    idle = _rows(days.filter(tenant_id=None), Dimension.MODEL)
+    within = _within(currency, first, end, model)
+    totals = DayTotal.objects.filter(within).order_by()
+    if by == Dimension.TENANT or tenant_id is not None:
+        days = DayMargin.objects.filter(within, tenant_id__isnull=False).order_by()
+        if tenant_id is not None:
+            days, totals = days.filter(tenant_id=tenant_id), totals.none()
+        used = _rows(days, by)
+    else:
+        used = _rows(totals.filter(is_idle=False), by)
+    idle = _rows(totals.filter(is_idle=True), Dimension.MODEL)
     if by != Dimension.DAY:
         used.sort(key=lambda row: (-row.revenue_picos, -row.cost_picos, str(row.key)))
     of_used, of_idle = _whole(used), _whole(idle)
@@ -210,17 +217,23 @@ def margin_by_day(
     tenant_id: int | None = None,
 ) -> dict[dt.date, tuple[int, int]]:
     """Return revenue and cost of each day, idle time included unless of a tenant."""
-    days = DayMargin.objects.filter(currency=currency, date__gte=first, date__lt=end)
-    if model:
-        days = days.filter(model=model)
-    if tenant_id is not None:
-        days = days.filter(tenant_id=tenant_id)
+    within = _within(currency, first, end, model)
+    days: QuerySet[DayMargin] | QuerySet[DayTotal] = (
+        DayTotal.objects.filter(within)
+        if tenant_id is None
+        else DayMargin.objects.filter(within, tenant_id=tenant_id)
+    )
     sums = days.order_by("date").values_list("date")
     found = sums.annotate(Sum("revenue_picos"), Sum("cost_picos"))
     return {date: (int(revenue), int(cost)) for date, revenue, cost in found}
 
 
-def _rows(days: QuerySet[DayMargin], by: str) -> list[MarginRow]:
+def _within(currency: str, first: dt.date, end: dt.date, model: str) -> Q:
+    days = Q(currency=currency, date__gte=first, date__lt=end)
+    return days & Q(model=model) if model else days
+
+
+def _rows(days: QuerySet[DayMargin] | QuerySet[DayTotal], by: str) -> list[MarginRow]:
     sums = days.values_list(by).annotate(*(Sum(name) for name in _SUMMED)).order_by(by)
     return [MarginRow(key, *(int(each) for each in summed)) for key, *summed in sums]
 

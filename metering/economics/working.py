@@ -5,7 +5,7 @@ runs or has just ended, a rate for it was entered, or a night has passed. A day 
 locked month stays as it is.
 
 Failure: a day is all or nothing; killed, it is as it was, and due still. Owns: margins
-of days.
+of days, and their totals.
 """
 
 import datetime as dt
@@ -17,6 +17,7 @@ from metering.economics.models import (
     INPUT_PERMILLE,
     CostRate,
     DayMargin,
+    DayTotal,
     ReplicaSpan,
     WorkedDay,
 )
@@ -164,6 +165,7 @@ def work_out(*, date: dt.date, now: dt.datetime) -> bool:
             ),
             batch_size=2000,
         )
+        _write_totals(date, rows)
         WorkedDay.objects.bulk_create(
             [worked],
             update_conflicts=True,
@@ -177,6 +179,28 @@ def work_out(*, date: dt.date, now: dt.datetime) -> bool:
             ],
         )
     return True
+
+
+def _write_totals(date: dt.date, rows: _Rows) -> None:
+    """Write what all tenants come to, as the rows of the day say it."""
+    totals: dict[tuple[str, str, bool], _Sums] = {}
+    for (currency, model, tenant_id), sums in rows.items():
+        total = totals.setdefault((currency, model, tenant_id is None), _Sums())
+        for name in _Sums.__slots__:
+            setattr(total, name, getattr(total, name) + getattr(sums, name))
+    DayTotal.objects.filter(date=date).delete()
+    DayTotal.objects.bulk_create(
+        DayTotal(
+            date=date,
+            currency=currency,
+            model=model,
+            is_idle=is_idle,
+            **{name: getattr(sums, name) for name in _Sums.__slots__},
+        )
+        for (currency, model, is_idle), sums in sorted(
+            totals.items(), key=lambda total: total[0]
+        )
+    )
 
 
 def _pools(

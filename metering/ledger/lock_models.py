@@ -22,6 +22,13 @@ class LockedMonth(models.Model):
     prepared_by_id = models.BigIntegerField()
     approved_by_id = models.BigIntegerField()
     locked_at = models.DateTimeField()
+    figures_sha256 = models.CharField(
+        max_length=64,
+        blank=True,
+        default="",
+        db_default="",
+        help_text="Of its trial balance then.",
+    )
     reopened_by_id = models.BigIntegerField(null=True, blank=True)
     reopened_at = models.DateTimeField(null=True, blank=True)
     reason = models.CharField(

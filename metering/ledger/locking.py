@@ -10,6 +10,8 @@ Failure: a month that has not ended, or out of order, or already locked, is a
 """
 
 import datetime as dt
+import hashlib
+import json
 import time
 
 from kit.errors import Conflict, InvalidRequest
@@ -17,7 +19,7 @@ from kit.orm.atomic import atomic, cursor
 from kit.orm.saving import change, create
 from metering.ledger.days import DAY_GRACE
 from metering.ledger.lock_models import LockedMonth
-from metering.ledger.months import booked_months, month_after
+from metering.ledger.months import booked_months, month_after, trial_balance
 
 # The last of all zones ends a month so much after UTC does.
 _LAST_ZONE = dt.timedelta(hours=12)
@@ -48,6 +50,22 @@ def lock_of(month: dt.date) -> LockedMonth | None:
     return LockedMonth.objects.filter(month=month, reopened_at=None).first()
 
 
+def figures_sha256(month: dt.date) -> str:
+    """Return the hash of a month's trial balance: what it is signed and locked for."""
+    rows = [
+        [
+            row.currency,
+            str(row.account),
+            str(row.opening_picos),
+            str(row.debited_picos),
+            str(row.credited_picos),
+        ]
+        for row in trial_balance(month=month)
+    ]
+    text = json.dumps([month.isoformat(), rows], separators=(",", ":"))
+    return hashlib.sha256(text.encode()).hexdigest()
+
+
 def ends_for_all_at(month: dt.date) -> dt.datetime:
     """Return from when on nothing of a month is expected any more, in any zone."""
     end = dt.datetime.combine(month_after(month), dt.time(), tzinfo=dt.UTC)
@@ -71,6 +89,7 @@ def lock_month(
             prepared_by_id=prepared_by_id,
             approved_by_id=approved_by_id,
             locked_at=now,
+            figures_sha256=figures_sha256(month),
         )
         create(row, action="lock")
     return row

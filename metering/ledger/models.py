@@ -23,6 +23,7 @@ from kit.orm.fields import PicosField
 
 # Where Django finds it.
 from metering.ledger.lock_models import LockedMonth  # noqa: F401
+from metering.ledger.month_models import MonthTotal  # noqa: F401
 
 PRIORITY = 100
 PRIORITY_MAX = 1000

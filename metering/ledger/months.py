@@ -2,8 +2,9 @@
 
 A month is one of the tenant's billing days: a transaction belongs to the day that holds
 its instant, the day's end included, so that November's use is November's in any zone.
-Amounts of different currencies are never added. Failure: none; a month without postings
-has no rows.
+What all tenants moved is in totals that follow the merged sums, plus what is not merged
+yet. Amounts of different currencies are never added. Failure: none; a month without
+postings has no rows.
 """
 
 import datetime as dt
@@ -12,11 +13,45 @@ from collections.abc import Collection
 from dataclasses import dataclass
 from typing import Any
 
-from django.db.models import Max, Min, Sum
+from django.db.models import Max, Min
 
+from kit.orm.atomic import cursor
 from metering.ledger.models import Account, Movement, Transaction
 
 _ONE_DAY = dt.timedelta(days=1)
+_WITHIN = """
+    (%(first)s::date IS NULL OR {table}.month >= %(first)s)
+    AND (%(last)s::date IS NULL OR {table}.month <= %(last)s)
+"""
+# Merged rows and parts are looked for apart: each has an index of its own.
+_MOVED = f"""
+    SELECT moved.tenant_id, moved.month, account.kind AS account_kind,
+        account.currency, moved.kind, moved.debited_picos, moved.credited_picos
+    FROM ledger_movement moved JOIN ledger_account account
+        ON account.id = moved.account_id
+    WHERE {_WITHIN.format(table="moved")}
+        AND (%(accounts)s::text[] IS NULL OR account.kind = ANY (%(accounts)s))
+"""  # noqa: S608 - put together from the constants above
+_OF_TENANTS = f"""
+    {_MOVED} AND (%(tenant)s::bigint IS NULL OR moved.tenant_id = %(tenant)s)
+        AND NOT moved.is_part
+    UNION ALL
+    {_MOVED} AND (%(tenant)s::bigint IS NULL OR moved.tenant_id = %(tenant)s)
+        AND moved.is_part
+"""
+_OF_ALL = f"""
+    SELECT NULL::bigint AS tenant_id, total.month, total.account_kind, total.currency,
+        total.kind, total.debited_picos, total.credited_picos
+    FROM ledger_monthtotal total
+    WHERE {_WITHIN.format(table="total")}
+        AND (%(accounts)s::text[] IS NULL OR total.account_kind = ANY (%(accounts)s))
+    UNION ALL
+    {_MOVED} AND moved.is_part
+"""  # noqa: S608 - put together from the constants above
+_TURNOVERS = """
+SELECT {names}, sum(debited_picos), sum(credited_picos) FROM ({rows}) AS found
+GROUP BY {names} ORDER BY {names}
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,23 +113,25 @@ def turnovers(
 ) -> list[Turnover]:
     """Return what moved from one month to another, both included.
 
-    Without `first` from the beginning; without `last` up to all that is booked.
+    Without `first` from the beginning; without `last` up to all that is booked. What
+    all tenants moved is read from the totals of months, however many tenants there are.
     """
-    rows = Movement.objects.all()
-    if first is not None:
-        rows = rows.filter(month__gte=first)
-    if last is not None:
-        rows = rows.filter(month__lte=last)
-    if accounts:
-        rows = rows.filter(account__kind__in=accounts)
-    if tenant_id is not None:
-        rows = rows.filter(tenant_id=tenant_id)
-    names = ["account__kind", "kind", "account__currency"]
+    names = ["account_kind", "kind", "currency"]
     names += ["month"] * by_month + ["tenant_id"] * by_tenant
-    sums = rows.values(*names).annotate(
-        debited=Sum("debited_picos"), credited=Sum("credited_picos")
+    of_all = tenant_id is None and not by_tenant
+    statement = _TURNOVERS.format(
+        names=", ".join(names), rows=_OF_ALL if of_all else _OF_TENANTS
     )
-    return [_turnover(row) for row in sums.order_by(*names)]
+    asked = {
+        "first": first,
+        "last": last,
+        "accounts": [str(each) for each in accounts] or None,
+        "tenant": tenant_id,
+    }
+    with cursor() as session:
+        session.execute(statement, asked)
+        rows = session.fetchall()
+    return [_turnover(dict(zip(names, row, strict=False)), *row[-2:]) for row in rows]
 
 
 def trial_balance(*, month: dt.date, tenant_id: int | None = None) -> list[Balanced]:
@@ -122,6 +159,15 @@ def trial_balance(*, month: dt.date, tenant_id: int | None = None) -> list[Balan
     ]
 
 
+def book_date(*, tenant_id: int, at: dt.datetime) -> dt.date:
+    """Return the day of a tenant's that what occurs then is booked on."""
+    with cursor() as session:
+        session.execute("SELECT ledger_book_date(%s, %s)", [tenant_id, at])
+        (date,) = session.fetchone()
+    assert isinstance(date, dt.date)  # noqa: S101 - for the type checker
+    return date
+
+
 def booked_months(*, tenant_id: int | None = None) -> tuple[dt.date, dt.date] | None:
     """Return the first and the last month with postings; None where there are none."""
     rows = Movement.objects.all()
@@ -143,13 +189,13 @@ def tenants_in(*, month: dt.date) -> int:
     return rows.values("tenant_id").distinct().count()
 
 
-def _turnover(row: dict[str, Any]) -> Turnover:
+def _turnover(row: dict[str, Any], debited: int, credited: int) -> Turnover:
     return Turnover(
-        account=Account.Kind(row["account__kind"]),
+        account=Account.Kind(row["account_kind"]),
         kind=Transaction.Kind(row["kind"]),
-        currency=row["account__currency"],
-        debited_picos=int(row["debited"]),
-        credited_picos=int(row["credited"]),
+        currency=row["currency"],
+        debited_picos=int(debited),
+        credited_picos=int(credited),
         month=row.get("month"),
         tenant_id=row.get("tenant_id"),
     )

@@ -2,7 +2,7 @@
 
 What is open of an invoice is its part of the receivable, tax included, so the buckets
 of a currency sum to the ledger's receivable. An invoice is overdue from the day after
-its due date. Failure: none of its own.
+its due date, by its tenant's zone. Failure: none of its own.
 """
 
 import datetime as dt
@@ -18,6 +18,7 @@ from django.db.models.functions import Coalesce
 
 from metering.billing.models import Invoice
 from metering.receivables.models import DunningStep, Hold
+from metering.usage.zones import date_at
 
 DSO_DAYS = 90
 COLUMNS = (
@@ -107,14 +108,15 @@ def bucket_of(days_overdue: int) -> Bucket:
     return Bucket.OVER_90
 
 
-def open_invoices(*, as_of: dt.date, currency: str) -> list[OpenInvoice]:
-    """Return what is open now, the most overdue first."""
+def open_invoices(*, now: dt.datetime, currency: str) -> list[OpenInvoice]:
+    """Return what is open now, the most overdue first, by each tenant's own day."""
     rows: list[tuple[Any, ...]] = list(
         Invoice.objects.filter(state=Invoice.State.OPEN, currency=currency)
         .annotate(open_minor=_OPEN)
         .order_by("due_date", "pk")
-        .values_list(*COLUMNS, "open_minor")
+        .values_list(*COLUMNS, "open_minor", "tenant__zone")
     )
+    today = {zone: date_at(now, zone) for zone in {row[-1] for row in rows}}
     ids = [row[0] for row in rows]
     steps = _last_steps(ids)
     holds = dict(
@@ -125,7 +127,7 @@ def open_invoices(*, as_of: dt.date, currency: str) -> list[OpenInvoice]:
     found = []
     for row in rows:
         step, step_date = steps.get(row[0], ("", None))
-        invoice = open_invoice(row, as_of=as_of, currency=currency)
+        invoice = open_invoice(row[:-1], as_of=today[row[-1]], currency=currency)
         hold = holds.get(invoice.pk, "")
         found.append(replace(invoice, step=step, step_date=step_date, hold=hold))
     return found

@@ -142,8 +142,10 @@ SELECT count(*), coalesce(sum(invoice.subtotal_minor), 0),
     coalesce(sum(invoice.paid_minor), 0), coalesce(sum(invoice.credited_minor), 0),
     coalesce(sum(invoice.written_off_minor), 0),
     coalesce(sum(invoice.amount_minor - invoice.paid_minor - invoice.credited_minor
-        - invoice.written_off_minor) FILTER (WHERE invoice.due_date < %(today)s), 0)
+        - invoice.written_off_minor) FILTER (
+            WHERE invoice.due_date < (%(now)s AT TIME ZONE tenant.zone)::date), 0)
 FROM billing_invoice invoice
+JOIN tenants_tenant tenant ON tenant.id = invoice.tenant_id
 JOIN billing_period period ON period.id = invoice.period_id
 WHERE period.end_date > %(first)s AND period.end_date <= %(next)s
     AND invoice.number IS NOT NULL AND invoice.currency = %(currency)s
@@ -245,14 +247,15 @@ class Funnel:
         return picos_from_minor(minor, self.currency)
 
 
-def use_to_cash(*, month: dt.date, currency: str, today: dt.date) -> Funnel:
-    """Follow a month's use to cash, as of today."""
-    asked: dict[str, dt.date | str] = {
+def use_to_cash(*, month: dt.date, currency: str, now: dt.datetime) -> Funnel:
+    """Follow a month's use to cash, as of now."""
+    today = now.astimezone(dt.UTC).date()
+    asked: dict[str, dt.date | dt.datetime | str] = {
         "first": month,
         "next": month_after(month),
         "last": last_day(month),
         "currency": currency,
-        "today": today,
+        "now": now,
     }
     with cursor() as session:
         session.execute(_UNRATED, asked)

@@ -10,6 +10,7 @@ from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.billing.models import Invoice
 from metering.ledger.models import Account, Transaction
+from metering.ledger.months import book_date
 from metering.receivables.models import WriteOff
 from metering.receivables.settling import book, facts_of, held, settle
 from metering.receivables.standing import State
@@ -49,6 +50,7 @@ def _write(invoice: Invoice, minor: int, reason: str, now: dt.datetime) -> None:
         amount_minor=minor,
         reason=reason[:300],
         written_off_at=now,
+        booked_date=book_date(tenant_id=invoice.tenant_id, at=now),
     )
     create(row, action="write_off" if minor > 0 else "take_back")
     lost = {Account.Kind.BAD_DEBT: minor}

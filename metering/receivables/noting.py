@@ -25,6 +25,7 @@ from kit.orm.saving import create
 from metering.billing.models import Invoice, InvoiceLine, Seller
 from metering.billing.taxing import is_automatic
 from metering.ledger.models import Account, CreditGrant, Transaction
+from metering.ledger.months import book_date
 from metering.ledger.services import grant_credit
 from metering.receivables.crediting import NOT_NET, gross_amounts, note_amounts
 from metering.receivables.giving_up import take_back
@@ -147,6 +148,7 @@ def _write(
         seller_details=invoice.seller_details,
         issued_at=now,
         issued_date=date_at(now, invoice.tenant.zone),
+        booked_date=book_date(tenant_id=invoice.tenant_id, at=now),
     )
     create(note, action="issue")
     CreditNoteLine.objects.bulk_create(

@@ -21,6 +21,7 @@ from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.billing.models import Invoice
 from metering.ledger.models import Account, CreditGrant, Transaction
+from metering.ledger.months import book_date
 from metering.ledger.services import grant_credit
 from metering.receivables.giving_up import take_back
 from metering.receivables.models import Payment, Refund
@@ -92,6 +93,7 @@ def record_payment(
         if excess > 0 and not excess_to:
             raise _too_much(row, facts.open_minor + facts.written_off_minor)
         payment = Payment(tenant_id=row.tenant_id, invoice=row, **terms)
+        payment.booked_date = book_date(tenant_id=row.tenant_id, at=now)
         create(payment, action="record")
         cash = {Account.Kind.CASH: payment.amount_minor}
         book(row, Transaction.Kind.PAYMENT, f"payment {payment.pk}", cash, now=now)
@@ -157,6 +159,7 @@ def give_back(
             param="amount_minor",
         )
     refund = Refund(tenant_id=payment.tenant_id, payment=payment, refunded_at=now)
+    refund.booked_date = book_date(tenant_id=payment.tenant_id, at=now)
     for name, value in terms.items():
         setattr(refund, name, value)
     create(refund, action="refund")

@@ -57,6 +57,7 @@ CHECKS: dict[Run.Kind, tuple[Check, ...]] = {
         ledger.TRANSACTIONS_UNREPEATED,
         ledger.BALANCES_SHOWN,
         ledger.MONTHS_SUMMED,
+        ledger.LOCKED_MONTHS_STAND,
         claims.LINES_SUM_CLAIMS,
         claims.LINES_RATED,
         invoices.LINES_ROUNDED,

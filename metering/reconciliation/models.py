@@ -55,6 +55,8 @@ class Run(models.Model):
     state = models.CharField(max_length=8, choices=State, default=State.RUNNING)
     started_at = models.DateTimeField()
     finished_at = models.DateTimeField(null=True)
+    # The number of the last transaction that was there before: what it has seen.
+    ledger_seen = models.BigIntegerField(null=True)
     rows_seen = models.BigIntegerField(default=0)
     difference_count = models.BigIntegerField(default=0)
     # What each check saw, and the sums of each step; amounts are text, in picos.

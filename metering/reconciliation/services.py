@@ -11,8 +11,10 @@ import datetime as dt
 from dataclasses import asdict
 
 import structlog
+from django.db.models import Max
 
 from kit.orm.atomic import atomic, cursor
+from metering.ledger.models import Transaction
 from metering.reconciliation.cases import update_cases
 from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.chain import Step
@@ -95,6 +97,7 @@ def carry_out(run: Run) -> Run:
     mark_crashed(now=run.started_at)
     kind = Run.Kind(run.kind)
     scope = Scope(run.tenant_id, run.first_date, run.end_date)
+    run.ledger_seen = Transaction.objects.aggregate(last=Max("id"))["last"] or 0
     try:
         made = examine(CHECKS[kind], scope)
     except Exception as error:

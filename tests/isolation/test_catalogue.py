@@ -49,6 +49,10 @@ OWNERS_FUNCTIONS = {
     "idempotency_forget": "gateways forget an attempt that no engine took",
     "ledger_is_locked": "whether a month is locked; gateways end credit and ask it",
     "ledger_refuse_locked": "a trigger of ledger transactions",
+    "ledger_refuse_added": "a trigger of ledger entries and day postings",
+    "ledger_totals_follow_insert": "a trigger of what months moved",
+    "ledger_totals_follow_update": "a trigger of what months moved",
+    "ledger_totals_follow_delete": "a trigger of what months moved",
     "ledger_movements_follow": "a trigger of ledger entries",
     "ledger_use_follows": "a trigger of day postings",
     "usage_default_partition_holds_events": "operators see whether one is missing",
@@ -129,6 +133,23 @@ def test_functions_of_the_owner_are_on_the_list(ask: Callable[[str], Rows]) -> N
         """
     )
     assert {name for (name,) in found} == OWNERS_FUNCTIONS.keys()
+
+
+def test_whether_a_month_is_locked_is_told_to_who_books(
+    ask: Callable[[str], Rows],
+) -> None:
+    signature = "'ledger_is_locked(bigint, timestamptz)'"
+    found = ask(
+        f"""
+        SELECT rolname FROM pg_roles WHERE rolname LIKE 'tollgate%'
+           AND has_function_privilege(rolname, {signature}, 'EXECUTE')
+        """
+    )
+    assert {name for (name,) in found} == {
+        "tollgate_gateway",
+        "tollgate_operator",
+        "tollgate_owner",
+    }
 
 
 def test_views_do_not_pass_by_the_policies(ask: Callable[[str], Rows]) -> None:

@@ -17,9 +17,15 @@ from django.contrib.auth.models import User
 from metering.economics.close_models import CloseSignature
 from metering.economics.closing import evidence
 from metering.economics.closing.evidence import Books
+from metering.economics.closing.exceptions import listed_sha256
 from metering.economics.closing.signing import Signed, signatures
 from metering.ledger.lock_models import LockedMonth
-from metering.ledger.locking import ends_for_all_at, is_locked, lock_of
+from metering.ledger.locking import (
+    ends_for_all_at,
+    figures_sha256,
+    is_locked,
+    lock_of,
+)
 
 Signature = CloseSignature.Step
 
@@ -163,9 +169,13 @@ def _computed(books: Books, signed: dict[Signature, Signed]) -> list[Step]:
     for number, (name, title, look, page, signature) in enumerate(_STEPS, 1):
         found = look(books)
         by = signed.get(signature) if signature else None
+        is_outdated = by is not None and not _still_holds(books, by, signature)
         state, says = _state(found), found.says
         if state is State.DONE and signature and by is None:
             state, says = State.TO_DO, f"{says} Not signed yet."
+        if state is State.DONE and is_outdated:
+            state = State.TO_DO
+            says = f"{says} The list has changed since it was signed: sign it again."
         on_run = page == _RUN or found.is_of_run
         run = books.run if on_run else None
         steps.append(
@@ -185,6 +195,13 @@ def _computed(books: Books, signed: dict[Signature, Signed]) -> list[Step]:
     return steps
 
 
+def _still_holds(books: Books, by: Signed, signature: Signature | None) -> bool:
+    """Tell whether what was signed is still what there is."""
+    if signature is not Signature.EXCEPTIONS:
+        return True
+    return by.figures_sha256 == listed_sha256(books.exceptions)
+
+
 def _state(found: evidence.Found) -> State:
     if found.is_wrong:
         return State.WRONG
@@ -195,7 +212,7 @@ def _report(books: Books, signed: dict[Signature, Signed]) -> Step:
     by = signed.get(Signature.REPORT)
     if by is None:
         state, says = State.TO_DO, "Nobody has signed the month's figures yet."
-    elif by.figures_sha256 != evidence.figures_sha256(books.month):
+    elif by.figures_sha256 != figures_sha256(books.month):
         state = State.WRONG
         says = "The books have changed since the figures were signed: sign them again."
     else:

@@ -2,12 +2,10 @@
 
 Each look answers whether the step is done or wrong, and says what was looked at with
 its counts. Checks are those of the last whole run that began after the month was over,
-and after it was last reopened.
+after it was last reopened, and after anything was booked in it.
 """
 
 import datetime as dt
-import hashlib
-import json
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -17,13 +15,13 @@ from kit.orm.atomic import cursor
 from metering.billing.models import Invoice, Period
 from metering.billing.outbox import backlog as provider_backlog
 from metering.economics import selectors
-from metering.economics.closing.exceptions import exceptions
+from metering.economics.closing.exceptions import Exceptional, exceptions
 from metering.inbox.selectors import backlog as inbox_backlog
 from metering.ledger.credit_months import roll_forward
 from metering.ledger.earned import Part, revenue
 from metering.ledger.lock_models import LockedMonth
 from metering.ledger.locking import ends_for_all_at
-from metering.ledger.months import month_after, trial_balance
+from metering.ledger.months import month_after
 from metering.reconciliation.models import Run
 from metering.usage.models import ChangedDay
 from metering.usage.selectors import complete_to
@@ -34,7 +32,15 @@ SELECT count(*) FROM ledger_creditgrant
 WHERE expired_at IS NULL AND expires_at < %(end)s::date + 1
     AND ledger_book_date(tenant_id, expires_at) < %(end)s
 """
-_NO_RUN = "The books were not checked since the month ended."
+_NO_RUN = "The books were not checked since the month ended, or last was booked in."
+# What a run has seen is told by the number of the last transaction before it.
+_BOOKED_SINCE = """
+SELECT EXISTS (
+    SELECT FROM ledger_transaction
+    WHERE id > %(seen)s AND occurred_at <= %(end)s::date + 1
+        AND ledger_book_date(tenant_id, occurred_at) < %(end)s
+)
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,11 +69,12 @@ class Books:
     def run(self) -> Run | None:
         """Return the last whole check of all books since the month was over.
 
-        And since it was last reopened: it was opened to be changed.
+        And since it was last reopened, for it was opened to be changed; and since
+        anything was booked in it, for that was not looked at.
         """
         locked = LockedMonth.objects.filter(month=self.month)
         reopened = locked.aggregate(at=Max("reopened_at"))["at"]
-        return (
+        last = (
             Run.objects.filter(
                 kind=Run.Kind.VERIFY_LEDGER,
                 is_whole=True,
@@ -77,6 +84,12 @@ class Books:
             .order_by("-id")
             .first()
         )
+        if last is None or last.ledger_seen is None:
+            return None
+        with cursor() as session:
+            session.execute(_BOOKED_SINCE, {"seen": last.ledger_seen, "end": self.end})
+            (is_stale,) = session.fetchone()
+        return None if is_stale else last
 
     @cached_property
     def unposted(self) -> int:
@@ -90,6 +103,11 @@ class Books:
         """Return how many billing periods that end in the month are open."""
         ending = Period.objects.filter(end_date__gt=self.month, end_date__lte=self.end)
         return ending.filter(state=Period.State.OPEN).count()
+
+    @cached_property
+    def exceptions(self) -> list[Exceptional]:
+        """Return the invoices that stand out."""
+        return exceptions(month=self.month)
 
     def checked(self, *names: str) -> Found:
         """Return what the last run says of checks."""
@@ -139,7 +157,10 @@ def rated(books: Books) -> Found:
 def ledger(books: Books) -> Found:
     """Look whether transactions sum to zero and are there once."""
     return books.checked(
-        "transactions_balanced", "transactions_unrepeated", "balances_shown"
+        "transactions_balanced",
+        "transactions_unrepeated",
+        "balances_shown",
+        "locked_months_stand",
     )
 
 
@@ -147,7 +168,7 @@ def exceptions_reviewed(books: Books) -> Found:
     """Look whether each period is closed, and what of it a person has to see."""
     if books.open_periods:
         return Found(f"{books.open_periods:,} billing periods are not closed.")
-    found = exceptions(month=books.month)
+    found = books.exceptions
     if not found:
         return Found("Every period is closed; no invoice stands out.", is_done=True)
     return Found(f"{len(found):,} invoices stand out.", is_done=True)
@@ -223,19 +244,3 @@ def costs(books: Books) -> Found:
             )
     hours, _ = selectors.hours_of(covered.replica_us)
     return Found(f"All {hours:,} replica-hours have a rate.", is_done=True)
-
-
-def figures_sha256(month: dt.date) -> str:
-    """Return the hash of a month's trial balance: what a report is signed for."""
-    rows = [
-        [
-            row.currency,
-            str(row.account),
-            str(row.opening_picos),
-            str(row.debited_picos),
-            str(row.credited_picos),
-        ]
-        for row in trial_balance(month=month)
-    ]
-    text = json.dumps([month.isoformat(), rows], separators=(",", ":"))
-    return hashlib.sha256(text.encode()).hexdigest()

@@ -6,6 +6,8 @@ as the one before. Failure: none. Owns: nothing.
 
 import datetime as dt
 import enum
+import hashlib
+import json
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -85,3 +87,17 @@ def exceptions(*, month: dt.date) -> list[Exceptional]:
             },
         )
         return [Exceptional(*row) for row in session.fetchall()]
+
+
+def listed_sha256(found: list[Exceptional]) -> str:
+    """Return the hash of invoices that stand out: what a reviewer has seen."""
+    rows = sorted(
+        [
+            str(each.public_id),
+            each.currency,
+            str(each.amount_minor),
+            str(each.before_minor),
+        ]
+        for each in found
+    )
+    return hashlib.sha256(json.dumps(rows, separators=(",", ":")).encode()).hexdigest()

@@ -13,11 +13,16 @@ from kit.orm.atomic import atomic
 from kit.orm.saving import create
 from metering.economics.close_models import CloseSignature
 from metering.economics.closing.checklist import Checklist, State, checklist
-from metering.economics.closing.evidence import figures_sha256
+from metering.economics.closing.exceptions import exceptions, listed_sha256
 from metering.jobs import services as jobs
 from metering.jobs.models import Job
 from metering.ledger.lock_models import LockedMonth
-from metering.ledger.locking import is_locked, lock_month, reopen_month
+from metering.ledger.locking import (
+    figures_sha256,
+    is_locked,
+    lock_month,
+    reopen_month,
+)
 from metering.ledger.services import hold_months
 
 CHECK_MONTH = "economics.check_month"
@@ -49,7 +54,7 @@ def sign(
             signed_by_id=by.pk,
             signed_at=now,
             note=note.strip(),
-            figures_sha256=figures_sha256(month) if step is Step.REPORT else "",
+            figures_sha256=_signed_sha256(month, step),
         )
         create(row, action="sign")
     return row
@@ -79,7 +84,7 @@ def lock(*, month: dt.date, by: User, now: dt.datetime) -> LockedMonth:
             now=now,
         )
         # Nobody posts any more: what was looked at above is what is locked.
-        if figures_sha256(month) != report.signed.figures_sha256:
+        if row.figures_sha256 != report.signed.figures_sha256:
             raise Conflict("The books have changed meanwhile: sign the figures again.")
     return row
 
@@ -102,6 +107,17 @@ def check_month(*, month: dt.date, by: User) -> Job:
         title=f"Check {month:%B %Y}",
         asked={"month": name},
     )
+
+
+def _signed_sha256(month: dt.date, step: Step) -> str:
+    """Return what a signature is given for: it counts as long as that stays so."""
+    match step:
+        case Step.REPORT:
+            return figures_sha256(month)
+        case Step.EXCEPTIONS:
+            return listed_sha256(exceptions(month=month))
+        case _:
+            return ""
 
 
 def _require(by: User, permission: str) -> None:

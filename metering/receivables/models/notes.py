@@ -53,6 +53,11 @@ class CreditNote(models.Model):
     issued_at = models.DateTimeField()
     # A day of the tenant's zone.
     issued_date = models.DateField()
+    booked_date = models.DateField(
+        null=True,
+        editable=False,
+        help_text="The day of the tenant's that the books have it on.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("credit_note")

@@ -40,6 +40,11 @@ class Payment(models.Model):
         REFERENCE_CHARS_MAX, "Of the transfer, say: recorded once under one."
     )
     received_at = models.DateTimeField()
+    booked_date = models.DateField(
+        null=True,
+        editable=False,
+        help_text="The day of the tenant's that the books have it on.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("payment")
@@ -74,6 +79,11 @@ class Refund(models.Model):
     reference = _text(REFERENCE_CHARS_MAX, "Made once under one.")
     reason = _text(REASON_CHARS_MAX, "Why, for the records.")
     refunded_at = models.DateTimeField()
+    booked_date = models.DateField(
+        null=True,
+        editable=False,
+        help_text="The day of the tenant's that the books have it on.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("refund")
@@ -99,6 +109,11 @@ class WriteOff(models.Model):
     amount_minor = models.BigIntegerField()
     reason = _text(REASON_CHARS_MAX, "Why, for the records.")
     written_off_at = models.DateTimeField()
+    booked_date = models.DateField(
+        null=True,
+        editable=False,
+        help_text="The day of the tenant's that the books have it on.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("write_off")

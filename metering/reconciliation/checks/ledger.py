@@ -4,6 +4,8 @@ import datetime as dt
 from collections import defaultdict
 
 from kit.orm.atomic import cursor
+from metering.ledger.lock_models import LockedMonth
+from metering.ledger.locking import figures_sha256
 from metering.ledger.selectors import balances
 from metering.reconciliation.checks.check import (
     Check,
@@ -66,7 +68,8 @@ difference AS (
 )
 """  # noqa: S608 - put together from the constants above
 
-# What pages read of months, by account and kind of transaction.
+# What pages read of months, by account and kind of transaction; of all tenants' totals
+# what is merged of each.
 _MONTHS = f"""
 WITH booked AS (
     SELECT entry.tenant_id, entry.account_id, transaction.kind,
@@ -112,6 +115,25 @@ difference AS (
     FROM sold FULL JOIN summed USING (tenant_id, price_id, token_class)
     WHERE coalesce(sold.quantity, 0) <> coalesce(summed.quantity, 0)
         OR coalesce(sold.picos, 0) <> coalesce(summed.picos, 0)
+    UNION ALL
+    SELECT NULL, to_char(month, 'YYYY-MM') || ', ' || account_kind || ', ' || currency
+            || ', by ' || kind,
+        coalesce(merged.debited, 0) || ' less ' || coalesce(merged.credited, 0)
+            || ' picos of tenants',
+        coalesce(total.debited_picos, 0) || ' less '
+            || coalesce(total.credited_picos, 0) || ' in all'
+    FROM (
+        SELECT movement.month, account.kind AS account_kind, account.currency,
+            movement.kind, sum(movement.debited_picos) AS debited,
+            sum(movement.credited_picos) AS credited
+        FROM ledger_movement movement
+        JOIN ledger_account account ON account.id = movement.account_id
+        WHERE NOT movement.is_part GROUP BY 1, 2, 3, 4
+    ) AS merged
+    FULL JOIN ledger_monthtotal total USING (month, account_kind, currency, kind)
+    WHERE %(tenant)s::bigint IS NULL
+        AND (coalesce(merged.debited, 0), coalesce(merged.credited, 0))
+            <> (coalesce(total.debited_picos, 0), coalesce(total.credited_picos, 0))
 )
 """  # noqa: S608 - put together from the constants above
 
@@ -155,6 +177,17 @@ def _balances(scope: Scope) -> Finding:
     return tally.finding
 
 
+def _locked(_: Scope) -> Finding:
+    """Hold the figures of each locked month against those it was locked for."""
+    tally = Tally()
+    held = LockedMonth.objects.filter(reopened_at=None).exclude(figures_sha256="")
+    for row in held.order_by("month"):
+        found = figures_sha256(row.month)
+        differing = [Found(None, f"{row.month:%Y-%m}", row.figures_sha256, found)]
+        tally.add(differing if found != row.figures_sha256 else ())
+    return tally.finding
+
+
 TRANSACTIONS_BALANCED = Check(
     name="transactions_balanced",
     proves="The entries of every transaction sum to zero, in each currency.",
@@ -178,4 +211,11 @@ MONTHS_SUMMED = Check(
     proves="What months are said to have moved and sold is what was booked in them.",
     look="admin:ledger_transaction_changelist",
     run=by_statement(_MONTHS),
+)
+LOCKED_MONTHS_STAND = Check(
+    name="locked_months_stand",
+    proves="Every locked month has the figures that it was locked for.",
+    look="admin:ledger_transaction_changelist",
+    run=_locked,
+    is_of_tenants=False,
 )

@@ -10,7 +10,7 @@ from typing import cast
 
 from asgiref.sync import sync_to_async
 from django.core.handlers.asgi import ASGIRequest
-from django.http import StreamingHttpResponse
+from django.http import HttpRequest, StreamingHttpResponse
 from rest_framework.renderers import BaseRenderer, JSONRenderer
 from rest_framework.request import Request
 from rest_framework.response import Response
@@ -37,7 +37,7 @@ def file_answer(
 ) -> Response:
     """Answer with a file, of which one piece at a time is in memory."""
     answer = StreamingHttpResponse(
-        _streamed(request, pieces),
+        streamed(request._request, pieces),
         content_type=content_type,
         headers={
             "Content-Disposition": f'attachment; filename="{name}"',
@@ -55,9 +55,9 @@ def digest(sha256: str) -> str:
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
-def _streamed(request: Request, pieces: Iterator[bytes]) -> Iterable[bytes]:
+def streamed(request: HttpRequest, pieces: Iterator[bytes]) -> Iterable[bytes]:
     """Give each server its kind of iterator: of another one it would keep all."""
-    if not isinstance(request._request, ASGIRequest):
+    if not isinstance(request, ASGIRequest):
         return pieces
     return cast("Iterable[bytes]", _one_by_one(pieces))
 

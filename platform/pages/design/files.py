@@ -1,20 +1,29 @@
 """A table's rows as a file: all of them, in the order asked for.
 
-The file is made whole before its first byte is sent, while the page's snapshot and role
-last, and says how many rows and which digest it has: one that was cut off is seen to
-be. Failure: none of its own.
+A file of rows that a page holds anyway is made whole before its first byte is sent,
+while the page's snapshot and role last, and says in its headers how many rows and which
+digest it has. One that is longer than memory should hold is sent as its rows are read,
+and says the same in its last line. So one that was cut off is seen to be.
+
+Failure: what fails before the first piece is an answer like any other; later the file
+ends without its last line.
 """
 
 import base64
 import csv
 import hashlib
 import io
-from collections.abc import Iterable
+from collections.abc import Generator, Iterable, Iterator
+from itertools import chain
+from typing import cast
 
-from django.http import HttpResponse
+from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
+from kit.drf.files import streamed
 from pages.design.address import Query
 from pages.design.table import Row, Table
+
+PIECE_CHARS = 1 << 16
 
 
 def wants_file(table: Table[Row], query: Query) -> bool:
@@ -43,3 +52,46 @@ def file_of(
             "X-Row-Count": f"{len(ordered)}",
         },
     )
+
+
+def stream_of(
+    request: HttpRequest, table: Table[Row], rows: Iterator[Row], *, name: str
+) -> HttpResponse:
+    """Answer with rows as they are read, in the order in which they come.
+
+    The first piece is made here, in the role that is in force; the rows hold their own
+    transaction from then on, so a page calls this outside of any other. The last line
+    says how many rows were sent, and the digest of all before it.
+    """
+    pieces = _pieces(table, rows)
+    answer = StreamingHttpResponse(
+        streamed(request, chain([next(pieces)], pieces)),
+        content_type="text/csv; charset=utf-8",
+        headers={"Content-Disposition": f'attachment; filename="tollgate-{name}.csv"'},
+    )
+    # Rows hold a transaction: it ends with the answer, also where its reader has left.
+    answer._resource_closers.append(pieces.close)  # type: ignore[attr-defined]
+    # Pages answer with either; whoever is sent it sees one type of answer.
+    return cast("HttpResponse", answer)
+
+
+def _pieces(table: Table[Row], rows: Iterator[Row]) -> Generator[bytes]:
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\r\n")
+    writer.writerow([column.name for column in table.columns])
+    digest, count = hashlib.sha256(), 0
+
+    def taken() -> bytes:
+        piece = text.getvalue().encode()
+        text.seek(0)
+        text.truncate()
+        digest.update(piece)
+        return piece
+
+    for row in rows:
+        writer.writerow([column.cell(row).value for column in table.columns])
+        count += 1
+        if text.tell() >= PIECE_CHARS:
+            yield taken()
+    last = taken()
+    yield last + f"# {count} rows, sha-256 {digest.hexdigest()}\r\n".encode()

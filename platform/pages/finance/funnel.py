@@ -1,6 +1,5 @@
 """From use to cash: a month's use, step by step, and the rows of each gap between."""
 
-import datetime as dt
 from dataclasses import dataclass
 
 from django.http import HttpRequest, HttpResponse
@@ -286,8 +285,7 @@ def drawing_of(scope: Scope, steps: list[Step], *, to: str = "") -> Drawing:
 
 def funnel_of(scope: Scope) -> Funnel:
     """Read the funnel of a scope."""
-    today = scope.now.astimezone(dt.UTC).date()
-    return use_to_cash(month=scope.month, currency=scope.currency, today=today)
+    return use_to_cash(month=scope.month, currency=scope.currency, now=scope.now)
 
 
 def tiles_of(scope: Scope, found: Funnel, *, to: str = "") -> list[Tile]:

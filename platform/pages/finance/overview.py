@@ -4,8 +4,6 @@ Nothing is computed here: each tile is the figure of the page that it leads to, 
 same selector. Usage was shown at this address before; a link with its query leads on.
 """
 
-import datetime as dt
-
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -72,8 +70,7 @@ def _tiles(scope: Scope, *, sees_margin: bool) -> list[Tile]:
         name: reverse(f"finance:{name}") + _chosen(scope)
         for name in ("revenue", "receivables", "credit")
     }
-    today = scope.now.astimezone(dt.UTC).date()
-    invoices = open_invoices(as_of=today, currency=scope.currency)
+    invoices = open_invoices(now=scope.now, currency=scope.currency)
     late = [row.open_minor for row in invoices if row.days_overdue > 0]
     return [
         money_tile(

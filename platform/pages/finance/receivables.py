@@ -192,7 +192,7 @@ def page(request: HttpRequest) -> HttpResponse:
     with snapshot():
         scope = scope_of(request, has_month=False)
         today = scope.now.astimezone(dt.UTC).date()
-        found = open_invoices(as_of=today, currency=scope.currency)
+        found = open_invoices(now=scope.now, currency=scope.currency)
         whose = scope.query.get("tenant", "")
         listed = [row for row in found if whose in {"", row.tenant}]
         rows = aged(listed)
@@ -204,7 +204,7 @@ def page(request: HttpRequest) -> HttpResponse:
             "heading": Heading(
                 "Receivables",
                 scope=(
-                    f"as of {today}, of UTC",
+                    f"as of {today}, days of each tenant's zone",
                     *((f"of {whose}",) if whose else ()),
                     "including tax",
                     *((f"in {scope.currency}",) if scope.currency else ()),

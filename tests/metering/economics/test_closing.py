@@ -1,6 +1,7 @@
 """A month is closed by evidence, signatures and two people, and opened for a reason."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from django.contrib.auth.models import Group, User
@@ -12,6 +13,7 @@ from metering.billing.models import Invoice, Seller
 from metering.billing.periods import note_due
 from metering.billing.services import close_period, issue_invoice
 from metering.economics.close_models import CloseSignature
+from metering.economics.closing import evidence
 from metering.economics.closing import services as closing
 from metering.economics.closing.checklist import Checklist, State, checklist
 from metering.economics.closing.exceptions import Why, exceptions
@@ -171,8 +173,31 @@ def test_figures_that_changed_are_signed_again(
     assert states()["report"] is State.WRONG
     with pytest.raises(Conflict, match="12"):
         lock(month=FIRST, by=approver, now=NOW)
+    # Nor have the checks seen what was booked since: they are made again.
+    assert {"rollups", "ledger", "final"} <= to_do()
+    with pytest.raises(Conflict, match="2 \\(Rollups"):
+        sign(month=FIRST, step=Step.REPORT, by=preparer, now=NOW)
+    verify_ledger(now=NOW)
     sign(month=FIRST, step=Step.REPORT, by=preparer, now=NOW)
     lock(month=FIRST, by=approver, now=NOW)
+
+
+def test_exceptions_that_changed_are_reviewed_again(
+    invoice: Invoice,
+    preparer: User,
+    approver: User,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    prepare(preparer)
+    (listed,) = exceptions(month=FIRST)
+    drafted = replace(listed, amount_minor=7)
+    for module in (evidence, closing):
+        monkeypatch.setattr(module, "exceptions", lambda *, month: [listed, drafted])
+    assert states()["exceptions"] is State.TO_DO
+    with pytest.raises(Conflict, match="5 \\(Invoices are drafted"):
+        lock(month=FIRST, by=approver, now=NOW)
+    sign(month=FIRST, step=Step.EXCEPTIONS, by=preparer, now=NOW)
+    assert states()["exceptions"] is State.DONE
 
 
 def test_rights_are_asked_for(invoice: Invoice, approver: User) -> None:

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from metering.economics.forecasting import ONE_DAY, forecast
 from metering.economics.forecasts import last_booked, outlook
-from metering.economics.models import DayMargin
+from metering.economics.models import DayMargin, DayTotal
 
 # A month that begins on a Sunday.
 FIRST, END = dt.date(2026, 11, 1), dt.date(2026, 12, 1)
@@ -88,6 +88,16 @@ def test_estimates_of_tenants_sum_to_that_of_all_and_past_months_are_judged() ->
         )
         for n in range((LAST - since).days + 1)
         for tenant in (1, 2)
+    )
+    DayTotal.objects.bulk_create(
+        DayTotal(
+            date=since + n * ONE_DAY,
+            model="m",
+            currency="USD",
+            is_idle=False,
+            revenue_picos=21 + 2 * (n % 3),
+        )
+        for n in range((LAST - since).days + 1)
     )
     found = outlook(currency="USD", now=NOW)
     assert found.whole.estimate_picos == sum(

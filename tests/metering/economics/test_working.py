@@ -1,13 +1,14 @@
 """A day's margins: revenue as posted, cost to the pico, idle time in its own row."""
 
 import datetime as dt
+from collections import Counter
 from dataclasses import replace
 
 import pytest
 
 from kit.contracts import TokenCounts
 from kit.money import picos_from_decimal
-from metering.economics.models import DayMargin, WorkedDay
+from metering.economics.models import DayMargin, DayTotal, WorkedDay
 from metering.economics.selectors import Dimension, coverage, currencies, margin
 from metering.economics.services import work_out, work_out_due
 from metering.ledger.locking import ends_for_all_at, lock_month, reopen_month
@@ -68,6 +69,26 @@ def test_an_hour_half_used_is_half_idle_and_so_are_the_others_whole() -> None:
     assert found.whole.cost_picos == picos_from_decimal("4.00")
     assert found.used.output_tokens == FULL // 2
     assert found.used.margin_bp == 9630
+
+
+def test_totals_are_the_sums_of_tenants_however_often_a_day_is_worked_out() -> None:
+    make_rate("2.00", tokens_per_s=1000)
+    make_span(model=MODEL, starts_at=NOON - HOUR, until=NOON + HOUR)
+    settle(used(output=FULL // 2), used(output=11, model="other"), used(output=5))
+    for _ in range(2):
+        work_out(date=DAY, now=DUE)
+    found: Counter[tuple[object, ...]] = Counter()
+    for row in DayMargin.objects.all():
+        key = row.date, row.model, row.currency, row.tenant_id is None
+        for name in ("requests", "output_tokens", "revenue_picos", "cost_picos"):
+            found[*key, name] += int(getattr(row, name))
+    for total in DayTotal.objects.all():
+        key = total.date, total.model, total.currency, total.is_idle
+        for name in ("requests", "output_tokens", "revenue_picos", "cost_picos"):
+            found[*key, name] -= int(getattr(total, name))
+    assert DayTotal.objects.count() == 3
+    assert not any(found.values())
+    assert sum(int(total.cost_picos) for total in DayTotal.objects.all())
 
 
 def test_revenue_is_what_the_ledger_has() -> None:

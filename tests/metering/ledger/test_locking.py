@@ -5,17 +5,17 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
-from django.db import connections
+from django.db import connections, transaction
 from django.db.utils import DatabaseError, IntegrityError
 
 from kit.contracts import TokenCounts
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic, cursor
-from kit.orm.roles import as_operator
+from kit.orm.roles import OPERATOR, as_operator
 from metering.ledger import locking
 from metering.ledger.lock_models import LockedMonth
 from metering.ledger.locking import ends_for_all_at, is_locked, lock_month, reopen_month
-from metering.ledger.models import Account, DayPosting, Transaction
+from metering.ledger.models import Account, DayPosting, Movement, Transaction
 from metering.ledger.months import trial_balance
 from metering.ledger.services import (
     DAY_GRACE,
@@ -78,6 +78,32 @@ def test_nothing_is_booked_in_a_locked_month(use: Use) -> None:
     post(postings=[paid(use, last + SECOND)])
 
 
+def test_nothing_is_added_to_what_a_locked_month_has(use: Use) -> None:
+    """Neither a balanced pair of entries nor a posting of a day moves it."""
+    posted = Transaction.objects.get(kind=Transaction.Kind.USAGE)
+    pair = """
+        INSERT INTO ledger_entry (tenant_id, transaction_id, account_id, amount_picos)
+        SELECT tenant_id, %s, id, CASE kind WHEN 'revenue' THEN -5 ELSE 5 END
+        FROM ledger_account WHERE kind IN ('revenue', 'accrued')
+    """
+    day = """
+        INSERT INTO ledger_dayposting (tenant_id, date, price_id, token_class,
+            revision, quantity, charge_picos, transaction_id)
+        SELECT tenant_id, date, price_id, token_class, 9, 1, 1, transaction_id
+        FROM ledger_dayposting WHERE transaction_id = %s
+    """
+    for statement in (pair, day):
+        with atomic(), cursor() as session:
+            session.execute(statement, [posted.pk])
+            assert session.rowcount
+            transaction.set_rollback(True, using=OPERATOR)
+    lock()
+    for statement in (pair, day):
+        refused = pytest.raises(IntegrityError, match="added to is locked")
+        with refused, atomic(), cursor() as session:
+            session.execute(statement, [posted.pk])
+
+
 def test_late_use_of_a_locked_month_is_booked_as_it_comes(use: Use) -> None:
     lock()
     before = earned(OCTOBER)
@@ -91,6 +117,26 @@ def test_late_use_of_a_locked_month_is_booked_as_it_comes(use: Use) -> None:
     run = verify_ledger(now=now)
     (check,) = (each for each in run.checks if each["name"] == "postings_booked")
     assert check["differences"] == 0
+
+
+def test_figures_of_a_locked_month_that_changed_are_found(use: Use) -> None:
+    lock()
+
+    def differences() -> int:
+        made = verify_ledger(now=OVER).checks
+        (check,) = (each for each in made if each["name"] == "locked_months_stand")
+        assert check["rows"] == 1
+        return int(check["differences"])
+
+    assert differences() == 0
+    Movement.objects.filter(month=OCTOBER).delete()
+    assert differences() == 1
+    reopen_month(month=OCTOBER, reopened_by_id=2, reason="Gone", now=OVER)
+    assert not any(
+        each["rows"]
+        for each in verify_ledger(now=OVER).checks
+        if each["name"] == "locked_months_stand"
+    )
 
 
 def test_a_month_is_locked_once_it_is_over_and_in_its_order(use: Use) -> None:

@@ -20,6 +20,7 @@ from metering.ledger.models import (
     PostedUse,
     Transaction,
 )
+from metering.ledger.month_models import MonthTotal
 from metering.ledger.months import month_after, trial_balance, turnovers
 from metering.ledger.services import (
     Amount,
@@ -117,6 +118,37 @@ def test_sides_are_kept_apart_and_merging_changes_no_sum(operator_db: None) -> N
         7,
     ]
     assert summed() == booked()
+
+
+def test_what_all_moved_is_what_each_moved_merged_or_not(operator_db: None) -> None:
+    def of_all() -> Counter[tuple[object, ...]]:
+        return Counter(
+            {
+                (row.account, row.kind, row.currency, row.month): row.debited_picos
+                for row in turnovers(by_month=True)
+                if row.debited_picos
+            }
+        )
+
+    def of_each() -> Counter[tuple[object, ...]]:
+        found: Counter[tuple[object, ...]] = Counter()
+        for row in turnovers(by_month=True, by_tenant=True):
+            key = row.account, row.kind, row.currency, row.month
+            found[key] += row.debited_picos
+        return +found
+
+    for number in range(3):
+        both = posting(5 + number, source=f"{number}")
+        post(postings=[both, replace(both, tenant_id=2, currency="EUR")])
+        assert of_all() == of_each()
+        merge_months()
+        assert of_all() == of_each()
+        post(postings=[posting(-7, source=f"after {number}", at=LATER)])
+    assert of_all() == of_each()
+    totals = sum(int(row.debited_picos) for row in MonthTotal.objects.all())
+    assert totals == 2 * (5 + 6 + 7) + 2 * 7
+    (row,) = turnovers(accounts=[Kind.RECEIVABLE], tenant_id=2)
+    assert (row.currency, row.debited_picos) == ("EUR", 5 + 6 + 7)
 
 
 def test_balances_open_with_what_came_before_and_sum_to_zero(operator_db: None) -> None:

@@ -82,6 +82,14 @@ _MONTHS = (
         "USD, by usage: ",
     ),
     Damage(
+        "a total of months that no tenant moved",
+        "INSERT INTO ledger_monthtotal (month, account_kind, currency, kind,"
+        " debited_picos, credited_picos)"
+        " VALUES ('2026-10-01', 'cash', 'USD', 'payment', 5, 0)",
+        {"months_summed": 1},
+        "2026-10, cash, USD, by payment: 0 less 0 picos of tenants / 5 less 0 in all",
+    ),
+    Damage(
         "a month's use lost",
         f"DELETE FROM ledger_posteduse WHERE tenant_id = {_FIRST} AND token_class = 1",
         {"months_summed": 1},

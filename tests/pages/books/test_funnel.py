@@ -1,6 +1,7 @@
 """A month's use is followed to cash: each step plus the gap below it is the next."""
 
 import datetime as dt
+import zoneinfo
 
 import pytest
 from django.contrib.auth import get_user_model
@@ -21,12 +22,13 @@ from tests.factories.usage import commit, make_epoch, make_use
 from tests.pages.books.world import DAY, OCTOBER, SEPTEMBER, STARTED, Books
 from tests.pages.reading import text
 
-TODAY = dt.date(2026, 10, 20)
+TODAY = dt.datetime(2026, 10, 20, tzinfo=dt.UTC)
+SECOND = dt.timedelta(seconds=1)
 LATER = STARTED + 70 * DAY
 
 
-def followed(month: dt.date = SEPTEMBER, today: dt.date = TODAY) -> Funnel:
-    found = use_to_cash(month=month, currency="USD", today=today)
+def followed(month: dt.date = SEPTEMBER, today: dt.datetime = TODAY) -> Funnel:
+    found = use_to_cash(month=month, currency="USD", now=today)
     _require_steps_to_add_up(found)
     return found
 
@@ -147,8 +149,10 @@ def test_overdue_and_open_are_told_apart(books: Books) -> None:
     due = books.invoice.due_date
     assert due is not None
 
-    assert followed(today=due).invoiced.overdue_minor == 0
-    late = followed(today=due + DAY).invoiced
+    zone = zoneinfo.ZoneInfo(books.postpaid.zone)
+    ends = dt.datetime.combine(due + DAY, dt.time(), tzinfo=zone)
+    assert followed(today=ends - SECOND).invoiced.overdue_minor == 0
+    late = followed(today=ends).invoiced
     assert late.overdue_minor == late.open_minor > 0
 
 

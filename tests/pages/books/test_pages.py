@@ -22,8 +22,13 @@ from metering.ledger.months import last_day, trial_balance
 from metering.ledger.selectors import balances
 from metering.receivables.ageing import open_invoices
 from metering.receivables.monthly import open_then
+from metering.receivables.services import record_payment
+from metering.usage.models import BillingDay
 from pages.figures import rounded
 from pages.finance.sections import SEE_LEDGER, SEE_MARGIN
+from tenants.models import Tenant
+from tests.factories.receivables import make_invoice
+from tests.factories.tenants import make_tenant
 from tests.pages.books.world import OCTOBER, SEPTEMBER, Books
 from tests.pages.conftest import SignIn
 from tests.pages.reading import tables, text
@@ -161,7 +166,7 @@ def test_what_was_open_at_a_months_end_is_the_receivable_of_then(books: Books) -
             if row.account == Account.Kind.RECEIVABLE
         )
         assert owed == (booked if month == OCTOBER else 0)
-    now = open_invoices(as_of=last_day(OCTOBER), currency="USD")
+    now = open_invoices(now=dt.datetime(2026, 11, 1, tzinfo=dt.UTC), currency="USD")
     assert [row.open_minor for row in now] == [books.invoice.amount_minor - 150]
 
 
@@ -169,6 +174,33 @@ def test_a_payment_after_the_month_is_still_open_in_its_report(books: Books) -> 
     (then,) = open_then(last=dt.date(2026, 10, 4), currency="USD")
 
     assert then.open_minor == books.invoice.amount_minor
+
+
+def test_what_was_booked_in_a_month_stays_there_when_a_zone_changes(
+    operator_db: None,
+) -> None:
+    """In New York it was still October, and in UTC it was not."""
+    tenant = make_tenant(currency="EUR", zone="America/New_York")
+    invoice = make_invoice(tenant=tenant)
+    days = BillingDay.objects.filter(tenant_id=tenant.pk)
+    at = dt.datetime(2026, 11, 1, 2, tzinfo=dt.UTC)
+    assert not days.filter(starts_at__lte=at, ends_at__gt=at).exists()
+    record_payment(
+        invoice=invoice,
+        now=at,
+        amount_minor=invoice.amount_minor,
+        reference="all of it",
+        received_at=at,
+    )
+    Tenant.objects.filter(pk=tenant.pk).update(zone="UTC")
+
+    (booked,) = (
+        row.closing_picos
+        for row in trial_balance(month=OCTOBER)
+        if row.account == Account.Kind.RECEIVABLE
+    )
+    assert booked == 0
+    assert open_then(last=last_day(OCTOBER), currency="EUR") == []
 
 
 @pytest.mark.parametrize("page", PAGES)
