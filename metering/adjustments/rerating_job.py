@@ -88,4 +88,5 @@ KIND = Kind(
     unit="requests",
     step=_take_step,
     address=_address,
+    right="adjustments.add_rerating",
 )

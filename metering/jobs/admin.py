@@ -8,6 +8,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from django.contrib import admin
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.http import Http404, HttpRequest, HttpResponse
 from django.shortcuts import render
 from django.template.loader import render_to_string
@@ -27,6 +28,7 @@ from metering.jobs import selectors, services
 from metering.jobs.kinds import kinds
 from metering.jobs.models import Job
 
+Person = AbstractUser | AnonymousUser
 State = Job.State
 _MINUTE = dt.timedelta(minutes=1)
 
@@ -61,6 +63,10 @@ class Resume(BulkAction):
     def is_done(self, row: Job) -> bool:
         """Leave those that did not fail."""
         return row.state != State.FAILED
+
+    def refusal(self, row: Job, user: Person) -> str:
+        """Ask for the right of the job's kind too."""
+        return lacks_right(row, user)
 
     def do(self, row: Job, *, now: dt.datetime) -> Job:
         """Let one go on."""
@@ -142,9 +148,12 @@ class JobAdmin(ReadOnlyAdmin):
             if any(may and name in each.action_name for name, may in names.items())
         ]
 
-    def has_run_permission(self, request: HttpRequest, _: str = "") -> bool:
-        """Let those cancel and resume who may change jobs."""
-        return request.user.has_perm("jobs.change_job")
+    def has_run_permission(self, request: HttpRequest, object_id: Any = None) -> bool:
+        """Let those cancel and resume who may change jobs, and ask for one like it."""
+        if not request.user.has_perm("jobs.change_job"):
+            return False
+        row = self.get_object(request, str(object_id)) if object_id else None
+        return row is None or not lacks_right(row, request.user)
 
     @state_label(
         ordering="state",
@@ -228,6 +237,14 @@ class JobAdmin(ReadOnlyAdmin):
             lambda row: services.cancel(job=row, now=timezone.now()),
             done="Cancelled.",
         )
+
+
+def lacks_right(row: Job, user: Person) -> str:
+    """Say what an account needs to turn a job of this kind; empty where it has it."""
+    kind = kinds().get(row.kind)
+    if kind is None or not kind.right or user.has_perm(kind.right):
+        return ""
+    return f"Your account needs {kind.right} for this kind of job."
 
 
 def _shown(row: Job) -> dict[str, Any]:

@@ -52,6 +52,8 @@ class Kind:
 
     `unit` says what is counted, e.g. "tenants". `cancelling` says what stays when a job
     is cancelled half-way; without it none can be. `address` leads to what came of it.
+    `right` is the permission that asking for one takes: whoever resumes or cancels one
+    needs it too, beside the right to change jobs.
     """
 
     name: str
@@ -60,6 +62,7 @@ class Kind:
     step: Callable[[Step], Stepped]
     cancelling: str = ""
     address: Callable[[JsonObject], str] | None = None
+    right: str = ""
 
 
 _kinds: dict[str, Kind] = {}

@@ -74,12 +74,12 @@ def _begun(pk: int, now: dt.datetime) -> Job | None:
             _fail(pk, f"Not done after {job.tries} tries. {problem}", now)
             return None
         job.tries += 1
-        changed = ["tries", "state"]
+        changes: dict[str, object] = {"tries": job.tries, "state": State.RUNNING}
         if job.state == State.WAITING:
-            job.state, job.began_at, job.began_with = State.RUNNING, now, job.done
-            changed += ["began_at", "began_with"]
-        job.save(update_fields=changed)
-    return job
+            changes |= {"began_at": now, "began_with": job.done}
+        # Cancelled since it was read, it is left as it is.
+        still = Job.objects.filter(pk=pk, state__in=TO_BE_DONE).update(**changes)
+    return job if still else None
 
 
 def _stepped(job: Job, now: dt.datetime) -> bool:

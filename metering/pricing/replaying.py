@@ -130,4 +130,5 @@ KIND = Kind(
     step=_take_step,
     cancelling="A preview changes nothing.",
     address=_address,
+    right="pricing.change_pricebookversion",
 )

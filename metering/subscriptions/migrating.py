@@ -98,4 +98,5 @@ KIND = Kind(
     step=_take_step,
     cancelling="Who was moved stays moved; the others keep what they have.",
     address=_address,
+    right="subscriptions.change_planversion",
 )

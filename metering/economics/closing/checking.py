@@ -9,7 +9,7 @@ for again.
 
 import datetime as dt
 
-from metering.economics.closing.services import CHECK_MONTH
+from metering.economics.closing.services import CHECK_MONTH, SIGN
 from metering.economics.working import work_out
 from metering.jobs.kinds import Kind, Step, Stepped, register
 from metering.ledger.months import month_after
@@ -29,6 +29,7 @@ def register_kind() -> None:
             unit="days",
             step=_step,
             cancelling="Days that were worked out stay so.",
+            right=SIGN,
         )
     )
 

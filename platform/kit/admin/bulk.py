@@ -17,12 +17,13 @@ from typing import Any
 
 from django.contrib import messages
 from django.contrib.admin.helpers import ACTION_CHECKBOX_NAME
+from django.contrib.auth.models import AbstractUser, AnonymousUser
 from django.db.models import Model, QuerySet
 from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
 from django.template.response import TemplateResponse
 from django.utils import timezone
 
-from kit.errors import PlatformError
+from kit.errors import PermissionDenied, PlatformError
 from kit.orm.atomic import atomic
 
 # As many as one form may name, with room to spare.
@@ -59,6 +60,10 @@ class BulkAction:
     def is_done(self, row: Any) -> bool:
         """Tell whether there is nothing left to do for a row."""
         raise NotImplementedError
+
+    def refusal(self, row: Any, user: AbstractUser | AnonymousUser) -> str:
+        """Say why somebody may not do it to this row; empty where they may."""
+        return ""
 
     def do(self, row: Any, *, now: dt.datetime) -> Model:
         """Do it to one row by its service."""
@@ -135,6 +140,8 @@ def _act(asked: _Asked) -> HttpResponse:
                 messages.error(request, f"Type “{asked.phrase}”. Nothing was done.")
                 return _page(asked)
             for row in left:
+                if why := action.refusal(row, request.user):
+                    raise PermissionDenied(why)
                 asked.pages.log_change(request, action.do(row, now=now), action.done)
     except PlatformError as refused:
         messages.error(request, f"Nothing was done. {row}: {refused.message}")

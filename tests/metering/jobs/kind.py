@@ -39,7 +39,7 @@ class Adding:
 
 
 @contextmanager
-def adding(cancelling: str = LEAVING) -> Iterator[Adding]:
+def adding(cancelling: str = LEAVING, right: str = "") -> Iterator[Adding]:
     """Let jobs of the kind be asked for."""
     made = Adding()
     register(
@@ -49,6 +49,7 @@ def adding(cancelling: str = LEAVING) -> Iterator[Adding]:
             unit="numbers",
             step=made.step,
             cancelling=cancelling,
+            right=right,
         )
     )
     try:

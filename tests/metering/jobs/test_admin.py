@@ -117,3 +117,27 @@ def test_support_sees_jobs_and_turns_none(operator_db: None) -> None:
         assert support.get(page(JOBS, "change", job.pk)).status_code == 200
         for name in ("cancel", "resume"):
             assert support.get(action(JOBS, name, job.pk)).status_code == 403
+
+
+def test_who_may_not_ask_for_a_kind_turns_none_of_it(operator_db: None) -> None:
+    person = make_person("operator")
+    person.is_staff = True
+    person.save()
+    person.groups.add(Group.objects.get(name="Operators"))
+    client = sign_in(Client(), person)
+    with adding(right="economics.add_closesignature") as added:
+        job = failing(added)
+        assert "Resume" not in words(client.get(page(JOBS, "change", job.pk)).content)
+        for name in ("cancel", "resume"):
+            assert client.get(action(JOBS, name, job.pk)).status_code == 403
+            assert confirm(client, action(JOBS, name, job.pk)).status_code == 403
+        chosen = {"action": "resume", "_selected_action": job.pk, "confirmed": "yes"}
+        answer = client.post(page(JOBS, "changelist"), chosen, follow=True)
+        said = "Your account needs economics.add_closesignature"
+        assert said in words(answer.content)
+    job.refresh_from_db()
+    assert job.state == State.FAILED
+    with adding(right="pricing.change_pricebookversion"):
+        confirm(client, action(JOBS, "resume", job.pk))
+    job.refresh_from_db()
+    assert job.state == State.WAITING

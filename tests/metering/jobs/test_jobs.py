@@ -10,7 +10,7 @@ from django.db import DatabaseError, IntegrityError, connections, transaction
 from kit.acting import Actor, ActorKind, acting_as, current
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.roles import OPERATOR, as_operator
-from metering.jobs import selectors, services
+from metering.jobs import selectors, services, stepping
 from metering.jobs.kinds import Step
 from metering.jobs.models import Job
 from metering.jobs.stepping import TRIES_MAX, work
@@ -153,6 +153,24 @@ def test_a_cancelled_job_takes_no_more_steps(added: Adding) -> None:
         services.resume(job=job, now=NOW)
     with pytest.raises(Conflict, match="cancelled"):
         services.cancel(job=job, now=NOW)
+
+
+def test_a_cancel_between_look_and_note_holds_up_no_other(
+    added: Adding, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job, other = ask(), ask(to=1, subject="2")
+    look = stepping._taken
+
+    def cancelled_meanwhile(pk: int) -> Job | None:
+        found = look(pk)
+        if pk == job.pk:
+            services.cancel(job=job, now=NOW)
+        return found
+
+    monkeypatch.setattr(stepping, "_taken", cancelled_meanwhile)
+    assert work(now=NOW) == 1
+    assert (seen(job).state, seen(job).tries) == (State.CANCELLED, 0)
+    assert seen(other).state == State.DONE
 
 
 def test_what_cannot_be_left_half_done_is_not_cancelled(operator_db: None) -> None:

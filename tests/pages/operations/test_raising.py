@@ -64,6 +64,19 @@ def test_it_holds_to_the_end_of_the_day_and_no_longer(
     assert [each.actor_kind for each in told] == ["operator"]
 
 
+def test_the_same_form_sent_twice_sets_one_limit(admin: Client) -> None:
+    tenant, until = make_tenant(), timezone.now().date() + dt.timedelta(days=3)
+    row = make_quota(tenant=tenant, unit="tokens", window="day", value=100_000)
+    other = make_quota(tenant=make_tenant(), unit="tokens", window="day", value=1)
+    asked = {"value": "250000", "until": f"{until}"}
+    for said in ("250,000 tokens per day until", "Raised before: 250,000 tokens"):
+        answer = admin.post(address(tenant, row), asked, follow=True)
+        assert said in words(answer.content)
+    assert Quota.objects.filter(tenant=tenant).count() == 2
+    elsewhere = admin.post(address(tenant, other), asked)
+    assert elsewhere.status_code == HTTPStatus.NOT_FOUND
+
+
 def test_money_and_flow_are_raised_too(admin: Client) -> None:
     tenant, today = make_tenant(), f"{timezone.now():%Y-%m-%d}"
     budget = make_budget(tenant=tenant, window="month", amount_picos=5 * 10**12)

@@ -2,8 +2,9 @@
 
 A limit until a date stands before the one that holds for good, so nothing of that is
 changed, and nobody has to remember to lower it again. A GET says what will follow, a
-POST does it. Failure: what makes no sense is said beside its field, what the service
-refuses above the form; nothing is written then.
+POST does it; the same POST again finds it done and sets nothing. Failure: what makes no
+sense is said beside its field, what the service refuses above the form; nothing is
+written then.
 """
 
 import datetime as dt
@@ -25,8 +26,9 @@ from pages.operations.shell import Reader, framed
 from tenants import selectors, services
 from tenants.admin.limits_in_effect import Line, limits_of
 from tenants.limits.resolution import Kind, Measure
-from tenants.models import Tenant
+from tenants.models import Budget, Quota, RateLimit, Tenant
 from tenants.models.limits import VALUE_MAX
+from tenants.selectors.limits import measure_of
 
 SEE_TENANTS, SEE_LIMITS = "tenants.view_tenant", "tenants.view_budget"
 DAYS_MAX = 366
@@ -35,6 +37,8 @@ _RIGHTS = {
     Kind.QUOTA: "tenants.add_quota",
     Kind.BUDGET: "tenants.add_budget",
 }
+_ROWS = {Kind.RATE_LIMIT: RateLimit, Kind.QUOTA: Quota, Kind.BUDGET: Budget}
+_DIGITS_MAX = 18
 _ONE_DAY = dt.timedelta(days=1)
 
 
@@ -97,12 +101,16 @@ def raise_address(tenant: Tenant, line: Line, reader: Reader) -> str:
 def raise_limit(request: HttpRequest, tenant_id: int) -> HttpResponse:
     """Ask how much and until when, or do it."""
     tenant, now = selectors.tenant(tenant_id), timezone.now()
-    line = _line(tenant, request.GET.get("limit", ""), now)
+    back = reverse("operations:tenant_tab", args=(tenant.pk, "limits"))
+    name = request.GET.get("limit", "")
+    if request.method == "POST" and (held := _raised(tenant, name, now)):
+        messages.info(request, f"Raised before: {held.amount} {held.counted} holds.")
+        return HttpResponseRedirect(back)
+    line = _line(tenant, name, now)
     if not raise_address(tenant, line, request.user):
         right = _RIGHTS[line.row.measure.kind]
         message = f"Your account may not raise this. Ask an operator for {right}."
         return refusal(request, 403, "Not yours to raise", message)
-    back = reverse("operations:tenant_tab", args=(tenant.pk, "limits"))
     form = RaiseForm(line, date_at(now, tenant.zone), request.POST or None)
     if request.method == "POST" and form.is_valid():
         try:
@@ -152,6 +160,31 @@ def _line(tenant: Tenant, name: str, now: dt.datetime) -> Line:
     if not found:
         raise NotFound("This limit is not in effect: choose one under Limits.")
     return found[0]
+
+
+def _raised(tenant: Tenant, name: str, now: dt.datetime) -> Line | None:
+    """Return the limit until a date that stands before a named one, if one does.
+
+    It is what the same form sent twice finds.
+    """
+    kind, _, number = name.partition("-")
+    if kind not in _ROWS or not number.isdecimal() or len(number) > _DIGITS_MAX:
+        return None
+    row = _ROWS[Kind(kind)].objects.filter(pk=int(number)).first()
+    if row is None or row.tenant_id not in {None, tenant.pk}:
+        return None
+    for line in limits_of(tenant, now=now).lines:
+        held = line.row
+        is_before = held.ends_at is not None and held.id != row.pk
+        place = (held.measure, held.level, held.model, held.is_hard)
+        if is_before and place == (
+            measure_of(row),
+            row.level,
+            row.model,
+            row.is_hard,
+        ):
+            return line
+    return None
 
 
 def _name(line: Line) -> str:

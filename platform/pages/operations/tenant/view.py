@@ -53,7 +53,12 @@ TABS = (
     Tab("limits", "Limits", "tenants.view_budget", access.limits),
     Tab("invoices", "Invoices", "billing.view_invoice", money.invoices),
     Tab("credit", "Credit", "ledger.view_creditgrant", money.credit),
-    Tab("subscriptions", "Subscriptions", "billing.view_invoice", money.subscriptions),
+    Tab(
+        "subscriptions",
+        "Subscriptions",
+        "subscriptions.view_subscription",
+        money.subscriptions,
+    ),
     Tab("requests", "Requests", "usage.view_dayrollup", history.requests),
     Tab("audit", "Audit", "tenants.view_auditentry", history.audit),
     Tab("notes", "Notes", "tenants.view_note", notes.shown),
