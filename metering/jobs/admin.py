@@ -14,7 +14,7 @@ from django.shortcuts import render
 from django.template.loader import render_to_string
 from django.urls import path, reverse
 from django.utils import timezone
-from django.utils.html import format_html, format_html_join
+from django.utils.html import format_html
 
 from kit.admin import (
     BulkAction,
@@ -99,7 +99,6 @@ class JobAdmin(ReadOnlyAdmin):
         ("title", "status"),
         "how_far_live",
         ("kind_label", "subject"),
-        "what_came",
         "problem",
         ("who", "created_at"),
         ("began_at", "stepped_at", "finished_at"),
@@ -109,7 +108,6 @@ class JobAdmin(ReadOnlyAdmin):
         "status",
         "kind_label",
         "how_far_live",
-        "what_came",
         "who",
         "result",
     )
@@ -188,14 +186,6 @@ class JobAdmin(ReadOnlyAdmin):
         """Name who asked for it."""
         kind = row.actor_kind.replace("_", " ")
         return kind if row.actor_id is None else f"{kind} {row.actor_id}"
-
-    @admin.display(description="outcome")
-    def what_came(self, row: Job) -> str:
-        """Show what came of it so far, name by name."""
-        if not row.outcome:
-            return "nothing yet" if not row.has_ended else "nothing to tell"
-        lines = ((str(name), str(value)) for name, value in row.outcome.items())
-        return format_html_join("", "<div>{}: {}</div>", lines)
 
     @admin.display(description="where it leads")
     def result(self, row: Job) -> str:

@@ -8,13 +8,12 @@ from typing import Any
 from django import forms
 from unfold.widgets import UnfoldAdminTextInputWidget, UnfoldBooleanWidget
 
-from kit.admin import Confirmation
-from kit.money import Money, PriceFormatError, picos_per_token, quote_per_million
+from kit.admin import Confirmation, label_cells
+from kit.money import PriceFormatError, picos_per_token, quote_per_million
 from metering.pricing import selectors
 from metering.pricing.contracts import Agreed
 from metering.pricing.models import ContractPrice, Price, PriceBookVersion
-from metering.pricing.previewing import last_month, total
-from metering.usage.epochs import database_now
+from metering.pricing.replaying import said_before
 
 QUOTED = {
     "input_per_million": "input_picos",
@@ -57,6 +56,7 @@ class PriceForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        label_cells(self)
         if self.instance.pk:
             for quote, picos in QUOTED.items():
                 self.initial[quote] = quote_per_million(getattr(self.instance, picos))
@@ -84,6 +84,7 @@ class AgreedForm(forms.ModelForm):  # type: ignore[type-arg]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         super().__init__(*args, **kwargs)
+        label_cells(self)
         self.fields["discount_percent"].required = False
         for quote, picos in QUOTED.items():
             if self.instance.pk and getattr(self.instance, picos) is not None:
@@ -133,29 +134,8 @@ class PublishForm(Confirmation):
         return (
             f"Prices: {version.prices.count()}, from "
             f"{version.effective_at:%Y-%m-%d %H:%M} UTC on. Models left out: {closed}. "
-            + replayed(version)
+            + said_before(version)
         )
-
-
-def replayed(version: PriceBookVersion) -> str:
-    """Say what last month's use would come to under a version."""
-    month = last_month(now=database_now())
-    came_to = total(version=version, month=month)
-    currency = version.book.currency
-    charged, preview, difference = (
-        str(Money(picos, currency))
-        for picos in (
-            came_to.charged_picos,
-            came_to.preview_picos,
-            came_to.difference_picos,
-        )
-    )
-    unpriced = ", ".join(sorted(came_to.unpriced)) or "none"
-    return (
-        f"Use of {month.name} by those who would pay by it ({came_to.tenants} tenants) "
-        f"would have cost {preview} instead of {charged}, {difference} more. Models "
-        f"used then that have no price in it: {unpriced}."
-    )
 
 
 def left_out(version: PriceBookVersion) -> list[str]:

@@ -1,10 +1,14 @@
 """Replay last month's use under a draft for all who would pay by it: a job.
 
 A preview of one page of tenants is read at once (`previewing`); of ten thousand it
-takes a while. Failure: none of its own; it writes nothing but its own outcome.
+takes a while. It is of the draft as it was when it was asked for: what has changed
+since fails the job, and what changes afterwards makes its outcome an old one. Failure:
+that alone; it writes nothing but its own outcome.
 """
 
 import datetime as dt
+import hashlib
+import json
 
 from django.urls import reverse
 
@@ -15,7 +19,7 @@ from metering.jobs import selectors as jobs
 from metering.jobs import services as asking
 from metering.jobs.kinds import Kind, Step, Stepped
 from metering.jobs.models import Job
-from metering.pricing.models import PriceBookVersion
+from metering.pricing.models import DISCOUNTS, PriceBookVersion
 from metering.pricing.previewing import (
     Month,
     TenantEffect,
@@ -54,7 +58,11 @@ def ask_preview(*, version: PriceBookVersion) -> Job:
         kind=NAME,
         subject=str(version.pk),
         title=f"Preview {version} over {month.name}",
-        asked={"version": version.pk, "month": f"{month.first_date}"},
+        asked={
+            "version": version.pk,
+            "month": f"{month.first_date}",
+            "draft": digest_of(version),
+        },
         whole=payers(version=version, month=month).count(),
     )
 
@@ -64,11 +72,46 @@ def last_preview(version: PriceBookVersion) -> Job | None:
     return jobs.latest(kind=NAME, subject=str(version.pk))
 
 
+def digest_of(version: PriceBookVersion) -> str:
+    """Return what two drafts share if, and only if, the same use costs the same."""
+    terms = [f"{version.effective_at.isoformat()}"]
+    terms += [f"{getattr(version, name)}" for name in DISCOUNTS]
+    columns = ("model", "input_picos", "cached_input_picos", "output_picos")
+    for price in version.prices.order_by("model").values_list(*columns):
+        terms += [str(each) for each in price]
+    return hashlib.sha256(json.dumps(terms).encode()).hexdigest()
+
+
+def said_before(version: PriceBookVersion) -> str:
+    """Say what last month's use would come to, by the last preview of all tenants."""
+    ask = "Ask for a preview for all to know what last month's use would come to."
+    job = last_preview(version)
+    if job is None:
+        return f"No preview counted all tenants. {ask}"
+    if job.asked.get("draft") != digest_of(version):
+        return f"The draft was changed since its last preview of all tenants. {ask}"
+    if job.state != Job.State.DONE:
+        progress = jobs.progress(job)
+        return (
+            f"The preview of all tenants is {job.get_state_display().lower()}:"
+            f" {progress.done:,} of {progress.whole or 0:,} counted."
+        )
+    came_to = job.outcome
+    return (
+        f"Use of {_month(job.asked).name} by those who would pay by it ({job.done:,}"
+        f" tenants) would have cost {came_to['under this version']} instead of"
+        f" {came_to['charged']}, {came_to['more']} more. Models used then that have no"
+        f" price in it: {came_to['used without a price']}."
+    )
+
+
 def _take_step(step: Step) -> Stepped:
     version = PriceBookVersion.objects.select_related("book").get(
         pk=step.asked["version"]
     )
     month = _month(step.asked)
+    if step.asked.get("draft", "") not in {"", digest_of(version)}:
+        raise Conflict("The draft was changed meanwhile: ask for another preview.")
     place = {**_FRESH, **step.place}
     wanted = payers(version=version, month=month).filter(pk__gt=place["after"])
     # One more than is looked at tells whether any is left.

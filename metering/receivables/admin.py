@@ -123,6 +123,13 @@ class PaymentAdmin(_FactAdmin):
         """Show what went back once there is a payment."""
         return self.inlines if obj else ()
 
+    def get_changeform_initial_data(self, request: HttpRequest) -> dict[str, Any]:
+        """Propose that it came in just now."""
+        return {
+            "received_at": database_now().replace(microsecond=0),
+            **super().get_changeform_initial_data(request),
+        }
+
     def create(self, values: Mapping[str, Any], request: HttpRequest) -> Payment:
         """Record the payment."""
         terms: Any = dict(values)

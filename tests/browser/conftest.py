@@ -72,6 +72,25 @@ def operator(browser: Browser, origin: str, operator_session: str) -> Iterator[W
 
 
 @pytest.fixture
+def as_staff(browser: Browser, origin: str) -> Iterator[Callable[[str], Watched]]:
+    """Provide what opens the window of staff who are in one of the groups alone."""
+    from django.test import Client  # noqa: PLC0415
+
+    from tests.factories.accounts import make_staff, sign_in  # noqa: PLC0415
+
+    opened: list[Watched] = []
+
+    def window(group: str) -> Watched:
+        session = sign_in(Client(), make_staff(group)).cookies["sessionid"].value
+        opened.append(visit(browser, origin, session=str(session)))
+        return opened[-1]
+
+    yield window
+    for watched in opened:
+        watched.page.context.close()
+
+
+@pytest.fixture
 def as_member(
     browser: Browser, origin: str, world: dt.datetime
 ) -> Iterator[Callable[[str], Watched]]:

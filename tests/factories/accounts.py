@@ -5,7 +5,7 @@ from importlib import import_module
 
 from allauth.mfa.models import Authenticator
 from django.conf import settings
-from django.contrib.auth.models import User
+from django.contrib.auth.models import Group, User
 from django.http import HttpRequest
 from django.test import Client
 
@@ -27,6 +27,19 @@ def make_person(username: str = "person", *, email: str = "") -> User:
     """Create an account that is no operator's."""
     with as_operator():
         return User.objects.create_user(username, email, PASSWORD)
+
+
+def make_staff(group: str) -> User:
+    """Return somebody who is staff and in this group alone; made once."""
+    username = group.lower().replace(" ", "-")
+    with as_operator():
+        user, is_new = User.objects.get_or_create(username=username)
+        if is_new:
+            user.is_staff = True
+            user.set_password(PASSWORD)
+            user.save()
+            user.groups.add(Group.objects.get(name=group))
+        return user
 
 
 def give_second_factor(user: User) -> Authenticator:

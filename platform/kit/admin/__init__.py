@@ -7,7 +7,7 @@ another's, how an action on many rows asks first.
 
 from kit.admin.bulk import BulkAction, Consequences
 from kit.admin.dialogs import Confirmation, confirmed_action, state_label
-from kit.admin.inlines import ReadOnlyInline
+from kit.admin.inlines import ReadOnlyInline, label_cells
 from kit.admin.lists import COUNT_MAX, BoundedPaginator
 from kit.admin.pages import ReadOnlyAdmin, ServiceAdmin
 
@@ -21,5 +21,6 @@ __all__ = [
     "ReadOnlyInline",
     "ServiceAdmin",
     "confirmed_action",
+    "label_cells",
     "state_label",
 ]

@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from django.forms import BaseForm
 from django.http import HttpRequest
 from unfold.admin import TabularInline
 
@@ -28,3 +29,10 @@ class ReadOnlyInline(TabularInline):  # type: ignore[misc]
     def has_delete_permission(self, request: HttpRequest, obj: Any = None) -> bool:
         """Refuse: nothing with history is deleted."""
         return False
+
+
+def label_cells(form: BaseForm) -> None:
+    """Say in each field what it is: in a table's row only the column's head does."""
+    for name, field in form.fields.items():
+        said = field.label or name.replace("_", " ")
+        field.widget.attrs.setdefault("aria-label", str(said))

@@ -1,6 +1,7 @@
 """The preview of a draft over HTTP and in the admin: before publishing, per tenant."""
 
 import datetime as dt
+from typing import Any
 
 import pytest
 from django.test import Client
@@ -78,8 +79,41 @@ def test_a_draft_shows_what_it_means_before_it_is_published(
     shown = words(admin.get(page(VERSION, "change", draft_id())).content)
     assert f"{tenants[2].slug} 12.00 EUR 15.00 EUR 3.00 EUR" in shown
 
-    dialog = words(admin.get(action(VERSION, "publish", draft_id())).content)
-    assert "(3 tenants) would have cost 30.00 EUR instead of 24.00 EUR" in dialog
+
+def test_the_dialog_of_publication_says_what_the_last_preview_came_to(
+    tenants: list[Tenant], django_assert_max_num_queries: Any
+) -> None:
+    admin = signed_in()
+
+    def dialog() -> str:
+        return words(admin.get(action(VERSION, "publish", draft_id())).content)
+
+    assert "No preview counted all tenants. Ask for" in dialog()
+    confirm(admin, action(VERSION, "preview", draft_id()))
+    assert "is waiting: 0 of 3 counted" in dialog()
+    work(now=database_now())
+    with django_assert_max_num_queries(25):
+        said = dialog()
+    assert "(3 tenants) would have cost 30.00 EUR instead of 24.00 EUR" in said
+    version = Price.objects.get(input_picos=5_000_000).version
+    quotes = ("input_per_million", "cached_input_per_million", "output_per_million")
+    set_price(version=version, model="new", **dict.fromkeys(quotes, "1"))
+    assert "The draft was changed since" in dialog()
+
+
+def test_a_draft_that_changes_meanwhile_fails_its_preview(
+    tenants: list[Tenant], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(replaying, "STEP_TENANTS", 2)
+    version = Price.objects.get(input_picos=5_000_000).version
+    job = replaying.ask_preview(version=version)
+    work(now=database_now())
+    quotes = ("input_per_million", "cached_input_per_million", "output_per_million")
+    set_price(version=version, model="new", **dict.fromkeys(quotes, "1"))
+    work(now=database_now())
+    job.refresh_from_db()
+    assert (job.state, job.done) == ("failed", 2)
+    assert "changed meanwhile" in job.problem
 
 
 def test_a_preview_of_all_is_a_job(

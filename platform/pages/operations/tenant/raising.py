@@ -37,7 +37,11 @@ _RIGHTS = {
     Kind.QUOTA: "tenants.add_quota",
     Kind.BUDGET: "tenants.add_budget",
 }
-_ROWS = {Kind.RATE_LIMIT: RateLimit, Kind.QUOTA: Quota, Kind.BUDGET: Budget}
+_ROWS: dict[Kind, type[RateLimit | Quota | Budget]] = {
+    Kind.RATE_LIMIT: RateLimit,
+    Kind.QUOTA: Quota,
+    Kind.BUDGET: Budget,
+}
 _DIGITS_MAX = 18
 _ONE_DAY = dt.timedelta(days=1)
 
