@@ -32,7 +32,7 @@ class TellAnew(BulkAction):
 
     name = "tell_anew"
     label = "Tell anew"
-    explanation = "What they say is told under new numbers, within the hour."
+    explanation = "What they say, and no meter has, is told within the hour."
     done = "Told anew within the hour."
     permission = "decide"
 
@@ -49,7 +49,7 @@ class TellAnew(BulkAction):
 
     def do(self, row: MeterEvent, *, now: dt.datetime) -> MeterEvent:
         """Have one told anew."""
-        return deciding.tell_anew(event=row)
+        return deciding.tell_anew(event=row, now=now)
 
 
 @admin.register(MeterEvent)
@@ -118,7 +118,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
 
     @confirmed_action(
         label="Tell anew",
-        explanation="Mend what it was parked for first. It is told under a new number.",
+        explanation="Mend first what it was parked for. It is told within the hour.",
         icon="play_arrow",
         permission="decide",
     )
@@ -129,7 +129,7 @@ class MeterEventAdmin(ReadOnlyAdmin):
         return self.act(
             request,
             object_id,
-            lambda row: deciding.tell_anew(event=row),
+            lambda row: deciding.tell_anew(event=row, now=timezone.now()),
             done="Told anew within the hour.",
         )
 

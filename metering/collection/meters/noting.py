@@ -142,15 +142,18 @@ def _undo(account: Account, over: _Over, *, now: dt.datetime) -> bool:
     for row in rows.order_by("-seq"):
         if left <= 0:
             break
-        if row.state == State.PARKED or (
-            row.state == State.WAITING and not row.sent_at
-        ):
+        if row.is_surely_untold:
             row.state = State.DROPPED
-        elif row.told_at and now - row.told_at < CANCELLED_WITHIN:
-            row.state, row.try_at = State.CANCELLING, now
+        elif (
+            row.state == State.TOLD
+            and row.told_at
+            and now - row.told_at < CANCELLED_WITHIN
+        ):
+            row.state, row.try_at, row.refusals = State.CANCELLING, now, 0
         else:
+            # Once it is decided whether its meter has it, another look finds it.
             continue
-        row.save(update_fields=["state", "try_at"])
+        row.save(update_fields=["state", "try_at", "refusals"])
         left -= row.quantity
     return left > 0
 

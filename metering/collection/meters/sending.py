@@ -3,7 +3,10 @@
 A call is a committed row before it is made, and its key holds the number of the
 attempt: an attempt in doubt is made again as it was. Stripe knows an identifier for a
 day at least; after that, and for hours that are as old, what the meter counts of the
-hour says whether it has the event.
+hour says whether it has the event. It says so too of what it would not take back: a
+refusal may be the replay of a failure behind which it was done.
+
+Of an hour and count only one event is tried at a time, so that its sum can tell.
 
 Failure: `OutcomeUnknown` passes, once the row says it. Owns: `MeterEvent`, with
 `noting`.
@@ -14,7 +17,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
-from django.db.models import F, QuerySet, Sum
+from django.db.models import F, Q, QuerySet, Sum
 
 from metering.billing.operations import (
     KEY_LIFE,
@@ -26,6 +29,7 @@ from metering.billing.operations import (
 )
 from metering.collection.models import MeterEvent
 from metering.collection.models.following import TEXT_CHARS_MAX
+from metering.collection.models.meters import IS_TRIED
 
 if TYPE_CHECKING:
     from metering.billing.providers.stripe.client import StripeAccount
@@ -35,6 +39,7 @@ TRY_AGAIN = dt.timedelta(minutes=1)
 LOOK_AGAIN = dt.timedelta(hours=1)
 # Stripe's 35 days, less an hour for the call.
 TOLD_WITHIN = dt.timedelta(days=35, hours=-1)
+TOO_OLD = "Meters take no more than 35 days."
 
 State = MeterEvent.State
 
@@ -56,24 +61,24 @@ def send(row: MeterEvent, line: Line) -> bool:
 
     now = line.now
     if now - row.hour > TOLD_WITHIN:
-        _put(row, state=State.PARKED, problem="Meters take no more than 35 days.")
+        _put(row, state=State.PARKED, problem=TOO_OLD)
         return False
-    if _earlier_waits(row):
+    if _another_goes_first(row):
         wait(row, "What was noted before of its hour goes first.", now + TRY_AGAIN)
         return False
-    if _is_forgotten(row, now):
-        counted, known = _counted(row, line), _told_of_hour(row)
-        if counted == known + row.quantity:
-            return _put(row, state=State.TOLD, problem="", told_at=now, sent_at=None)
-        if counted != known:
-            text = f"The meter counts {counted:,} of its hour, and was told {known:,}."
-            wait(row, text, now + LOOK_AGAIN)
-            return False
-        _put(row, sent_at=None)
-    if not _intend(row, now):
-        return False
-    use = Use(line.customer, row.quantity, row.hour, row.identifier)
     try:
+        if _is_forgotten(row, now):
+            counted, known = _counted(row, line), _known_of_hour(row)
+            if counted == known + row.quantity:
+                return _told(row)
+            if counted != known:
+                wait(row, _differ(counted, known), now + LOOK_AGAIN)
+                return False
+            _put(row, sent_at=None)
+            row.sent_at = None
+        if not _intend(row, now):
+            return False
+        use = Use(line.customer, row.quantity, row.hour, row.identifier)
         line.client.meters.tell(line.meters[row.event_name], use, key=_key(row))
     except CallRefused as refusal:
         _refused(row, str(refusal), now)
@@ -81,29 +86,32 @@ def send(row: MeterEvent, line: Line) -> bool:
     except OutcomeUnknown as doubt:
         wait(row, str(doubt), now + TRY_AGAIN)
         raise
-    return _put(row, state=State.TOLD, problem="", told_at=now, sent_at=None)
+    return _told(row)
 
 
 def take_back(row: MeterEvent, line: Line) -> None:
     """Cancel an event that was told."""
     now = line.now
-    if row.sent_at is not None and now - row.sent_at >= KEY_LIFE:
-        counted, known = _counted(row, line), _told_of_hour(row)
-        if counted == known:
-            _put(row, state=State.CANCELLED, problem="", sent_at=None)
-        elif counted == known + row.quantity:
-            _put(row, state=State.TOLD, problem="It was not taken back.", sent_at=None)
-        else:
-            text = f"The meter counts {counted:,} of its hour, and was told {known:,}."
-            wait(row, text, now + LOOK_AGAIN)
+    if _another_goes_first(row):
+        wait(row, "Another event of its hour goes first.", now + TRY_AGAIN)
         return
-    if not _intend(row, now):
-        return
+    is_late = row.sent_at is not None and now - row.sent_at >= KEY_LIFE
     try:
+        if row.refusals or is_late:
+            _see_what_became(row, line)
+            return
+        if not _intend(row, now):
+            return
         line.client.meters.cancel(row.event_name, row.identifier, key=_key(row))
     except CallRefused as refusal:
-        text = f"It could not be taken back: {refusal}"
-        _put(row, state=State.TOLD, problem=text, sent_at=None)
+        # The meter lags behind what it is told: it is asked later.
+        _put(
+            row,
+            problem=f"It could not be taken back: {refusal}",
+            refusals=min(row.refusals + 1, REFUSALS_MAX),
+            sent_at=None,
+            try_at=now + LOOK_AGAIN,
+        )
     except OutcomeUnknown as doubt:
         wait(row, str(doubt), now + TRY_AGAIN)
         raise
@@ -114,6 +122,28 @@ def take_back(row: MeterEvent, line: Line) -> None:
 def wait(row: MeterEvent, problem: str, until: dt.datetime) -> None:
     """Let an event wait, and say for what."""
     _put(row, problem=problem, try_at=until)
+
+
+def _see_what_became(row: MeterEvent, line: Line) -> None:
+    """Let the meter's sum say whether an event was taken back."""
+    counted, known = _counted(row, line), _known_of_hour(row)
+    if counted == known:
+        _put(row, state=State.CANCELLED, problem="", sent_at=None)
+    elif counted == known + row.quantity:
+        # It is taken back again with the next look at its hour, if there is time.
+        text = row.problem or "It was not taken back."
+        _put(row, state=State.TOLD, problem=text, sent_at=None)
+    else:
+        wait(row, _differ(counted, known), line.now + LOOK_AGAIN)
+
+
+def _told(row: MeterEvent) -> bool:
+    since = _first_heard_at(row)
+    return _put(row, state=State.TOLD, problem="", told_at=since, sent_at=None)
+
+
+def _differ(counted: int, known: int) -> str:
+    return f"The meter counts {counted:,} of its hour, and was told {known:,}."
 
 
 def _intend(row: MeterEvent, now: dt.datetime) -> bool:
@@ -154,27 +184,38 @@ def _key(row: MeterEvent) -> str:
 
 
 def _is_forgotten(row: MeterEvent, now: dt.datetime) -> bool:
-    """Tell whether Stripe may have had it, and not know its identifier any more.
+    """Tell whether Stripe may have had it, and not know its identifier any more."""
+    return now - _first_heard_at(row) >= KEY_LIFE
 
-    What was never sent may be there too, if the database was restored from before.
+
+def _first_heard_at(row: MeterEvent) -> dt.datetime:
+    """Return the earliest moment at which Stripe may have taken it.
+
+    What was refused may have been taken by an attempt before. What was never sent may
+    be there too, if the database was restored from before.
     """
-    if row.sent_at is not None:
-        return now - row.sent_at >= KEY_LIFE
-    return not row.attempt and now - row.hour_ends_at >= KEY_LIFE
+    if not row.attempt:
+        return row.hour_ends_at
+    if row.attempt == 1 and row.sent_at is not None:
+        return row.sent_at
+    return row.noted_at
 
 
-def _earlier_waits(row: MeterEvent) -> bool:
-    return (
-        row.seq > 1
-        and _of_hour(row)
-        .filter(seq__lt=row.seq, state__in=(State.WAITING, State.CANCELLING))
-        .exists()
-    )
+def _another_goes_first(row: MeterEvent) -> bool:
+    """Tell whether another event of its hour must be decided before it is tried."""
+    if row.is_tried:
+        return False
+    others = _of_hour(row).exclude(pk=row.pk)
+    earlier = Q(seq__lt=row.seq, state__in=(State.WAITING, State.CANCELLING))
+    first = IS_TRIED | earlier if row.state == State.WAITING else IS_TRIED
+    return others.filter(first).exists()
 
 
-def _told_of_hour(row: MeterEvent) -> int:
-    told = _of_hour(row).filter(state=State.TOLD, event_name=row.event_name)
-    return int(told.aggregate(sum=Sum("quantity"))["sum"] or 0)
+def _known_of_hour(row: MeterEvent) -> int:
+    """Return what its meter has of the hour for certain, without this one."""
+    here = Q(state=State.TOLD) | (Q(state=State.CANCELLING) & ~IS_TRIED)
+    others = _of_hour(row).exclude(pk=row.pk).filter(here, event_name=row.event_name)
+    return int(others.aggregate(sum=Sum("quantity"))["sum"] or 0)
 
 
 def _of_hour(row: MeterEvent) -> QuerySet[MeterEvent]:

@@ -99,6 +99,28 @@ class MeterEvent(models.Model):
         return self.hour + HOUR
 
 
+    @property
+    def is_tried(self) -> bool:
+        """Tell whether a call to tell it, or to take it back, may have been heard."""
+        if self.state == self.State.CANCELLING:
+            return self.sent_at is not None or self.refusals > 0
+        return self.state == self.State.WAITING and self.attempt > 0
+
+    @property
+    def is_surely_untold(self) -> bool:
+        """Tell whether no meter has it: never sent, or not counted, as was reported."""
+        if self.state == self.State.PARKED:
+            return not self.attempt or self.told_at is not None
+        return self.state == self.State.WAITING and not self.attempt
+
+
+# Rows of which that holds.
+IS_TRIED = Q(state=MeterEvent.State.WAITING, attempt__gt=0) | (
+    Q(state=MeterEvent.State.CANCELLING)
+    & (Q(sent_at__isnull=False) | Q(refusals__gt=0))
+)
+
+
 class MeterDifference(models.Model):
     """An hour of which more was told than was used, and that cannot be taken back."""
 

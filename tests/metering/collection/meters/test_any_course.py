@@ -66,7 +66,7 @@ def test_any_course_ends_where_use_does(
     for each in course:
         step(metered, *each)
     metered.standin.engine.faults.clear()
-    for _ in range(6):
+    for _ in range(10):
         note_use(now=metered.now, reach=TAKEN)
         tell_use(now=metered.now)
         metered.wait(61 * MINUTE)

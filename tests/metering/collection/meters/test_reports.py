@@ -61,7 +61,7 @@ def test_what_a_report_names_is_parked_with_its_reason(
     assert metered.problems() == [f"Not counted: Error {GONE}."]
     assert metered.counted() == second.quantity
     # Once somebody has looked, it is told under the next number.
-    deciding.tell_anew(event=first)
+    deciding.tell_anew(event=first, now=metered.now)
     assert metered.run()[2] == ("input_tokens", 3, 900, "told")
     assert metered.counted() == 950
 

@@ -10,6 +10,7 @@ from tests.factories.usage import make_epoch
 from tests.metering.collection.meters.scene import DAY, HOUR, MINUTE, Metered
 
 PATH = "/v1/billing/meter_event_adjustments"
+TOLD_AT = "/v1/billing/meter_events"
 
 
 def differences() -> list[tuple[str, int, int]]:
@@ -85,7 +86,9 @@ def test_hours_that_are_built_anew_lost_nothing(metered: Metered) -> None:
     assert metered.run() == [("input_tokens", 1, 900, "cancelled")]
 
 
-@pytest.mark.parametrize("fault", ["drop_before", "commit_then_drop", "error_500"])
+@pytest.mark.parametrize(
+    "fault", ["drop_before", "commit_then_drop", "error_500", "commit_then_500"]
+)
 def test_a_call_that_goes_wrong_takes_back_once(metered: Metered, fault: str) -> None:
     metered.use(input_tokens=900)
     metered.run()
@@ -97,7 +100,8 @@ def test_a_call_that_goes_wrong_takes_back_once(metered: Metered, fault: str) ->
     assert len(metered.run()) == 1
     assert differences() == []
     for _ in range(4):
-        metered.wait(2 * MINUTE)
+        # What is refused is asked of the meter an hour later.
+        metered.wait(61 * MINUTE)
         metered.run()
     assert metered.events()[0][3] == "cancelled"
     assert (metered.counted(), differences()) == (710, [])
@@ -120,13 +124,48 @@ def test_after_a_day_in_doubt_the_meter_decides(metered: Metered, fault: str) ->
     assert differences() == ([] if gone else [("input_tokens", 900, 700)])
 
 
-def test_what_cannot_be_taken_back_says_why(metered: Metered) -> None:
+def test_what_is_not_taken_back_says_why_and_is_tried_again(metered: Metered) -> None:
     metered.use(input_tokens=900)
     metered.run()
-    metered.account.uses.clear()
     metered.use(input_tokens=-200)
-    assert metered.run()[0][3] == "told"
+    metered.standin.plan("lock_timeout", method="POST", path=PATH)
+    assert metered.run()[0][3] == "cancelling"
     assert "It could not be taken back" in metered.problems()[0]
+    metered.wait(HOUR)
+    tell_use(now=metered.now)
+    assert metered.events()[0][3] == "told"
+    assert "It could not be taken back" in metered.problems()[0]
+    metered.run(2)
+    assert metered.events()[0][3] == "cancelled"
+
+
+def test_what_was_sent_without_an_answer_is_not_dropped(metered: Metered) -> None:
+    metered.use(input_tokens=900)
+    # It counts, and the key keeps the failure.
+    metered.standin.plan("commit_then_500", method="POST", path=TOLD_AT)
+    metered.run()
+    metered.wait(2 * MINUTE)
+    metered.run()
+    metered.use(input_tokens=-200)
+    assert metered.run() == [("input_tokens", 1, 900, "waiting")]
+    for _ in range(4):
+        metered.wait(2 * MINUTE)
+        metered.run()
+    assert [each[3] for each in metered.events()] == ["cancelled", "told"]
+    assert (metered.counted(), differences()) == (700, [])
+
+
+def test_one_event_of_an_hour_is_tried_at_a_time(metered: Metered) -> None:
+    for _ in range(2):
+        metered.use(input_tokens=450)
+        metered.run()
+    metered.use(input_tokens=-900)
+    metered.standin.plan("commit_then_500", method="POST", path=PATH)
+    for _ in range(5):
+        metered.run()
+        metered.wait(61 * MINUTE)
+    assert [each[3] for each in metered.events()] == ["cancelled", "cancelled"]
+    assert (metered.counted(), differences()) == (0, [])
 
 
 def test_differences_are_forgotten_with_their_hours(metered: Metered) -> None:

@@ -8,6 +8,7 @@ from pytest_django import Settings
 
 from kit.contracts import TokenCounts
 from metering.billing.models import ProviderCustomer
+from metering.collection.meters import deciding
 from metering.collection.meters.noting import TAKEN, forget_use, note_use
 from metering.collection.meters.telling import tell_use
 from metering.collection.models import MeterEvent, MeterProgress
@@ -134,6 +135,21 @@ def test_one_event_of_an_hour_is_in_doubt_at_most(metered: Metered) -> None:
     assert [each[3] for each in metered.run()] == ["told", "told"]
 
 
+@pytest.mark.parametrize("fault", ["commit_then_500", "error_500"])
+def test_what_was_refused_a_day_ago_is_asked_of_the_meter(
+    metered: Metered, fault: str
+) -> None:
+    metered.use(input_tokens=900)
+    metered.standin.plan(fault, method="POST", path=PATH)
+    metered.run()
+    metered.wait(2 * MINUTE)
+    # Its key keeps the failure, and the workers are down for a day.
+    metered.run()
+    metered.wait(DAY)
+    assert metered.run()[0][3] == "told"
+    assert metered.counted() == 900
+
+
 @pytest.mark.parametrize("fault", ["drop_before", "commit_then_drop"])
 def test_after_a_day_in_doubt_the_meter_decides(metered: Metered, fault: str) -> None:
     metered.use(input_tokens=900)
@@ -209,9 +225,16 @@ def test_what_is_refused_is_parked_in_the_end(metered: Metered) -> None:
         metered.wait(6 * HOUR + MINUTE)
     assert metered.events()[1][3] == "parked"
     assert "customer" in metered.problems()[0]
-    assert len(metered.sent()) == 11
+    # After a day the meter is asked first, which is refused as well.
+    assert 1 < len(metered.sent()) < 11
     ProviderCustomer.objects.update(reference=reference)
     assert metered.run()[1][3] == "parked"
+    deciding.tell_anew(event=MeterEvent.objects.get(state="parked"), now=metered.now)
+    assert metered.run() == [
+        ("input_tokens", 1, 900, "told"),
+        ("input_tokens", 2, 100, "told"),
+    ]
+    assert metered.counted() == 1000
 
 
 def test_meters_take_nothing_older_than_35_days(metered: Metered) -> None:
