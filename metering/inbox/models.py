@@ -90,6 +90,8 @@ class Progress(models.Model):
     account = models.CharField(max_length=ACCOUNT_CHARS_MAX, unique=True)
     # Everything that happened before this is here.
     listed_to = models.DateTimeField()
+    # The same of meters' reports, which are listed apart where meters are told.
+    reports_to = models.DateTimeField(null=True, blank=True)
     listed_at = models.DateTimeField(null=True, blank=True)
     problem = models.CharField(max_length=PROBLEM_CHARS_MAX, blank=True)
 

@@ -11,17 +11,15 @@ are just being built anew are taken for no loss. Owns: `MeterDifference`, and wi
 """
 
 import datetime as dt
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from typing import Any
 
 from kit.orm.atomic import atomic, cursor
 from metering.billing.accounts import Account
-from metering.collection.meters.asking import (
-    currencies_of,
-    event_names,
-    told_accounts,
-)
-from metering.collection.meters.noting_sql import HOURS_LAG, NOTE, OVER
+from metering.collection.meters.asking import event_names, told_accounts
+from metering.collection.meters.noting_sql import NOTE
+from metering.collection.meters.taking import TakenSpan, taken_in
 from metering.collection.models import MeterDifference, MeterEvent, MeterProgress
 from metering.collection.models.meters import HOUR
 
@@ -81,52 +79,48 @@ def _note(account: Account, reach: dt.timedelta, *, now: dt.datetime) -> int:
     )
     # The first hour must lie in reach as a whole.
     since = max(progress.told_from, hour_of(now - reach) + HOUR)
-    noted, end = 0, until
+    noted = 0
     # The latest first, each in a transaction of its own: what was done stays done.
-    while end > since:
-        start = max(since, end - AT_ONCE)
-        asked = _question(account, start, end, now=now)
+    for span in _in_days(taken_in(account, progress, until=until), since):
         with atomic():
-            noted += _write(asked)
-            _take_back(account, asked, now=now)
-        end = start
+            noted += _write(account, span, now=now)
     if since < until:
         MeterProgress.objects.filter(pk=progress.pk).update(noted_to=until)
     return noted
 
 
-def _question(
-    account: Account, since: dt.datetime, until: dt.datetime, *, now: dt.datetime
-) -> dict[str, Any]:
-    names, currencies = event_names(), currencies_of(account)
-    return {
+def _in_days(spans: Iterable[TakenSpan], since: dt.datetime) -> Iterator[TakenSpan]:
+    """Yield what of these spans is not before `since`, a day at most at a time."""
+    for span in spans:
+        end = span.until
+        while end > max(since, span.since):
+            start = max(since, span.since, end - AT_ONCE)
+            yield TakenSpan(span.currencies, start, end)
+            end = start
+
+
+def _write(account: Account, span: TakenSpan, *, now: dt.datetime) -> int:
+    """Note what a span has more, take back what it has less; return what is noted."""
+    names = event_names()
+    asked = {
         "account": account.name,
-        "since": since,
-        "until": until,
+        "since": span.since,
+        "until": span.until,
         "now": now,
         "counted": list(names),
         "event_names": list(names.values()),
-        "currencies": list(currencies.codes),
-        "takes_these": currencies.takes_these,
+        "currencies": list(span.currencies.codes),
+        "takes_these": span.currencies.takes_these,
     }
-
-
-def _write(asked: dict[str, Any]) -> int:
     with cursor() as session:
         session.execute(NOTE, asked)
-        return int(session.rowcount)
-
-
-def _take_back(account: Account, asked: dict[str, Any], *, now: dt.datetime) -> None:
-    with cursor() as session:
-        session.execute(HOURS_LAG)
-        [(is_lagging,)] = session.fetchall()
-        if is_lagging:
-            return
-        session.execute(OVER, asked)
-        over = [_Over(*row) for row in session.fetchall()]
-    left = [each for each in over if _undo(account, each, now=now)]
-    _show(account, left, asked)
+        rows = session.fetchall()
+    noted, is_lagging, *_ = rows[0]
+    if not is_lagging:
+        over = [_Over(*more) for _, _, *more in rows if more[0] is not None]
+        left = [each for each in over if _undo(account, each, now=now)]
+        _show(account, left, asked)
+    return int(noted)
 
 
 def _undo(account: Account, over: _Over, *, now: dt.datetime) -> bool:

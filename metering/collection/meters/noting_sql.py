@@ -1,11 +1,14 @@
 """The SQL that holds what was told of hours against what was used in them.
 
-Rows are of one account: of the use whose price is in a currency that it takes. An hour
-of which something is being taken back is left out until that is decided.
+Rows are of one account: of the use whose price is in a currency that it took then. An
+hour of which something is being taken back is left out until that is decided.
 """
 
 # Of `compared`: `told` is what was told, or is on its way, or is parked.
-_COMPARED = """
+# Whoever comes second finds the number taken, by as much or by less: what is missing
+# then is the next one's. Hours lag behind their days only while they are built anew.
+# The first two columns are on every row, and there is one row at least.
+NOTE = """
 WITH meter (counted, event_name) AS (
     SELECT * FROM unnest(%(counted)s::text[], %(event_names)s::text[])
 ),
@@ -38,49 +41,37 @@ told AS (
         AND counted = ANY (%(counted)s::text[])
     GROUP BY 1, 2, 3
 ),
-compared AS (
+compared AS MATERIALIZED (
     SELECT tenant_id, hour, counted, coalesce(told.seq, 0) AS seq,
         coalesce(told.quantity, 0) AS told, coalesce(used.quantity, 0) AS used
     FROM used FULL JOIN told USING (tenant_id, hour, counted)
     WHERE NOT coalesce(told.is_undecided, false)
+),
+noted AS (
+    INSERT INTO collection_meterevent (
+        tenant_id, account, counted, hour, seq, quantity, identifier, event_name,
+        state, problem, attempt, refusals, noted_at, try_at
+    )
+    SELECT compared.tenant_id, %(account)s, compared.counted, compared.hour,
+        compared.seq + 1, compared.used - compared.told,
+        format('%%s-%%s:%%s:%%s:%%s', tenant.id,
+            (extract(epoch FROM tenant.created_at) * 1000000)::bigint,
+            compared.counted,
+            to_char(compared.hour AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24'),
+            compared.seq + 1),
+        meter.event_name, 'waiting', '', 0, 0, %(now)s, %(now)s
+    FROM compared
+    JOIN meter USING (counted)
+    JOIN tenants_tenant tenant ON tenant.id = compared.tenant_id
+    WHERE compared.used > compared.told
+    ORDER BY compared.tenant_id, compared.hour, compared.counted
+    ON CONFLICT (account, tenant_id, hour, counted, seq) DO NOTHING
+    RETURNING id
 )
-"""
-
-# Whoever comes second finds the number taken, by as much or by less: what is missing
-# then is the next one's.
-NOTE = (
-    _COMPARED
-    + """
-INSERT INTO collection_meterevent (
-    tenant_id, account, counted, hour, seq, quantity, identifier, event_name, state,
-    problem, attempt, refusals, noted_at, try_at
-)
-SELECT compared.tenant_id, %(account)s, compared.counted, compared.hour,
-    compared.seq + 1, compared.used - compared.told,
-    format('%%s-%%s:%%s:%%s:%%s', tenant.id,
-        (extract(epoch FROM tenant.created_at) * 1000000)::bigint, compared.counted,
-        to_char(compared.hour AT TIME ZONE 'UTC', 'YYYYMMDD"T"HH24'),
-        compared.seq + 1),
-    meter.event_name, 'waiting', '', 0, 0, %(now)s, %(now)s
-FROM compared
-JOIN meter USING (counted)
-JOIN tenants_tenant tenant ON tenant.id = compared.tenant_id
-WHERE compared.used > compared.told
-ORDER BY compared.tenant_id, compared.hour, compared.counted
-ON CONFLICT (account, tenant_id, hour, counted, seq) DO NOTHING
-"""
-)
-
-OVER = (
-    _COMPARED
-    + """
-SELECT tenant_id, hour, counted, told, used FROM compared
-WHERE told > used
-ORDER BY tenant_id, hour, counted
-"""
-)
-
-# Hours lag behind their days only while they are built anew.
-HOURS_LAG = """
-SELECT EXISTS (SELECT FROM usage_rollupmark WHERE hours_seq < rolled_seq)
+SELECT (SELECT count(*) FROM noted),
+    EXISTS (SELECT FROM usage_rollupmark WHERE hours_seq < rolled_seq),
+    beyond.tenant_id, beyond.hour, beyond.counted, beyond.told, beyond.used
+FROM (SELECT) AS always
+LEFT JOIN (SELECT * FROM compared WHERE told > used) AS beyond ON true
+ORDER BY beyond.tenant_id, beyond.hour, beyond.counted
 """

@@ -28,6 +28,8 @@ from metering.billing.providers.stripe.customers import PROVIDER, customer_of
 from metering.collection.meters.asking import event_names, told_accounts
 from metering.collection.meters.sending import (
     LOOK_AGAIN,
+    TOLD_WITHIN,
+    TOO_OLD,
     TRY_AGAIN,
     Line,
     send,
@@ -44,6 +46,7 @@ SCAN_ROWS = 1000
 # A scan's `now` gets old; the next one goes on where this one stopped.
 SCAN_S_MAX = 240
 SILENCES_MAX = 16
+GONE = "No active meter was there for it."
 
 State = MeterEvent.State
 
@@ -81,6 +84,7 @@ class _Scan:
         # Those of before the settings changed, too.
         missing = sorted(set(event_names().values()) - self._meters.keys())
         self._say(f"No active meter sums up {', '.join(missing)}." if missing else "")
+        self._park_orphans()
         for page in self._pages():
             each_at_once(
                 page,
@@ -89,6 +93,19 @@ class _Scan:
                 most=len(page),
             )
         return self._told
+
+    def _park_orphans(self) -> None:
+        """Park what no meter takes any more, and none was there to tell it to."""
+        orphans = (
+            _due(self._account, self._now)
+            .filter(hour__lt=self._now - TOLD_WITHIN)
+            .exclude(event_name__in=self._meters)
+        )
+        # What was being taken back stays there, as far as anybody knows.
+        orphans.filter(state=State.CANCELLING).update(
+            state=State.TOLD, problem=f"It was not taken back: {GONE}", sent_at=None
+        )
+        orphans.update(state=State.PARKED, problem=f"{TOO_OLD} {GONE}")
 
     def _pages(self) -> Iterator[list[list[MeterEvent]]]:
         """Yield what is due, page by page, by tenant, each hour's in its order."""

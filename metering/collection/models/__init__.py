@@ -9,6 +9,7 @@ from metering.collection.models.following import (
 )
 from metering.collection.models.meters import (
     Counted,
+    MeterCurrencies,
     MeterDifference,
     MeterEvent,
     MeterProgress,
@@ -22,6 +23,7 @@ __all__ = (
     "Comparison",
     "Counted",
     "Dispute",
+    "MeterCurrencies",
     "MeterDifference",
     "MeterEvent",
     "MeterProgress",

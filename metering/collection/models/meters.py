@@ -11,6 +11,8 @@ from metering.collection.models.following import ACCOUNT_CHARS_MAX, TEXT_CHARS_M
 
 HOUR = dt.timedelta(hours=1)
 EVENT_NAME_CHARS_MAX = 100
+# Of every currency there is, thrice.
+CODES_CHARS_MAX = 2000
 
 
 class Counted(models.TextChoices):
@@ -98,7 +100,6 @@ class MeterEvent(models.Model):
         """Return the end of its hour."""
         return self.hour + HOUR
 
-
     @property
     def is_tried(self) -> bool:
         """Tell whether a call to tell it, or to take it back, may have been heard."""
@@ -159,3 +160,25 @@ class MeterProgress(models.Model):
 
     def __str__(self) -> str:
         return self.account
+
+
+class MeterCurrencies(models.Model):
+    """Which currencies an account takes from an hour on: these, or all but these."""
+
+    account = models.CharField(max_length=ACCOUNT_CHARS_MAX)
+    since = models.DateTimeField()
+    codes = models.CharField(max_length=CODES_CHARS_MAX, blank=True, default="")
+    takes_these = models.BooleanField()
+
+    class Meta:
+        ordering = ("account", "-since")
+        verbose_name_plural = "meter currencies"
+        constraints = (
+            models.UniqueConstraint(
+                fields=("account", "since"), name="meter_currencies_once"
+            ),
+        )
+
+    def __str__(self) -> str:
+        which = self.codes.replace(",", ", ") or "none"
+        return which if self.takes_these else f"all but {which}"

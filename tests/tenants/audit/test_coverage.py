@@ -29,6 +29,7 @@ NOT_AUDITED = {
     "collection.providerpayment": OF_A_PROVIDER,
     "collection.providerrefund": OF_A_PROVIDER,
     "collection.standing": OF_A_PROVIDER,
+    "collection.metercurrencies": "the product notes what settings said",
     "collection.meterdifference": "the product notes what it compared",
     "collection.meterprogress": "the product notes what it compared",
     "collection.outgoing": "the product tells what notes and refunds, audited, say",

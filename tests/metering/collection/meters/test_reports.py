@@ -4,17 +4,19 @@ import json
 from typing import Any
 
 import pytest
+from pytest_django import Settings
 
 from metering.billing.providers.stripe.client import events
 from metering.collection.meters import deciding
 from metering.collection.meters.reports import not_counted
 from metering.collection.models import MeterEvent
+from metering.inbox.catching_up import catch_up
 from metering.inbox.handlers import handlers_for
-from metering.inbox.models import WebhookEvent
+from metering.inbox.models import Progress, WebhookEvent
 from metering.inbox.processing import process_next
 from metering.inbox.told import told_by
 from tests.factories.inbox import take_in
-from tests.metering.collection.meters.scene import Metered
+from tests.metering.collection.meters.scene import DAY, Metered
 from tests.standins.stripe.world import meter_reports
 
 GONE = "meter_event_customer_not_found"
@@ -102,3 +104,44 @@ def test_events_of_others_are_none_of_ours(metered: Metered, named: str) -> None
     assert heard(metered, notice).state == "done"
     row.refresh_from_db()
     assert row.state == "told"
+
+
+def test_a_report_that_no_webhook_brought_is_caught_up_with(metered: Metered) -> None:
+    [row] = told(metered, 900)
+    # More than a page of them.
+    for _ in range(100):
+        report(metered)
+    report(metered, row)
+    now = metered.now
+    assert catch_up(now=now) >= 101
+    while process_next(now=now):
+        pass
+    row.refresh_from_db()
+    assert row.state == "parked"
+    metered.wait(DAY)
+    assert catch_up(now=metered.now) == 0
+
+
+def test_reports_that_cannot_be_listed_hold_up_nothing_else(metered: Metered) -> None:
+    [row] = told(metered, 900)
+    path = "/v2/core/events"
+    metered.standin.plan("lock_timeout", method="GET", path=path)
+    now = metered.now
+    catch_up(now=now)
+    progress = Progress.objects.get()
+    assert (progress.listed_to, progress.reports_to) == (now, None)
+    assert progress.problem
+    report(metered, row)
+    assert catch_up(now=now) == 1
+    progress.refresh_from_db()
+    assert (progress.reports_to, progress.problem) == (now, "")
+
+
+def test_reports_are_listed_only_where_meters_are_told(
+    metered: Metered, settings: Settings
+) -> None:
+    settings.STRIPE_METER_EVENTS = False
+    catch_up(now=metered.now)
+    calls = [call["path"] for call in metered.standin.journal("GET")]
+    assert "/v1/events" in calls
+    assert "/v2/core/events" not in calls

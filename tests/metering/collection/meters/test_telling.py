@@ -11,7 +11,12 @@ from metering.billing.models import ProviderCustomer
 from metering.collection.meters import deciding
 from metering.collection.meters.noting import TAKEN, forget_use, note_use
 from metering.collection.meters.telling import tell_use
-from metering.collection.models import MeterEvent, MeterProgress
+from metering.collection.models import (
+    MeterCurrencies,
+    MeterDifference,
+    MeterEvent,
+    MeterProgress,
+)
 from metering.usage.services import roll_up
 from tests.factories.pricing import make_price
 from tests.factories.tenants import make_tenant
@@ -249,6 +254,22 @@ def test_meters_take_nothing_older_than_35_days(metered: Metered) -> None:
     assert forget_use(now=metered.now) == 1
 
 
+def test_what_no_meter_was_there_for_is_parked_before_it_is_forgotten(
+    metered: Metered,
+) -> None:
+    metered.use(input_tokens=900)
+    metered.run()
+    metered.use(input_tokens=100, output_tokens=5)
+    metered.stripe.v1.billing.meters.deactivate(metered.meters["input_tokens"])
+    assert metered.run()[1] == ("input_tokens", 2, 100, "waiting")
+    metered.wait(35 * DAY)
+    metered.run()
+    assert [each[3] for each in metered.events()] == ["told", "parked", "told"]
+    assert metered.problems() == [
+        "Meters take no more than 35 days. No active meter was there for it."
+    ]
+
+
 def test_what_was_used_before_it_was_switched_on_is_not_told(metered: Metered) -> None:
     MeterProgress.objects.update(account="another")
     metered.use(input_tokens=900)
@@ -284,6 +305,44 @@ def test_each_account_is_told_of_its_currencies(
     note_use(now=metered.now)
     rows = MeterEvent.objects.order_by("account").values_list("account", "quantity")
     assert list(rows) == [("default", 900), ("europe", 40)]
+
+
+def test_a_currency_that_another_account_takes_stays_told_of_before(
+    metered: Metered, settings: Settings
+) -> None:
+    euros = make_price(currency="EUR")
+    hour = metered.hour
+    metered.use(price=euros, input_tokens=40)
+    metered.use(hour - DAY - HOUR, price=euros, input_tokens=30)
+    metered.run()
+    settings.STRIPE_ACCOUNTS = {
+        "europe": {
+            "api_key": "sk_test_europe",
+            "currencies": ("EUR",),
+            "meter_events": True,
+        }
+    }
+    # It takes other currencies already.
+    MeterProgress.objects.create(account="europe", told_from=hour - 2 * DAY)
+    MeterCurrencies.objects.create(
+        account="europe", since=hour - 2 * DAY, codes="CHF", takes_these=True
+    )
+    # What was used before anybody looked is still the old one's.
+    metered.use(price=euros, input_tokens=5)
+    note_use(now=metered.now, reach=TAKEN)
+    rows = MeterEvent.objects.order_by("account", "hour", "seq")
+    before = [
+        ("default", 30, "told"),
+        ("default", 40, "told"),
+        ("default", 5, "waiting"),
+    ]
+    listed = rows.values_list("account", "quantity", "state")
+    assert list(listed) == before
+    metered.wait(HOUR)
+    metered.use(hour + HOUR, price=euros, input_tokens=7)
+    note_use(now=metered.now, reach=TAKEN)
+    assert list(listed.all()) == [*before, ("europe", 7, "waiting")]
+    assert not MeterDifference.objects.exists()
 
 
 def test_one_tenants_trouble_is_no_other_tenants(metered: Metered) -> None:

@@ -1,15 +1,20 @@
-"""Reports of what meters took and did not count: events of API v2, read by their id."""
+"""Reports of what meters took and did not count: events of API v2, read or listed."""
 
+import datetime as dt
 from collections.abc import Sequence
+from typing import Any, NotRequired
+from urllib.parse import urlencode
 
 from stripe.params.v2 import core as sdk
 
-from tests.standins.stripe.account import Account, Json
+from tests.standins.stripe.account import Account, Json, created_in
 from tests.standins.stripe.errors import missing
-from tests.standins.stripe.routes import Route, on_object_alone
+from tests.standins.stripe.routes import Route, on_account, on_object_alone
 
 KIND = "v2.core.event"
 SAMPLES_MAX = 10
+LIMIT_MAX = 100
+_TIMES = "%Y-%m-%dT%H:%M:%S.000Z"
 
 
 def report(
@@ -37,7 +42,7 @@ def report(
     notice: Json = {
         "id": account.new_id("evt"),
         "object": KIND,
-        "created": "2026-11-22T12:00:00.000Z",
+        "created": f"{dt.datetime.fromtimestamp(account.now(), tz=dt.UTC):{_TIMES}}",
         "livemode": account.livemode,
         "context": None,
         "type": f"v1.billing.meter.{kind}",
@@ -67,7 +72,43 @@ def retrieve(account: Account, reference: str) -> Json:
     return row
 
 
+class ListParams(sdk.EventListParams):
+    """What a list is asked for, and the page of it that its own link names."""
+
+    page: NotRequired[str]
+
+
+def listed(account: Account, params: Json) -> Json:
+    """Return a page of events, newest first, and where the next one is."""
+    rows = [
+        row
+        for row in reversed(account.rows[KIND].values())
+        if row["type"] in params.get("types", [row["type"]])
+        and created_in(row, params.get("created"))
+    ]
+    start = int(params.get("page", "0"))
+    end = start + min(params.get("limit", 20), LIMIT_MAX)
+    thin = [{k: v for k, v in row.items() if k != "data"} for row in rows[start:end]]
+    asked = {name: value for name, value in params.items() if name != "page"}
+    query = urlencode(_flat(asked | {"page": end}))
+    more = f"/v2/core/events?{query}" if end < len(rows) else None
+    return {"data": thin, "next_page_url": more, "previous_page_url": None}
+
+
+def _flat(params: Json) -> list[tuple[str, Any]]:
+    found: list[tuple[str, Any]] = []
+    for name, value in params.items():
+        if isinstance(value, dict):
+            found += [(f"{name}[{key}]", each) for key, each in value.items()]
+        elif isinstance(value, list):
+            found += [(f"{name}[{n}]", each) for n, each in enumerate(value)]
+        else:
+            found.append((name, value))
+    return found
+
+
 ROUTES = (
+    Route("GET", "/v2/core/events", ListParams, on_account(listed)),
     Route(
         "GET",
         "/v2/core/events/{id}",

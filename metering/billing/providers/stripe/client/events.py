@@ -5,10 +5,12 @@ Failure: `Unreadable` for what is no event; see `transport` for calls.
 
 import datetime as dt
 import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import orjson
 from stripe import params as sdk
+from stripe.params.v2 import core as sdk_v2
 
 from kit.json_values import JsonObject, is_object
 from metering.billing.providers.stripe.client.transport import (
@@ -106,17 +108,41 @@ class Events(Subject):
         if after:
             params["starting_after"] = after
         listed = self._v1.events.list(params)
-        events = []
-        for row in listed.data:
-            try:
-                events.append(event_of(row.to_dict()))
-            except Unreadable:
-                continue
-        return EventPage(
-            events=tuple(events),
-            unreadable=len(listed.data) - len(events),
-            after=listed.data[-1].id if listed.data and listed.has_more else "",
-        )
+        after = listed.data[-1].id if listed.data and listed.has_more else ""
+        return _page_of([row.to_dict() for row in listed.data], after=after)
+
+    @two_kinds_of_failure
+    def reports(
+        self, *, since: dt.datetime, until: dt.datetime | None = None
+    ) -> EventPage:
+        """Return the reports of meters made from `since` on, and before `until`.
+
+        They are thin events, which the list of the others does not have.
+        """
+        created: sdk_v2.EventListParamsCreated = {"gte": _written(since)}
+        if until is not None:
+            created["lt"] = _written(until)
+        params: sdk_v2.EventListParams = {
+            "created": created,
+            "types": list(REPORTS),
+            "limit": PAGE_ROWS,
+        }
+        listed = self._transport.sdk.v2.core.events.list(params)
+        return _page_of([row.to_dict() for row in listed.auto_paging_iter()])
+
+
+def _page_of(rows: Sequence[object], *, after: str = "") -> EventPage:
+    events = []
+    for row in rows:
+        try:
+            events.append(event_of(row))
+        except Unreadable:
+            continue
+    return EventPage(tuple(events), len(rows) - len(events), after)
+
+
+def _written(moment: dt.datetime) -> str:
+    return f"{moment.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
 
 
 def event_in(payload: bytes) -> RemoteEvent:
