@@ -4,12 +4,14 @@ An invoice may ask for more than its total: what is left of earlier invoices tha
 too small to be charged for. Amounts are as Stripe counts the currency.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from metering.billing.providers.stripe.client.collected import (
     CollectedInvoice,
     RemoteInvoicePayment,
 )
+from metering.billing.providers.stripe.client.notes import RemoteNote
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,6 +57,27 @@ def out_of_band(remote: CollectedInvoice) -> tuple[int, int]:
     elsewhere = max(remote.asked_minor - remote.noted_minor - came, 0)
     own = min(elsewhere, max(_own(remote) - remote.noted_minor - came, 0))
     return own, elsewhere - own
+
+
+def noted_of_carried(
+    remote: CollectedInvoice, note: RemoteNote, notes: Sequence[RemoteNote]
+) -> int:
+    """Return what a note took off what an invoice asks for of earlier ones.
+
+    A note is of the invoice itself. What was paid of that before leaves less to take
+    off than is asked for, and Stripe goes on with what was carried. `notes` are all of
+    the invoice, the latest first.
+    """
+    place = [each.reference for each in notes].index(note.reference)
+    noted = sum(
+        each.noted_minor for each in notes[place + 1 :] if each.status != "void"
+    )
+    came = sum(
+        payment.amount_minor
+        for payment in _made(remote)
+        if payment.paid_at and payment.paid_at <= note.created_at
+    )
+    return max(note.noted_minor - max(_own(remote) - noted - came, 0), 0)
 
 
 def _own(remote: CollectedInvoice) -> int:

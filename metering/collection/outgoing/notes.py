@@ -2,7 +2,8 @@
 
 What was open of the invoice there is taken off it. What is more went back by refunds
 that are there already, which the note names, or elsewhere; of what was carried over it
-is taken off what the customer owes for later.
+is taken off what the customer owes for later. What is more than was open of the
+invoice itself is first taken off what was carried to it: that is owed for later again.
 
 Failure: `Differs` for a note that came out as another amount: people look at it. See
 `telling`.
@@ -12,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from metering.billing import operations
 from metering.billing.models import InvoiceLine
+from metering.billing.operations import NotYet
 from metering.billing.providers.stripe.mapping import LINE_MARK, in_stripes_unit
 from metering.collection.models import Outgoing
 from metering.collection.outgoing.queueing import FROM_THERE
@@ -37,6 +39,7 @@ def issue(client: "StripeAccount", step: Step) -> str:
     if not amount:
         raise Skipped("All of it is credit again: no money is taken back.")
     found = step.invoice_at(client)
+    _require_recorded(step, found)
     call = step.call("credit_note", str(note.public_id))
     made = _known(client, note) if operations.attempted(call) else None
     if made is not None:
@@ -52,7 +55,56 @@ def issue(client: "StripeAccount", step: Step) -> str:
         raise Differs(
             f"the note is {made.total_minor} {made.currency} there, ours is {amount}"
         )
+    _owe_again(client, step, found, made)
     return made.reference
+
+
+def _require_recorded(step: Step, found: "CollectedInvoice") -> None:
+    """Wait for payments of an invoice that asks for what was carried to it.
+
+    How they divide is decided by what was noted before they came.
+    """
+    from metering.collection.following.linking import is_linked  # noqa: PLC0415
+    from metering.collection.following.sharing import carried_in  # noqa: PLC0415
+
+    if carried_in(found) and not all(
+        is_linked(account=step.row.account, reference=payment.reference)
+        for payment in found.payments
+        if payment.status == "paid"
+    ):
+        raise NotYet("A payment of the invoice is not recorded here yet.")
+
+
+def _owe_again(
+    client: "StripeAccount", step: Step, found: "CollectedInvoice", made: "RemoteNote"
+) -> None:
+    """Let a customer owe for later what a note took off what was carried, once."""
+    from metering.billing.providers.stripe.client.balances import (  # noqa: PLC0415
+        RemoteMove,
+    )
+    from metering.collection.following import sharing  # noqa: PLC0415
+
+    if not sharing.carried_in(found):
+        return
+    issued = client.notes.of_invoice(found.reference)
+    amount = sharing.noted_of_carried(found, made, issued)
+    if not amount:
+        return
+    mark = made.metadata[NOTE_MARK]
+    call = step.call("owe_again", mark)
+    if operations.succeeded(call):
+        return
+    if operations.attempted(call):
+        for move in client.balances.moves(found.customer):
+            if move.metadata.get(NOTE_MARK) == mark:
+                operations.adopt(call, reference=move.reference, now=step.now)
+                return
+    owed = RemoteMove("", amount, found.currency, {NOTE_MARK: mark})
+    step.perform(
+        call,
+        lambda key: client.balances.move(found.customer, owed, key=key),
+        lambda answer: answer,
+    )
 
 
 def _money(note: CreditNote) -> int:
@@ -72,13 +124,13 @@ def _known(client: "StripeAccount", note: CreditNote) -> "RemoteNote | None":
 def _params(
     client: "StripeAccount", note: CreditNote, found: "CollectedInvoice"
 ) -> dict[str, Any]:
+    from metering.collection.following.sharing import carried_out  # noqa: PLC0415
+
     amount = _money(note)
     beyond = max(amount - found.remaining_minor, 0)
     refunds = _refunds(note, beyond)
     beyond -= sum(each["amount_refunded"] for each in refunds)
-    owed = min(
-        beyond, max(found.ending_balance_minor - found.starting_balance_minor, 0)
-    )
+    owed = min(beyond, carried_out(found))
     if owed:
         # What a later invoice asks for already is owed with that one.
         owed = min(owed, max(client.balances.of_customer(found.customer), 0))

@@ -18,7 +18,11 @@ from django.db.models import Sum
 from kit.orm.atomic import atomic
 from metering.billing import operations
 from metering.billing.models import Invoice
-from metering.billing.providers.stripe.mapping import in_our_unit, in_stripes_unit
+from metering.billing.providers.stripe.mapping import (
+    in_our_unit,
+    in_our_whole_units,
+    in_stripes_unit,
+)
 from metering.collection.models import Outgoing
 from metering.collection.outgoing.steps import Differs, Skipped, Step
 from metering.receivables.models import Payment, Refund
@@ -48,7 +52,7 @@ def brought_minor(invoice: Invoice) -> int:
 
 def ask_for(invoice: Invoice, remote: "CollectedInvoice", *, now: dt.datetime) -> None:
     """Ask for what was overpaid and is not here; in the follower's transaction."""
-    over = in_our_unit(remote.overpaid_minor, invoice.currency)
+    over = in_our_whole_units(remote.overpaid_minor, invoice.currency)
     if over <= brought_minor(invoice):
         return
     row, is_new = Outgoing.objects.get_or_create(
@@ -80,7 +84,10 @@ def bring(client: "StripeAccount", step: Step) -> str:
     invoice = Invoice.objects.get(pk=step.row.invoice_id)
     found = step.invoice_at(client)
     here = brought_minor(invoice)
-    over = found.overpaid_minor - in_stripes_unit(here, invoice.currency)
+    left = found.overpaid_minor - in_stripes_unit(here, invoice.currency)
+    # A part of what we count in stays there.
+    ours = in_our_whole_units(left, invoice.currency)
+    over = in_stripes_unit(ours, invoice.currency)
     if over <= 0:
         raise Skipped("What was overpaid is here.")
     mark = f"{invoice.public_id}/{here}"

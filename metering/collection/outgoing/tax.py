@@ -8,6 +8,7 @@ Failure: `Differs` for what came out as another amount: people look at it. See
 `telling`.
 """
 
+import re
 from typing import TYPE_CHECKING, Any
 
 from metering.billing import operations
@@ -29,6 +30,8 @@ if TYPE_CHECKING:
 # Sales cannot be listed there: one whose answer was lost for good is known by its
 # reference alone.
 UNNAMED = "recorded"
+# Stripe has no code for it.
+_TAKEN = re.compile(r"\b(already|exists?|unique|in use|taken)\b", re.IGNORECASE)
 
 
 def record_sale(client: "StripeAccount", step: Step) -> str:
@@ -112,10 +115,15 @@ def _told_once(
     try:
         return step.perform(call, send, lambda answer: answer.reference)
     except CallRefused as refusal:
-        if not was_tried or call.subject not in str(refusal):
+        if not (was_tried and _is_taken(call.subject, str(refusal))):
             raise
     operations.adopt(call, reference=UNNAMED, now=step.now)
     return None
+
+
+def _is_taken(reference: str, refusal: str) -> bool:
+    """Tell whether a refusal says that something has this reference already."""
+    return reference in refusal and _TAKEN.search(refusal) is not None
 
 
 def _compare(made: "RemoteSale", invoice: Invoice, net: int, tax: int) -> None:

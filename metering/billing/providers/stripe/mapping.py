@@ -85,6 +85,12 @@ def in_our_unit(amount: int, currency: str) -> int:
     return whole
 
 
+def in_our_whole_units(amount: int, currency: str) -> int:
+    """Return how much of an amount of Stripe's is whole minor units of ours."""
+    part = amount % 100 if currency.upper() in _IN_HUNDREDTHS else 0
+    return in_our_unit(amount - part, currency)
+
+
 def untakable(invoice: Invoice) -> str:
     """Return why Stripe could never be paid an invoice's total, or nothing."""
     currency = invoice.currency

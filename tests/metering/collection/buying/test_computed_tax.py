@@ -254,6 +254,27 @@ def test_a_sale_whose_name_was_never_answered_is_taken_back_by_hand(
     assert f"its sale is there as {invoice.public_id}" in rows["tax_reversal"].problem
 
 
+def test_a_refusal_for_another_reason_is_no_sale(
+    standin: StripeStandIn, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    paid(standin, located())
+
+    def unwell(account: object, reference: str) -> None:
+        raise refused(f"The reference '{reference}' cannot be looked at now.")
+
+    # The first call is lost, so that the second may be of what is there.
+    standin.plan("drop_before", method="POST", path=RECORD)
+    with monkeypatch.context() as patched:
+        patched.setattr(tax_calculations, "_check_reference", unwell)
+        for minutes in (0, 2, 70):
+            tell_all(now=database_now() + minutes * MINUTE)
+    assert Outgoing.objects.get().state == "waiting"
+    assert sales(standin) == []
+    tell_all(now=database_now() + 140 * MINUTE)
+    row = Outgoing.objects.get()
+    assert (row.state, row.reference[:4]) == ("told", "tax_")
+
+
 def test_a_worker_that_dies_after_the_answer_knows_what_the_sale_is_called(
     standin: StripeStandIn,
 ) -> None:

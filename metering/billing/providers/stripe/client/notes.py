@@ -1,5 +1,6 @@
 """Credit notes of invoices that were finalised."""
 
+import datetime as dt
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import cast
@@ -17,13 +18,18 @@ from metering.billing.providers.stripe.client.transport import (
 
 @dataclass(frozen=True, slots=True)
 class RemoteNote:
-    """A credit note as Stripe has it; amounts as Stripe counts the currency."""
+    """A credit note as Stripe has it; amounts as Stripe counts the currency.
+
+    `noted_minor` of it was taken off what its invoice asked for.
+    """
 
     reference: str
     status: str
     total_minor: int
     currency: str
     metadata: Mapping[str, str]
+    noted_minor: int
+    created_at: dt.datetime
 
 
 class Notes(Subject):
@@ -49,4 +55,6 @@ def _note(row: stripe.CreditNote) -> RemoteNote:
         total_minor=row.total,
         currency=row.currency,
         metadata=metadata_of(row.metadata),
+        noted_minor=row.pre_payment_amount,
+        created_at=dt.datetime.fromtimestamp(row.created, tz=dt.UTC),
     )
