@@ -36,6 +36,8 @@ _BOOKED = {
     _Source.PROMOTIONAL: (Account.Kind.PROMOTIONAL, Account.Kind.DISCOUNTS),
     _Source.ADJUSTMENT: (Account.Kind.WALLET, Account.Kind.DISCOUNTS),
 }
+# What is earned by what expires, as `credit_expire` books it.
+_EXPIRED_TO = {_Source.TOP_UP: Account.Kind.BREAKAGE}
 _SETTLE = "SELECT credit_settle(%s, %s, %s)"
 _EXPIRE = "SELECT credit_expire(%s, %s)"
 # A postpaid tenant's grants end as the period is closed in which they run out.
@@ -115,8 +117,9 @@ def reverse_credit(
     What was paid for it leaves as cash, unless `given_to` names the account that it is
     given back on.
     A refund gives back what is left; a charge back or a mistake takes also what is
-    burned, which then falls on the tenant's other credit. Raises `Conflict` when that
-    is less than `amount_picos`.
+    burned, which then falls on the tenant's other credit. A charge back takes what
+    expired before what is burned: that is earned no more. Raises `Conflict` when all
+    that is less than `amount_picos`.
     """
     if amount_picos <= 0:
         raise InvalidRequest("Give an amount above zero.", param="amount")
@@ -127,23 +130,34 @@ def reverse_credit(
         settle(grant.tenant_id, posted, now)
         row = CreditGrant.objects.select_for_update(no_key=True).get(pk=grant.pk)
         kept = row.amount_picos - row.expired_picos - row.reversed_picos
+        left = kept - row.burned_picos
         most = kept
         if reversal == CreditGrant.Reversal.REFUND:
-            most = 0 if row.expired_at else kept - row.burned_picos
+            most = 0 if row.expired_at else left
+        elif reversal == CreditGrant.Reversal.CHARGE_BACK:
+            most = kept + row.expired_picos
         if amount_picos > most:
             raise Conflict(
                 f"Of this grant {format_picos(most)} {row.currency} can be taken back"
                 f" as a {CreditGrant.Reversal(reversal).label.lower()}: give no more.",
                 param="amount",
             )
+        expired = 0
+        if reversal == CreditGrant.Reversal.CHARGE_BACK:
+            expired = min(max(amount_picos - left, 0), row.expired_picos)
         reversed_picos = row.reversed_picos + amount_picos
         changes = {
             "reversed_picos": reversed_picos,
             "reversal": reversal,
-            "burned_picos": min(row.burned_picos, kept - amount_picos),
+            "burned_picos": min(row.burned_picos, kept + expired - amount_picos),
+            "expired_picos": row.expired_picos - expired,
         }
         change(row, changes, action="reverse")
         source = f"grant {row.pk} to {reversed_picos}"
+        if expired:
+            # It is owed again before it is taken back.
+            gone_to = _EXPIRED_TO.get(_Source(row.source), Account.Kind.DISCOUNTS)
+            _book(row, Transaction.Kind.EXPIRY, expired, source, now, gone_to)
         _book(row, Transaction.Kind.REVERSAL, -amount_picos, source, now, given_to)
     return row
 

@@ -171,9 +171,14 @@ def give_back(
             now=now,
             source=CreditGrant.Source.TOP_UP,
             amount_picos=picos_from_minor(refund.amount_minor, invoice.currency),
-            reference=f"refund {refund.pk} of invoice {invoice.number}",
+            reference=kept_as(refund),
         )
     return refund
+
+
+def kept_as(refund: Refund) -> str:
+    """Return the reference of the credit that a refund was kept as."""
+    return f"refund {refund.pk} of invoice {refund.payment.invoice.number}"
 
 
 def left_of(payment: Payment) -> int:

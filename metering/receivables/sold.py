@@ -15,7 +15,7 @@ from kit.money import picos_from_minor
 from kit.orm.atomic import atomic
 from metering.billing.models import Invoice
 from metering.ledger.models import Account, CreditGrant
-from metering.ledger.services import grant_credit, reverse_credit
+from metering.ledger.services import end_credit, grant_credit, reverse_credit
 from metering.receivables.crediting import NOT_NET, gross_amounts
 from metering.receivables.settling import creditable, facts_of
 
@@ -65,7 +65,7 @@ def bring_credit_again(invoice: Invoice, *, now: dt.datetime) -> None:
     missing = _due_picos(invoice) - _held_picos(grants)
     if missing > 0:
         with atomic():
-            grant_credit(
+            grant = grant_credit(
                 tenant=invoice.tenant,
                 now=now,
                 taken_from=Account.Kind.DEFERRED,
@@ -73,6 +73,9 @@ def bring_credit_again(invoice: Invoice, *, now: dt.datetime) -> None:
                 amount_picos=missing,
                 reference=f"{invoice.basis['top_up']}{_AGAIN}{len(grants)}",
             )
+            if all(each.expired_at for each in grants):
+                # What had run out before its money left stays so.
+                end_credit(grant=grant, now=now)
 
 
 def _held_picos(grants: list[CreditGrant]) -> int:

@@ -16,9 +16,14 @@ from metering.collection.following.linking import Source, link_payment, spread
 from metering.collection.models import ProviderPayment
 from metering.receivables.models import CreditNote, Payment, Refund
 from metering.receivables.noting import Wanted
-from metering.receivables.paying import record_payment, refund_payment
+from metering.receivables.paying import left_of, record_payment, refund_payment
 from metering.receivables.settling import held
-from metering.receivables.withdrawing import give_up_withdrawn, withdraw
+from metering.receivables.withdrawing import (
+    give_up_withdrawn,
+    kept_as_credit,
+    withdraw,
+    withdraw_kept,
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,7 +50,10 @@ def take_back(
     if known:
         return known
     made: list[Refund] = []
-    for payment, part in spread(leaving.amount_minor, payments):
+    missing = leaving.amount_minor - sum(left_of(payment) for payment in payments)
+    kept = kept_as_credit(payments, missing) if missing > 0 else []
+    parts = leaving.amount_minor - sum(part for _, part in kept)
+    for payment, part in spread(parts, payments):
         has_bought = payment.invoice.kind == Invoice.Kind.TOP_UP
         take = withdraw if has_bought else refund_payment
         made.append(
@@ -58,6 +66,19 @@ def take_back(
                 now=now,
             )
         )
+    for refund, part in kept:
+        name = _part(leaving.reference, refund.payment, is_first=not made)
+        again = withdraw_kept(
+            refund=refund,
+            amount_minor=part,
+            outlet=leaving.outlet,
+            # One payment may have been kept in several parts.
+            reference=f"{name} kept {refund.pk}" if made else name,
+            reason=leaving.reason,
+            now=now,
+        )
+        _link_as(refund.payment, again.payment, reference=again.reference)
+        made.append(again)
     return made
 
 

@@ -185,6 +185,42 @@ def test_a_charge_back_takes_what_is_burned_which_falls_on_other_credit() -> Non
         )
 
 
+def test_a_charge_back_takes_what_expired_before_what_is_burned() -> None:
+    tenant, now = prepaid(), database_now()
+    paid = give(tenant, 10)
+    charge = spend(tenant)
+    services.end_credit(grant=paid, now=now)
+    services.book_burns(tenant_id=tenant.pk, now=now)
+    earned = books(tenant)["breakage"]
+    assert earned == charge - 10 * UNIT
+    row = services.reverse_credit(
+        grant=paid, amount_picos=4 * UNIT, reversal="charge_back", now=now
+    )
+    assert (row.burned_picos, row.expired_picos) == (charge, 6 * UNIT - charge)
+    assert books(tenant)["breakage"] == earned + 4 * UNIT
+    row = services.reverse_credit(
+        grant=row, amount_picos=6 * UNIT, reversal="charge_back", now=now
+    )
+    assert (row.burned_picos, row.expired_picos) == (0, 0)
+    assert row.expired_at == now
+    with pytest.raises(Conflict, match=r"Of this grant 0\.00"):
+        services.reverse_credit(
+            grant=row, amount_picos=1, reversal="charge_back", now=now
+        )
+    found = books(tenant)
+    assert (found.get("breakage", 0), found.get("cash", 0)) == (0, 0)
+    # What was used is owed: the wallet is below nothing.
+    assert found["wallet"] == charge
+
+
+@pytest.mark.parametrize("reversal", ["refund", "mistake"])
+def test_what_expired_is_taken_back_by_a_bank_alone(reversal: str) -> None:
+    grant, now = give(prepaid(), 10), database_now()
+    services.end_credit(grant=grant, now=now)
+    with pytest.raises(Conflict, match=r"Of this grant 0\.00"):
+        services.reverse_credit(grant=grant, amount_picos=1, reversal=reversal, now=now)
+
+
 @pytest.mark.parametrize(
     ("amount", "reversal"), [(0, "refund"), (-1, "refund"), (1, ""), (1, "mood")]
 )

@@ -25,6 +25,8 @@ from tests.metering.collection.buying.scene import prepaid
 from tests.metering.collection.shopping import VISA, pay_on_page, store_card
 from tests.metering.ledger.test_credit import UNIT, books
 from tests.standins.stripe import StripeStandIn
+from tests.standins.stripe.errors import refused
+from tests.standins.stripe.world import tax_calculations
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 MINUTE = dt.timedelta(minutes=1)

@@ -3,13 +3,17 @@
 import pytest
 from pytest_django import Settings
 
+from metering.billing.models import Invoice
 from metering.billing.parties import set_billing_profile
 from metering.billing.providers.stripe.provider import StripeProvider
+from metering.collection.following.linking import Source, link_payment
 from metering.collection.models import Outgoing, Standing
 from metering.collection.outgoing.telling import tell_all
 from metering.ledger.models import CreditGrant
+from metering.ledger.services import end_credit
 from metering.receivables.holding import open_hold
 from metering.receivables.models import CreditNote, Refund
+from metering.receivables.services import record_payment
 from metering.topups.advancing import advance
 from metering.topups.services import ask_top_up
 from metering.usage.selectors import database_now
@@ -28,6 +32,30 @@ from tests.metering.ledger.test_credit import UNIT, books, spend
 
 # Its refund fails days later.
 FAILS = "4000000000005126"
+
+
+def paid_again(scene: Scene, invoice: Invoice) -> str:
+    """Pay for the same credit once more, as a second page did; return the intent."""
+    intent = scene.stripe.v1.payment_intents.create(
+        {
+            "amount": invoice.amount_minor,
+            "currency": "usd",
+            "payment_method": "pm_card_visa",
+            "confirm": True,
+            "automatic_payment_methods": {"enabled": True, "allow_redirects": "never"},
+        }
+    )
+    payment = record_payment(
+        invoice=invoice,
+        amount_minor=invoice.amount_minor,
+        reference=f"stripe {intent.id}",
+        received_at=NOW,
+        excess="credit",
+        now=NOW,
+    )
+    source = Source("default", intent=intent.id)
+    link_payment(payment=payment, source=source, reference=intent.id)
+    return intent.id
 
 
 def test_all_of_it_goes_back(scene: Scene) -> None:
@@ -166,6 +194,54 @@ def test_a_refund_that_did_not_come_there_is_credit(scene: Scene) -> None:
     scene.settle()
     assert books(tenant) == {"cash": 119 * UNIT, "wallet": -119 * UNIT}
     assert not Outgoing.objects.exists()
+
+
+@pytest.mark.parametrize("outcome", ["won", "lost"])
+def test_credit_that_ran_out_is_charged_back_and_stays_ended(
+    scene: Scene, outcome: str
+) -> None:
+    tenant = taxed()
+    bought = buy(scene, tenant)
+    scene.settle()
+    spend(tenant)
+    end_credit(grant=CreditGrant.objects.get(), now=database_now())
+    before = books(tenant)["breakage"]
+    dispute = scene.dispute(bought.intent)
+    scene.settle()
+    assert scene.problems() == []
+    assert "breakage" not in books(tenant)
+    assert invoice_of(tenant).state == "open"
+    scene.decide(dispute, outcome)
+    scene.settle()
+    assert scene.problems() == []
+    state = "paid" if outcome == "won" else "void"
+    assert invoice_of(tenant).state == state
+    assert books(tenant).get("breakage", 0) == (before if outcome == "won" else 0)
+    assert not CreditGrant.objects.filter(expired_at=None).exists()
+    assert wrong_in_the_books() == []
+
+
+@pytest.mark.parametrize("used", [False, True])
+def test_a_second_payment_that_became_credit_takes_it_along(
+    scene: Scene, used: bool
+) -> None:
+    tenant = taxed()
+    buy(scene, tenant)
+    scene.settle()
+    whole = books(tenant)
+    second = paid_again(scene, invoice_of(tenant))
+    assert books(tenant)["wallet"] == whole["wallet"] - 119 * UNIT
+    if used:
+        spend(tenant)
+    refund = scene.refund(second, 11_900)
+    scene.settle()
+    scene.tell([{**each, "id": each["id"] + "b"} for each in scene.events("refund.")])
+    assert scene.problems() == []
+    assert Refund.objects.filter(reference=f"stripe {refund}").count() == 1
+    assert (invoice_of(tenant).state, books(tenant)) == ("paid", whole)
+    assert credit_minor(invoice_of(tenant)) == 10_000
+    assert not Outgoing.objects.exists()
+    assert wrong_in_the_books() == []
 
 
 @pytest.mark.parametrize("ending", ["open", "lost"])
