@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from kit.money import format_minor
 from metering.billing.models import Invoice
 from metering.billing.providers.stripe.client.collected import CollectedInvoice
-from metering.billing.providers.stripe.mapping import in_stripes_unit
+from metering.billing.providers.stripe.mapping import (
+    in_our_whole_units,
+    in_stripes_unit,
+)
 from metering.collection.following import sharing
 
 State = Invoice.State
@@ -56,8 +59,9 @@ def gone(here: Here) -> str:
 def _of_status(here: Here, remote: CollectedInvoice) -> str:
     status, is_open = remote.status, here.open_minor > 0
     over = remote.overpaid_minor - _there(here, here.brought_minor)
-    if over > 0:
-        more = _amount(here, over)
+    # A part of our unit cannot come here.
+    if whole := in_our_whole_units(max(over, 0), here.currency):
+        more = format_minor(whole, here.currency)
         return f"{more} too much was paid there: it is on its customer's balance."
     if status == "open":
         # What is asked for of earlier invoices is paid last, and is not of this one.

@@ -102,7 +102,7 @@ def _in_days(spans: Iterable[TakenSpan], since: dt.datetime) -> Iterator[TakenSp
 def _write(account: Account, span: TakenSpan, *, now: dt.datetime) -> int:
     """Note what a span has more, take back what it has less; return what is noted."""
     names = event_names()
-    asked = {
+    asked: dict[str, Any] = {
         "account": account.name,
         "since": span.since,
         "until": span.until,

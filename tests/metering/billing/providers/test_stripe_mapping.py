@@ -15,6 +15,7 @@ from metering.billing.providers.stripe.mapping import (
     customer_params,
     draft_lines,
     draft_params,
+    in_our_whole_units,
     tenant_mark,
 )
 from tenants.models import Tenant
@@ -130,3 +131,9 @@ def test_a_tenant_s_mark_is_not_taken_by_the_next_database() -> None:
 
 def test_an_unknown_address_is_not_sent() -> None:
     assert "email" not in customer_params(TENANT)
+
+
+def test_parts_of_our_unit_stay_there() -> None:
+    assert in_our_whole_units(100_050, "isk") == 1_000
+    assert in_our_whole_units(99, "UGX") == 0
+    assert in_our_whole_units(105, "USD") == 105

@@ -66,7 +66,7 @@ class Scene:
         intent = self.stripe.v1.payment_intents.create(
             {
                 "amount": amount,
-                "currency": "usd",
+                "currency": invoice.currency.lower(),
                 "customer": customer,
                 "payment_method": "pm_card_visa",
                 "confirm": True,

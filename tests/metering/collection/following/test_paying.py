@@ -288,6 +288,18 @@ def test_what_was_overpaid_is_on_a_balance_there_until_it_is_credit_here(
     )
 
 
+def test_a_part_of_our_unit_that_was_overpaid_stays_there(scene: Scene) -> None:
+    invoice = scene.issue(5_000, currency="UGX")
+    scene.overpay(invoice, 520_050)
+    scene.settle()
+    tell_all(now=NOW)
+    scene.settle()
+    assert CreditGrant.objects.get().amount_picos == 200 * 10**12
+    assert scene.balance(invoice) == -50
+    assert Outgoing.objects.get().state == "told"
+    assert Standing.objects.get().difference == ""
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "commit_then_drop", "commit_then_500"])
 def test_an_answer_that_is_lost_brings_it_once(scene: Scene, kind: str) -> None:
     invoice = scene.issue(1000)

@@ -2,7 +2,7 @@
 
 import datetime as dt
 from collections.abc import Sequence
-from typing import Any, NotRequired
+from typing import Any, NotRequired, TypedDict
 from urllib.parse import urlencode
 
 from stripe.params.v2 import core as sdk
@@ -72,9 +72,12 @@ def retrieve(account: Account, reference: str) -> Json:
     return row
 
 
-class ListParams(sdk.EventListParams):
+class ListParams(TypedDict):
     """What a list is asked for, and the page of it that its own link names."""
 
+    created: NotRequired[sdk.EventListParamsCreated]
+    limit: NotRequired[int]
+    types: NotRequired[list[str]]
     page: NotRequired[str]
 
 
