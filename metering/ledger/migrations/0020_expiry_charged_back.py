@@ -33,7 +33,7 @@ _NOW = """OLD.expired_at IS DISTINCT FROM NEW.expired_at
 class Migration(migrations.Migration):
     """Let what expired become less by what is taken back."""
 
-    dependencies = [("ledger", "0016_late_postings_index")]
+    dependencies = [("ledger", "0019_locked_figures")]
     operations = [
         migrations.RunSQL(_GUARD.format(ended=_NOW), _GUARD.format(ended=_BEFORE)),
     ]
