@@ -77,6 +77,7 @@ def test_what_is_killed_comes_back_and_state_is_kept() -> None:
             for name in ("postgres", "valkey", "stripe", "gateway-1", "worker"):
                 kill_and_see_it_come_back(first, name)
             until(lambda: answers(first), state)
+        a_killed_supervisor_leaves_nothing(state)
         with running_product(state_dir=state, env={"BILLING_PROVIDER": ""}) as second:
             assert secrets_of(second) == secrets_of(first)
             assert stripe_of(second).v1.customers.retrieve(customer).name == "Kept"
@@ -85,15 +86,12 @@ def test_what_is_killed_comes_back_and_state_is_kept() -> None:
             assert answers(second)
 
 
-def test_a_supervisor_that_is_killed_leaves_nothing() -> None:
-    with temporary_state() as state:
-        port = str(free_port())
-        with started({"STATE_DIR": str(state), "PORT": port}) as supervisor:
-            wait_until_up(supervisor, f"http://{LOOPBACK}:{port}", state)
-            supervisor.kill()
-        until(lambda: processes_of(state) == [], state)
-        with running_product(state_dir=state, env={"PORT": port}) as product:
-            assert answers(product)
+def a_killed_supervisor_leaves_nothing(state: Path) -> None:
+    port = str(free_port())
+    with started({"STATE_DIR": str(state), "PORT": port}) as supervisor:
+        wait_until_up(supervisor, f"http://{LOOPBACK}:{port}", state)
+        supervisor.kill()
+    until(lambda: processes_of(state) == [], state)
 
 
 def stripe_of(product: Product) -> stripe.StripeClient:
