@@ -20,7 +20,7 @@ from kit.money import decimal_from_picos
 from kit.orm.atomic import cursor
 from metering.usage.question import scope_of
 from metering.usage.report import UsageQuery
-from metering.usage.request_log_sql import BOUND, PAGE
+from metering.usage.request_log_sql import BOUND, PAGE, SUMMARY
 
 # Events that one page looks at: a tenth of a second where none of them is wanted.
 SCANNED_MAX: Final = 10_000
@@ -33,7 +33,8 @@ _LAST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 class RequestQuery:
     """Which requests: of one tenant, between two bounds as those of `UsageQuery`.
 
-    `reach` are the projects that whoever asks may see, None for all.
+    A least charge is of what was metered, before corrections. `reach` are the projects
+    that whoever asks may see, None for all.
     """
 
     tenant_id: int
@@ -44,6 +45,8 @@ class RequestQuery:
     model: str | None = None
     status: EventStatus | None = None
     request_id: UUID | None = None
+    charge_picos_min: int | None = None
+    duration_us_min: int | None = None
     reach: frozenset[int] | None = None
 
 
@@ -75,6 +78,7 @@ class LoggedRequest:
     net_charge_picos: int
     currency: str
     first_token_us: int | None
+    last_token_us: int | None
     duration_us: int
 
     @property
@@ -86,6 +90,22 @@ class LoggedRequest:
     def net_charge(self) -> str:
         """Return what is left of the charge as a plain decimal."""
         return decimal_from_picos(self.net_charge_picos)
+
+
+@dataclass(frozen=True, slots=True)
+class RequestSummary:
+    """The requests of a query at a glance, from the newest events of its range.
+
+    `looked_at` events were read, and with `is_whole` there are no more in the range.
+    Times are of what ended well with a token, None where nothing did.
+    """
+
+    looked_at: int
+    is_whole: bool
+    requests: int
+    failed: int
+    first_token_p50_us: int | None
+    first_token_p95_us: int | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -119,6 +139,24 @@ def requests(
     return RequestPage(found, bound)
 
 
+def summary(query: RequestQuery) -> RequestSummary:
+    """Return a query's requests at a glance, reading no more than one page may.
+
+    Raises `InvalidRequest` as `requests` does.
+    """
+    with cursor() as session:
+        session.execute(SUMMARY, _parameters(query, None))
+        looked_at, counted, failed, p50, p95 = session.fetchone() or (
+            0,
+            0,
+            0,
+            None,
+            None,
+        )
+    is_whole = looked_at < SCANNED_MAX
+    return RequestSummary(looked_at, is_whole, counted, failed, p50, p95)
+
+
 def _parameters(query: RequestQuery, before: UUID | None) -> dict[str, Any]:
     scope = scope_of(
         UsageQuery(
@@ -143,6 +181,8 @@ def _parameters(query: RequestQuery, before: UUID | None) -> dict[str, Any]:
         "model": query.model,
         "status": query.status,
         "request": query.request_id,
+        "charge_min": query.charge_picos_min,
+        "duration_min": query.duration_us_min,
         "reach": None if query.reach is None else sorted(query.reach),
         "scanned": SCANNED_MAX,
     }

@@ -1,28 +1,32 @@
-"""The SQL of the request log: one page, and how far a page looks.
+"""The SQL of the request log: one page, how far a page looks, and a summary of it.
 
 Events are found through their key, (tenant, id), a partition after the other from the
 newest on. The inner LIMIT bounds what is looked at, the outer one what is shown.
 """
 
-PAGE = """
-WITH page AS MATERIALIZED (
-    SELECT scanned.* FROM (
-        SELECT * FROM usage_event
+_SCANNED = """SELECT * FROM usage_event
         WHERE tenant_id = %(tenant)s
             AND request_id >= %(since)s AND request_id < %(until)s
             AND (%(request)s::uuid IS NULL OR request_id = %(request)s)
         ORDER BY request_id DESC
-        LIMIT %(scanned)s::bigint
-    ) scanned
-    WHERE kind = 0
+        LIMIT %(scanned)s::bigint"""
+_WANTED = """kind = 0
         AND admitted_at >= %(start)s AND admitted_at < %(end)s
         AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
         AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
         AND (%(status)s::smallint IS NULL OR status = %(status)s)
+        AND (%(charge_min)s::bigint IS NULL OR charge_picos >= %(charge_min)s)
+        AND (%(duration_min)s::bigint IS NULL OR duration_us >= %(duration_min)s)
         AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))
         AND (%(model)s::text IS NULL OR price_id IN (
             SELECT id FROM pricing_price WHERE model = %(model)s
-        ))
+        ))"""
+PAGE = f"""
+WITH page AS MATERIALIZED (
+    SELECT scanned.* FROM (
+        {_SCANNED}
+    ) scanned
+    WHERE {_WANTED}
     LIMIT %(size)s
 )
 SELECT page.request_id, page.admitted_at, page.tenant_id, page.project_id,
@@ -39,7 +43,7 @@ SELECT page.request_id, page.admitted_at, page.tenant_id, page.project_id,
         WHERE correction.tenant_id = page.tenant_id
             AND correction.corrects = page.request_id
     ) AS net_charge_picos,
-    book.currency, page.first_token_us, page.duration_us
+    book.currency, page.first_token_us, page.last_token_us, page.duration_us
 FROM page
 JOIN pricing_price price ON price.id = page.price_id
 JOIN pricing_pricebookversion version ON version.id = price.version_id
@@ -47,7 +51,7 @@ JOIN pricing_pricebook book ON book.id = version.book_id
 LEFT JOIN tenants_project project ON project.id = page.project_id
 LEFT JOIN tenants_apikey api_key ON api_key.id = page.api_key_id
 ORDER BY page.request_id DESC
-"""
+"""  # noqa: S608 - put together from the constants above
 
 BOUND = """
 SELECT request_id FROM usage_event
@@ -57,3 +61,17 @@ WHERE tenant_id = %(tenant)s
 ORDER BY request_id DESC
 OFFSET %(skipped)s LIMIT 1
 """
+
+# A request that ended well is status 0.
+SUMMARY = f"""
+WITH scanned AS MATERIALIZED (
+        {_SCANNED}
+)
+SELECT (SELECT count(*) FROM scanned), count(*), count(*) FILTER (WHERE status <> 0),
+    percentile_disc(0.5) WITHIN GROUP (ORDER BY first_token_us)
+        FILTER (WHERE status = 0 AND first_token_us IS NOT NULL),
+    percentile_disc(0.95) WITHIN GROUP (ORDER BY first_token_us)
+        FILTER (WHERE status = 0 AND first_token_us IS NOT NULL)
+FROM scanned
+WHERE {_WANTED}
+"""  # noqa: S608 - put together from the constants above

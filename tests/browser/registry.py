@@ -135,6 +135,14 @@ CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
     Screen("console-start", f"{PLACE}start/?with=python", who="member"),
     Screen("console-start-assistant", f"{PLACE}start/?with=codex", who="member"),
+    Screen("console-requests", f"{PLACE}requests/", who="member"),
+    Screen("console-requests-live", f"{PLACE}requests/?live=yes", who="member"),
+    Screen(
+        "console-receipt",
+        Found(f"{PLACE}requests/", "#requests tbody th a"),
+        who="member",
+    ),
+    Screen("console-playground", f"{PLACE}playground/", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

@@ -17,8 +17,25 @@ GROUPS: Final = (
             Section("First call", "console:start", (Scope.GENERATE,)),
         ),
     ),
-    Group("Build", ()),
-    Group("Use", ()),
+    Group(
+        "Build",
+        (
+            Section(
+                "Playground", "console:playground", (Scope.GENERATE, Scope.KEYS_WRITE)
+            ),
+        ),
+    ),
+    Group(
+        "Use",
+        (
+            Section(
+                "Requests",
+                "console:requests",
+                (Scope.USAGE_READ,),
+                covers=("console:receipt",),
+            ),
+        ),
+    ),
     Group("Billing", ()),
     Group(
         "Manage",

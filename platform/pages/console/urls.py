@@ -8,5 +8,7 @@ app_name = "console"
 urlpatterns = [
     path("", views.home, name="home"),
     path("<slug:tenant>/", include("pages.console.start.urls")),
+    path("<slug:tenant>/requests/", include("pages.console.log.urls")),
+    path("<slug:tenant>/playground/", include("pages.console.playground.urls")),
     path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
 ]

@@ -130,6 +130,15 @@ def instant(at: dt.datetime, *, address: str = "", note: str = "") -> Cell:
     return Cell(shown, value, address=address, note=note, title=f"{shown} UTC")
 
 
+def instant_in(
+    at: dt.datetime, zone: dt.tzinfo, *, address: str = "", note: str = ""
+) -> Cell:
+    """Return a cell of an instant of a tenant's, in its zone to the millisecond."""
+    there = at.astimezone(zone)
+    shown = f"{there:%Y-%m-%d %H:%M:%S}.{there.microsecond // 1000:03d}"
+    return replace(instant(at, address=address, note=note), shown=shown)
+
+
 def state(badge: Badge, *, address: str = "", note: str = "") -> Cell:
     """Return a cell of a state."""
     return Cell(badge.word, badge.word, address=address, note=note, badge=badge)

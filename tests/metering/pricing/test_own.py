@@ -1,0 +1,92 @@
+"""A tenant's own prices: what the selectors of operators say, and of nobody else."""
+
+import datetime as dt
+
+import pytest
+
+from kit.contracts import LinearPrice
+from kit.orm.roles import as_operator, as_tenant
+from metering.pricing.own import next_change, own_prices
+from metering.pricing.selectors import price_in_force
+from tenants.models import Tenant
+from tests.factories.pricing import (
+    LONG_AGO,
+    make_assignment,
+    make_book,
+    make_contract,
+    make_price,
+)
+from tests.factories.tenants import make_tenant
+
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
+NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
+HOUR = dt.timedelta(hours=1)
+
+
+def own(tenant: Tenant, at: dt.datetime = NOW) -> LinearPrice:
+    """Return the one price that a tenant reads of itself."""
+    with as_tenant(tenant.pk):
+        (found,) = own_prices(tenant_id=tenant.pk, at=at).values()
+    return found.price
+
+
+def told(tenant: Tenant, at: dt.datetime = NOW) -> LinearPrice:
+    """Return the price that operators read of it."""
+    with as_operator():
+        return price_in_force(tenant=tenant, model="demo-model", at=at)
+
+
+def test_the_default_an_assigned_book_and_a_contract_each_before_the_one_before() -> (
+    None
+):
+    usual = make_book(is_default=True)
+    make_price(book=usual)
+    tenant = make_tenant()
+    assert own(tenant) == told(tenant)
+
+    dearer = make_book()
+    make_price(book=dearer, per_million=("6", "0.6", "30"))
+    make_assignment(tenant=tenant, book=dearer)
+    assert own(tenant) == told(tenant)
+    assert own(tenant).input_picos == 6_000_000
+
+    make_contract(tenant=tenant, base=dearer, percent="50", ends_at=NOW + HOUR)
+    assert own(tenant) == told(tenant)
+    assert own(tenant).input_picos == 3_000_000
+    assert own(tenant, NOW + HOUR) == told(tenant, NOW + HOUR)
+    assert own(tenant, NOW + HOUR).input_picos == 6_000_000
+
+
+def test_the_next_change_is_the_first_instant_of_other_prices() -> None:
+    book = make_book(is_default=True)
+    make_price(book=book)
+    tenant = make_tenant()
+    with as_tenant(tenant.pk):
+        assert next_change(tenant_id=tenant.pk, at=NOW) is None
+
+    make_price(book=book, per_million=("9", "9", "9"), effective_at=NOW + 2 * HOUR)
+    with as_tenant(tenant.pk):
+        assert next_change(tenant_id=tenant.pk, at=NOW) == NOW + 2 * HOUR
+    assert (
+        own(tenant, NOW + 2 * HOUR - dt.timedelta.resolution).input_picos == 3_000_000
+    )
+    assert own(tenant, NOW + 2 * HOUR).input_picos == 9_000_000
+
+    make_contract(tenant=tenant, base=book, starts_at=NOW + HOUR)
+    with as_tenant(tenant.pk):
+        assert next_change(tenant_id=tenant.pk, at=NOW) == NOW + HOUR
+        assert next_change(tenant_id=tenant.pk, at=LONG_AGO) == NOW + HOUR
+
+
+def test_nobody_reads_what_another_tenant_pays() -> None:
+    book = make_book(is_default=True)
+    make_price(book=book)
+    tenant, other = make_tenant(), make_tenant()
+    make_contract(tenant=other, base=book)
+
+    with as_tenant(tenant.pk):
+        assert own_prices(tenant_id=other.pk, at=NOW) == {}
+        assert next_change(tenant_id=other.pk, at=LONG_AGO) is None
+    with as_operator():
+        assert own_prices(tenant_id=other.pk, at=NOW)
