@@ -143,6 +143,8 @@ CONSOLE: Final = (
         who="member",
     ),
     Screen("console-playground", f"{PLACE}playground/", who="member"),
+    Screen("console-models", f"{PLACE}models/", who="member"),
+    Screen("console-model", Found(f"{PLACE}models/", "tbody th a"), who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

@@ -55,6 +55,7 @@ OWNERS_FUNCTIONS = {
     "ledger_totals_follow_delete": "a trigger of what months moved",
     "ledger_movements_follow": "a trigger of ledger entries",
     "ledger_use_follows": "a trigger of day postings",
+    "control_model_states": "how each offered model does, in a word; for everybody",
     "pricing_own_book": "which book a tenant pays by; of a tenant, its own alone",
     "pricing_own_prices": "what a tenant pays; of a tenant, its own alone",
     "pricing_own_next_change": "when that may change; of a tenant, its own alone",

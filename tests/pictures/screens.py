@@ -56,7 +56,7 @@ def _sign_in_member(watched: Watched) -> None:
     page.fill("[name=login]", member_address("owner"))
     page.fill("[name=password]", MEMBERS_PASSWORD)
     page.click("main button[type=submit]")
-    page.wait_for_url("**/console/")
+    page.wait_for_url("**/console/**")
 
 
 def _take(screen: Screen, look: Look, watched: Watched, folder: Path) -> None:

@@ -23,6 +23,12 @@ GROUPS: Final = (
             Section(
                 "Playground", "console:playground", (Scope.GENERATE, Scope.KEYS_WRITE)
             ),
+            Section(
+                "Models and prices",
+                "console:models",
+                (Scope.CATALOG_READ,),
+                covers=("console:model",),
+            ),
         ),
     ),
     Group(

@@ -10,5 +10,6 @@ urlpatterns = [
     path("<slug:tenant>/", include("pages.console.start.urls")),
     path("<slug:tenant>/requests/", include("pages.console.log.urls")),
     path("<slug:tenant>/playground/", include("pages.console.playground.urls")),
+    path("<slug:tenant>/models/", include("pages.console.catalog.urls")),
     path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
 ]

@@ -51,7 +51,7 @@ def test_somebody_new_gets_an_account_a_place_and_a_session(
     assert EmailAddress.objects.get(user=user).verified
     place = Member.objects.get(user=user)
     assert (place.tenant_id, place.role) == (invitation.tenant_id, "developer")
-    assert b"Acme" in browser.get("/console/").content
+    assert b"Acme" in browser.get("/console/", follow=True).content
     assert browser.get("/admin/", follow=True).status_code == 403
     assert leads_to(give_password(Client(), ADDRESS, NEW["password"]), "/console/")
 

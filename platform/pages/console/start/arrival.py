@@ -13,6 +13,7 @@ from django.utils.dateparse import parse_datetime
 
 from kit.acting import current
 from metering.usage.request_log import LoggedRequest, RequestQuery, requests
+from pages.console.frame import way_to
 from pages.figures import count, exact
 from tenants.models import Member
 
@@ -25,6 +26,7 @@ class Arrival:
 
     address: str
     found: LoggedRequest | None
+    receipt: str
     is_over: bool
     """Nothing came in all the time that is looked for."""
 
@@ -63,7 +65,9 @@ def arrival(
     )
     rows = requests(asked, size=1).rows
     found = rows[0] if rows else None
-    return Arrival(address, found, is_over=found is None and now > since + LOOKS_FOR)
+    receipt = way_to(place.tenant, "console:request", found.request_id) if found else ""
+    over = found is None and now > since + LOOKS_FOR
+    return Arrival(address, found, receipt, is_over=over)
 
 
 def instant_asked(text: str, *, now: dt.datetime) -> dt.datetime:

@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-VARIABLE: Final = "TOLLGATE_API_KEY"
+VARIABLE: Final = "OPENAI_API_KEY"
 ASKED: Final = "What does one token cost?"
 
 
@@ -172,7 +172,6 @@ def _aider(here: Here) -> tuple[Snippet, ...]:
     text = "\n".join(
         (
             f"export OPENAI_API_BASE={here.base_url}",
-            f"export OPENAI_API_KEY=${VARIABLE}",
             f"aider --model openai/{here.model}",
         )
     )

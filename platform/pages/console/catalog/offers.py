@@ -1,0 +1,93 @@
+"""What a tenant may call: each model with its own price, its change, state and speed.
+
+Failure: a model without a price in force cannot be called, and is said to have none.
+"""
+
+import datetime as dt
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from inference.caching.naming import priced_as
+from inference.control.models import ServedModel
+from inference.control.offered import ModelState, model_states
+from kit.acting import current
+from kit.contracts import LinearPrice
+from metering.pricing.own import OwnPrice, next_change, own_prices
+from metering.usage.speeds import Speed, recent_speeds
+from pages.design.badges import Badge, Tone
+from tenants.models import Tenant
+
+MILLION = 1_000_000
+_TONES = {
+    ModelState.READY: Tone.GOOD,
+    ModelState.DEGRADED: Tone.WAIT,
+    ModelState.DOWN: Tone.BAD,
+    ModelState.UNKNOWN: Tone.PLAIN,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Offer:
+    """A model as one tenant finds it."""
+
+    model: ServedModel
+    price: OwnPrice | None
+    cached_answer: LinearPrice | None
+    """What an answer costs that is given again from the cache."""
+    changes_at: dt.datetime | None
+    """When its price is planned to be another one; None where nothing is planned."""
+    coming: LinearPrice | None
+    """Its price from then on; None where it has none any more."""
+    state: ModelState
+    speed: Speed | None
+
+    @property
+    def badge(self) -> Badge:
+        """Return its state as people read it."""
+        if self.price is None:
+            return Badge("no price", Tone.OVER)
+        return Badge(self.state.value, _TONES[self.state])
+
+
+def offers(
+    models: Iterable[ServedModel], *, tenant: Tenant, now: dt.datetime
+) -> list[Offer]:
+    """Return these models as the tenant finds them."""
+    prices = own_prices(tenant_id=tenant.pk, at=now)
+    change = next_change(tenant_id=tenant.pk, at=now)
+    then = own_prices(tenant_id=tenant.pk, at=change) if change else {}
+    states = model_states(now=now)
+    speeds = recent_speeds(tenant_id=tenant.pk, reach=current().project_ids, now=now)
+    found = []
+    for model in models:
+        price, coming = prices.get(model.name), then.get(model.name)
+        cached = prices.get(priced_as(model.name)) if model.cache_s else None
+        is_other = change is not None and not _is_same(price, coming)
+        found.append(
+            Offer(
+                model=model,
+                price=price,
+                cached_answer=cached.price if cached else None,
+                changes_at=change if is_other else None,
+                coming=coming.price if coming and is_other else None,
+                state=states.get(model.pk, ModelState.UNKNOWN),
+                speed=speeds.get(model.name),
+            )
+        )
+    return found
+
+
+def _is_same(one: OwnPrice | None, other: OwnPrice | None) -> bool:
+    """Tell whether two prices come to the same for whatever is used."""
+    if one is None or other is None:
+        return one is other
+    return _terms(one.price) == _terms(other.price)
+
+
+def _terms(price: LinearPrice) -> tuple[object, ...]:
+    return (
+        price.currency,
+        price.input_picos,
+        price.cached_input_picos,
+        price.output_picos,
+    )
