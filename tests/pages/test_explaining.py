@@ -12,7 +12,7 @@ from django.urls import reverse
 from kit.contracts import TokenCounts
 from metering.billing.models import Invoice
 from metering.billing.services import close_period
-from pages.finance import explaining
+from pages import explained as explaining
 from tests.factories.billing import CLOSED, FIRST, STARTED, make_tenant_of
 from tests.factories.pricing import make_price
 from tests.factories.subscriptions import make_plan_version, make_subscription

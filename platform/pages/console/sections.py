@@ -42,7 +42,33 @@ GROUPS: Final = (
             ),
         ),
     ),
-    Group("Billing", ()),
+    Group(
+        "Billing",
+        (
+            Section(
+                "Billing",
+                "console:billing",
+                (Scope.BILLING_READ,),
+                covers=(
+                    "console:top_up",
+                    "console:top_up_rule",
+                    "console:checkout",
+                    "console:portal_link",
+                ),
+            ),
+            Section(
+                "Invoices",
+                "console:invoices",
+                (Scope.BILLING_READ,),
+                covers=(
+                    "console:invoice",
+                    "console:invoice_line",
+                    "console:invoice_day",
+                ),
+            ),
+            Section("Credit", "console:credit", (Scope.BILLING_READ,)),
+        ),
+    ),
     Group(
         "Manage",
         (

@@ -11,5 +11,6 @@ urlpatterns = [
     path("<slug:tenant>/requests/", include("pages.console.log.urls")),
     path("<slug:tenant>/playground/", include("pages.console.playground.urls")),
     path("<slug:tenant>/models/", include("pages.console.catalog.urls")),
+    path("<slug:tenant>/billing/", include("pages.console.billing.urls")),
     path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
 ]

@@ -1,0 +1,248 @@
+"""A tenant's credit as a bank tells of an account: the statement, and its grants.
+
+The statement is the books of one month of the tenant's days; what burned since and is
+not booked yet, and what running requests hold, stand beside it and never in it.
+
+Failure: a month that cannot be is 400.
+"""
+
+import datetime as dt
+
+from django.http import HttpRequest, HttpResponse, QueryDict
+from django.shortcuts import render
+from django.urls import reverse
+from django.views.decorators.http import require_safe
+
+from kit.errors import InvalidRequest
+from kit.scopes import Scope
+from metering.ledger.models import CreditGrant, Transaction
+from metering.ledger.selectors import credit_grants
+from metering.ledger.wallets import (
+    Moved,
+    Statement,
+    statement,
+    statement_lines,
+    wallet,
+    with_balances,
+)
+from metering.usage.question import scope_of
+from metering.usage.selectors import UsageQuery, billing_month, database_now
+from metering.usage.zones import month_of
+from pages.console.billing.reading import said_at
+from pages.console.place import place_page, require
+from pages.design import cells
+from pages.design.address import query_of
+from pages.design.badges import Badge, Tone
+from pages.design.cells import Cell, Kind
+from pages.design.files import file_of, wants_file
+from pages.design.filters import FilterForm, MonthField
+from pages.design.heading import Heading
+from pages.design.states import Empty
+from pages.design.table import Column, Table
+from pages.design.tiles import Tile, money_tile
+from tenants.models import Member, Tenant
+
+FILE_LINES_MAX = 100_000
+# What moved credit, in the words of whom it is moved for.
+WORDS = {
+    Transaction.Kind.CREDIT: "credit given",
+    Transaction.Kind.INVOICE: "invoice",
+    Transaction.Kind.BURN: "use",
+    Transaction.Kind.EXPIRY: "expired",
+    Transaction.Kind.REVERSAL: "taken back",
+}
+
+
+class MonthForm(FilterForm):
+    """The month of a statement."""
+
+    month = MonthField(required=False, label="Month")
+
+    def __init__(self, asked: QueryDict) -> None:
+        super().__init__(asked)
+
+
+def lines_table(tenant: Tenant) -> Table[Moved]:
+    """Return the table of a statement."""
+    currency = tenant.currency
+    return Table(
+        name="statement",
+        title="Statement",
+        note="What is in the books, newest first. Use is booked once a day.",
+        columns=(
+            Column(
+                "at", "When", lambda row: said_at(row.transaction.occurred_at, tenant)
+            ),
+            Column("what", "What", _what),
+            Column("in", "In", lambda row: _side(row, currency, 1), Kind.NUMBER),
+            Column("out", "Out", lambda row: _side(row, currency, -1), Kind.NUMBER),
+            Column(
+                "balance",
+                "Balance after",
+                lambda row: cells.money(row.balance, currency),
+                Kind.NUMBER,
+            ),
+            Column("currency", "Currency", lambda row: cells.unit(currency)),
+        ),
+        empty=Empty(
+            "Nothing moved in this month", "Credit that is given, used or expires does."
+        ),
+    )
+
+
+def grants_table(tenant: Tenant, now: dt.datetime) -> Table[CreditGrant]:
+    """Return the table of a tenant's grants."""
+    return Table(
+        name="grants",
+        title="Grants",
+        note="They are used in this order: the lowest priority first, then whichever"
+        " expires first, then the oldest.",
+        is_one_of_many=True,
+        columns=(
+            Column(
+                "name",
+                "Grant",
+                lambda row: cells.words(
+                    row.reference, note=", ".join(row.for_models or [])
+                ),
+            ),
+            Column("kind", "Kind", lambda row: cells.words(row.get_source_display())),
+            Column(
+                "amount",
+                "Amount",
+                lambda row: cells.money(int(row.amount_picos), row.currency),
+                Kind.NUMBER,
+            ),
+            Column(
+                "left",
+                "Left",
+                lambda row: cells.money(_left(row), row.currency),
+                Kind.NUMBER,
+            ),
+            Column("currency", "Currency", lambda row: cells.unit(row.currency)),
+            Column(
+                "priority",
+                "Priority",
+                lambda row: cells.number(row.priority),
+                Kind.NUMBER,
+            ),
+            Column("given", "Given", lambda row: said_at(row.created_at, tenant)),
+            Column(
+                "expires",
+                "Expires",
+                lambda row: (
+                    said_at(row.expires_at, tenant)
+                    if row.expires_at
+                    else cells.nothing("never")
+                ),
+            ),
+            Column("state", "State", lambda row: cells.state(_grant_state(row, now))),
+        ),
+        empty=Empty("No credit was given or bought yet"),
+    )
+
+
+@require_safe
+@place_page
+def page(request: HttpRequest, *, place: Member) -> HttpResponse:
+    """Show a tenant's credit now, one month of its statement, and its grants."""
+    require(Scope.BILLING_READ)
+    tenant, now, query = place.tenant, database_now(), query_of(request.GET)
+    form = MonthForm(request.GET)
+    if not form.is_valid():
+        raise InvalidRequest("A month is written like 2026-11.", param="month")
+    first, end = billing_month(now=now, tenant=tenant)
+    is_running = True
+    if (month := form.cleaned_data["month"]) is not None:
+        is_running = month == first.replace(day=1)
+        first, end = month_of(month)
+    span = scope_of(
+        UsageQuery(start=first, end=end, tenant_id=tenant.pk), is_counted=False
+    )
+    meant = {"tenant": tenant, "start": span.start, "end": span.end}
+    table, grants = lines_table(tenant), grants_table(tenant, now)
+    given = list(credit_grants(tenant=tenant).order_by("priority", "expires_at", "id"))
+    rows = statement_lines(**meant)
+    name = f"{tenant.slug}-{first:%Y-%m}"
+    if wants_file(grants, query):
+        return file_of(grants, given, query, name=f"grants-{name}")
+    if wants_file(table, query):
+        lines = with_balances(list(rows[:FILE_LINES_MAX]), **meant)
+        return file_of(table, lines, query, name=f"statement-{name}")
+    count = rows.count()
+    asked = table.asked(query)
+    start = min(asked.offset(), max(count - 1, 0) // 50 * 50)
+    lines = with_balances(list(rows[start : start + 50]), **meant)
+    found = statement(**meant)
+    context = {
+        "place": place,
+        "heading": Heading(
+            "Credit",
+            scope=(
+                f"{first:%B %Y}{', so far' if is_running else ''}",
+                f"days of {tenant.zone}",
+                f"in {tenant.currency}",
+            ),
+            lead="What credit you have, and what became of the rest.",
+        ),
+        "form": form,
+        "hero": _now(tenant, now),
+        "tiles": _moved(found),
+        "tables": [
+            table.laid_out(lines, query, count=count),
+            grants.laid_out(given, query),
+        ],
+    }
+    return render(request, "pages/console/page.html", context)
+
+
+def _now(tenant: Tenant, now: dt.datetime) -> list[Tile]:
+    found = wallet(tenant=tenant, now=now)
+    top_up = reverse("console:top_up", args=[tenant.slug])
+    return [
+        money_tile("Available now", found.available, found.currency, address=top_up),
+        money_tile("Held", found.held, found.currency, note="by running requests"),
+        money_tile(
+            "Used, not booked",
+            found.pending,
+            found.currency,
+            note="in no statement yet",
+        ),
+        money_tile("Ever granted", found.granted, found.currency),
+    ]
+
+
+def _moved(found: Statement) -> list[Tile]:
+    by_kind = [
+        money_tile(WORDS.get(kind, str(kind.label)).capitalize(), picos, found.currency)
+        for kind, picos in found.moved
+    ]
+    return [
+        money_tile("Opening", found.opening, found.currency, note="of the month"),
+        *by_kind,
+        money_tile("Closing", found.closing, found.currency, note="the sum of these"),
+    ]
+
+
+def _what(row: Moved) -> Cell:
+    kind = Transaction.Kind(row.transaction.kind)
+    return cells.words(WORDS.get(kind, str(kind.label)), note=row.transaction.source)
+
+
+def _side(row: Moved, currency: str, sign: int) -> Cell:
+    picos = row.picos * sign
+    return cells.money(picos, currency) if picos > 0 else cells.Cell("", "")
+
+
+def _left(row: CreditGrant) -> int:
+    burned = int(row.burned_now)  # type: ignore[attr-defined]
+    gone = burned + int(row.expired_picos) + int(row.reversed_picos)
+    return int(row.amount_picos) - gone
+
+
+def _grant_state(row: CreditGrant, now: dt.datetime) -> Badge:
+    if row.reversal:
+        return Badge("taken back", Tone.OVER)
+    if row.expired_at is not None or (row.expires_at and row.expires_at <= now):
+        return Badge("expired", Tone.OVER)
+    return Badge("in use", Tone.GOOD) if _left(row) else Badge("used up", Tone.OVER)
