@@ -14,6 +14,7 @@ from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import render
+
 from kit.errors import InvalidRequest, NotFound
 from kit.json_values import is_array, is_object
 from metering.billing.explaining import (

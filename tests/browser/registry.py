@@ -131,6 +131,7 @@ ADMIN: Final = (
 )
 # The tenant whose console is looked at.
 PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
+BILL: Final = Found(f"{PLACE}billing/invoices/", "#invoices tbody th a")
 CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
     Screen("console-start", f"{PLACE}start/?with=python", who="member"),
@@ -145,6 +146,13 @@ CONSOLE: Final = (
     Screen("console-playground", f"{PLACE}playground/", who="member"),
     Screen("console-models", f"{PLACE}models/", who="member"),
     Screen("console-model", Found(f"{PLACE}models/", "tbody th a"), who="member"),
+    Screen("console-billing", f"{PLACE}billing/", who="member"),
+    Screen("console-invoices", f"{PLACE}billing/invoices/", who="member"),
+    Screen("console-invoice", BILL, who="member"),
+    Screen("console-invoice-line", Found(BILL, "a[href*='/lines/']"), who="member"),
+    Screen("console-credit", f"{PLACE}billing/credit/", who="member"),
+    Screen("console-top-up", f"{PLACE}billing/top-up/", who="member"),
+    Screen("console-top-up-rule", f"{PLACE}billing/top-up/rule/", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

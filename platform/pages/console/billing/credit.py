@@ -82,7 +82,7 @@ def lines_table(tenant: Tenant) -> Table[Moved]:
                 lambda row: cells.money(row.balance, currency),
                 Kind.NUMBER,
             ),
-            Column("currency", "Currency", lambda row: cells.unit(currency)),
+            Column("currency", "Currency", lambda row: cells.unit(currency), Kind.UNIT),
         ),
         empty=Empty(
             "Nothing moved in this month", "Credit that is given, used or expires does."
@@ -119,7 +119,9 @@ def grants_table(tenant: Tenant, now: dt.datetime) -> Table[CreditGrant]:
                 lambda row: cells.money(_left(row), row.currency),
                 Kind.NUMBER,
             ),
-            Column("currency", "Currency", lambda row: cells.unit(row.currency)),
+            Column(
+                "currency", "Currency", lambda row: cells.unit(row.currency), Kind.UNIT
+            ),
             Column(
                 "priority",
                 "Priority",

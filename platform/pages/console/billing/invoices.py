@@ -115,7 +115,6 @@ def page(request: HttpRequest, *, place: Member, public_id: UUID) -> HttpRespons
         "is_open": bool(open_minor(invoice)),
         "bank": str(invoice.seller_details.get("bank_details") or "").strip(),
         "has_pdf": document_of(invoice) is not None,
-        "may_pay": True,
         "heading": Heading(
             f"Invoice {invoice.number}",
             scope=(*period, f"days of {tenant.zone}", f"in {invoice.currency}"),
@@ -147,7 +146,7 @@ def pdf(request: HttpRequest, *, place: Member, public_id: UUID) -> HttpResponse
 
 
 def _tiles(tenant: Tenant, now: dt.datetime) -> list[Tile]:
-    found = list(receivables.unpaid(tenant))
+    found = list(receivables.unpaid(tenant).select_related("tenant"))
     late = [row for row in found if state_of(row, now=now).word == "overdue"]
     outstanding = sum(open_minor(row) for row in found)
     overdue = sum(open_minor(row) for row in late)
@@ -156,7 +155,7 @@ def _tiles(tenant: Tenant, now: dt.datetime) -> list[Tile]:
             "Outstanding",
             outstanding,
             tenant.currency,
-            note=f"of {len(found)} open invoices" if len(found) != 1 else "of one",
+            note=f"of {len(found)} open invoice{'' if len(found) == 1 else 's'}",
         ),
         minor_tile("Overdue", overdue, tenant.currency, note="past the due date"),
         number_tile("Invoices", issued(tenant).count()),

@@ -31,7 +31,7 @@ from metering.usage.selectors import Dimension, UsageQuery, database_now, usage
 from metering.usage.spans import Span
 from metering.usage.zones import ONE_DAY, date_at
 from pages.console.billing.reading import issued, open_minor, said_at, state_of
-from pages.console.billing.tables import table_of
+from pages.console.billing.tables import short_table_of
 from pages.console.place import place_page, require
 from pages.design import cells
 from pages.design.address import query_of
@@ -107,7 +107,7 @@ TOP_UPS: Table[TopUp] = Table(
             lambda row: cells.minor(row.amount_minor, row.currency),
             Kind.NUMBER,
         ),
-        Column("currency", "Currency", lambda row: cells.unit(row.currency)),
+        Column("currency", "Currency", lambda row: cells.unit(row.currency), Kind.UNIT),
         Column("way", "Paid", lambda row: cells.words(row.get_way_display())),
         Column(
             "by",
@@ -142,7 +142,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     recent = list(issued(tenant)[:RECENT_MAX])
     is_online = settings.BILLING_PROVIDER != OFFLINE
     found_rule = rules(tenant=tenant).first()
-    shown = table_of(now).laid_out(recent, {}, count=len(recent))
+    shown = short_table_of(now).laid_out(recent, {}, count=len(recent))
     context = {
         "place": place,
         "heading": Heading(

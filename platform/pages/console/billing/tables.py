@@ -1,7 +1,7 @@
 """The tables of invoices: all of them, the lines of one, and what came of it. Pure."""
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 from django.urls import reverse
@@ -46,6 +46,21 @@ def _pdf(row: Invoice) -> Cell:
     return cells.words("PDF", address=address)
 
 
+def short_table_of(now: dt.datetime) -> Table[Invoice]:
+    """Return the table of the latest invoices, to be looked at in passing."""
+    whole = table_of(now)
+    shown = ("number", "period", "due", "total", "open", "currency", "state")
+    return replace(
+        whole,
+        title="Latest invoices",
+        columns=tuple(
+            replace(each, sort=None) for each in whole.columns if each.name in shown
+        ),
+        usual_sort="",
+        has_file=False,
+    )
+
+
 def table_of(now: dt.datetime) -> Table[Invoice]:
     """Return the table of invoices; which are overdue is as of now."""
     return Table(
@@ -88,7 +103,9 @@ def table_of(now: dt.datetime) -> Table[Invoice]:
                 lambda row: cells.minor(open_minor(row), row.currency),
                 Kind.NUMBER,
             ),
-            Column("currency", "Currency", lambda row: cells.unit(row.currency)),
+            Column(
+                "currency", "Currency", lambda row: cells.unit(row.currency), Kind.UNIT
+            ),
             Column(
                 "state",
                 "State",
@@ -118,7 +135,7 @@ LINES: Table[InvoiceLine] = Table(
             lambda row: cells.words(
                 row.model or row.description,
                 address=leads(row.invoice, row.position),
-                note=row.description if row.model else "",
+                note=row.description if row.kind == row.Kind.ADJUSTMENT else "",
             ),
         ),
         Column("class", "Class", lambda row: cells.words(row.class_name)),
@@ -149,7 +166,12 @@ LINES: Table[InvoiceLine] = Table(
             lambda row: cells.minor(row.amount_minor, row.invoice.currency),
             Kind.NUMBER,
         ),
-        Column("currency", "Currency", lambda row: cells.unit(row.invoice.currency)),
+        Column(
+            "currency",
+            "Currency",
+            lambda row: cells.unit(row.invoice.currency),
+            Kind.UNIT,
+        ),
     ),
 )
 HAPPENED: Table[Happened] = Table(
@@ -165,7 +187,12 @@ HAPPENED: Table[Happened] = Table(
             lambda row: cells.minor(row.minor, row.invoice.currency),
             Kind.NUMBER,
         ),
-        Column("currency", "Currency", lambda row: cells.unit(row.invoice.currency)),
+        Column(
+            "currency",
+            "Currency",
+            lambda row: cells.unit(row.invoice.currency),
+            Kind.UNIT,
+        ),
     ),
     empty=Empty("Nothing yet", "No payment has come in for it."),
 )

@@ -72,7 +72,10 @@ def test_a_page_to_pay_on_is_followed_until_it_is_there(
     assert "being prepared" in text(answer.content)
     with as_operator():
         Purchase.objects.filter(pk=row.pk).update(
-            state="quoted", total_minor=2380, subtotal_minor=2000, tax_minor=380,
+            state="quoted",
+            total_minor=2380,
+            subtotal_minor=2000,
+            tax_minor=380,
             quoted_at=row.asked_at,
         )
         Purchase.objects.filter(pk=row.pk).update(

@@ -130,9 +130,7 @@ def test_an_invoice_of_another_tenant_is_not_there() -> None:
 
 @pytest.mark.parametrize("role", ["developer", "viewer"])
 @pytest.mark.parametrize("rest", ["", "invoices/", "credit/", "top-up/"])
-def test_who_may_not_see_what_is_owed_is_told_whom_to_ask(
-    role: str, rest: str
-) -> None:
+def test_who_may_not_see_what_is_owed_is_told_whom_to_ask(role: str, rest: str) -> None:
     member = make_member(role=role)
     browser = sign_in(Client(), member.user)
 
