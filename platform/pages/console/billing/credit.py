@@ -7,6 +7,7 @@ Failure: a month that cannot be is 400.
 """
 
 import datetime as dt
+from typing import Any
 
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -161,7 +162,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     span = scope_of(
         UsageQuery(start=first, end=end, tenant_id=tenant.pk), is_counted=False
     )
-    meant = {"tenant": tenant, "start": span.start, "end": span.end}
+    meant: dict[str, Any] = {"tenant": tenant, "start": span.start, "end": span.end}
     table, grants = lines_table(tenant), grants_table(tenant, now)
     given = list(credit_grants(tenant=tenant).order_by("priority", "expires_at", "id"))
     rows = statement_lines(**meant)

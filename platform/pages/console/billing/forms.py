@@ -64,7 +64,7 @@ class RuleForm(forms.Form):
                 "amount": decimal_from_minor(rule.amount_minor, currency),
                 "period_max": decimal_from_minor(rule.period_max_minor, currency),
             }
-        super().__init__(*args, initial=said, **kwargs)
+        super().__init__(*args, **{**kwargs, "initial": said})
         self.fields["threshold"] = AmountField(
             currency, label=f"Once less than this is left, {currency}"
         )
