@@ -18,7 +18,7 @@ from metering.ledger.models import CreditGrant
 from metering.receivables.models import Payment, Refund
 from metering.reconciliation.models import Difference
 from metering.reconciliation.services import verify_ledger
-from tests.collecting import decided
+from tests.collecting import decided, metered
 from tests.collecting.decided import REFUND_MARK
 from tests.collecting.place import MARK, Place, Stripe
 from tests.factories.reconciliation import settle_counts
@@ -36,6 +36,7 @@ def differences(place: Place, stripe: Stripe) -> list[str]:
             *_sent_back(stripe),
             *_bought(stripe),
             *decided.differences(stripe),
+            *metered.differences(stripe),
             *undone_here(),
             *_books(place),
         ]

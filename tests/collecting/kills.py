@@ -21,6 +21,7 @@ from tests.collecting.buyers import Buyers
 from tests.collecting.endpoint import Endpoint, taking_webhooks
 from tests.collecting.equal import differences, undone_here
 from tests.collecting.lives import Death, begin, done_by
+from tests.collecting.metered import make_meters, untold, use_lately
 from tests.collecting.payers import Payers
 from tests.collecting.place import WEBHOOK_SECRET, Place, Stripe, standing_in
 from tests.collecting.work import BILLED, COLLECTED
@@ -64,6 +65,7 @@ def prepare(database: Database, *, tenants: int, buyers: int) -> Customers:
         with standing_in(place):
             customers = make_customers(database, tenants, buyers=buyers)
             done_by(place, BILLED, workers=1)
+            use_lately(customers.billed, now=place.now)
     return customers
 
 
@@ -83,6 +85,7 @@ def kill_workers(
         left = min(KILLS_EACH, times - found.kills.total())
         with copied(prepared) as database, StripeStandIn() as standin:
             stripe = Stripe.open(standin)
+            make_meters(stripe)
             place = stripe.place(database)
             with standing_in(place), taking_webhooks(place) as endpoint:
                 standin.add_webhook(
@@ -189,6 +192,7 @@ class _Course:
             or Purchase.objects.filter(state__in=Purchase.UNDER_WAY).exists()
             or WebhookEvent.objects.filter(state=WebhookEvent.State.WAITING).exists()
             or any(undone_here())
+            or untold()
             or bool(self._standin.hooks.waiting())
         )
 

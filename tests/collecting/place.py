@@ -43,6 +43,7 @@ def standing_in(place: Place) -> Iterator[None]:
         STRIPE_API_BASE=place.stripe_url,
         STRIPE_API_KEY=API_KEY,
         STRIPE_WEBHOOK_SECRETS=(WEBHOOK_SECRET,),
+        STRIPE_METER_EVENTS=True,
     )
     with pointed_at(place.database), settings, as_operator():
         yield

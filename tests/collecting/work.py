@@ -14,6 +14,8 @@ django.setup()
 from metering.billing import services as billing  # noqa: E402
 from metering.collection.buying.advancing import advance_purchases  # noqa: E402
 from metering.collection.comparing import compare  # noqa: E402
+from metering.collection.meters.noting import note_use  # noqa: E402
+from metering.collection.meters.telling import tell_use  # noqa: E402
 from metering.collection.outgoing.telling import tell_all  # noqa: E402
 from metering.inbox import catching_up  # noqa: E402
 from metering.inbox.processing import process_next  # noqa: E402
@@ -64,6 +66,14 @@ def _tell(place: Place) -> int:
     return _until_none(tell_all, place.now)
 
 
+def _note_use(place: Place) -> int:
+    return note_use(now=place.now)
+
+
+def _tell_use(place: Place) -> int:
+    return tell_use(now=place.now)
+
+
 def _until_none(advance: Callable[..., int], now: dt.datetime) -> int:
     total = 0
     while taken := advance(now=now):
@@ -92,6 +102,8 @@ COLLECTED: Mapping[str, Step] = {
     "tell": _tell,
     "follow": _follow,
     "catch up": _catch_up,
+    "note use": _note_use,
+    "tell use": _tell_use,
     "compare": _compare,
 }
 STEPS: Mapping[str, Step] = {
