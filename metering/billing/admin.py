@@ -12,6 +12,7 @@ from django.contrib import admin
 from django.db.models import QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import reverse
+from django.utils import timezone
 from django.utils.html import format_html
 from unfold.decorators import action
 
@@ -26,6 +27,10 @@ from metering.billing.models import (
 )
 
 __all__ = ("InvoiceAdmin", "outbox_admin", "party_admin")
+
+
+# What may happen to a draft that another provider is to issue.
+_OF_DRAFTS = ["try_now", "issue_here"]
 
 
 class _LineInline(ReadOnlyInline):
@@ -138,7 +143,14 @@ class InvoiceAdmin(ReadOnlyAdmin):
         "fingerprint",
     )
     inlines = (_LineInline, _OperationInline)
-    actions_detail = ("try_now", "credit", "record_payment", "hold", "write_off")
+    actions_detail = (
+        "try_now",
+        "issue_here",
+        "credit",
+        "record_payment",
+        "hold",
+        "write_off",
+    )
 
     @state_label(
         ordering="state",
@@ -195,7 +207,12 @@ class InvoiceAdmin(ReadOnlyAdmin):
         offered = super().get_actions_detail(request, object_id)
         if row.number:
             return offered
-        return [each for each in offered if "try_now" in each.action_name]
+        names = ["try_now"]
+        if row.provider != services.HERE:
+            names.append("issue_here")
+        return [
+            each for each in offered if any(name in each.action_name for name in names)
+        ]
 
     def has_credit_permission(self, request: HttpRequest, _: str = "") -> bool:
         """Let those credit who may issue notes."""
@@ -260,6 +277,27 @@ class InvoiceAdmin(ReadOnlyAdmin):
             object_id,
             lambda row: services.try_now(invoice=row),
             done="It is tried with the next scan.",
+        )
+
+    @confirmed_action(
+        label="Issue here",
+        explanation=(
+            "Its provider is asked for it no more. It keeps its lines and total, is"
+            " issued by this installation within a minute, and is paid by hand. A draft"
+            " that was made there is deleted."
+        ),
+        icon="home",
+        permission="try_now",
+    )
+    def issue_here(
+        self, request: HttpRequest, form: Any, object_id: str
+    ) -> HttpResponse:
+        """Let this installation issue a draft that its provider cannot take."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: services.issue_here(invoice=row, now=timezone.now()),
+            done="It is issued here with the next scan.",
         )
 
     @admin.display(description="SHA-256 of the lines")

@@ -97,6 +97,12 @@ def perform(
     return answer
 
 
+def intend(call: Call, *, now: dt.datetime) -> None:
+    """Write a call down that a worker makes later; in the caller's transaction."""
+    if _last(call) is None:
+        _new(call, attempt=1, now=now)
+
+
 def succeeded(call: Call) -> bool:
     """Tell whether the call's last attempt is known to have succeeded."""
     last = _last(call)

@@ -1,6 +1,7 @@
 """Writes of billing: close periods into drafts, issue them, advance them.
 
-The modules behind say how each fails: `closing`, `issuing`, `advancing`, `outbox`.
+The modules behind say how each fails: `closing`, `issuing`, `advancing`, `outbox`,
+`reassigning`.
 """
 
 from metering.billing.advancing import advance_invoice, advance_invoices, try_now
@@ -13,6 +14,7 @@ from metering.billing.closing_due import close_due_periods
 from metering.billing.issuing import issue_invoice
 from metering.billing.outbox import let_go_on
 from metering.billing.parties import describe_seller, set_billing_profile
+from metering.billing.reassigning import HERE, issue_here
 from metering.billing.topping_up import (
     TopUpQuote,
     draft_quoted,
@@ -22,6 +24,7 @@ from metering.billing.topping_up import (
 )
 
 __all__ = [
+    "HERE",
     "Closed",
     "TopUpQuote",
     "advance_invoice",
@@ -32,6 +35,7 @@ __all__ = [
     "describe_seller",
     "draft_quoted",
     "draft_top_up",
+    "issue_here",
     "issue_invoice",
     "let_go_on",
     "quote_computed",

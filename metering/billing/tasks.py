@@ -4,6 +4,7 @@ from celery import shared_task
 
 from kit.orm.roles import as_operator
 from metering.billing import services
+from metering.billing.providers.stripe import leaving
 from metering.usage.selectors import database_now
 
 
@@ -19,3 +20,10 @@ def advance_invoices() -> None:
     """Let providers issue the drafts."""
     with as_operator():
         services.advance_invoices(now=database_now())
+
+
+@shared_task(name="billing.delete_left_drafts")
+def delete_left_drafts() -> None:
+    """Delete the drafts of invoices that left their provider."""
+    with as_operator():
+        leaving.delete_left_drafts(now=database_now())

@@ -94,6 +94,11 @@ def is_automatic(invoice: Invoice) -> bool:
     return tax.get("kind") == AUTOMATIC
 
 
+def has_its_tax(invoice: Invoice) -> bool:
+    """Tell whether its tax is on it: by our rates, or as its provider computed it."""
+    return not is_automatic(invoice) or _COMPUTED in invoice.basis
+
+
 def untaxed_sha256(invoice: Invoice) -> str:
     """Return the hash of the lines without computed tax: what marks a draft."""
     return str(invoice.basis.get(_BEFORE) or invoice.lines_sha256)

@@ -102,9 +102,10 @@ def issue_credit_note(
 
 
 def _require_our_tax(invoice: Invoice) -> None:
-    # Its tax is shared out by whoever computed it, and may come to another cent; of
-    # paid credit the invoice is ours, and we say how it is shared.
-    if is_automatic(invoice) and invoice.kind != Invoice.Kind.TOP_UP:
+    # Its tax is shared out by whoever computed it, and may come to another cent; where
+    # the invoice is ours all the same, as of paid credit, we say how it is shared.
+    is_theirs = invoice.provider != "offline" and invoice.kind != Invoice.Kind.TOP_UP
+    if is_automatic(invoice) and is_theirs:
         raise Conflict(
             f"{invoice.provider} computed the tax of this invoice: issue its credit"
             " note there."

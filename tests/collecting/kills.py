@@ -34,6 +34,8 @@ KILLS_EACH = 45
 ROUNDS_MAX = 60
 FINISHING_ROUNDS_MAX = 40
 MINUTE_S, HOUR_S = 60, 3600
+# Others may be at work on the machine.
+SETTLED_WITHIN_S = 600
 FAULTS = (
     *("drop_before", "commit_then_drop", "commit_then_500", "error_500"),
     *("lock_timeout", "rate_limited"),
@@ -154,7 +156,7 @@ class _Course:
                 self._found.kills["web"] += 1
             died = [life for life in lives if life.end()]
         # Here, while what is sent still suffers: workers to come follow it.
-        self._standin.hooks.settle()
+        self._standin.hooks.settle(SETTLED_WITHIN_S)
         for life in died:
             self._found.kills[life.step] += 1
         self._standin.advance(self._dice.uniform(0, 10 * MINUTE_S))
@@ -179,7 +181,7 @@ class _Course:
         """Let an hour pass, and workers come to their ends, until nothing is left."""
         for _ in range(FINISHING_ROUNDS_MAX):
             self._standin.advance(HOUR_S)
-            self._standin.hooks.settle()
+            self._standin.hooks.settle(SETTLED_WITHIN_S)
             done_by(self._place, list(COLLECTED), workers=1)
             self._payers.pay()
             self._buyers.pay()

@@ -71,6 +71,7 @@ CELERY_BEAT_SCHEDULE = {
     "dun": {"task": "receivables.dun", "schedule": 3600.0},
     "send-dunning-mails": {"task": "receivables.send_mails", "schedule": 60.0},
     "advance-invoices": {"task": "billing.advance_invoices", "schedule": 60.0},
+    "delete-left-drafts": {"task": "billing.delete_left_drafts", "schedule": 300.0},
     "process-webhooks": {
         "task": "inbox.process",
         "schedule": 60.0,

@@ -58,7 +58,8 @@ class StripeProvider:
             invoice.refresh_from_db()
             if base.finished(invoice):
                 return Progress.FINISHED
-            if not alone:
+            # Or it left for another provider since it was looked up.
+            if not alone or invoice.provider != self.name:
                 return Progress.TAKEN
             problem = base.refusal(invoice) or (
                 # One that has its number already goes on as it can.

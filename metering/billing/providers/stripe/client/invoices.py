@@ -124,6 +124,11 @@ class Invoices(Subject):
         return _invoice(answer)
 
     @two_kinds_of_failure
+    def delete(self, reference: str) -> None:
+        """Delete a draft: nothing of it is left. Of a delete Stripe keeps no key."""
+        self._v1.invoices.delete(reference)
+
+    @two_kinds_of_failure
     def mark_uncollectible(self, reference: str, *, key: str) -> RemoteInvoice:
         """Give an invoice up; it may still be paid."""
         answer = self._v1.invoices.mark_uncollectible(
