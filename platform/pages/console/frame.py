@@ -69,13 +69,15 @@ def figure(place: Member, *, now: dt.datetime) -> Tile | None:
     is_whole = actor.project_ids is None
     if tenant.payment_mode == Tenant.PaymentMode.PREPAID and is_whole:
         left = wallet(tenant=tenant, now=now).available
-        return money_tile("Credit left", left, tenant.currency)
+        page = way_to(tenant, "console:credit") if actor.may(Scope.BILLING_READ) else ""
+        return money_tile("Credit left", left, tenant.currency, address=page)
     try:
         picos = spend(place, running_period(tenant_id=tenant.pk, at=now), now=now)
     except NotFound:
         return None
     label = "Spend so far" if is_whole else "Your projects so far"
-    return money_tile(label, picos, tenant.currency)
+    page = way_to(tenant, "console:usage") if actor.may(Scope.USAGE_READ) else ""
+    return money_tile(label, picos, tenant.currency, address=page)
 
 
 def spend(place: Member, span: Span, *, now: dt.datetime) -> int:

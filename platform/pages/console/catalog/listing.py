@@ -46,7 +46,6 @@ def models(request: HttpRequest, *, place: Member) -> HttpResponse:
     heading = Heading(
         "Models and prices",
         scope=(
-            "per million tokens",
             tenant.currency,
             "excluding tax",
             f"dates in {tenant.zone}",
@@ -65,7 +64,7 @@ def _table(tenant: Tenant) -> Table[Offer]:
     zone = ZoneInfo(tenant.zone)
     return Table(
         name="models",
-        title="Models",
+        title=f"Prices of a million tokens, {tenant.currency}",
         usual_sort="model",
         empty=EMPTY,
         note="Speeds are medians of your own latest requests, of 24 hours at most.",
@@ -125,11 +124,11 @@ def _prices(currency: str) -> tuple[Column[Offer], ...]:
                 nothing("none") if found is None else money(found * MILLION, currency)
             )
 
-        return Column(name, f"{heading}, {currency}", cell, Kind.NUMBER, sort=picos)
+        return Column(name, heading, cell, Kind.NUMBER, sort=picos)
 
     return (
         price_of("input", "Input"),
-        price_of("cached_input", "Cached input"),
+        price_of("cached_input", "Cached"),
         price_of("output", "Output"),
     )
 

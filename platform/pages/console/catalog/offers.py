@@ -7,7 +7,7 @@ import datetime as dt
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-from inference.caching.naming import priced_as
+from inference.caching.naming import MARK, priced_as
 from inference.control.models import ServedModel
 from inference.control.offered import ModelState, model_states
 from kit.acting import current
@@ -24,6 +24,7 @@ _TONES = {
     ModelState.DOWN: Tone.BAD,
     ModelState.UNKNOWN: Tone.PLAIN,
 }
+_WORDS = {ModelState.UNKNOWN: "not reported"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,7 +47,7 @@ class Offer:
         """Return its state as people read it."""
         if self.price is None:
             return Badge("no price", Tone.OVER)
-        return Badge(self.state.value, _TONES[self.state])
+        return Badge(_WORDS.get(self.state, self.state.value), _TONES[self.state])
 
 
 def offers(
@@ -75,6 +76,26 @@ def offers(
             )
         )
     return found
+
+
+def coming_change(
+    *, tenant: Tenant, now: dt.datetime
+) -> tuple[dt.datetime, int] | None:
+    """Return when prices change next and of how many models; None of no change.
+
+    Cached answers' prices are their models': they are not counted apart.
+    """
+    change = next_change(tenant_id=tenant.pk, at=now)
+    if change is None:
+        return None
+    before = own_prices(tenant_id=tenant.pk, at=now)
+    after = own_prices(tenant_id=tenant.pk, at=change)
+    changed = {
+        name.removesuffix(MARK)
+        for name in before.keys() | after.keys()
+        if not _is_same(before.get(name), after.get(name))
+    }
+    return (change, len(changed)) if changed else None
 
 
 def _is_same(one: OwnPrice | None, other: OwnPrice | None) -> bool:

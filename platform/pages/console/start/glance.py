@@ -81,7 +81,9 @@ def glance(*, tenant: Tenant, now: dt.datetime) -> Glance:
         for row in [by_date.get(date)]
     ]
     running = [day for day in days if day.date >= span.first_date]
-    whole = [day for day in days if day.date < today][-RATE_DAYS:]
+    # Before its first use there was nothing to be an average of.
+    begun = next((at for at, day in enumerate(days) if day.requests), len(days))
+    whole = [day for day in days[begun:] if day.date < today][-RATE_DAYS:]
     return Glance(
         span=span,
         today=today,

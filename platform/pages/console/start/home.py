@@ -21,7 +21,7 @@ from metering.usage.selectors import Dimension, UsageRow, database_now
 from pages.charts.bullet import Bullet, bullet
 from pages.charts.columns import Columns, Series, Slot, columns
 from pages.charts.measure import Measure
-from pages.console.frame import address_in
+from pages.console.frame import address_in, way_to
 from pages.console.place import place_page, require
 from pages.console.start.glance import RATE_DAYS, Before, Glance, dearest, glance
 from pages.console.start.notices import notices
@@ -59,6 +59,7 @@ def home(request: HttpRequest, *, place: Member) -> HttpResponse:
         "heading": _heading(tenant, seen, now=now, is_whole=is_whole),
         "notices": notices(place, today=seen.today, credit=credit, now=now),
         "tiles": _tiles(tenant, seen, credit),
+        "limits": way_to(tenant, "console:limits"),
         "gates": _gates(tenant, now) if is_whole else [],
         "is_new": not any(day.requests for day in seen.days) and not seen.requests,
         "chart": _chart(tenant, seen),
@@ -88,7 +89,11 @@ def _tiles(tenant: Tenant, seen: Glance, credit: Wallet | None) -> list[Tile]:
     currency = tenant.currency
     found = [
         money_tile(
-            "Spend so far", seen.spent, currency, note=_compared(seen.before, currency)
+            "Spend so far",
+            seen.spent,
+            currency,
+            address=way_to(tenant, "console:usage"),
+            note=_compared(seen.before, currency),
         )
     ]
     if credit is not None and (
@@ -96,17 +101,33 @@ def _tiles(tenant: Tenant, seen: Glance, credit: Wallet | None) -> list[Tile]:
     ):
         found.append(
             money_tile(
-                "Credit left", credit.available, currency, note=_lasts(credit, seen)
+                "Credit left",
+                credit.available,
+                currency,
+                address=_credit_page(tenant),
+                note=_lasts(credit, seen),
             )
         )
-    found.append(number_tile("Requests", seen.requests, note="in this period"))
-    a_day = f"on average of the last {RATE_DAYS} whole days"
+    found.append(
+        number_tile(
+            "Requests",
+            seen.requests,
+            address=way_to(tenant, "console:requests"),
+            note="in this period",
+        )
+    )
+    a_day = f"on average of the last whole days, {RATE_DAYS} at most"
     found.append(
         money_tile("A day", seen.rate, currency, note=a_day)
         if seen.rate
         else missing_tile("A day", "nothing", note=a_day)
     )
     return found
+
+
+def _credit_page(tenant: Tenant) -> str:
+    may_read = current().may(Scope.BILLING_READ)
+    return way_to(tenant, "console:credit") if may_read else ""
 
 
 def _compared(before: Before | None, currency: str) -> str:

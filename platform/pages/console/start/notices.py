@@ -7,6 +7,7 @@ may see. Failure: none of its own.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Min, Sum
 
@@ -16,12 +17,15 @@ from kit.scopes import Scope
 from metering.alerts import selectors as alerts
 from metering.ledger.wallets import Wallet
 from metering.receivables.selectors import unpaid
+from pages.console.catalog.offers import coming_change
+from pages.console.frame import way_to
 from pages.design.badges import Badge, Tone
 from pages.figures import count, rounded
 from tenants import selectors
 from tenants.models import Member
 
 EXPIRES_SOON = dt.timedelta(days=14)
+CHANGES_SOON = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,8 +46,9 @@ def notices(
     found: list[Notice] = []
     if actor.may(Scope.BILLING_READ):
         found += _overdue(place, today)
+    found += _prices(place, now)
     if credit is not None:
-        found += _expiring(credit)
+        found += _expiring(place, credit)
     if actor.may(Scope.WEBHOOKS_READ):
         found += _endpoints(place)
     if actor.may(Scope.KEYS_READ):
@@ -61,18 +66,34 @@ def _overdue(place: Member, today: dt.date) -> Iterator[Notice]:
         yield Notice(
             Badge("overdue", Tone.BAD),
             f"{count(number)} {_plural(number, 'invoice')} overdue: "
-            f"{format_minor(found['minor'], currency)} {currency}.",
+            f"{format_minor(found['minor'], currency)}.",
             f"The oldest was due on {found['oldest']:%Y-%m-%d}.",
+            way_to(place.tenant, "console:invoices"),
         )
 
 
-def _expiring(credit: Wallet) -> Iterator[Notice]:
+def _prices(place: Member, now: dt.datetime) -> Iterator[Notice]:
+    found = coming_change(tenant=place.tenant, now=now)
+    if found is not None and found[0] < now + CHANGES_SOON:
+        at, number = found
+        change = "price changes" if number == 1 else "prices change"
+        local = at.astimezone(ZoneInfo(place.tenant.zone))
+        yield Notice(
+            Badge("prices", Tone.WAIT),
+            f"{count(number)} model {change} on {local:%Y-%m-%d %H:%M} "
+            f"{place.tenant.zone}.",
+            address=way_to(place.tenant, "console:models"),
+        )
+
+
+def _expiring(place: Member, credit: Wallet) -> Iterator[Notice]:
     if credit.expiring:
         coming = credit.expiring[0]
         yield Notice(
             Badge("expiring", Tone.WAIT),
             f"{rounded(coming.picos, credit.currency).shown} of credit expire on"
             f" {coming.at:%Y-%m-%d}, unless they are used before.",
+            address=way_to(place.tenant, "console:credit"),
         )
 
 
@@ -83,6 +104,7 @@ def _endpoints(place: Member) -> Iterator[Notice]:
             Badge("failing", Tone.BAD),
             f"{count(number)} webhook {_plural(number, 'endpoint')} failing.",
             "What cannot be delivered is tried again; in the end they are paused.",
+            way_to(place.tenant, "console:notifications"),
         )
 
 
@@ -99,6 +121,7 @@ def _keys(place: Member, now: dt.datetime) -> Iterator[Notice]:
             f"{count(number)} API {_plural(number, 'key')} expire within 14 days."
             if number > 1
             else "1 API key expires within 14 days.",
+            address=way_to(place.tenant, "console:keys"),
         )
 
 

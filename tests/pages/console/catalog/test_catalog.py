@@ -33,6 +33,7 @@ QUOTES = {
     "output_per_million": "9.60",
 }
 QUERIES_MAX = 45
+LISTED = "Prices of a million tokens, USD"
 
 
 def priced(*names: str, role: str = "viewer") -> Member:
@@ -64,7 +65,7 @@ def test_the_list_tells_each_models_own_price_and_which_has_none() -> None:
     make_model(name="unpriced")
     member = priced("dear")
 
-    rows = {row[0].split()[0]: row for row in tables(opened(member))["Models"][1:]}
+    rows = {row[0].split()[0]: row for row in tables(opened(member))[LISTED][1:]}
 
     assert rows["dear"][3:6] == ["3.20", "0.32", "9.60"]
     assert rows["unpriced"][1] == "no price"
@@ -76,8 +77,8 @@ def test_prices_of_others_are_not_told() -> None:
     member = priced("dear")
     stranger = make_member()
 
-    assert tables(opened(stranger))["Models"][1][3] == "none"
-    assert tables(opened(member))["Models"][1][3] == "3.20"
+    assert tables(opened(stranger))[LISTED][1][3] == "none"
+    assert tables(opened(member))[LISTED][1][3] == "3.20"
 
 
 def test_a_change_that_is_published_is_shown_with_its_date_and_what_it_will_be() -> (
@@ -88,7 +89,7 @@ def test_a_change_that_is_published_is_shown_with_its_date_and_what_it_will_be()
     with as_operator():
         now = database_now()
         (assigned,) = member.tenant.pricebookassignment_set.all()
-        at = now + dt.timedelta(days=30)
+        at = now + dt.timedelta(days=29)
         version = pricing.draft_version(
             book=assigned.book, effective_at=at, copy_from=assigned.book.versions.get()
         )
@@ -106,6 +107,8 @@ def test_a_change_that_is_published_is_shown_with_its_date_and_what_it_will_be()
         ["9.60", "12.00"],
     ]
     assert f"{at:%Y-%m-%d}" in text(opened(member))
+    home = sign_in(Client(), member.user).get(f"/console/{member.tenant.slug}/")
+    assert f"1 model price changes on {at:%Y-%m-%d %H:%M} UTC." in text(home.content)
 
 
 def test_the_calculator_answers_what_rating_charges() -> None:
@@ -195,4 +198,4 @@ def test_speeds_are_of_ones_own_latest_requests_and_cost_the_same() -> None:
         answer = person.get(f"/console/{member.tenant.slug}/models/")
 
     assert len(made) < QUERIES_MAX
-    assert tables(answer.content)["Models"][1][8] == "1"
+    assert tables(answer.content)[LISTED][1][8] == "1"

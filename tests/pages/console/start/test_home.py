@@ -13,11 +13,12 @@ from kit.orm.roles import APP, as_operator
 from metering.usage.selectors import UsageQuery, billing_day, database_now, usage
 from metering.usage.services import cover
 from tenants import services
-from tenants.models import Member
+from tenants.models import ApiKey, Member
 from tenants.selectors import actor_in
 from tests.factories.accounts import sign_in
 from tests.factories.limits import make_budget
 from tests.factories.pricing import make_price
+from tests.factories.receivables import make_invoice
 from tests.factories.tenants import (
     make_key,
     make_member,
@@ -126,3 +127,34 @@ def test_the_page_costs_the_same_however_much_was_used() -> None:
     with CaptureQueriesContext(connections[APP]) as made:
         assert person.get(f"/console/{member.tenant.slug}/").status_code == 200
     assert len(made) < QUERIES_MAX
+
+
+def test_keys_that_end_soon_are_told_to_who_may_see_keys() -> None:
+    member, now = used()
+    viewer = make_member(tenant=member.tenant, role="viewer")
+    with as_operator():
+        ApiKey.objects.filter(name="elsewhere").update(expires_at=now + 13 * DAY)
+
+    assert "1 API key expires within 14 days." in text(home(member))
+    assert "expires within" not in text(home(viewer))
+
+
+def test_what_is_overdue_is_told_to_who_sees_bills() -> None:
+    member, _ = used()
+    developer = make_member(tenant=member.tenant, role="developer")
+    late = make_invoice(tenant=member.tenant)
+
+    said = text(home(member))
+
+    assert "1 invoice overdue: 142.80 USD. The oldest" in said
+    assert f"The oldest was due on {late.due_date:%Y-%m-%d}." in said
+    assert "overdue" not in text(home(developer))
+
+
+def test_a_day_is_the_average_of_whole_days_since_the_first_use() -> None:
+    member, _ = used()
+
+    said = text(home(member))
+
+    # Yesterday cost 0.001056, and before there was nothing.
+    assert "A day < 0.01 USD exactly 0.00 1056" in said
