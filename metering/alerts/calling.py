@@ -12,9 +12,10 @@ whole call ends within `TIMEOUT_S`.
 import asyncio
 import socket
 import ssl
+import time
 from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 
 import httpx
@@ -50,6 +51,7 @@ class Answer:
     status: int | None = None
     problem: str = ""
     retry_after_s: int = 0
+    took_ms: int | None = field(default=None, compare=False)
 
     @property
     def is_success(self) -> bool:
@@ -87,10 +89,18 @@ async def _call_all(calls: Sequence[Call], reach: Reach) -> list[Answer]:
     resolve = reach.resolve or partial(_looked_up, lookups)
     try:
         return await asyncio.gather(
-            *(_answer(each, reach, resolve, trust) for each in calls)
+            *(_timed(each, reach, resolve, trust) for each in calls)
         )
     finally:
         lookups.shutdown(wait=False, cancel_futures=True)
+
+
+async def _timed(
+    call: Call, reach: Reach, resolve: Resolver, trust: ssl.SSLContext
+) -> Answer:
+    started = time.monotonic()
+    answer = await _answer(call, reach, resolve, trust)
+    return replace(answer, took_ms=int((time.monotonic() - started) * 1000))
 
 
 async def _answer(

@@ -85,11 +85,18 @@ def claim(channel: Delivery.Channel, *, now: dt.datetime) -> list[Delivery]:
     return list(rows.select_related("event", "endpoint", "member", "tenant"))
 
 
-def note_success(row: Delivery, *, now: dt.datetime, status: int | None = None) -> None:
-    """Note that the reader has it."""
+def note_success(
+    row: Delivery,
+    *,
+    now: dt.datetime,
+    status: int | None = None,
+    took_ms: int | None = None,
+) -> None:
+    """Note that the reader has it; a replay says nothing of the endpoint."""
+    noted = {"last_status": status, "last_error": "", "last_ms": took_ms}
     with atomic():
-        _end(row, Delivery.State.DELIVERED, now=now, last_status=status, last_error="")
-        if row.endpoint_id is not None:
+        _end(row, Delivery.State.DELIVERED, now=now, **noted)
+        if row.endpoint_id is not None and not row.is_replay:
             Endpoint.objects.filter(pk=row.endpoint_id).update(
                 failing_since=None, last_succeeded_at=now
             )
@@ -101,14 +108,20 @@ def note_failure(
     problem: str,
     now: dt.datetime,
     status: int | None = None,
+    took_ms: int | None = None,
     wait: dt.timedelta = dt.timedelta(0),
 ) -> None:
     """Note that an attempt failed, and when the next one is made, if any.
 
-    Of an attempt whose claim ran out another one knows more: nothing is noted.
+    A replay is tried once. Of an attempt whose claim ran out another one knows more:
+    nothing is noted.
     """
-    noted = {"last_status": status, "last_error": problem[:_ERROR_CHARS_MAX]}
-    if row.attempts > len(DELAYS):
+    noted = {
+        "last_status": status,
+        "last_error": problem[:_ERROR_CHARS_MAX],
+        "last_ms": took_ms,
+    }
+    if row.is_replay or row.attempts > len(DELAYS):
         _end(row, Delivery.State.GIVEN_UP, now=now, **noted)
         return
     delay = max(_jittered(DELAYS[row.attempts - 1]), min(wait, _DELAY_MAX))

@@ -20,6 +20,7 @@ _TEMPLATES = {
     EventType.ENDPOINT_PAUSED: "paused",
     EventType.TOP_UP_WAITING: "top_up",
     EventType.TOP_UP_FAILED: "top_up",
+    EventType.TEST: "test",
 }
 _LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
 _WINDOWS = {"day": "a day", "month": "a month", "forever": "all time"}
@@ -59,6 +60,10 @@ def _context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
     if event_type == EventType.ENDPOINT_PAUSED:
         name = plain(data["endpoint"]["name"])
         return {"name": name, "subject": f"Webhook endpoint “{name}” is paused"}
+    if event_type == EventType.TEST:
+        tenant = plain(data["tenant"]["name"])
+        subject = f"Alerts reach you: “{tenant}”"
+        return {"tenant": tenant, "subject": subject, "address": settings.PUBLIC_URL}
     if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
         return _top_up_context(event_type, data)
     scope = data["scope"]

@@ -227,6 +227,10 @@ class Delivery(models.Model):
     last_tried_at = models.DateTimeField(null=True)
     last_status = models.PositiveSmallIntegerField(null=True)
     last_error = models.CharField(max_length=200, blank=True)
+    # How long the last attempt took, of a call that was made.
+    last_ms = models.PositiveIntegerField(null=True)
+    # Sent again because somebody asked: tried once, and says nothing of the endpoint.
+    is_replay = models.BooleanField(default=False, db_default=False)
     created_at = models.DateTimeField()
     ended_at = models.DateTimeField(null=True)
 
@@ -236,6 +240,7 @@ class Delivery(models.Model):
         constraints = (
             models.UniqueConstraint(
                 fields=("event", "channel", "endpoint", "member"),
+                condition=models.Q(is_replay=False),
                 nulls_distinct=False,
                 name="alert_delivery_once",
             ),
@@ -251,6 +256,7 @@ class Delivery(models.Model):
                 condition=models.Q(state="waiting"),
                 name="alert_delivery_due",
             ),
+            models.Index(fields=("endpoint", "-id"), name="alert_delivery_of_endpoint"),
         )
 
     def __str__(self) -> str:

@@ -1,12 +1,14 @@
 """Reads of webhook endpoints and of what was sent to them, as far as the actor sees."""
 
+import datetime as dt
+from collections.abc import Collection
 from typing import TypedDict, Unpack
 
-from django.db.models import Q, QuerySet
+from django.db.models import Count, Q, QuerySet
 
 from kit.acting import current
 from kit.errors import NotFound
-from metering.alerts.models import Delivery, Endpoint
+from metering.alerts.models import Crossing, Delivery, Endpoint
 
 _REMOVED = Q(removed_at__isnull=False)
 STATES = {
@@ -48,6 +50,44 @@ def deliveries_to(
     """List what was or is to be sent to an endpoint, newest first."""
     rows = Delivery.objects.filter(endpoint=endpoint).select_related("event")
     return rows if state is None else rows.filter(state=state)
+
+
+def delivery(endpoint: Endpoint, delivery_id: int) -> Delivery:
+    """Return one delivery to an endpoint; raises `NotFound`."""
+    row = deliveries_to(endpoint).filter(pk=delivery_id).first()
+    if row is None:
+        raise NotFound(f"There is no delivery {delivery_id} to this endpoint.")
+    return row
+
+
+def failed_lately(
+    endpoint_ids: Collection[int], *, since: dt.datetime
+) -> dict[int, tuple[int, int]]:
+    """Return, per endpoint, how many deliveries failed of how many tried since then.
+
+    What is still being tried has failed as soon as one attempt of it did.
+    """
+    tried = Delivery.objects.filter(
+        endpoint_id__in=list(endpoint_ids),
+        created_at__gte=since,
+        attempts__gt=0,
+        is_replay=False,
+    )
+    failed = Q(state=Delivery.State.GIVEN_UP) | Q(
+        state=Delivery.State.WAITING, last_error__gt=""
+    )
+    counted = tried.values("endpoint_id").annotate(
+        failed=Count("id", filter=failed), tried=Count("id")
+    )
+    return {
+        row["endpoint_id"]: (row["failed"], row["tried"])
+        for row in counted.order_by("endpoint_id")
+    }
+
+
+def crossings(*, tenant_id: int) -> QuerySet[Crossing]:
+    """List the shares of a tenant's limits that were crossed, the latest first."""
+    return Crossing.objects.filter(tenant_id=tenant_id)
 
 
 def _within_reach() -> QuerySet[Endpoint]:

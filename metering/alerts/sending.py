@@ -20,6 +20,8 @@ from metering.alerts.models import Delivery, Endpoint, Event
 
 RUN_S_MAX = 4.0
 _GONE = 410
+# Of a call that somebody asked to have made again, under the same id.
+REPLAY_HEADER = "x-tollgate-replay"
 
 log = structlog.get_logger(__name__)
 
@@ -95,6 +97,8 @@ def _call(row: Delivery, now: dt.datetime) -> Call | None:
         at_s=int(now.timestamp()),
         secrets_in_force=in_force,
     )
+    if row.is_replay:
+        headers |= {REPLAY_HEADER: "true"}
     return Call(endpoint.url, headers, body)
 
 
@@ -104,13 +108,16 @@ def _unsigned() -> Answer:
 
 def _note(row: Delivery, answer: Answer, now: dt.datetime) -> None:
     if answer.is_success:
-        deliveries.note_success(row, now=now, status=answer.status)
+        deliveries.note_success(
+            row, now=now, status=answer.status, took_ms=answer.took_ms
+        )
         return
     problem = answer.problem or f"it answered with {answer.status}"
     deliveries.note_failure(
         row,
         problem=problem,
         status=answer.status,
+        took_ms=answer.took_ms,
         wait=dt.timedelta(seconds=answer.retry_after_s),
         now=now,
     )
@@ -122,6 +129,8 @@ def _note(row: Delivery, answer: Answer, now: dt.datetime) -> None:
         attempts=row.attempts,
         problem=problem,
     )
+    if row.is_replay:
+        return
     deliveries.note_endpoint_failure(endpoint, is_gone=answer.status == _GONE, now=now)
 
 

@@ -26,7 +26,7 @@ from metering.alerts.addresses import refuse_address
 from metering.alerts.models import CHOSEN_EVENTS, Delivery, Endpoint, EventType
 from tenants import rights
 from tenants.credentials import OVERLAP_DEFAULT, require_overlap
-from tenants.models import Tenant
+from tenants.models import Member, Tenant
 
 ENDPOINTS_MAX = 20
 _URL_CHARS_MAX = 2000
@@ -185,6 +185,58 @@ def send_test(*, endpoint: Endpoint, now: dt.datetime) -> Delivery:
         if untried.exists():
             raise Conflict("A test is on its way already: wait for it.")
         return telling.tell_test(row, now=now)
+
+
+def send_test_mail(*, member: Member, now: dt.datetime) -> Delivery:
+    """Send a member, who asked for it, a mail as alerts are sent.
+
+    Raises `Conflict` while one is on its way, or where there is no address.
+    """
+    if current().member_id != member.pk:
+        raise NotFound(f"There is no member {member.pk}.")
+    with atomic():
+        row = Member.objects.select_related("tenant").get(pk=member.pk)
+        if not row.email:
+            raise Conflict("There is no address to send a mail to.")
+        waiting = Delivery.objects.filter(
+            member=row,
+            channel=Delivery.Channel.MAIL,
+            state=Delivery.State.WAITING,
+            event__type=EventType.TEST,
+        )
+        if waiting.exists():
+            raise Conflict("A test is on its way already: wait for it.")
+        return telling.tell_test_mail(row, now=now)
+
+
+def replay(*, delivery: Delivery, now: dt.datetime) -> Delivery:
+    """Send an event to its endpoint once more, under the same id and marked as such.
+
+    It is tried once and changes nothing of how the endpoint stands. One at a time, as
+    tests are. Raises `NotFound`, or `Conflict` while it is paused or one is on its way.
+    """
+    if delivery.endpoint is None:
+        raise NotFound(f"Delivery {delivery.pk} is not to an endpoint.")
+    with atomic():
+        row = _locked(delivery.endpoint)
+        if row.paused_at is not None:
+            raise Conflict("The endpoint is paused: resume it first.")
+        if delivery.state == Delivery.State.WAITING:
+            raise Conflict("It is still on its way: wait for it.")
+        waiting = Delivery.objects.filter(
+            endpoint=row, is_replay=True, state=Delivery.State.WAITING
+        )
+        if waiting.exists():
+            raise Conflict("A replay is on its way already: wait for it.")
+        return Delivery.objects.create(
+            tenant_id=row.tenant_id,
+            event_id=delivery.event_id,
+            channel=Delivery.Channel.WEBHOOK,
+            endpoint=row,
+            is_replay=True,
+            next_at=now,
+            created_at=now,
+        )
 
 
 def _locked(endpoint: Endpoint) -> Endpoint:

@@ -21,6 +21,15 @@ from tenants.models import Member, Role, Tenant
 
 _TOLD_OF_BUDGETS = (Role.OWNER, Role.ADMIN, Role.BILLING)
 _TOLD_OF_ENDPOINTS = (Role.OWNER, Role.ADMIN)
+# Who gets which mail, for people: see the functions below for who else does.
+MAILED: Mapping[EventType, tuple[Role, ...]] = {
+    EventType.THRESHOLD_REACHED: _TOLD_OF_BUDGETS,
+    EventType.SPENT: _TOLD_OF_BUDGETS,
+    EventType.RESUMED: _TOLD_OF_BUDGETS,
+    EventType.TOP_UP_WAITING: _TOLD_OF_BUDGETS,
+    EventType.TOP_UP_FAILED: _TOLD_OF_BUDGETS,
+    EventType.ENDPOINT_PAUSED: _TOLD_OF_ENDPOINTS,
+}
 
 
 def tell_of_budget(
@@ -69,6 +78,14 @@ def tell_test(endpoint: Endpoint, *, now: dt.datetime) -> Delivery:
     }
     event = write(EventType.TEST, tenant=tenant, data=data, now=now)
     [delivery] = _to_endpoints(event, [endpoint], now=now)
+    return delivery
+
+
+def tell_test_mail(member: Member, *, now: dt.datetime) -> Delivery:
+    """Send one member a mail that means nothing; return the delivery."""
+    data = {"tenant": _tenant_data(member.tenant)}
+    event = write(EventType.TEST, tenant=member.tenant, data=data, now=now)
+    [delivery] = _to_people(event, [member], billing_email="", now=now)
     return delivery
 
 
@@ -152,13 +169,13 @@ def _endpoints(tenant: Tenant, event_type: EventType) -> list[Endpoint]:
 
 def _to_people(
     event: Event, members: Iterable[Member], *, billing_email: str, now: dt.datetime
-) -> None:
+) -> list[Delivery]:
     readers: dict[str, Member | None] = {}
     for member in members:
         readers.setdefault(member.email.lower(), member)
     if billing_email:
         readers.setdefault(billing_email.lower(), None)
-    Delivery.objects.bulk_create(
+    return Delivery.objects.bulk_create(
         Delivery(
             tenant_id=event.tenant_id,
             event=event,

@@ -41,6 +41,20 @@ def period_of(*, tenant_id: int, date: dt.date) -> Span:
     )
 
 
+def periods_within(*, tenant_id: int, first: dt.date, end: dt.date) -> list[Span]:
+    """Return the periods that dates from `first` to before `end` lie in, in order."""
+    days = BillingDay.objects.filter(
+        tenant_id=tenant_id, date__gte=first, date__lt=end
+    ).values("period_start", "period_end")
+    found = days.annotate(starts_at=Min("starts_at"), ends_at=Max("ends_at"))
+    return [
+        Span(
+            each["period_start"], each["period_end"], each["starts_at"], each["ends_at"]
+        )
+        for each in found.order_by("period_start")
+    ]
+
+
 def running_period(*, tenant_id: int, at: dt.datetime) -> Span:
     """Return the period of an instant; raises `NotFound` where there is none."""
     day = BillingDay.objects.filter(

@@ -15,7 +15,7 @@ from kit.orm.atomic import cursor
 from metering.usage.models import BillingDay
 from metering.usage.report import RAW_DAYS_MAX, Dimension, Source, UsageQuery
 from metering.usage.zones import day_start
-from tenants.models import ApiKey, Project, Tenant
+from tenants.models import ApiKey, Member, Project, Tenant
 
 _RAW_SPAN_MAX = dt.timedelta(days=RAW_DAYS_MAX)
 
@@ -63,14 +63,19 @@ def _tenant_of(query: UsageQuery) -> Tenant | None:
     owners: set[int] = set()
     if query.tenant_id is not None:
         owners.add(query.tenant_id)
-    seen: dict[str, QuerySet[Project] | QuerySet[ApiKey]] = {
+    seen: dict[str, QuerySet[Project] | QuerySet[ApiKey] | QuerySet[Member]] = {
         "project": Project.objects.all(),
         "key": ApiKey.objects.all(),
+        "member": Member.objects.all(),
     }
     if query.reach is not None:
         seen["project"] = Project.objects.filter(pk__in=query.reach)
         seen["key"] = ApiKey.objects.filter(project_id__in=query.reach)
-    for param, pk in (("project", query.project_id), ("key", query.api_key_id)):
+    for param, pk in (
+        ("project", query.project_id),
+        ("key", query.api_key_id),
+        ("member", query.member_id),
+    ):
         if pk is not None:
             row = seen[param].filter(pk=pk).only("tenant_id").first()
             if row is None:
@@ -80,7 +85,8 @@ def _tenant_of(query: UsageQuery) -> Tenant | None:
         return None
     if len(owners) > 1:
         raise InvalidRequest(
-            "'tenant', 'project' and 'key' are not of one tenant.", param="tenant"
+            "'tenant', 'project', 'key' and 'member' are not of one tenant.",
+            param="tenant",
         )
     tenant = Tenant.objects.filter(pk=owners.pop()).first()
     if tenant is None:
@@ -135,8 +141,8 @@ def _refuse_events(query: UsageQuery) -> None:
     if Dimension.MINUTE in query.group_by:
         counted, way_out = "'minute' is", "divide by 'hour' or 'day' instead"
     else:
-        counted = "'hour' together with 'project' or 'key' is"
-        way_out = "divide by 'day' instead, or ask without 'project' and 'key'"
+        counted = "'hour' together with 'project', 'key' or 'member' is"
+        way_out = "divide by 'day' instead, or ask without these"
     raise InvalidRequest(
         f"{counted} counted from single events: such a range may be at most "
         f"{RAW_DAYS_MAX} days long. Ask for a shorter one, or {way_out}.",
@@ -177,9 +183,8 @@ def _require_days_of_utc(query: UsageQuery, scope: Scope) -> None:
     if other_zones:
         raise InvalidRequest(
             "Over several tenants days are those of UTC, and some tenants keep other "
-            "ones, whose projects and keys are counted from single events: ask for "
-            f"at most {RAW_DAYS_MAX} days, for one tenant, or without 'project' and "
-            "'key'.",
+            "ones, whose projects, keys and members are counted from single events: "
+            f"ask for at most {RAW_DAYS_MAX} days, for one tenant, or without these.",
             param="group_by",
         )
 

@@ -24,10 +24,15 @@ class Dimension(enum.StrEnum):
     TENANT = "tenant"
     PROJECT = "project"
     KEY = "key"
+    MEMBER = "member"
     MODEL = "model"
     DAY = "day"
     HOUR = "hour"
     MINUTE = "minute"
+
+
+# What only a key tells: hours do not know it.
+_OF_KEYS = frozenset({Dimension.PROJECT, Dimension.KEY, Dimension.MEMBER})
 
 
 class Source(enum.Enum):
@@ -47,6 +52,9 @@ class UsageQuery:
     tenant. `reach` are the projects that whoever asks may see, None for all: what lies
     outside is as if it were not there. `day` means the same days; divided by `day` and
     `hour`, an hour in which a billing day begins has a row for each of the two days.
+    A key's use is that of the member whose key it is. `among` are the only groups that
+    are told apart, by all but time: the others are one row without names, so that a
+    chart of a few parts costs no more rows than it draws.
     """
 
     start: dt.datetime | dt.date
@@ -55,8 +63,10 @@ class UsageQuery:
     tenant_id: int | None = None
     project_id: int | None = None
     api_key_id: int | None = None
+    member_id: int | None = None
     model: str | None = None
     reach: frozenset[int] | None = None
+    among: "tuple[Group, ...] | None" = None
 
     def __post_init__(self) -> None:
         for name, bound in (("start", self.start), ("end", self.end)):
@@ -92,15 +102,17 @@ class UsageQuery:
     @property
     def is_about_several(self) -> bool:
         """Tell whether no one tenant is named, be it by its project or key."""
-        return self.tenant_id is self.project_id is self.api_key_id is None
+        named = (self.tenant_id, self.project_id, self.api_key_id, self.member_id)
+        return all(each is None for each in named)
 
     @property
     def names_keys(self) -> bool:
         """Tell whether projects or keys divide or filter: hours do not know them."""
         return (
-            not {Dimension.PROJECT, Dimension.KEY}.isdisjoint(self.group_by)
+            not _OF_KEYS.isdisjoint(self.group_by)
             or self.project_id is not None
             or self.api_key_id is not None
+            or self.member_id is not None
             or self.reach is not None
         )
 
@@ -146,7 +158,8 @@ class Group:
     """What a row is about; a dimension that was not asked for is None.
 
     Hours and minutes are those of UTC, by the instant at which they begin. Tenants and
-    projects are named by slug, keys by what may be shown of them.
+    projects are named by slug, keys by what may be shown of them, members by what they
+    are called; use of a key that is nobody's has no member.
     """
 
     day: dt.date | None = None
@@ -158,7 +171,11 @@ class Group:
     project: str | None = None
     api_key_id: int | None = None
     api_key: str | None = None
+    member_id: int | None = None
+    member: str | None = None
     model: str | None = None
+    is_told: bool = True
+    """False of all that a question told nothing apart of."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

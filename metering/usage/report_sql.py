@@ -156,11 +156,13 @@ answer AS (
             END AS hour,
         CASE WHEN %(by_minute)s THEN date_bin('1 minute', fact.at, 'epoch'::timestamptz)
             END AS minute,
-        CASE WHEN %(by_tenant)s THEN fact.tenant_id END AS tenant_id,
-        CASE WHEN %(by_project)s THEN fact.project_id END AS project_id,
-        CASE WHEN %(by_key)s THEN fact.api_key_id END AS api_key_id,
-        CASE WHEN %(by_model)s THEN price.model END AS model,
-        book.currency,
+        CASE WHEN among.is_told AND %(by_tenant)s THEN fact.tenant_id END AS tenant_id,
+        CASE WHEN among.is_told AND %(by_project)s THEN fact.project_id
+            END AS project_id,
+        CASE WHEN among.is_told AND %(by_key)s THEN fact.api_key_id END AS api_key_id,
+        CASE WHEN among.is_told AND %(by_member)s THEN owner.member_id END AS member_id,
+        CASE WHEN among.is_told AND %(by_model)s THEN price.model END AS model,
+        book.currency, among.is_told,
         sum(fact.requests) AS requests, sum(fact.input_tokens) AS input_tokens,
         sum(fact.cached_input_tokens) AS cached_input_tokens,
         sum(fact.output_tokens) AS output_tokens,
@@ -170,23 +172,39 @@ answer AS (
     JOIN pricing_price price ON price.id = fact.price_id
     JOIN pricing_pricebookversion version ON version.id = price.version_id
     JOIN pricing_pricebook book ON book.id = version.book_id
+    LEFT JOIN tenants_apikey owner
+        ON %(of_members)s AND owner.id = fact.api_key_id
+    CROSS JOIN LATERAL (
+        SELECT %(among)s::text[] IS NULL OR concat_ws('|',
+            CASE WHEN %(by_tenant)s THEN fact.tenant_id::text ELSE '' END,
+            CASE WHEN %(by_project)s THEN fact.project_id::text ELSE '' END,
+            CASE WHEN %(by_key)s THEN fact.api_key_id::text ELSE '' END,
+            CASE WHEN %(by_member)s THEN coalesce(owner.member_id::text, '')
+                ELSE '' END,
+            CASE WHEN %(by_model)s THEN price.model ELSE '' END
+        ) = ANY (%(among)s) AS is_told
+    ) among
     WHERE (%(project)s::bigint IS NULL OR fact.project_id = %(project)s)
         AND (%(key)s::bigint IS NULL OR fact.api_key_id = %(key)s)
+        AND (%(member)s::bigint IS NULL OR owner.member_id = %(member)s)
         AND (%(reach)s::bigint[] IS NULL OR fact.project_id = ANY (%(reach)s))
         AND (%(model)s::text IS NULL OR price.model = %(model)s)
-    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8
+    GROUP BY 1, 2, 3, 4, 5, 6, 7, 8, 9, 10
 )
 SELECT answer.day, answer.hour, answer.minute, answer.tenant_id, tenant.slug,
     answer.project_id, project.slug, answer.api_key_id,
-    api_key.name || ' (' || api_key.shown || ')', answer.model, answer.currency,
+    api_key.name || ' (' || api_key.shown || ')', answer.member_id,
+    coalesce(nullif(member.name, ''), nullif(member.email, ''),
+        'member ' || member.id), answer.model, answer.currency,
     answer.requests, answer.input_tokens, answer.cached_input_tokens,
-    answer.output_tokens, answer.reasoning_tokens, answer.charge_picos
+    answer.output_tokens, answer.reasoning_tokens, answer.charge_picos, answer.is_told
 FROM answer
 LEFT JOIN tenants_tenant tenant ON tenant.id = answer.tenant_id
 LEFT JOIN tenants_project project ON project.id = answer.project_id
 LEFT JOIN tenants_apikey api_key ON api_key.id = answer.api_key_id
+LEFT JOIN tenants_member member ON member.id = answer.member_id
 ORDER BY answer.day, answer.hour, answer.minute, tenant.slug, project.slug,
-    api_key.name, answer.api_key_id, answer.model, answer.currency
+    api_key.name, answer.api_key_id, answer.member_id, answer.model, answer.currency
 LIMIT %(limit)s
 """
 

@@ -204,6 +204,7 @@ def rolled_up_hours(
 def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
     """Return what the statements of `report_sql` are asked with."""
     by_day = Dimension.DAY in query.group_by
+    by_member = Dimension.MEMBER in query.group_by
     return {
         "start": scope.start,
         "end": scope.end,
@@ -212,11 +213,31 @@ def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
         "tenant": scope.tenant.pk if scope.tenant else None,
         "project": query.project_id,
         "key": query.api_key_id,
+        "member": query.member_id,
+        "of_members": by_member or query.member_id is not None,
+        "among": None
+        if query.among is None
+        else [_name(query, each) for each in query.among],
         "reach": None if query.reach is None else sorted(query.reach),
         "model": query.model,
         "limit": ROWS_MAX + 1,
         **{f"by_{each}": each in query.group_by for each in Dimension},
     }
+
+
+def _name(query: UsageQuery, group: Group) -> str:
+    """Return what the statements tell a group by; a model's name stands last."""
+    told = (
+        (Dimension.TENANT, group.tenant_id),
+        (Dimension.PROJECT, group.project_id),
+        (Dimension.KEY, group.api_key_id),
+        (Dimension.MEMBER, group.member_id),
+        (Dimension.MODEL, group.model),
+    )
+    return "|".join(
+        f"{value}" if each in query.group_by and value is not None else ""
+        for each, value in told
+    )
 
 
 def _row(values: tuple) -> UsageRow:  # type: ignore[type-arg]
@@ -231,13 +252,16 @@ def _row(values: tuple) -> UsageRow:  # type: ignore[type-arg]
             project=values[6],
             api_key_id=values[7],
             api_key=values[8],
-            model=values[9],
+            member_id=values[9],
+            member=values[10],
+            model=values[11],
+            is_told=values[19],
         ),
-        currency=values[10],
-        requests=int(values[11]),
-        input_tokens=int(values[12]),
-        cached_input_tokens=int(values[13]),
-        output_tokens=int(values[14]),
-        reasoning_tokens=int(values[15]),
-        charge_picos=int(values[16]),
+        currency=values[12],
+        requests=int(values[13]),
+        input_tokens=int(values[14]),
+        cached_input_tokens=int(values[15]),
+        output_tokens=int(values[16]),
+        reasoning_tokens=int(values[17]),
+        charge_picos=int(values[18]),
     )

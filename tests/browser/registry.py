@@ -153,6 +153,10 @@ CONSOLE: Final = (
     Screen("console-credit", f"{PLACE}billing/credit/", who="member"),
     Screen("console-top-up", f"{PLACE}billing/top-up/", who="member"),
     Screen("console-top-up-rule", f"{PLACE}billing/top-up/rule/", who="member"),
+    Screen("console-usage", f"{PLACE}usage/?range=30d&then=project", who="member"),
+    Screen("console-usage-keys", f"{PLACE}usage/?range=24h&by=key", who="member"),
+    Screen("console-notifications", f"{PLACE}notifications/", who="member"),
+    Screen("console-webhook-new", f"{PLACE}notifications/webhooks/new/", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

@@ -26,7 +26,7 @@ class UsageFilters(Filters):
     )
     group_by = GroupByField(
         required=False,
-        help_text="Some of tenant, project, key, model, day, hour and minute, "
+        help_text="Some of tenant, project, key, member, model, day, hour and minute, "
         "separated by commas.",
     )
     tenant = TenantField(required=False, help_text="A tenant's slug or id.")
@@ -35,6 +35,9 @@ class UsageFilters(Filters):
     )
     key = serializers.IntegerField(
         required=False, min_value=1, help_text="An API key's id."
+    )
+    member = serializers.IntegerField(
+        required=False, min_value=1, help_text="The id of a member: of their keys."
     )
     model = serializers.CharField(
         required=False, max_length=128, help_text="A served model's public name."
@@ -76,6 +79,12 @@ class UsageRowOutput(MeasuresOutput):
     project_id = serializers.IntegerField(required=False)
     key = serializers.CharField(required=False, help_text="What may be shown of it.")
     key_id = serializers.IntegerField(required=False)
+    member = serializers.CharField(
+        required=False,
+        allow_null=True,
+        help_text="The name or address of the member whose key it is, if any.",
+    )
+    member_id = serializers.IntegerField(required=False, allow_null=True)
     model = serializers.CharField(required=False)
 
 

@@ -14,6 +14,7 @@ from rest_framework.response import Response
 from kit.acting import Actor
 from kit.drf.problems import CONTENT_TYPE
 from kit.drf.views import ManagementView
+from kit.errors import PermissionDenied
 from kit.scopes import Scope
 from metering.usage import selectors
 from metering.usage.api import serializers as wire
@@ -37,6 +38,7 @@ _KEYS = {
     Dimension.TENANT: (("tenant", "tenant"), ("tenant_id", "tenant_id")),
     Dimension.PROJECT: (("project", "project"), ("project_id", "project_id")),
     Dimension.KEY: (("key", "api_key"), ("key_id", "api_key_id")),
+    Dimension.MEMBER: (("member", "member"), ("member_id", "member_id")),
     Dimension.MODEL: (("model", "model"),),
 }
 
@@ -57,7 +59,7 @@ class UsageView(ManagementView):
     def get(self, request: Request) -> Response:
         """Report usage between two instants, divided by what `group_by` names.
 
-        Rows come in the order day, hour, minute, tenant, project, key, model,
+        Rows come in the order day, hour, minute, tenant, project, key, member, model,
         currency; a group without usage has none. Each is in one currency.
 
         **Days** are the tenant's billing days, those of UTC where several tenants are
@@ -67,11 +69,14 @@ class UsageView(ManagementView):
 
         **How far back**: whole days, and hours by tenant or model, are answered for a
         range of any length. What is counted from single events reaches over at most 31
-        days: `minute`; `hour` with `project` or `key`, also as filters; a range that
-        begins or ends inside a day, unless it is divided by `hour`; `day` with
-        `project` or `key` over several tenants that keep other days than UTC's; `day`
-        with `hour` for a tenant whose days begin inside an hour of UTC. An answer has
-        at most 10,000 rows.
+        days: `minute`; `hour` with `project`, `key` or `member`, also as filters; a
+        range that begins or ends inside a day, unless it is divided by `hour`; `day`
+        with `project`, `key` or `member` over several tenants that keep other days than
+        UTC's; `day` with `hour` for a tenant whose days begin inside an hour of UTC. An
+        answer has at most 10,000 rows.
+
+        A **member's** use is that of the keys that are theirs now; what keys of nobody
+        used has no member. To divide by member takes `members:read` too.
 
         **Whose**: a tenant's token is answered about its tenant, in its billing days;
         that of a member who is kept to projects about those alone.
@@ -88,6 +93,8 @@ class UsageView(ManagementView):
 
 
 def _query(asked: dict[str, Any], actor: Actor, now: dt.datetime) -> UsageQuery:
+    if Dimension.MEMBER in asked.get("group_by", ()):
+        _require_names(actor)
     tenant = asked.get("tenant")
     if tenant is None and actor.tenant_id is not None:
         # Whoever can ask about one tenant only, asks about that one.
@@ -102,9 +109,20 @@ def _query(asked: dict[str, Any], actor: Actor, now: dt.datetime) -> UsageQuery:
         tenant_id=tenant.pk if tenant else None,
         project_id=asked.get("project"),
         api_key_id=asked.get("key"),
+        member_id=asked.get("member"),
         model=asked.get("model"),
         reach=actor.project_ids,
     )
+
+
+def _require_names(actor: Actor) -> None:
+    """Raise unless whoever asks may read what members are called."""
+    if not actor.may(Scope.MEMBERS_READ):
+        raise PermissionDenied(
+            f"To divide by member takes the right {Scope.MEMBERS_READ} beside"
+            f" {Scope.USAGE_READ}.",
+            param="group_by",
+        )
 
 
 def _answer(report: UsageReport, query: UsageQuery) -> dict[str, Any]:

@@ -29,12 +29,19 @@ def as_operator() -> Iterator[None]:
 
 
 @contextmanager
-def as_tenant(tenant_id: int) -> Iterator[None]:
-    """Run the block in one transaction that sees only this tenant's rows."""
+def as_tenant(tenant_id: int, *, is_still: bool = False) -> Iterator[None]:
+    """Run the block in one transaction that sees only this tenant's rows.
+
+    If it `is_still`, all of it sees them as of one moment, unless a transaction around
+    it has begun already.
+    """
     token = _alias.set(APP)
+    is_first = is_still and not connections[APP].in_atomic_block
     try:
         with transaction.atomic(using=APP):
             with connections[APP].cursor() as cursor:
+                if is_first:
+                    cursor.execute("SET TRANSACTION ISOLATION LEVEL REPEATABLE READ")
                 cursor.execute(
                     "SELECT set_config('tollgate.tenant', %s, true)", [str(tenant_id)]
                 )

@@ -257,13 +257,23 @@ def _twin(
     slots: Sequence[Slot],
     series: Sequence[Series],
 ) -> Twin:
-    def row(name: str, values: Sequence[int | None]) -> list[Cell]:
+    def row(
+        name: str, values: Sequence[int | None], *, address: str = ""
+    ) -> list[Cell]:
         known = [value for value in values if value is not None]
         total = sum(known) if known else None
-        return [words(name), *map(measure.cell, values), measure.cell(total)]
+        return [
+            words(name, address=address),
+            *map(measure.cell, values),
+            measure.cell(total),
+        ]
 
     rows = [
-        row(f"{slot.name}, so far" if slot.is_running else slot.name, values)
+        row(
+            f"{slot.name}, so far" if slot.is_running else slot.name,
+            values,
+            address=slot.address,
+        )
         for slot, values in zip(slots, _across(series, slots), strict=True)
     ]
     sums = row("Total", [sum(n or 0 for n in each.values) for each in series])

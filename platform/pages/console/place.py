@@ -41,7 +41,9 @@ def place_page(page: Page) -> Page:
         setattr(request, _OTHERS, [each for each in places if each != place])
         actor = replace(selectors.actor_in(place), request_id=current().request_id)
         try:
-            with as_tenant(place.tenant_id), acting_as(actor):
+            # What is only looked at is of one moment: its parts and totals agree.
+            is_still = request.method != "POST"
+            with as_tenant(place.tenant_id, is_still=is_still), acting_as(actor):
                 if request.method == "POST":
                     take_turn(place.tenant_id)
                 return page(request, place=place, **named)

@@ -34,6 +34,7 @@ GROUPS: Final = (
     Group(
         "Use",
         (
+            Section("Usage", "console:usage", (Scope.USAGE_READ,)),
             Section(
                 "Requests",
                 "console:requests",
@@ -72,6 +73,19 @@ GROUPS: Final = (
     Group(
         "Manage",
         (
+            Section(
+                "Notifications",
+                "console:notifications",
+                (Scope.WEBHOOKS_READ,),
+                covers=(
+                    "console:webhook",
+                    "console:webhook_new",
+                    "console:webhook_edit",
+                    "console:webhook_rotate",
+                    "console:webhook_remove",
+                    "console:webhook_delivery",
+                ),
+            ),
             Section(
                 "Personal tokens",
                 "console:tokens",

@@ -20,12 +20,13 @@ from hypothesis import strategies as st
 from kit.contracts import LinearPrice, TokenCounts
 from kit.orm.roles import OPERATOR
 from metering.pricing.rating import charge_picos
-from metering.usage.report import Dimension, UsageQuery, UsageRow
+from metering.usage.report import Dimension, Group, UsageQuery, UsageRow
 from metering.usage.selectors import usage
 from metering.usage.services import cover, roll_up
+from tenants.models import ApiKey
 from tests.factories.pricing import make_price
-from tests.factories.tenants import make_tenant
-from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
+from tests.factories.tenants import make_member, make_tenant
+from tests.factories.usage import COUNTS, Use, commit, make_epoch, make_use, undoing
 
 # Clocks change in Berlin that night; Kolkata's days begin inside an hour of UTC.
 ORIGIN = dt.datetime(2026, 10, 24, tzinfo=dt.UTC)
@@ -46,6 +47,14 @@ class World:
     zone_of: dict[int, str]
     callers: list[Use]
     prices: tuple[LinearPrice, LinearPrice]
+    member_of: dict[int, int]
+    """By key; a key that is missing is nobody's."""
+
+    def fact(self, name: str, use: Use, zone: str) -> Any:
+        """Return what an event is, by the name of a dimension."""
+        if name == "member":
+            return self.member_of.get(use.api_key_id)
+        return FACTS[name](use, zone)
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +125,7 @@ def questions_of(dimensions: Iterable[Dimension], filters: Iterable[str]) -> Any
 
 # Half of them are such as hour rollups can answer.
 questions = st.one_of(
-    questions_of(Dimension, ("tenant", "project", "key", "model")),
+    questions_of(Dimension, ("tenant", "project", "key", "member", "model")),
     questions_of(
         (Dimension.HOUR, Dimension.DAY, Dimension.TENANT, Dimension.MODEL),
         ("tenant", "model"),
@@ -130,15 +139,19 @@ def world(operator_db: None) -> World:
     tenants = [make_tenant(zone=zone) for zone in ZONES]
     for tenant in tenants:
         cover(tenant=tenant, earliest=ORIGIN, latest=ORIGIN + SPAN)
-    return World(
-        {tenant.pk: tenant.zone for tenant in tenants},
-        [
-            make_use(price=prices[0], admitted_at=ORIGIN, tenant=tenant)
-            for tenant in tenants
-            for _ in range(2)
-        ],
-        prices,
-    )
+    callers = [
+        make_use(price=prices[0], admitted_at=ORIGIN, tenant=tenant)
+        for tenant in tenants
+        for _ in range(2)
+    ]
+    # The first key of each tenant is somebody's, the other one nobody's.
+    member_of = {}
+    for tenant, use in zip(tenants, callers[::2], strict=True):
+        member = make_member(tenant=tenant)
+        ApiKey.objects.filter(pk=use.api_key_id).update(member=member)
+        member_of[use.api_key_id] = member.pk
+    zones = {tenant.pk: tenant.zone for tenant in tenants}
+    return World(zones, callers, prices, member_of)
 
 
 def commit_all(world: World, drawn: list[Request], rolled: int) -> list[Use]:
@@ -176,13 +189,18 @@ FACTS: dict[str, Callable[[Use, str], Any]] = {
     "hour": lambda use, _: whole_minute(use.admitted_at).replace(minute=0),
     "minute": lambda use, _: whole_minute(use.admitted_at),
 }
-FIELDS = {"tenant": "tenant_id", "project": "project_id", "key": "api_key_id"}
+FIELDS = {
+    "tenant": "tenant_id",
+    "project": "project_id",
+    "key": "api_key_id",
+    "member": "member_id",
+}
 
 
 def question(world: World, asked: Asked) -> UsageQuery:
     """Return what is asked of the selector."""
     caller = replace(world.callers[asked.caller], price=world.prices[asked.caller % 2])
-    about = {name: FACTS[name](caller, "UTC") for name in asked.filters}
+    about = {name: world.fact(name, caller, "UTC") for name in asked.filters}
     return UsageQuery(
         start=asked.bounds[0],
         end=asked.bounds[1],
@@ -190,6 +208,7 @@ def question(world: World, asked: Asked) -> UsageQuery:
         tenant_id=about.get("tenant"),
         project_id=about.get("project"),
         api_key_id=about.get("key"),
+        member_id=about.get("member"),
         model=about.get("model"),
     )
 
@@ -201,9 +220,12 @@ def counted(world: World, asked: Asked, uses: list[Use]) -> Counter[Row]:
         "tenant": query.tenant_id,
         "project": query.project_id,
         "key": query.api_key_id,
+        "member": query.member_id,
         "model": query.model,
     }
-    of_one_tenant = any(filters[name] for name in ("tenant", "project", "key"))
+    of_one_tenant = any(
+        filters[name] for name in ("tenant", "project", "key", "member")
+    )
     mine = world.zone_of[world.callers[asked.caller].tenant_id]
     zone = mine if of_one_tenant else "UTC"
     start, end = (
@@ -215,9 +237,10 @@ def counted(world: World, asked: Asked, uses: list[Use]) -> Counter[Row]:
     sums: dict[Row, Counter[int]] = {}
     for use in uses:
         if start <= use.admitted_at < end and all(
-            wanted in (None, FACTS[name](use, zone)) for name, wanted in filters.items()
+            wanted in (None, world.fact(name, use, zone))
+            for name, wanted in filters.items()
         ):
-            keys = (FACTS[each](use, zone) for each in asked.group_by)
+            keys = (world.fact(each, use, zone) for each in asked.group_by)
             row = sums.setdefault((*keys, use.price.currency), Counter())
             for place, measure in enumerate(measures_of(use)):
                 row[place] += measure
@@ -275,3 +298,22 @@ def test_every_answer_is_a_count_of_events(
             moments = [moment_of(row) for row in report.rows]
             assert moments == sorted(moments), each
         transaction.set_rollback(True, using=OPERATOR)
+
+
+def test_others_than_the_groups_named_are_one(world: World) -> None:
+    uses = commit_all(
+        world,
+        [Request(each, each % 2, ORIGIN, COUNTS, taken_back=False) for each in (0, 1)],
+        rolled=0,
+    )
+    by = (Dimension.MEMBER, Dimension.MODEL)
+    whole = UsageQuery(
+        start=ORIGIN, end=ORIGIN + SPAN, tenant_id=uses[0].tenant_id, group_by=by
+    )
+    answer = usage(whole, now=ORIGIN + SPAN)
+    for kept in answer.rows:
+        told = usage(replace(whole, among=(kept.group,)), now=ORIGIN + SPAN)
+        assert kept in told.rows
+        assert {row.group for row in told.rows} == {kept.group, Group(is_told=False)}
+        assert told.totals == answer.totals
+    assert len(answer.rows) == 2
