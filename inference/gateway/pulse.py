@@ -74,6 +74,8 @@ class Pulse:
         self._now = now
         self._started_at = now()
         self._told_at = float("-inf")
+        # Whether the last one was refused, which is said once and not each time.
+        self._is_refused = False
         self._samples: deque[tuple[float, Mapping[str, int]]] = deque(maxlen=SAMPLES)
 
     async def tell(self, connection: AsyncConnection) -> None:
@@ -96,7 +98,11 @@ class Pulse:
         except psycopg.Error as error:
             # Nobody's request waits for a pulse: what it shares the connection with
             # goes on.
-            log.warning("pulse_not_told", reason=type(error).__name__)
+            if not self._is_refused:
+                log.warning("pulse_not_told", reason=type(error).__name__)
+            self._is_refused = True
+        else:
+            self._is_refused = False
 
     def body(self) -> dict[str, Any]:
         """Return what the row says."""

@@ -57,7 +57,8 @@ class Screen:
         if self.click:
             self._click(watched)
         if self.wait_for:
-            watched.page.wait_for_selector(self.wait_for)
+            # A library may have much to draw.
+            watched.page.wait_for_selector(self.wait_for, timeout=90_000)
 
     def _click(self, watched: Watched) -> None:
         """Click, or open what a link leads to: a click does not wait for its page."""

@@ -17,9 +17,12 @@ from metering.economics.services import add_rate, work_out
 from metering.ledger import services as ledger
 from metering.ledger.models import CreditGrant
 from metering.receivables.services import record_payment
+from metering.subscriptions import services as subscriptions
+from metering.subscriptions.subscribing import change_subscription, subscribe
 from metering.usage.selectors import database_now
 from metering.usage.services import roll_up
 from tenants.models import Tenant
+from tenants.services import create_plan
 from tests.factories.economics import make_span
 from tests.pictures.past import CUSTOMERS, began
 
@@ -32,6 +35,9 @@ UNPAID = dict(zip((one.slug for one in CUSTOMERS), (1, 1, 2, 3), strict=True))
 # What is billed late is not due yet.
 LATE = dt.timedelta(days=5)
 HOURLY = "1.60"
+# Each plan with its fee and the least that it comes to in a month, in minor units.
+PLANS = (("Team", 49_900, 0), ("Scale", 199_900, 500_000))
+UPGRADED = dt.timedelta(days=62)
 FULL_LOAD_TOKENS_PER_S = 200
 
 
@@ -50,6 +56,7 @@ def settle(tenants: Sequence[Tenant], *, hourly: str = HOURLY) -> int:
         start = began(now)
         roll_up()
         _grant(tenants, start)
+        _subscribe(tenants, start)
         bills = [bill for month in _months(now) for bill in _bill(tenants, month, now)]
         _pay(tenants, bills, now)
         ledger.post_days(now=now)
@@ -123,6 +130,24 @@ def _grant(tenants: Sequence[Tenant], start: dt.datetime) -> None:
             reference=f"{kind} of {tenant.slug}",
             expires_at=sold + dt.timedelta(days=days) if days else None,
         )
+
+
+def _subscribe(tenants: Sequence[Tenant], start: dt.datetime) -> None:
+    """Sell two a plan with a fee; one of them goes over to the larger one later."""
+    versions = []
+    for name, fee_minor, least_minor in PLANS:
+        draft = subscriptions.draft_plan_version(
+            plan=create_plan(slug=name.lower(), name=name),
+            currency=tenants[0].currency,
+            name=name,
+            fee_minor=fee_minor,
+            minimum_commitment_minor=least_minor,
+        )
+        versions.append(subscriptions.publish_plan_version(version=draft, now=start))
+    team, scale = versions
+    subscribe(tenant=tenants[0], version=scale, now=start)
+    held = subscribe(tenant=tenants[2], version=team, now=start)
+    change_subscription(subscription=held, version=scale, now=start + UPGRADED)
 
 
 def _count_costs(start: dt.datetime, now: dt.datetime, hourly: str) -> None:

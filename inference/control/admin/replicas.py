@@ -71,7 +71,7 @@ class ReplicaAdmin(ServiceAdmin):
         "first_token",
         "slots",
         "weight",
-        "canary",
+        "is_canary",
         "url",
     )
     list_filter = ("state", "canary", "dialect")
@@ -108,6 +108,11 @@ class ReplicaAdmin(ServiceAdmin):
     def status(self, row: Replica) -> str:
         """Show the state as a label."""
         return row.state
+
+    @admin.display(description="canary", ordering="canary")
+    def is_canary(self, row: Replica) -> str:
+        """Say it of the few that are one."""
+        return "canary" if row.canary else NOT_TOLD
 
     def look_up(self, rows: Sequence[Any]) -> None:
         """Read what gateways say of the replicas of a page."""

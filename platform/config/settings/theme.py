@@ -29,7 +29,7 @@ def _group(title: str, *items: tuple[str, str, str]) -> dict[str, Any]:
     """Make a group of the sidebar from titles, icons and the names of addresses."""
     return {
         "title": title,
-        "separator": True,
+        "separator": bool(title),
         "items": [
             {
                 "title": label,

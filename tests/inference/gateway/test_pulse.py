@@ -1,10 +1,14 @@
 """What a gateway says of itself: true to what it does, and added up over processes."""
 
 import datetime as dt
+import time
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 from django.utils import timezone
+from psycopg.errors import UndefinedTable
+from structlog.testing import capture_logs
 
 from inference.control import live
 from inference.control.live import Now
@@ -69,6 +73,33 @@ def test_it_tells_what_runs_and_what_was_counted(
     assert model.traffic.first_token_p95_us is not None
     assert after.traffic.output_tokens_per_10s >= 1
     assert after.traffic == model.traffic == model.replicas[0].traffic
+
+
+class _Refusing:
+    """A connection to a database that has no place for pulses, until it has."""
+
+    def __init__(self) -> None:
+        self.refuses = True
+
+    async def execute(self, *_: object) -> None:
+        """Refuse, as a database from before the table was made."""
+        if self.refuses:
+            raise UndefinedTable("control_pulse")
+
+
+async def test_what_keeps_pulses_away_is_logged_once(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(pulse, "TELL_S", 0.0)
+    monkeypatch.setattr(pulse.Pulse, "body", lambda _: {})
+    connection: Any = _Refusing()
+    nothing: Any = None
+    telling = pulse.Pulse(nothing, gateway="g", now=time.monotonic)
+    with capture_logs() as logged:
+        for refuses in (True, True, False, True):
+            connection.refuses = refuses
+            await telling.tell(connection)
+    assert [each["event"] for each in logged] == ["pulse_not_told"] * 2
 
 
 def test_refusals_are_told_by_reason(gateway: MeteredGateway) -> None:

@@ -112,6 +112,11 @@ _DONE = {
     "disable": "Disabled",
     "enable": "Enabled",
     "lapse": "Ran out:",
+    "record": "Recorded",
+    "subscribe": "Began",
+    "grant": "Granted",
+    "close": "Closed",
+    "sign": "Signed",
 }
 _FIELDS_SHOWN = 4
 
