@@ -3,6 +3,8 @@
 From then on the page runs as the tenant's database role and acts as the member: the
 rows of other tenants are not there, and services hold what is done against the role.
 
+An operator who looks at the tenant reads it so, with no place of their own (`looking`).
+
 Failure: a tenant where one has no place is the 404 of one that does not exist; what the
 member may not do is 403.
 """
@@ -12,17 +14,21 @@ from functools import wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from kit.acting import acting_as, current
-from kit.errors import PermissionDenied
+from kit.acting import Actor, ActorKind, acting_as, current
+from kit.errors import NotFound, PermissionDenied
 from kit.orm.audited import take_turn
 from kit.orm.roles import as_tenant
 from kit.scopes import Scope
 from pages.access import Page, refusal, signed_in_page
+from pages.console.looking import actor_looking, is_looking, place_looked_at
 from tenants import selectors
 from tenants.models import Member
 
 _PLACE, _OTHERS = "_console_place", "_console_others"
+_SAFE = frozenset({"GET", "HEAD"})
+_LOOKS = "You look at this tenant as an operator: nothing of it is changed here."
 
 
 def place_page(page: Page) -> Page:
@@ -36,10 +42,12 @@ def place_page(page: Page) -> Page:
     @wraps(page)
     def answer(request: HttpRequest, tenant: str, **named: Any) -> HttpResponse:
         places = selectors.places(user_id=request.user.pk or 0)
-        place = selectors.place_among(places, slug=tenant)
+        place = _taken(request, places, tenant)
         setattr(request, _PLACE, place)
         setattr(request, _OTHERS, [each for each in places if each != place])
-        actor = replace(selectors.actor_in(place), request_id=current().request_id)
+        actor = _actor(place)
+        if is_looking(place) and request.method not in _SAFE:
+            return refusal(request, 403, "Not yours to do", _LOOKS)
         try:
             # What is only looked at is of one moment: its parts and totals agree.
             is_still = request.method != "POST"
@@ -51,6 +59,20 @@ def place_page(page: Page) -> Page:
             return refusal(request, 403, "Not yours to do", refused.message)
 
     return answer
+
+
+def _taken(request: HttpRequest, places: list[Member], slug: str) -> Member:
+    """Return the place in a tenant, an operator's who looks too; raises `NotFound`."""
+    try:
+        return selectors.place_among(places, slug=slug)
+    except NotFound:
+        return place_looked_at(request, slug=slug, now=timezone.now())
+
+
+def _actor(place: Member) -> Actor:
+    if is_looking(place):
+        return actor_looking(place)
+    return replace(selectors.actor_in(place), request_id=current().request_id)
 
 
 def place_of(request: HttpRequest) -> Member | None:
@@ -69,6 +91,8 @@ def require(scope: Scope) -> None:
     actor = current()
     if actor.may(scope):
         return
+    if actor.kind is ActorKind.OPERATOR:
+        raise PermissionDenied(_LOOKS)
     raise PermissionDenied(
         "The tenant is suspended: it can be looked at, and nothing of it changes."
         if actor.is_suspended

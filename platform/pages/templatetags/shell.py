@@ -43,7 +43,10 @@ def console_bar(context: dict[str, Any]) -> dict[str, Any]:
 @register.inclusion_tag("pages/console/_notice.html", takes_context=True)
 def console_notice(context: dict[str, Any]) -> dict[str, Any]:
     """Say above every page what keeps the tenant from serving."""
-    return {"place": place_of(context["request"])}
+    return {
+        "place": place_of(context["request"]),
+        "csrf_token": context.get("csrf_token"),
+    }
 
 
 @register.simple_tag(takes_context=True)

@@ -34,6 +34,7 @@ form_page = require_http_methods(["GET", "HEAD", "POST"])
 @place_page
 def tokens(request: HttpRequest, *, place: Member) -> HttpResponse:
     """List the member's own tokens, those that work before those that ended."""
+    require(Scope.TOKENS_READ)
     now, actor = timezone.now(), current()
     listed = selectors.tokens(now=now, member_id=place.pk, active=True)
     ended = selectors.tokens(now=now, member_id=place.pk, active=False)

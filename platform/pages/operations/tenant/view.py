@@ -20,6 +20,7 @@ from pages.design.heading import Crumb, Heading
 from pages.operations.live import SEE_TENANTS
 from pages.operations.shell import Reader, framed, home
 from pages.operations.tenant import access, history, money, notes, summary, usage
+from pages.operations.tenant.looking import look_address
 from pages.operations.tenant.parts import Asked, Shown
 from tenants import selectors
 from tenants.models import Tenant
@@ -92,6 +93,7 @@ def tenant(request: HttpRequest, tenant_id: int, tab: str = "") -> HttpResponse:
         "tiles": summary.tiles(asked, user) if chosen is None else (),
         "tabs": _tabs(row, seen, tab),
         "acts": _actions(row, user),
+        "look": look_address(row, user),
         "part_tiles": shown.tiles,
         "tables": [
             each.table.laid_out(
