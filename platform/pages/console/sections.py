@@ -39,7 +39,7 @@ GROUPS: Final = (
                 "Requests",
                 "console:requests",
                 (Scope.USAGE_READ,),
-                covers=("console:receipt",),
+                covers=("console:request",),
             ),
         ),
     ),

@@ -8,7 +8,19 @@ import pytest
 from tests.journeys.console.first_call import (
     test_from_an_invitation_to_the_first_streamed_answer,
 )
+from tests.journeys.console.playground import (
+    test_an_answer_streams_and_costs_what_its_receipt_says,
+    test_it_stops_compares_and_goes_on,
+    test_nothing_of_it_is_kept,
+    test_what_is_refused_is_said_and_can_be_sent_again,
+)
 
 pytestmark = pytest.mark.timeout(300)
 
-__all__ = ["test_from_an_invitation_to_the_first_streamed_answer"]
+__all__ = [
+    "test_an_answer_streams_and_costs_what_its_receipt_says",
+    "test_from_an_invitation_to_the_first_streamed_answer",
+    "test_it_stops_compares_and_goes_on",
+    "test_nothing_of_it_is_kept",
+    "test_what_is_refused_is_said_and_can_be_sent_again",
+]

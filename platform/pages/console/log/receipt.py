@@ -319,7 +319,10 @@ def _billed(found: Receipt, place: Member) -> list[tuple[str, str, str]]:
         (
             "Invoice line",
             f"{_number(line.invoice)}, line {line.position}: {line.description}",
-            "",
+            reverse(
+                "console:invoice_line",
+                args=(place.tenant.slug, line.invoice.public_id, line.position),
+            ),
         )
         for line in lines
     ]

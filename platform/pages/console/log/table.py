@@ -87,7 +87,7 @@ def table(
             lambda row: instant_in(
                 row.admitted_at,
                 zone,
-                address=reverse("console:receipt", args=(tenant.slug, row.request_id)),
+                address=reverse("console:request", args=(tenant.slug, row.request_id)),
             ),
         ),
         Column("status", "Ended", lambda row: state(status_badge(row.status))),

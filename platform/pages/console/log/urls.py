@@ -6,5 +6,5 @@ from pages.console.log import pages, receipt
 
 urlpatterns = [
     path("", pages.log, name="requests"),
-    path("<uuid:request_id>/", receipt.page, name="receipt"),
+    path("<uuid:request_id>/", receipt.page, name="request"),
 ]

@@ -89,7 +89,6 @@ class Pane {
     this.element = document.getElementById("play-pane").content.firstElementChild.cloneNode(true);
     this.element.querySelector("h2").textContent = name;
     this.talk = this.element.querySelector(".talk");
-    this.talk.setAttribute("aria-label", `Conversation with ${name}`);
     this.receipt = this.element.querySelector(".receipt");
   }
 
@@ -131,6 +130,9 @@ function choose() {
   });
   at("panes").replaceChildren(...panes.map((pane) => pane.element));
   at("panes").classList.toggle("two", panes.length > 1);
+  panes.forEach((pane, number) => {
+    pane.talk.setAttribute("aria-label", `Conversation ${number + 1}, with ${pane.model.name}`);
+  });
   describe();
 }
 

@@ -71,6 +71,12 @@ def test_it_names_the_invoice_lines_for_whoever_may_see_invoices() -> None:
         f"{closed.invoice.number or 'the draft of the period'}, line {line.position}"
     )
     assert f"Invoice line {named}: {line.description}" in said
+    person = sign_in(Client(), member.user)
+    address = f"/console/{member.tenant.slug}"
+    page = person.get(f"{address}/requests/{request_id}/").content.decode()
+    leads_to = f"{address}/billing/invoices/{closed.invoice.public_id}"
+    assert f'href="{leads_to}/lines/{line.position}/"' in page
+    assert person.get(f"{leads_to}/lines/{line.position}/").status_code == 200
 
     developer = make_member(tenant=member.tenant, role="viewer")
     _, said = receipt(developer, request_id)
