@@ -6,15 +6,14 @@ advertisement, through us. Failure: a mail that cannot be composed is a bug; sen
 the caller's.
 """
 
+import datetime as dt
 import re
 import unicodedata
-from urllib.parse import urlsplit
 
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 
 from tenants import invitation_links as links
+from tenants.mails.letter import Action, Letter, host_name, message_of
 from tenants.models import Invitation
 from tenants.roles import MEANINGS, as_role
 
@@ -27,28 +26,24 @@ def invitation_message(invitation: Invitation) -> EmailMultiAlternatives:
     role = as_role(invitation.role)
     tenant = plain(invitation.tenant.name)
     inviter = invitation.invited_by
-    context = {
-        "tenant": tenant,
-        "inviter": inviter and plain(inviter.name or inviter.email),
-        "role": role.label.lower(),
-        "meaning": MEANINGS[role],
-        "expires_at": invitation.expires_at,
-        "address": links.address_of(invitation),
-        "host": _host(),
-    }
-    message = EmailMultiAlternatives(
-        subject=f"Invitation to {tenant} on {_host()}",
-        body=render_to_string("tenants/mail/invitation.txt", context),
-        to=[invitation.email],
-        headers={
-            "Auto-Submitted": "auto-generated",
-            # The same for each sending of one link: readers show it once.
-            "Message-ID": f"<invitation-{invitation.digest[:32]}@{_host()}>",
-        },
+    who = (
+        f"“{plain(inviter.name or inviter.email)}” invites you"
+        if inviter
+        else "You are invited"
     )
-    html = render_to_string("tenants/mail/invitation.html", context)
-    message.attach_alternative(html, "text/html")
-    return message
+    ends = f"{invitation.expires_at.astimezone(dt.UTC):%-d %B %Y, %H:%M} UTC"
+    letter = Letter(
+        subject=f"Invitation to {tenant} on {host_name()}",
+        headline=f"{who} to join “{tenant}” on {host_name()}.",
+        paragraphs=(f"Your role: {role.label.lower()}. {MEANINGS[role]}",),
+        action=Action("Accept the invitation", links.address_of(invitation)),
+        small=(
+            f"The link is for you alone, works once, and ends on {ends}. If you did"
+            " not expect it, do nothing: without the link nothing happens.",
+        ),
+    )
+    reference = f"invitation-{invitation.digest[:32]}"
+    return message_of(letter, to=[invitation.email], reference=reference)
 
 
 def plain(name: str) -> str:
@@ -60,7 +55,3 @@ def plain(name: str) -> str:
     if len(line) > _NAME_CHARS_MAX:
         line = line[: _NAME_CHARS_MAX - 1].rstrip() + "…"
     return line
-
-
-def _host() -> str:
-    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"

@@ -5,6 +5,7 @@ from django.utils import timezone
 
 from kit.orm.roles import as_operator
 from tenants import idempotency, services
+from tenants.mails import addresses, sending
 
 # A long audit takes longer than the worker's other tasks may.
 _VERIFY_LIMIT_S = 50 * 60
@@ -15,6 +16,22 @@ def send_invitations() -> None:
     """Send the mails of invitations that have not gone yet."""
     with as_operator():
         services.send_due_invitations(now=timezone.now())
+
+
+@shared_task(name="tenants.send_mails")
+def send_mails() -> None:
+    """Ask addresses that were named, and send every mail that waits."""
+    now = timezone.now()
+    with as_operator():
+        addresses.ask_for_answers(now=now)
+        sending.send_waiting(now=now)
+
+
+@shared_task(name="tenants.forget_mails")
+def forget_mails() -> None:
+    """Forget mails that went long ago."""
+    with as_operator():
+        sending.forget_mails(now=timezone.now())
 
 
 @shared_task(name="tenants.purge_answers")

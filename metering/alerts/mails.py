@@ -7,21 +7,14 @@ mail that cannot be composed is a bug; sending is the caller's.
 
 from collections.abc import Mapping
 from typing import Any
-from urllib.parse import urlsplit
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
-from django.template.loader import render_to_string
 
 from metering.alerts.models import Delivery, EventType
 from tenants.mail import plain
+from tenants.mails.letter import Action, Letter, host_name, message_of
 
-_TEMPLATES = {
-    EventType.ENDPOINT_PAUSED: "paused",
-    EventType.TOP_UP_WAITING: "top_up",
-    EventType.TOP_UP_FAILED: "top_up",
-    EventType.TEST: "test",
-}
 _LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
 _WINDOWS = {"day": "a day", "month": "a month", "forever": "all time"}
 
@@ -38,53 +31,47 @@ def address_of(row: Delivery) -> str | None:
 
 def message(row: Delivery, *, to: str) -> EmailMultiAlternatives:
     """Compose the mail of a delivery."""
-    event = row.event
-    kind = _TEMPLATES.get(EventType(event.type), "budget")
-    context = {**_context(event.type, event.data), "host": _host()}
-    mail = EmailMultiAlternatives(
-        subject=context["subject"],
-        body=render_to_string(f"alerts/mail/{kind}.txt", context),
-        to=[to],
-        headers={
-            "Auto-Submitted": "auto-generated",
-            # The same at each attempt: readers show it once.
-            "Message-ID": f"<alert-{event.uid.hex}-{row.pk}@{_host()}>",
-        },
-    )
-    html = render_to_string(f"alerts/mail/{kind}.html", context)
-    mail.attach_alternative(html, "text/html")
-    return mail
+    letter = letter_of(row.event.type, row.event.data)
+    reference = f"alert-{row.event.uid.hex}-{row.pk}"
+    return message_of(letter, to=[to], reference=reference)
 
 
-def _context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def letter_of(event_type: str, data: Mapping[str, Any]) -> Letter:
+    """Return what a mail says of an event."""
     if event_type == EventType.ENDPOINT_PAUSED:
-        name = plain(data["endpoint"]["name"])
-        return {"name": name, "subject": f"Webhook endpoint “{name}” is paused"}
+        return _paused(plain(data["endpoint"]["name"]))
     if event_type == EventType.TEST:
-        tenant = plain(data["tenant"]["name"])
-        subject = f"Alerts reach you: “{tenant}”"
-        return {"tenant": tenant, "subject": subject, "address": settings.PUBLIC_URL}
+        return _test(plain(data["tenant"]["name"]))
     if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
-        return _top_up_context(event_type, data)
-    scope = data["scope"]
-    whose = f"{_LEVELS[scope['level']]} “{plain(scope['name'])}”"
-    what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
-    return {
-        "subject": f"{_headline(event_type, data, what)}: {whose}",
-        "headline": _headline(event_type, data, what),
-        "consequence": _consequence(event_type, data),
-        "whose": whose,
-        "tenant": plain(data["tenant"]["name"]),
-        "window": _WINDOWS[data["window"]],
-        "model": data["model"] and plain(data["model"]),
-        "used": _amount(data, "used"),
-        "limit": _amount(data, "limit"),
-        "ends_at": data["ends_at"],
-        "address": settings.PUBLIC_URL,
-    }
+        return _top_up(event_type, data)
+    return _budget(event_type, data)
 
 
-def _top_up_context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
+def _paused(name: str) -> Letter:
+    return Letter(
+        subject=f"Webhook endpoint “{name}” is paused",
+        headline=f"The webhook endpoint “{name}” on {host_name()} is paused",
+        paragraphs=(
+            "It has failed for days, or has answered that it is gone. Events are not"
+            " sent to it any more.",
+            "Mend it, then resume it and send a test.",
+        ),
+    )
+
+
+def _test(tenant: str) -> Letter:
+    return Letter(
+        subject=f"Alerts reach you: “{tenant}”",
+        headline=f"Alerts of “{tenant}” reach you",
+        paragraphs=(
+            f"This is a test, asked for by you: alerts of “{tenant}” on {host_name()}"
+            " reach you at this address.",
+            "Nothing was used and nothing has to be done.",
+        ),
+    )
+
+
+def _top_up(event_type: str, data: Mapping[str, Any]) -> Letter:
     has_failed = event_type == EventType.TOP_UP_FAILED
     amount = f"{data['top_up']['amount']} {data['top_up']['currency']}"
     headline = (
@@ -92,15 +79,45 @@ def _top_up_context(event_type: str, data: Mapping[str, Any]) -> dict[str, Any]:
         if has_failed
         else f"Credit for {amount} waits to be paid for"
     )
+    follows = (
+        "Nothing was paid, and nothing is owed for it."
+        if has_failed
+        else "It is bought as soon as there is a payment method, or somebody pays for"
+        " it."
+    )
     tenant = plain(data["tenant"]["name"])
-    return {
-        "subject": f"{headline}: “{tenant}”",
-        "headline": headline,
-        "tenant": tenant,
-        "problem": " ".join(data["problem"].split()),
-        "has_failed": has_failed,
-        "address": settings.PUBLIC_URL,
-    }
+    problem = " ".join(data["problem"].split())
+    return Letter(
+        subject=f"{headline}: “{tenant}”",
+        headline=f"{headline}.",
+        paragraphs=(f"{follows} Once all credit is used, calls are refused.",),
+        facts=(("Tenant", f"“{tenant}”"), *([("Reason", problem)] if problem else [])),
+        action=Action("Buy credit", settings.PUBLIC_URL),
+    )
+
+
+def _budget(event_type: str, data: Mapping[str, Any]) -> Letter:
+    scope = data["scope"]
+    whose = f"{_LEVELS[scope['level']]} “{plain(scope['name'])}”"
+    what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
+    headline = _headline(event_type, data, what)
+    used, limit = _amount(data, "used"), _amount(data, "limit")
+    window = f"in {_WINDOWS[data['window']]}"
+    if data["ends_at"]:
+        window += f" that ends at {data['ends_at']}"
+    said = f"{used} of {limit}, {window}" if limit else f"{used}, {window}"
+    model = data["model"] and plain(data["model"])
+    return Letter(
+        subject=f"{headline}: {whose}",
+        headline=f"{headline}.",
+        paragraphs=(_consequence(event_type, data),),
+        facts=(
+            ("Of", f"{whose} of “{plain(data['tenant']['name'])}”"),
+            *([("Model", f"“{model}”")] if model else []),
+            ("Used", said),
+        ),
+        action=Action("Change limits", settings.PUBLIC_URL),
+    )
 
 
 def _headline(event_type: str, data: Mapping[str, Any], what: str) -> str:
@@ -137,7 +154,3 @@ def _amount(data: Mapping[str, Any], name: str) -> str | None:
     if data["currency"] is None:
         return f"{int(amount):,} {data['unit'].replace('_', ' ')}"
     return f"{amount} {data['currency']}"
-
-
-def _host() -> str:
-    return urlsplit(settings.PUBLIC_URL).hostname or "localhost"

@@ -17,6 +17,8 @@ from kit.sealing import SealBrokenError
 from metering.alerts import deliveries, mails, signing
 from metering.alerts.calling import Answer, Call, Reach, call_all
 from metering.alerts.models import Delivery, Endpoint, Event
+from tenants.mails.sending import send_noted
+from tenants.models import Mail
 
 RUN_S_MAX = 4.0
 _GONE = 410
@@ -146,7 +148,13 @@ def _mail(row: Delivery, now: dt.datetime) -> bool:
         deliveries.drop(row, reason="nobody is there any more", now=now)
         return False
     try:
-        mails.message(row, to=address).send()
+        send_noted(
+            mails.message(row, to=address),
+            kind=Mail.Kind.ALERT,
+            subject_id=row.pk,
+            tenant_id=row.tenant_id,
+            now=now,
+        )
     except (OSError, SMTPException) as error:
         # Not the error's text: a mail server's answer repeats the address.
         code = error.smtp_code if isinstance(error, SMTPResponseException) else None

@@ -24,6 +24,7 @@ from metering.receivables.models import DunningStep, Hold, Refund
 from metering.receivables.schedule import next_step
 from metering.receivables.standing import State
 from metering.usage.zones import ONE_DAY, date_at
+from tenants.mails.addresses import bill_readers
 from tenants.models import Tenant
 from tenants.services import recover_tenant, suspend_tenant
 
@@ -132,7 +133,7 @@ def _cycle_of(invoice: Invoice) -> tuple[int, dt.date]:
 def _write(
     invoice: Invoice, kind: Kind, cycle: int, position: int, now: dt.datetime
 ) -> DunningStep:
-    has_address = bool(invoice.tenant.billing_email)
+    has_address = bool(bill_readers(invoice.tenant))
     taken_off = invoice.paid_minor + invoice.credited_minor + invoice.written_off_minor
     step = DunningStep.objects.create(
         tenant_id=invoice.tenant_id,

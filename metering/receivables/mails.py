@@ -7,19 +7,19 @@ up and shown as failed; it stops no other, nor any step.
 
 import datetime as dt
 from smtplib import SMTPException
-from typing import Any
-from urllib.parse import urlsplit
 
 import structlog
 from django.conf import settings
-from django.core.mail import EmailMultiAlternatives
 from django.db.models import F
-from django.template.loader import render_to_string
 
 from kit.money import format_minor
 from kit.orm.atomic import atomic
 from metering.receivables.models import DunningStep
 from tenants.mail import plain
+from tenants.mails.addresses import bill_readers
+from tenants.mails.letter import Action, Letter, console_address, message_of
+from tenants.mails.sending import Composed, send_noted
+from tenants.models import Mail as MailRow
 
 BATCH = 20
 RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960))
@@ -27,11 +27,7 @@ RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960
 log = structlog.get_logger(__name__)
 Kind = DunningStep.Kind
 Mail = DunningStep.Mail
-_SUBJECTS = {
-    Kind.REMINDER: "Invoice {number} is overdue",
-    Kind.SUSPENSION: "Suspended: invoice {number} is unpaid",
-    Kind.RECOVERY: "Served again: invoice {number} is settled",
-}
+OURS = "offline"
 
 
 def send_mails(*, now: dt.datetime) -> int:
@@ -41,41 +37,68 @@ def send_mails(*, now: dt.datetime) -> int:
     """
     if not settings.EMAIL_IS_SET:
         return 0
-    return sum(_send(step) for step in _claimed(now))
+    return sum(_send(step, now) for step in _claimed(now))
 
 
-def message(step: DunningStep) -> EmailMultiAlternatives:
-    """Compose the mail of a step."""
-    context = _context(step)
-    mail = EmailMultiAlternatives(
-        subject=context["subject"],
-        body=render_to_string("receivables/mail/dunning.txt", context),
-        to=[step.tenant.billing_email],
-        headers={
-            "Auto-Submitted": "auto-generated",
-            # The same at each attempt: readers show it once.
-            "Message-ID": f"<dunning-{step.pk}@{context['host']}>",
-        },
+def letter_of(step: DunningStep) -> Letter:
+    """Return what the mail of a step says; reminders name the day service stops."""
+    invoice, kind = step.invoice, Kind(step.kind)
+    tenant, number = plain(step.tenant.name), invoice.number or ""
+    still_open = format_minor(step.open_minor, invoice.currency)
+    address = invoice.hosted_url if invoice.provider != OURS else ""
+    here = console_address(step.tenant.slug, f"billing/invoices/{invoice.public_id}/")
+    if kind == Kind.RECOVERY:
+        return Letter(
+            subject=f"Served again: invoice {number} of {tenant} is settled",
+            headline=f"Invoice {number} of “{tenant}” is settled. Thank you.",
+            paragraphs=("Your calls are served again from now on.",),
+            action=Action("Open the invoice", here),
+        )
+    due = f"{invoice.due_date:%Y-%m-%d}" if invoice.due_date else "its issue"
+    follows = (
+        "Your calls are refused from now on. They are served again as soon as it is"
+        " paid."
+        if kind == Kind.SUSPENSION
+        else f"While it stays unpaid, your calls will be refused from"
+        f" {suspends_on(step):%Y-%m-%d} on, in days of {step.tenant.zone}."
     )
-    html = render_to_string("receivables/mail/dunning.html", context)
-    mail.attach_alternative(html, "text/html")
-    return mail
+    subject = (
+        f"Suspended: invoice {number} of {tenant} is unpaid, {still_open}"
+        if kind == Kind.SUSPENSION
+        else f"Invoice {number} of {tenant} is overdue, {still_open}"
+    )
+    return Letter(
+        subject=subject,
+        headline=f"{still_open} of invoice {number} is open",
+        paragraphs=(
+            f"Invoice {number} of “{tenant}” was due on {due}. {still_open} of it is"
+            " open.",
+            f"Please pay it, or tell us what is wrong with it. {follows}",
+        ),
+        facts=(("Invoice", number), ("Due", due), ("Open", still_open)),
+        action=Action("Pay the invoice" if address else "Open the invoice", here),
+        small=("If you have paid already, there is nothing to do.",),
+    )
 
 
-def _context(step: DunningStep) -> dict[str, Any]:
-    invoice = step.invoice
-    kind = Kind(step.kind)
-    return {
-        "subject": _SUBJECTS[kind].format(number=invoice.number),
-        "number": invoice.number,
-        "tenant": plain(step.tenant.name),
-        "open": format_minor(step.open_minor, invoice.currency),
-        "due_date": invoice.due_date,
-        "is_recovery": kind == Kind.RECOVERY,
-        "is_suspension": kind == Kind.SUSPENSION,
-        "address": invoice.hosted_url,
-        "host": urlsplit(settings.PUBLIC_URL).hostname or "localhost",
-    }
+def suspends_on(step: DunningStep) -> dt.date:
+    """Return the first day on which service may stop, after a reminder."""
+    schedule = settings.DUNNING_DAYS
+    if not 0 <= step.position < len(schedule):
+        return step.taken_date
+    # Steps are never nearer to each other than the schedule has them.
+    apart = schedule[-1] - schedule[step.position]
+    return step.taken_date + dt.timedelta(days=apart)
+
+
+def composed(mail: MailRow) -> Composed | None:
+    """Compose the mail of a step anew, for whoever reads bills now."""
+    step = (
+        DunningStep.objects.select_related("invoice", "tenant")
+        .filter(pk=mail.subject_id)
+        .first()
+    )
+    return step and Composed(letter_of(step), bill_readers(step.tenant))
 
 
 def _claimed(now: dt.datetime) -> list[DunningStep]:
@@ -96,13 +119,23 @@ def _claimed(now: dt.datetime) -> list[DunningStep]:
     return rows
 
 
-def _send(step: DunningStep) -> bool:
+def _send(step: DunningStep, now: dt.datetime) -> bool:
     row = DunningStep.objects.filter(pk=step.pk)
-    if not step.tenant.billing_email:
+    readers = bill_readers(step.tenant)
+    if not readers:
         row.update(mail=Mail.NO_ADDRESS)
         return False
+    message = message_of(
+        letter_of(step), to=list(readers), reference=f"dunning-{step.pk}"
+    )
     try:
-        message(step).send()
+        send_noted(
+            message,
+            kind=MailRow.Kind.DUNNING,
+            subject_id=step.pk,
+            tenant_id=step.tenant_id,
+            now=now,
+        )
     except (OSError, SMTPException) as error:
         # Not the error's text: a mail server's answer repeats the address.
         log.warning("dunning_not_mailed", step=step.pk, error=type(error).__name__)

@@ -4,6 +4,7 @@ from tenants.admin.audit import AuditEntryAdmin
 from tenants.admin.invitations import InvitationAdmin
 from tenants.admin.keys import ApiKeyAdmin
 from tenants.admin.limits import BudgetAdmin, QuotaAdmin, RateLimitAdmin
+from tenants.admin.mails import MailAdmin
 from tenants.admin.members import MemberAdmin
 from tenants.admin.plans import PlanAdmin
 from tenants.admin.projects import ProjectAdmin
@@ -15,6 +16,7 @@ __all__ = [
     "AuditEntryAdmin",
     "BudgetAdmin",
     "InvitationAdmin",
+    "MailAdmin",
     "ManagementTokenAdmin",
     "MemberAdmin",
     "PlanAdmin",

@@ -27,7 +27,15 @@ from kit.orm.atomic import atomic, cursor
 from kit.orm.audited import tell
 from tenants.audit.accounts import tell_account
 from tenants.audit.verification import FORGET, FORGOTTEN
-from tenants.models import AuditDetail, AuditEntry, Invitation, Member, Tenant
+from tenants.models import (
+    AuditDetail,
+    AuditEntry,
+    BillingAddress,
+    Invitation,
+    Mail,
+    Member,
+    Tenant,
+)
 from tenants.models.audit import INSTALLATION
 
 # One entry that names more would be too long to read.
@@ -82,6 +90,7 @@ def forget_member(*, member: Member, now: dt.datetime) -> Member:
         entries = _entries_of(row.tenant_id, "member", row.pk)
         if email:
             _forget_invitations(email, now, tenant_id=row.tenant_id)
+            _forget_bills_to(email, now, tenant_id=row.tenant_id)
             entries |= _entries_naming(email, chain=row.tenant_id)
         _clear(row, "email", "name")
         _unname_in_log(row)
@@ -94,6 +103,8 @@ def forget_billing_email(*, tenant: Tenant) -> Tenant:
     with atomic():
         row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         entries = _entries_of(row.pk, "tenant", row.pk)
+        if row.billing_email:
+            _forget_mails(row.billing_email, tenant_id=row.pk)
         _clear(row, "billing_email")
         _forget_details(row, entries)
     return row
@@ -143,6 +154,7 @@ def forget_person(*, email: str, now: dt.datetime) -> ForgottenPerson:
         for account in accounts:
             forget_account(account=account)
         _forget_invitations(email, now)
+        _forget_bills_to(email, now)
         _forget_mentions(email)
         _forget_asked_for(email)
     return ForgottenPerson(len(members), invitations, len(tenants), len(accounts))
@@ -161,6 +173,34 @@ def _forget_invitations(
             tell(row, action="revoke", after={"revoked_at": now})
         _clear(row, "email", also=("revoked_at",))
         _forget_details(row, _entries_of(row.tenant_id, "invitation", row.pk))
+
+
+def _forget_bills_to(
+    email: str, now: dt.datetime, *, tenant_id: int | None = None
+) -> None:
+    """Forget an address that bills went to, and that mails of any kind did."""
+    rows = BillingAddress.objects.select_for_update().filter(email__iexact=email)
+    if tenant_id is not None:
+        rows = rows.filter(tenant_id=tenant_id)
+    for row in rows:
+        if row.removed_at is None:
+            row.removed_at = now
+            tell(row, action="remove", after={"removed_at": now})
+        _clear(row, "email", also=("removed_at",))
+        _forget_details(row, _entries_of(row.tenant_id, "billing_address", row.pk))
+    _forget_mails(email, tenant_id=tenant_id)
+
+
+def _forget_mails(email: str, *, tenant_id: int | None) -> None:
+    """Take an address out of the log of mails."""
+    rows = Mail.objects.filter(addresses__overlap=[email, email.lower()])
+    if tenant_id is not None:
+        rows = rows.filter(tenant_id=tenant_id)
+    for row in rows:
+        row.addresses = [
+            each for each in row.addresses if each.lower() != email.lower()
+        ]
+        row.save(update_fields=["addresses"])
 
 
 def _forget_mentions(email: str) -> None:

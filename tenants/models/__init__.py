@@ -8,6 +8,7 @@ from tenants.models.answers import StoredAnswer
 from tenants.models.audit import AuditAnchor, AuditDetail, AuditEntry, AuditHead
 from tenants.models.keys import ApiKey, ApiKeyQuerySet, KeyState, KeyUse
 from tenants.models.limits import Budget, Level, Limit, Quota, RateLimit, SetBy, Window
+from tenants.models.mails import BillingAddress, Mail
 from tenants.models.members import Invitation, Member, ProjectMember, Role
 from tenants.models.notes import NOTE_CHARS_MAX, Note
 from tenants.models.tenants import (
@@ -31,12 +32,14 @@ __all__ = [
     "AuditDetail",
     "AuditEntry",
     "AuditHead",
+    "BillingAddress",
     "Budget",
     "Invitation",
     "KeyState",
     "KeyUse",
     "Level",
     "Limit",
+    "Mail",
     "ManagementToken",
     "Member",
     "Note",

@@ -18,7 +18,8 @@ from django.db.models import F, QuerySet
 from kit.orm.atomic import atomic
 from kit.orm.roles import current_alias
 from tenants import mail
-from tenants.models import Invitation
+from tenants.mails.sending import send_noted
+from tenants.models import Invitation, Mail
 
 TASK = "tenants.send_invitations"
 RUN_MAX = 200
@@ -62,7 +63,13 @@ def _send_next(now: dt.datetime) -> bool | None:
         if row is None:
             return None
         try:
-            mail.invitation_message(row).send()
+            send_noted(
+                mail.invitation_message(row),
+                kind=Mail.Kind.INVITATION,
+                subject_id=row.pk,
+                tenant_id=row.tenant_id,
+                now=now,
+            )
         except (OSError, SMTPException) as error:
             delay = min(_FIRST_DELAY * 2 ** min(row.send_failures, 16), _LONGEST_DELAY)
             # Not the error's text: a mail server's answer repeats the address.

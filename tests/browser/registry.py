@@ -151,6 +151,7 @@ CONSOLE: Final = (
     Screen("console-invoices", f"{PLACE}billing/invoices/", who="member"),
     Screen("console-invoice", BILL, who="member"),
     Screen("console-invoice-line", Found(BILL, "a[href*='/lines/']"), who="member"),
+    Screen("console-billing-details", f"{PLACE}billing/details/", who="member"),
     Screen("console-credit", f"{PLACE}billing/credit/", who="member"),
     Screen("console-top-up", f"{PLACE}billing/top-up/", who="member"),
     Screen("console-top-up-rule", f"{PLACE}billing/top-up/rule/", who="member"),

@@ -123,6 +123,16 @@ CELERY_BEAT_SCHEDULE = {
     },
     "work-out-margins": {"task": "economics.work_out", "schedule": 600.0},
     "tell-cases": {"task": "reconciliation.tell", "schedule": 60.0},
+    "send-mails": {
+        "task": "tenants.send_mails",
+        "schedule": 15.0,
+        "options": {"expires": 30},
+    },
+    "tell-bills": {"task": "documents.tell", "schedule": 30.0},
+    "forget-mails": {
+        "task": "tenants.forget_mails",
+        "schedule": crontab(hour="5", minute="55"),
+    },
     "purge-answers": {"task": "tenants.purge_answers", "schedule": 900.0},
     "anchor-audit": {
         "task": "audit.anchor",

@@ -82,6 +82,7 @@ UNFOLD = {
                 ("Projects", "folder", "admin:tenants_project_changelist"),
                 ("Members", "groups", "admin:tenants_member_changelist"),
                 ("Invitations", "mail", "admin:tenants_invitation_changelist"),
+                ("Mail", "outgoing_mail", "admin:tenants_mail_changelist"),
                 ("API keys", "key", "admin:tenants_apikey_changelist"),
                 (
                     "Management tokens",

@@ -4,10 +4,12 @@ from django.contrib.auth.decorators import login_required
 from django.urls import include, path
 
 from pages.accounts import views
+from pages.accounts.bill_address import bill_address
 from pages.accounts.invitations import invitation
 
 urlpatterns = [
     path("invitation/<str:text>/", invitation, name="invitation"),
+    path("billing-address/<str:text>/", bill_address, name="bill_address"),
     path("sessions/<int:session_id>/end/", views.end_session, name="end_session"),
     path("sessions/", include("allauth.usersessions.urls")),
     path("2fa/", include("allauth.mfa.urls")),

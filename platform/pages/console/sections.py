@@ -68,6 +68,9 @@ GROUPS: Final = (
                 ),
             ),
             Section("Credit", "console:credit", (Scope.BILLING_READ,)),
+            Section(
+                "Billing details", "console:billing_details", (Scope.BILLING_READ,)
+            ),
         ),
     ),
     Group(

@@ -223,7 +223,11 @@ def test_each_step_is_mailed_once_with_what_is_open(invoice: Invoice) -> None:
         assert mails.send_mails(now=at(invoice, day)) == 0
     first, _, last = mail.outbox
     assert first.to == ["pay@acme.example"]
-    assert first.subject == f"Invoice {invoice.number} is overdue"
+    said = f"Invoice {invoice.number} of Acme x Ltd is overdue, 140.00 EUR"
+    assert first.subject == said
+    assert invoice.due_date is not None
+    stops = invoice.due_date + dt.timedelta(days=14)
+    assert f"will be refused from {stops} on" in first.body
     assert "140.00 EUR of it is open" in first.body
     assert f"was due on {invoice.due_date}" in first.body
     assert "“Acme x Ltd”" in first.body

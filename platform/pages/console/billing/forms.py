@@ -1,4 +1,4 @@
-"""Forms of buying credit: how much, and when by itself."""
+"""Forms of billing: credit to buy, who one is on bills, where they go."""
 
 from decimal import Decimal
 from typing import Any
@@ -6,6 +6,8 @@ from typing import Any
 from django import forms
 
 from kit.money import decimal_from_minor, exponent, minor_from_picos
+from metering.billing.models import BillingProfile
+from metering.billing.parties import ProfileTerms
 from metering.topups.models import TopUpRule
 
 # As the management API has it, in minor units.
@@ -74,3 +76,44 @@ class RuleForm(forms.Form):
             label=f"At most this in a billing period, {currency}",
             help_text="A rule never buys more, whatever is used.",
         )
+
+
+class AddressForm(forms.Form):
+    """An address that bills shall go to."""
+
+    email = forms.EmailField(label="Another e-mail address")
+
+
+class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
+    """Who a tenant is on the invoices that are issued from now on."""
+
+    class Meta:
+        model = BillingProfile
+        fields = (
+            "legal_name",
+            "address",
+            "country",
+            "region",
+            "tax_id",
+            "po_number",
+        )
+        labels = {
+            "legal_name": "Name on invoices",
+            "country": "Country, two letters",
+            "tax_id": "Tax id",
+            "po_number": "Purchase order",
+        }
+        widgets = {"address": forms.Textarea({"rows": 4})}
+
+    def __init__(
+        self, *args: Any, profile: BillingProfile | None, **kwargs: Any
+    ) -> None:
+        self._kept = {
+            name: getattr(profile, name) for name in self.Meta.fields if profile
+        }
+        super().__init__(*args, **{**kwargs, "initial": self._kept})
+
+    @property
+    def said(self) -> ProfileTerms:
+        """Return what was said, for the service: the form writes nothing."""
+        return ProfileTerms(**self.cleaned_data)

@@ -2,7 +2,14 @@
 
 from django.urls import path
 
-from pages.console.billing import credit, explaining, invoices, overview, topping_up
+from pages.console.billing import (
+    credit,
+    details,
+    explaining,
+    invoices,
+    overview,
+    topping_up,
+)
 
 _INVOICE = "invoices/<uuid:public_id>/"
 
@@ -22,6 +29,18 @@ urlpatterns = [
     path("top-up/rule/", topping_up.rule, name="top_up_rule"),
     path("top-up/<int:checkout_id>/", topping_up.checkout, name="checkout"),
     path("top-up/<int:checkout_id>/cancel/", topping_up.cancel, name="checkout_cancel"),
+    path("details/", details.page, name="billing_details"),
+    path("details/addresses/", details.add, name="billing_address_add"),
+    path(
+        "details/addresses/<int:address_id>/ask/",
+        details.ask,
+        name="billing_address_ask",
+    ),
+    path(
+        "details/addresses/<int:address_id>/remove/",
+        details.remove,
+        name="billing_address_remove",
+    ),
     path("portal/", topping_up.portal, name="portal"),
     path("portal/<int:link_id>/", topping_up.portal_link, name="portal_link"),
 ]

@@ -1,0 +1,217 @@
+"""Where a tenant's bills go: addresses that were confirmed, and members who see to it.
+
+A tenant names up to five addresses; each gets a link, and no bill before it was opened
+and confirmed. The link is a signature over the row and how often it was asked for, so
+nothing secret is stored; another mail makes the link before it dead.
+
+Failure: a link that opens nothing is one `NotFound`, whatever the reason. Owns: billing
+addresses.
+"""
+
+import datetime as dt
+
+from django.core import signing
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
+from django.db.models import QuerySet
+
+from kit.errors import Conflict, InvalidRequest, NotFound, RateLimited
+from kit.orm.atomic import atomic
+from kit.orm.saving import change, create
+from tenants.mail import plain
+from tenants.mails.letter import Action, Letter, address_of, host_name
+from tenants.mails.sending import Composed, tell_by_mail
+from tenants.models import BillingAddress, Mail, Member, Role, Tenant
+
+ADDRESSES_MAX = 5
+VALID_FOR = dt.timedelta(days=7)
+MAIL_GAP = dt.timedelta(minutes=1)
+# Strangers are written to in our name: not often.
+ASKED_MAX, ASKED_IN = 20, dt.timedelta(days=1)
+_SALT = "billing-address"
+
+
+def billing_addresses(*, tenant: Tenant) -> QuerySet[BillingAddress]:
+    """Return the addresses that a tenant named, the first one first."""
+    return BillingAddress.objects.filter(tenant=tenant, removed_at=None)
+
+
+def bill_readers(tenant: Tenant) -> tuple[str, ...]:
+    """Return whom bills go to now: each address once.
+
+    Those are the operators' address of the tenant, the confirmed ones of its own, and
+    its members with the role billing.
+    """
+    confirmed = billing_addresses(tenant=tenant).filter(confirmed_at__isnull=False)
+    members = Member.objects.filter(
+        tenant=tenant, role=Role.BILLING, removed_at=None
+    ).exclude(email="")
+    named = (
+        tenant.billing_email,
+        *confirmed.values_list("email", flat=True),
+        *members.order_by("id").values_list("email", flat=True),
+    )
+    return tuple({each.lower(): each for each in named if each}.values())
+
+
+def add_billing_address(
+    *, tenant: Tenant, email: str, now: dt.datetime
+) -> BillingAddress:
+    """Name an address; its mail with the link goes out within a minute.
+
+    Raises `InvalidRequest` for what is no address, `Conflict` for one that is there or
+    one too many, `RateLimited` for a tenant that names too many within a day.
+    """
+    address = _address(email)
+    with atomic():
+        # Two of one tenant take turns.
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        there = billing_addresses(tenant=tenant)
+        if there.filter(email=address).exists():
+            raise Conflict("This address is there already.", param="email")
+        if there.count() >= ADDRESSES_MAX:
+            raise Conflict(
+                f"There are {ADDRESSES_MAX} addresses: remove one first.", param="email"
+            )
+        _not_too_many(tenant, now)
+        row = BillingAddress(tenant=tenant, email=address, asked_at=now)
+        create(row, action="add")
+    return row
+
+
+def ask_again(*, address: BillingAddress, now: dt.datetime) -> BillingAddress:
+    """Send another link; the one before is dead.
+
+    Raises `Conflict` for one that was confirmed or removed, `RateLimited` for one that
+    was written to a moment ago.
+    """
+    with atomic():
+        row = BillingAddress.objects.select_for_update().get(pk=address.pk)
+        if row.removed_at is not None or row.confirmed_at is not None:
+            raise Conflict("It waits for no answer.")
+        if row.asked_at + MAIL_GAP > now:
+            raise RateLimited("It was written to a moment ago: wait a minute.")
+        _not_too_many(row.tenant, now)
+        change(row, {"asked": row.asked + 1, "asked_at": now}, action="ask")
+    return row
+
+
+def remove_billing_address(
+    *, address: BillingAddress, now: dt.datetime
+) -> BillingAddress:
+    """Send no more bills to an address. Idempotent: the first instant stays."""
+    with atomic():
+        row = BillingAddress.objects.select_for_update().get(pk=address.pk)
+        if row.removed_at is None:
+            change(row, {"removed_at": now}, action="remove")
+    return row
+
+
+def opened(*, text: str) -> BillingAddress:
+    """Return the address that a link is for; raises `NotFound`."""
+    try:
+        said = signing.loads(text, salt=_SALT, max_age=VALID_FOR)
+        row_id, asked = int(said[0]), int(said[1])
+    except (signing.BadSignature, ValueError, TypeError, IndexError, KeyError):
+        raise _nothing() from None
+    row = (
+        BillingAddress.objects.select_related("tenant")
+        .filter(pk=row_id, asked=asked, removed_at=None)
+        .first()
+    )
+    if row is None:
+        raise _nothing()
+    return row
+
+
+def confirm(*, text: str, now: dt.datetime) -> BillingAddress:
+    """Let bills go to the address of a link. Idempotent; raises `NotFound`."""
+    with atomic():
+        row = BillingAddress.objects.select_for_update().get(pk=opened(text=text).pk)
+        if row.confirmed_at is None:
+            change(row, {"confirmed_at": now}, action="confirm")
+    return row
+
+
+def ask_for_answers(*, now: dt.datetime) -> int:
+    """Let the mails wait that ask whoever has an address; return how many are new.
+
+    A scan: the number of a mail is how often the address was asked.
+    """
+    waiting = BillingAddress.objects.filter(
+        confirmed_at=None, removed_at=None, asked_at__gt=now - VALID_FOR
+    )
+    found = [
+        (row.tenant_id, row.pk, row.asked)
+        for row in waiting.order_by("asked_at")[:1000]
+        if row.email
+    ]
+    return tell_by_mail(kind=Mail.Kind.ADDRESS, told=found, now=now)
+
+
+def letter_of(mail: Mail) -> Composed | None:
+    """Compose the mail that asks; None once it was answered, or asked for again."""
+    row = (
+        BillingAddress.objects.select_related("tenant")
+        .filter(pk=mail.subject_id, asked=mail.number, confirmed_at=None)
+        .filter(removed_at=None)
+        .first()
+    )
+    return Composed(asking(row), (row.email,)) if row and row.email else None
+
+
+def asking(row: BillingAddress) -> Letter:
+    """Return the letter with an address's present link."""
+    tenant = plain(row.tenant.name)
+    return Letter(
+        subject=f"{tenant}: shall bills come to this address?",
+        headline=f"“{tenant}” wants to send its bills to you",
+        paragraphs=(
+            f"Somebody who works for “{tenant}” on {host_name()} named this address"
+            " for invoices, receipts and reminders. None comes before you agree.",
+        ),
+        action=Action(
+            "Yes, send them here",
+            address_of(f"/accounts/billing-address/{link_text(row)}/"),
+        ),
+        small=(
+            f"The link ends on {row.asked_at + VALID_FOR:%-d %B %Y, %H:%M} UTC. If you"
+            " do not know them, do nothing: nothing more is sent.",
+        ),
+    )
+
+
+def link_text(row: BillingAddress) -> str:
+    """Return the secret text of the present link."""
+    return signing.dumps([row.pk, row.asked], salt=_SALT)
+
+
+def _not_too_many(tenant: Tenant, now: dt.datetime) -> None:
+    recent = BillingAddress.objects.filter(tenant=tenant, asked_at__gt=now - ASKED_IN)
+    if sum(recent.values_list("asked", flat=True)) >= ASKED_MAX:
+        raise RateLimited(
+            f"{ASKED_MAX} mails asked for an answer within a day: try again tomorrow.",
+            param="email",
+        )
+
+
+def _address(email: str) -> str:
+    """Return an address as it is stored: two spellings of one are one."""
+    address = email.strip()
+    try:
+        validate_email(address)
+    except ValidationError:
+        raise InvalidRequest("Give an e-mail address.", param="email") from None
+    if not address.isascii():
+        raise InvalidRequest(
+            "Write the domain of the address in its ASCII form (xn--...).",
+            param="email",
+        )
+    return address.lower()
+
+
+def _nothing() -> NotFound:
+    return NotFound(
+        "This link opens nothing any more. Ask whoever named your address for another"
+        " one."
+    )

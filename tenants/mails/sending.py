@@ -1,0 +1,195 @@
+"""The outbox and the log of mail: what waits is sent, what went is noted.
+
+Who has something to tell writes a `Mail` that waits (`tell_by_mail`), once by its kind
+and what it tells of; its composer, handed over by the app that knows it, makes the
+letter as it is sent. Mails with an outbox of their own (invitations, alerts, dunning)
+are noted here as they go (`send_noted`).
+
+Failure: what the mail server refuses is tried again, later each time, for a day, then
+shown as failed. Sent twice after a crash, it has the same message id. Owns: `Mail`.
+"""
+
+import datetime as dt
+from collections.abc import Callable
+from dataclasses import dataclass
+from smtplib import SMTPException
+
+import structlog
+from django.conf import settings
+from django.core.mail import EmailMultiAlternatives
+
+from kit.errors import Conflict
+from kit.orm.atomic import atomic
+from kit.orm.audited import tell
+from tenants.mails.letter import Letter, message_of
+from tenants.models import Mail
+
+BATCH = 20
+RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960))
+KEPT = dt.timedelta(days=400)
+_TITLE_CHARS_MAX = 300
+State = Mail.State
+log = structlog.get_logger(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class Composed:
+    """A letter, and who reads it now; nobody where there is no reader any more."""
+
+    letter: Letter
+    readers: tuple[str, ...]
+
+
+Composer = Callable[[Mail], Composed | None]
+_composers: dict[str, Composer] = {}
+
+
+def hand_over(kind: Mail.Kind, composer: Composer) -> None:
+    """Say how mails of a kind are composed; None for what is not told any more."""
+    _composers[kind.value] = composer
+
+
+def tell_by_mail(
+    *, kind: Mail.Kind, told: list[tuple[int, int, int]], now: dt.datetime
+) -> int:
+    """Let mails wait, each of (tenant, subject, number); return how many are new.
+
+    Those that there are stay as they are.
+    """
+    known = set(
+        Mail.objects.filter(kind=kind, subject_id__in=[each[1] for each in told])
+        .order_by()
+        .values_list("subject_id", "number")
+    )
+    rows = [
+        Mail(tenant_id=tenant, kind=kind, subject_id=subject, number=number, due_at=now)
+        for tenant, subject, number in told
+        if (subject, number) not in known
+    ]
+    with atomic():
+        Mail.objects.bulk_create(rows, ignore_conflicts=True)
+    return len(rows)
+
+
+def send_waiting(*, now: dt.datetime) -> int:
+    """Send the mails that are due; return how many went.
+
+    Without a mail server nothing is tried, and they wait.
+    """
+    if not settings.EMAIL_IS_SET:
+        return 0
+    return sum(_send(row, now) for row in _claimed(now))
+
+
+def send_noted(
+    message: EmailMultiAlternatives,
+    *,
+    kind: Mail.Kind,
+    subject_id: int,
+    tenant_id: int | None,
+    now: dt.datetime,
+) -> None:
+    """Send a mail of another outbox and note it; raises what the mail server does."""
+    problem = ""
+    try:
+        message.send()
+    except (OSError, SMTPException) as error:
+        problem = type(error).__name__
+        raise
+    finally:
+        Mail.objects.update_or_create(
+            kind=kind,
+            subject_id=subject_id,
+            number=0,
+            defaults={
+                "tenant_id": tenant_id,
+                "title": message.subject[:_TITLE_CHARS_MAX],
+                "addresses": list(message.to),
+                "state": State.FAILED if problem else State.SENT,
+                "problem": problem,
+                # Its own outbox counts, and tries again.
+                "due_at": None,
+                "sent_at": None if problem else now,
+            },
+        )
+
+
+def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
+    """Let a mail go once more, composed anew; return the one that waits.
+
+    Raises `Conflict` for one that waits, and for a kind whose link may not be sent
+    again from here.
+    """
+    if mail.kind not in _composers or mail.kind == Mail.Kind.ADDRESS:
+        raise Conflict(
+            f"A mail of the kind '{mail.get_kind_display()}' has a link of its own:"
+            " send it again where it was asked for."
+        )
+    with atomic():
+        same = Mail.objects.select_for_update().filter(
+            kind=mail.kind, subject_id=mail.subject_id
+        )
+        last = same.order_by("-number").first()
+        if last is None or last.state == State.WAITING:
+            raise Conflict("It waits to be sent already.")
+        row = Mail.objects.create(
+            tenant_id=mail.tenant_id,
+            kind=mail.kind,
+            subject_id=mail.subject_id,
+            number=last.number + 1,
+            due_at=now,
+        )
+        tell(row, action="send_again", after={"mail": mail.pk})
+    return row
+
+
+def forget_mails(*, now: dt.datetime) -> int:
+    """Delete what went long ago; return how many."""
+    gone, _ = (
+        Mail.objects.filter(created_at__lt=now - KEPT)
+        .exclude(state=State.WAITING)
+        .delete()
+    )
+    return gone
+
+
+def _claimed(now: dt.datetime) -> list[Mail]:
+    """Take the mails that are due, and put off their next attempt before this one."""
+    with atomic():
+        rows = list(
+            Mail.objects.select_for_update(skip_locked=True, of=("self",))
+            .filter(state=State.WAITING, due_at__lte=now)
+            .select_related("tenant")
+            .order_by("due_at", "id")[:BATCH]
+        )
+        for row in rows:
+            row.due_at = now + RETRY_AFTER[min(row.attempts, len(RETRY_AFTER) - 1)]
+            row.attempts += 1
+            row.save(update_fields=["due_at", "attempts"])
+    return rows
+
+
+def _send(row: Mail, now: dt.datetime) -> bool:
+    found = _composers[row.kind](row) if row.kind in _composers else None
+    if found is None or not found.readers:
+        _end(row, State.NO_READER)
+        return False
+    reference = f"{row.kind}-{row.subject_id}-{row.number}"
+    message = message_of(found.letter, to=list(found.readers), reference=reference)
+    said = {"title": found.letter.subject[:_TITLE_CHARS_MAX], "addresses": message.to}
+    try:
+        message.send()
+    except (OSError, SMTPException) as error:
+        # Not the error's text: a mail server's answer repeats the address.
+        problem = type(error).__name__
+        log.warning("mail_not_sent", mail=row.pk, error=problem)
+        is_over = row.attempts >= len(RETRY_AFTER)
+        state = State.FAILED if is_over else State.WAITING
+        Mail.objects.filter(pk=row.pk).update(state=state, problem=problem, **said)
+        return False
+    _end(row, State.SENT, problem="", sent_at=now, **said)
+    return True
+
+
+def _end(row: Mail, state: State, **said: object) -> None:
+    Mail.objects.filter(pk=row.pk).update(state=state, due_at=None, **said)

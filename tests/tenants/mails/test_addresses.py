@@ -1,0 +1,157 @@
+"""Bills go to addresses whose owners agreed, and to members who see to them."""
+
+import datetime as dt
+import re
+
+import pytest
+from django.core import mail
+from django.db import ProgrammingError
+from pytest_django.fixtures import Settings
+
+from kit.errors import Conflict, InvalidRequest, NotFound, RateLimited
+from kit.orm.roles import as_operator, as_tenant
+from tenants import services
+from tenants.mails import addresses, sending
+from tenants.models import BillingAddress, Mail, Role, Tenant
+from tests.factories.tenants import make_member, make_tenant
+
+pytestmark = pytest.mark.usefixtures("fresh_database")
+
+NOW = dt.datetime.now(dt.UTC)
+HOUR = dt.timedelta(hours=1)
+BOOKS = "books@acme.example"
+
+
+@pytest.fixture(autouse=True)
+def mail_is_set(settings: Settings) -> None:
+    """Let mails go to Django's outbox."""
+    settings.EMAIL_IS_SET = True
+    settings.PUBLIC_URL = "https://gate.example.com/"
+
+
+def added(tenant: Tenant, email: str = BOOKS, now: dt.datetime = NOW) -> BillingAddress:
+    """Name an address, as the tenant's role."""
+    with as_tenant(tenant.pk):
+        return addresses.add_billing_address(tenant=tenant, email=email, now=now)
+
+
+def sent(now: dt.datetime = NOW) -> int:
+    """Run the scan and the outbox."""
+    with as_operator():
+        addresses.ask_for_answers(now=now)
+        return sending.send_waiting(now=now)
+
+
+def link() -> str:
+    """Return the text of the link in the latest mail."""
+    (found,) = re.findall(r"/billing-address/([^/]+)/", str(mail.outbox[-1].body))
+    return str(found)
+
+
+def readers(tenant: Tenant) -> tuple[str, ...]:
+    """Return whom bills go to."""
+    with as_operator():
+        return addresses.bill_readers(tenant)
+
+
+def test_an_address_gets_bills_once_its_owner_said_so() -> None:
+    tenant = make_tenant(billing_email="ops@acme.example")
+    make_member(tenant=tenant, role=Role.BILLING, email="carol@acme.example")
+    added(tenant, " Books@Acme.example ")
+    assert [sent(), sent()] == [1, 0]
+    [message] = mail.outbox
+    assert message.to == [BOOKS]
+    before = ("ops@acme.example", "carol@acme.example")
+    assert readers(tenant) == before
+
+    with as_operator():
+        row = addresses.confirm(text=link(), now=NOW)
+        again = addresses.confirm(text=link(), now=NOW + HOUR)
+
+    assert row.confirmed_at == again.confirmed_at == NOW
+    assert set(readers(tenant)) == {*before, BOOKS}
+
+
+def test_an_address_that_is_named_twice_gets_a_bill_once() -> None:
+    tenant = make_tenant(billing_email="Books@acme.example")
+    make_member(tenant=tenant, role=Role.BILLING, email=BOOKS)
+
+    assert len(readers(tenant)) == 1
+
+
+def test_another_mail_makes_the_link_before_it_dead() -> None:
+    tenant = make_tenant()
+    row = added(tenant)
+    sent()
+    first = link()
+    with as_tenant(tenant.pk):
+        with pytest.raises(RateLimited):
+            addresses.ask_again(address=row, now=NOW)
+        addresses.ask_again(address=row, now=NOW + HOUR)
+    assert sent(NOW + HOUR) == 1
+
+    with as_operator():
+        with pytest.raises(NotFound):
+            addresses.opened(text=first)
+        assert addresses.opened(text=link()).pk == row.pk
+
+
+@pytest.mark.parametrize("text", ["", "x", "WzEsMV0:1:abc"])
+def test_a_link_of_nobody_opens_nothing(text: str) -> None:
+    with as_operator(), pytest.raises(NotFound):
+        addresses.opened(text=text)
+
+
+def test_what_was_removed_is_asked_and_billed_no_more() -> None:
+    tenant = make_tenant()
+    row = added(tenant)
+    sent()
+    with as_tenant(tenant.pk):
+        addresses.remove_billing_address(address=row, now=NOW)
+
+    with as_operator(), pytest.raises(NotFound):
+        addresses.confirm(text=link(), now=NOW)
+    assert readers(tenant) == ()
+
+
+def test_five_at_most_and_each_once() -> None:
+    tenant = make_tenant()
+    for number in range(addresses.ADDRESSES_MAX):
+        added(tenant, f"a{number}@acme.example")
+    with pytest.raises(Conflict, match="remove one"):
+        added(tenant, "more@acme.example")
+    with pytest.raises(Conflict, match="already"):
+        added(tenant, "A1@acme.example")
+    with pytest.raises(InvalidRequest):
+        added(tenant, "nobody")
+
+
+def test_strangers_are_not_written_to_without_end() -> None:
+    tenant = make_tenant()
+    for number in range(addresses.ASKED_MAX):
+        row = added(tenant, f"a{number}@acme.example")
+        with as_tenant(tenant.pk):
+            addresses.remove_billing_address(address=row, now=NOW)
+    with pytest.raises(RateLimited):
+        added(tenant, "one-more@acme.example")
+
+
+def test_a_tenant_confirms_nothing_by_itself() -> None:
+    tenant = make_tenant()
+    row = added(tenant)
+    with pytest.raises(ProgrammingError), as_tenant(tenant.pk):
+        BillingAddress.objects.filter(pk=row.pk).update(confirmed_at=NOW)
+    with pytest.raises(ProgrammingError), as_tenant(tenant.pk):
+        BillingAddress.objects.create(
+            tenant=tenant, email="x@acme.example", asked_at=NOW, confirmed_at=NOW
+        )
+
+
+def test_a_person_is_forgotten_in_addresses_and_in_the_log() -> None:
+    tenant = make_tenant()
+    added(tenant)
+    sent()
+    with as_operator():
+        services.forget_person(email=BOOKS, now=NOW)
+        assert BillingAddress.objects.get().email == ""
+        assert Mail.objects.get().addresses == []

@@ -1,0 +1,153 @@
+"""The outbox of mail: once, again after a failure, and by hand once more."""
+
+import datetime as dt
+import smtplib
+from typing import Any
+
+import pytest
+from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
+from pytest_django.fixtures import Settings
+
+from kit.errors import Conflict
+from tenants.mails import sending
+from tenants.mails.letter import Action, Attached, Letter, message_of
+from tenants.mails.sending import Composed
+from tenants.models import Mail
+from tests.factories.tenants import make_tenant
+
+pytestmark = pytest.mark.usefixtures("operator_db")
+
+NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
+KIND = Mail.Kind.DUNNING
+LETTER = Letter(
+    subject="Acme & Co: 5.00 EUR\r\nBcc: eve@evil.example",
+    headline="5.00 EUR <received>",
+    paragraphs=("Thank you.",),
+    facts=(("Amount", "5.00 EUR"),),
+    action=Action("Open", "https://gate.example.com/x/"),
+    small=("Nothing else.",),
+)
+
+
+@pytest.fixture(autouse=True)
+def composed(settings: Settings, monkeypatch: pytest.MonkeyPatch) -> dict[str, Any]:
+    """Let mails go to Django's outbox; provide what is composed of a kind."""
+    settings.EMAIL_IS_SET = True
+    found: dict[str, Any] = {"answer": Composed(LETTER, ("a@x.example", "b@x.example"))}
+    composers = {KIND.value: lambda _: found["answer"]}
+    monkeypatch.setattr(sending, "_composers", composers)
+    return found
+
+
+def waiting(now: dt.datetime = NOW) -> Mail:
+    """Let a mail wait."""
+    told = [(make_tenant().pk, 7, 0)]
+    assert sending.tell_by_mail(kind=KIND, told=told, now=now) == 1
+    assert sending.tell_by_mail(kind=KIND, told=told, now=now) == 0
+    return Mail.objects.get()
+
+
+def test_a_letter_is_text_and_html_with_one_link_and_no_other_header() -> None:
+    file = Attached("T-1.pdf", b"%PDF-")
+    letter = Letter(
+        subject=LETTER.subject,
+        headline=LETTER.headline,
+        facts=LETTER.facts,
+        action=LETTER.action,
+        attached=(file,),
+    )
+    message = message_of(letter, to=["a@x.example"], reference="x-1")
+
+    written = message.message()
+    assert "Bcc" not in written
+    assert "\n" not in str(written["Subject"])
+    text, html = str(message.body), str(message.alternatives[0][0])
+    for said in ("Amount", "5.00 EUR", "https://gate.example.com/x/"):
+        assert said in text
+        assert said in html
+    assert "5.00 EUR &lt;received&gt;" in html
+    assert html.count("http") == 1
+    assert "<script" not in html
+    assert "<img" not in html
+    assert message.attachments[0] == ("T-1.pdf", b"%PDF-", "application/pdf")
+
+
+def test_a_mail_goes_once_and_says_to_whom() -> None:
+    row = waiting()
+
+    assert [sending.send_waiting(now=NOW), sending.send_waiting(now=NOW)] == [1, 0]
+
+    row.refresh_from_db()
+    assert (row.state, row.sent_at) == ("sent", NOW)
+    assert row.addresses == ["a@x.example", "b@x.example"]
+    assert len(mail.outbox) == 1
+
+
+def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row, seen, now = waiting(), set(), NOW
+
+    def refuse(_: Any, messages: Any) -> int:
+        seen.update(each.extra_headers["Message-ID"] for each in messages)
+        raise smtplib.SMTPServerDisconnected
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+    assert sending.send_waiting(now=now) == 0
+    assert sending.send_waiting(now=now) == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("waiting", 1)
+    for _ in sending.RETRY_AFTER:
+        now += dt.timedelta(days=1)
+        sending.send_waiting(now=now)
+    row.refresh_from_db()
+    assert (row.state, row.problem) == ("failed", "SMTPServerDisconnected")
+    assert len(seen) == 1
+
+
+def test_nobody_to_read_it_is_said(composed: dict[str, Any]) -> None:
+    composed["answer"] = None
+    row = waiting()
+
+    assert sending.send_waiting(now=NOW) == 0
+
+    row.refresh_from_db()
+    assert row.state == "no_reader"
+
+
+def test_without_a_mail_server_they_wait(settings: Settings) -> None:
+    settings.EMAIL_IS_SET = False
+    row = waiting()
+    assert sending.send_waiting(now=NOW) == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("waiting", 0)
+
+
+def test_one_is_sent_again_by_hand_under_another_id() -> None:
+    row = waiting()
+    with pytest.raises(Conflict):
+        sending.send_again(mail=row, now=NOW)
+    sending.send_waiting(now=NOW)
+
+    again = sending.send_again(mail=row, now=NOW)
+    assert sending.send_waiting(now=NOW) == 1
+
+    assert again.number == 1
+    ids = {each.extra_headers["Message-ID"] for each in mail.outbox}
+    assert len(ids) == 2
+
+
+def test_an_invitation_is_sent_again_where_it_was_made() -> None:
+    row = waiting()
+    Mail.objects.update(kind=Mail.Kind.INVITATION, state="sent")
+    row.refresh_from_db()
+    with pytest.raises(Conflict, match="link of its own"):
+        sending.send_again(mail=row, now=NOW)
+
+
+def test_what_went_long_ago_is_forgotten() -> None:
+    row = waiting()
+    sending.send_waiting(now=NOW)
+    Mail.objects.filter(pk=row.pk).update(created_at=NOW - dt.timedelta(days=401))
+    assert sending.forget_mails(now=NOW) == 1
