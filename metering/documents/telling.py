@@ -58,7 +58,9 @@ def issued_letter(mail: Mail) -> Composed | None:
         .filter(pk=mail.subject_id)
         .first()
     )
-    return invoice and Composed(letter_of(invoice), bill_readers(invoice.tenant))
+    if invoice is None:
+        return None
+    return Composed(letter_of(invoice), bill_readers(invoice.tenant))
 
 
 def letter_of(invoice: Invoice) -> Letter:

@@ -98,7 +98,9 @@ def composed(mail: MailRow) -> Composed | None:
         .filter(pk=mail.subject_id)
         .first()
     )
-    return step and Composed(letter_of(step), bill_readers(step.tenant))
+    if step is None:
+        return None
+    return Composed(letter_of(step), bill_readers(step.tenant))
 
 
 def _claimed(now: dt.datetime) -> list[DunningStep]:

@@ -87,7 +87,8 @@ def test_a_mail_goes_once_and_says_to_whom() -> None:
 def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    row, seen, now = waiting(), set(), NOW
+    seen: set[str] = set()
+    row, now = waiting(), NOW
 
     def refuse(_: Any, messages: Any) -> int:
         seen.update(each.extra_headers["Message-ID"] for each in messages)

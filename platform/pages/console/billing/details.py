@@ -4,7 +4,6 @@ Failure: what a service refuses is said beside its field, and nothing is written
 """
 
 from django.contrib import messages
-from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.views.decorators.http import require_http_methods, require_POST
@@ -94,7 +93,7 @@ def _own(place: Member, address_id: int) -> BillingAddress:
 
 
 def _show(
-    request: HttpRequest, place: Member, profile: Form, form: Form
+    request: HttpRequest, place: Member, profile: ProfileForm, form: AddressForm
 ) -> HttpResponse:
     context = {
         "place": place,

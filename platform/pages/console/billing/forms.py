@@ -1,7 +1,7 @@
 """Forms of billing: credit to buy, who one is on bills, where they go."""
 
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 from django import forms
 
@@ -116,4 +116,4 @@ class ProfileForm(forms.ModelForm):  # type: ignore[type-arg]
     @property
     def said(self) -> ProfileTerms:
         """Return what was said, for the service: the form writes nothing."""
-        return ProfileTerms(**self.cleaned_data)
+        return cast("ProfileTerms", dict(self.cleaned_data))
