@@ -1,4 +1,7 @@
-"""Operators' pages of economics: what replicas cost, and when each was there."""
+"""Operators' pages of economics: what replicas cost, and when each was there.
+
+And what accounts are called in other books.
+"""
 
 from collections.abc import Mapping
 from typing import Any
@@ -11,6 +14,7 @@ from unfold.widgets import UnfoldAdminTextInputWidget
 from kit.admin import ReadOnlyAdmin, ServiceAdmin
 from kit.money import AmountFormatError, format_picos, picos_from_decimal
 from metering.economics import services
+from metering.economics.code_models import AccountCode
 from metering.economics.models import CostRate, ReplicaSpan
 
 
@@ -119,3 +123,24 @@ class ReplicaSpanAdmin(ReadOnlyAdmin):
         "answers_to",
         ("starts_at", "until", "is_open"),
     )
+
+
+@admin.register(AccountCode)
+class AccountCodeAdmin(ServiceAdmin):
+    """What accounts of the ledger are in an ERP's chart of accounts."""
+
+    list_display = ("account", "code", "name")
+    search_fields = ("account", "code", "name")
+    search_help_text = "Account, code, name"
+    empty_says = "Journals name accounts as the ledger does until codes are entered."
+    ordering = ("account",)
+    fields = (("account", "code"), "name")
+    fixed_fields = ("account",)
+
+    def create(self, values: Mapping[str, Any], request: HttpRequest) -> AccountCode:
+        """Enter a code."""
+        return services.add_account_code(**values)
+
+    def update(self, row: AccountCode, changes: Mapping[str, Any]) -> AccountCode:
+        """Change it."""
+        return services.change_account_code(row=row, **changes)

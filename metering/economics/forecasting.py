@@ -10,6 +10,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from functools import lru_cache
 
 from kit.money import PICOS_PER_UNIT, whole_picos
 
@@ -48,18 +49,19 @@ def forecast(
     so_far = sum(picos for day, picos in days.items() if first <= day <= last)
     start = last - (SAMPLE_DAYS - 1) * ONE_DAY
     used = min((day for day in days if start <= day <= last), default=None)
-    coming = _days(max(last + ONE_DAY, first), end)
+    coming_from = max(last + ONE_DAY, first)
+    left = max((end - coming_from).days, 0)
     if used is None:
-        return Forecast(so_far, so_far, so_far, so_far, len(coming), 0)
+        return Forecast(so_far, so_far, so_far, so_far, left, 0)
     since = max(start, min(used, began or used))
-    sampled = _days(since, last + ONE_DAY)
-    by_weekday: dict[int, list[int]] = {}
-    for day in sampled:
-        by_weekday.setdefault(day.weekday(), []).append(days.get(day, 0))
+    by_weekday = {
+        weekday: [days.get(day, 0) for day in some]
+        for weekday, some in _by_weekday(since, last).items()
+    }
     every = [picos for some in by_weekday.values() for picos in some]
     low, high, sums = 0, 0, Counter[int]()
-    for weekday, count in Counter(day.weekday() for day in coming).items():
-        same = by_weekday.get(weekday) or every
+    for weekday, some in _by_weekday(coming_from, end - ONE_DAY).items():
+        same, count = by_weekday.get(weekday) or every, len(some)
         # Means are added once all of one denominator are: there are thousands of them.
         sums[len(same)] += count * sum(same)
         low += count * min(same)
@@ -71,10 +73,16 @@ def forecast(
         estimate_picos=so_far + rest,
         low_picos=so_far + min(low, rest),
         high_picos=so_far + max(high, rest),
-        left=len(coming),
-        sampled=len(sampled),
+        left=left,
+        sampled=len(every),
     )
 
 
-def _days(since: dt.date, until: dt.date) -> list[dt.date]:
-    return [since + n * ONE_DAY for n in range((until - since).days)]
+@lru_cache(maxsize=256)
+def _by_weekday(since: dt.date, last: dt.date) -> dict[int, tuple[dt.date, ...]]:
+    """Return the days from one to another by weekday; alike for most tenants."""
+    found: dict[int, list[dt.date]] = {}
+    for n in range((last - since).days + 1):
+        day = since + n * ONE_DAY
+        found.setdefault(day.weekday(), []).append(day)
+    return {weekday: tuple(some) for weekday, some in found.items()}

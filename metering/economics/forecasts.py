@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 from django.db.models import Min, QuerySet, Sum
 
+from kit.orm.atomic import cursor
 from metering.economics.forecasting import ONE_DAY, SAMPLE_DAYS, Forecast, forecast
-from metering.economics.models import DayMargin, DayTotal
+from metering.economics.models import DayTotal
 from metering.ledger.months import month_after
 from metering.ledger.services import DAY_GRACE
 from tenants.models import Tenant
@@ -19,6 +20,13 @@ _LAST_ZONE = dt.timedelta(hours=12)
 # Postings are made every ten minutes, and days are worked out as often.
 _WORKED_OUT = dt.timedelta(minutes=30)
 PAST_MONTHS = 3
+_BY_TENANT = """
+SELECT tenant_id, date - %(since)s::date, sum(revenue_picos)
+FROM economics_daymargin
+WHERE date >= %(since)s AND date <= %(last)s AND currency = %(currency)s
+    AND tenant_id IS NOT NULL
+GROUP BY tenant_id, date
+"""
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +55,8 @@ class Outlook:
     last: dt.date
     currency: str
     whole: Forecast
+    days: dict[dt.date, int]
+    """What each day that was looked at came to, of all."""
     tenants: dict[int, Forecast]
     past: tuple[Past, ...]
 
@@ -62,13 +72,7 @@ def outlook(*, currency: str, now: dt.datetime) -> Outlook:
     month = now.astimezone(dt.UTC).date().replace(day=1)
     last, end = last_booked(now=now), month_after(month)
     since = min(month, last - (SAMPLE_DAYS - 1) * ONE_DAY)
-    recent = DayMargin.objects.filter(
-        currency=currency, tenant_id__isnull=False, date__gte=since, date__lte=last
-    ).order_by()
-    by_tenant: dict[int, dict[dt.date, int]] = defaultdict(dict)
-    sums = recent.values_list("tenant_id", "date").annotate(Sum("revenue_picos"))
-    for tenant_id, date, picos in sums:
-        by_tenant[tenant_id][date] = int(picos)
+    by_tenant = _by_tenant(currency, since, last)
     used = DayTotal.objects.filter(currency=currency, is_idle=False).order_by()
     totals = _by_date(used.filter(date__gte=since, date__lte=last))
     there = Tenant.objects.filter(pk__in=by_tenant).values_list("pk", "created_at")
@@ -92,9 +96,25 @@ def outlook(*, currency: str, now: dt.datetime) -> Outlook:
             left=whole.left,
             sampled=whole.sampled,
         ),
+        days=totals,
         tenants=tenants,
         past=_past(currency, month, last, began=earliest),
     )
+
+
+def _by_tenant(
+    currency: str, since: dt.date, last: dt.date
+) -> dict[int, dict[dt.date, int]]:
+    """Return each tenant's days. Read bare: there are tens of thousands."""
+    found: dict[int, dict[dt.date, int]] = defaultdict(dict)
+    days = [since + n * ONE_DAY for n in range((last - since).days + 1)]
+    with cursor() as session:
+        session.execute(
+            _BY_TENANT, {"currency": currency, "since": since, "last": last}
+        )
+        for tenant_id, number, picos in session.fetchall():
+            found[tenant_id][days[number]] = int(picos)
+    return found
 
 
 def _by_date(rows: QuerySet[DayTotal]) -> dict[dt.date, int]:

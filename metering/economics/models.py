@@ -23,6 +23,7 @@ from kit.orm.fields import PicosField
 
 # Where Django finds it.
 from metering.economics.close_models import CloseSignature  # noqa: F401
+from metering.economics.code_models import AccountCode  # noqa: F401
 
 SUBJECT_CHARS_MAX = 200
 INPUT_PERMILLE, CACHED_PERMILLE, PERMILLE_MAX = 200, 20, 1000

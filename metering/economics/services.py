@@ -1,18 +1,30 @@
-"""Writes of economics: what replicas cost, which are there, what days came to."""
+"""Writes of economics: what replicas cost, which are there, what days came to.
+
+And what accounts are called in other books.
+"""
 
 import datetime as dt
 from typing import Required, TypedDict, Unpack
 
 from kit.errors import Conflict, InvalidRequest
 from kit.orm.atomic import atomic
-from kit.orm.saving import create
+from kit.orm.saving import change, create
+from metering.economics.code_models import AccountCode
 from metering.economics.models import CostRate
 from metering.economics.recording import list_from, note_replicas
 from metering.economics.working import work_out, work_out_due
 from metering.ledger.locking import is_locked
 from metering.ledger.services import hold_months
 
-__all__ = ["add_rate", "list_from", "note_replicas", "work_out", "work_out_due"]
+__all__ = [
+    "add_account_code",
+    "add_rate",
+    "change_account_code",
+    "list_from",
+    "note_replicas",
+    "work_out",
+    "work_out_due",
+]
 
 EARLIEST = dt.date(2020, 1, 1)
 
@@ -54,4 +66,20 @@ def add_rate(**terms: Unpack[RateTerms]) -> CostRate:
                 param="starts_on",
             )
         create(row)
+    return row
+
+
+def add_account_code(*, account: str, code: str, name: str = "") -> AccountCode:
+    """Say what an account is in other books; raises `Conflict` where it is said."""
+    row = AccountCode(account=account, code=code.strip(), name=name.strip())
+    create(row)
+    return row
+
+
+def change_account_code(
+    *, row: AccountCode, code: str | None = None, name: str | None = None
+) -> AccountCode:
+    """Say anew what an account is in other books; journals name it so from now on."""
+    said = {"code": code, "name": name}
+    change(row, {key: text.strip() for key, text in said.items() if text is not None})
     return row

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from django.db.models import F, Sum
+from django.db.models import F, QuerySet, Sum
 from django.db.models.functions import Coalesce
 
 from metering.billing.models import Invoice
@@ -117,12 +117,10 @@ def open_invoices(*, now: dt.datetime, currency: str) -> list[OpenInvoice]:
         .values_list(*COLUMNS, "open_minor", "tenant__zone")
     )
     today = {zone: date_at(now, zone) for zone in {row[-1] for row in rows}}
-    ids = [row[0] for row in rows]
-    steps = _last_steps(ids)
+    opened = {"invoice__state": Invoice.State.OPEN, "invoice__currency": currency}
+    steps = _last_steps(DunningStep.objects.filter(**opened))
     holds = dict(
-        Hold.objects.filter(invoice__in=ids, ended_at=None).values_list(
-            "invoice_id", "kind"
-        )
+        Hold.objects.filter(ended_at=None, **opened).values_list("invoice_id", "kind")
     )
     found = []
     for row in rows:
@@ -202,11 +200,12 @@ def sales_outstanding(
     return left * days, billed_minor
 
 
-def _last_steps(ids: list[int]) -> dict[int, tuple[str, dt.date]]:
-    steps = DunningStep.objects.filter(invoice__in=ids).order_by("pk")
+def _last_steps(
+    steps: QuerySet[DunningStep],
+) -> dict[int, tuple[str, dt.date]]:
     return {
         invoice: (f"{kind} {position}", date)
-        for invoice, kind, position, date in steps.values_list(
+        for invoice, kind, position, date in steps.order_by("pk").values_list(
             "invoice_id", "kind", "position", "taken_date"
         )
     }

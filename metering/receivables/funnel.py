@@ -103,6 +103,11 @@ waiting AS (
                 {_SUM} WHERE posting.tenant_id = sold.tenant_id AND {_BOOKED_LATE}
                     AND posting.date < mark.days_to AND posting.id <= mark.posted_to
             )
+        WHEN mark.days_to >= %(next)s
+            THEN (
+                {_SUM} WHERE posting.tenant_id = sold.tenant_id
+                    AND posting.id > mark.posted_to AND ({_OF_MONTH} OR {_BOOKED_LATE})
+            )
         ELSE (
                 {_SUM} WHERE posting.tenant_id = sold.tenant_id AND {_OF_MONTH}
                     AND (posting.date >= mark.days_to OR posting.id > mark.posted_to)

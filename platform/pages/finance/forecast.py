@@ -1,6 +1,7 @@
 """The forecast page: where the running month will likely end, and how often it did.
 
-A forecast is a range in words and never drawn beside what was earned.
+What is estimated is a range in words, and drawn as one: dashed, apart from what is
+booked.
 """
 
 from dataclasses import dataclass
@@ -12,9 +13,14 @@ from django.views.decorators.http import require_safe
 
 from kit.money import Money
 from kit.orm.snapshot import snapshot
-from metering.economics.forecasting import SAMPLE_DAYS, Forecast
+from metering.economics.forecasting import ONE_DAY, SAMPLE_DAYS, Forecast
 from metering.economics.forecasts import Outlook, Past, outlook
+from metering.ledger.months import month_after
 from pages.access import staff_page
+from pages.charts.columns import Slot
+from pages.charts.lines import Band, lines
+from pages.charts.lines import Line as LineOf
+from pages.charts.measure import Measure
 from pages.design import cells
 from pages.design.cells import Cell, Kind
 from pages.design.files import file_of, wants_file
@@ -22,6 +28,7 @@ from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, missing_tile, money_tile, number_tile
+from pages.finance.drawings import Drawing
 from pages.finance.scope import Scope, scope_of
 from pages.finance.sections import SEE_MARGIN
 from tenants.models import Tenant
@@ -156,10 +163,10 @@ def page(request: HttpRequest) -> HttpResponse:
     with snapshot():
         scope = scope_of(request, has_month=False)
         found = outlook(currency=scope.currency, now=scope.now)
-        lines, past = _lines(found), _past_table(scope.currency)
+        tenants, past = _lines(found), _past_table(scope.currency)
         if wants_file(TENANTS, scope.query):
             name = f"forecast-{found.month:%Y-%m}-{scope.currency.lower()}"
-            return file_of(TENANTS, lines, scope.query, name=name)
+            return file_of(TENANTS, tenants, scope.query, name=name)
         if wants_file(past, scope.query):
             return file_of(past, found.past, scope.query, name="forecasts-past")
         context = {
@@ -176,9 +183,10 @@ def page(request: HttpRequest) -> HttpResponse:
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(scope, found),
+            "charts": [_drawing(found)] if found.whole.sampled else [],
             "tables": [
                 TENANTS.laid_out(
-                    lines, scope.query, totals=[_total(found)] if lines else ()
+                    tenants, scope.query, totals=[_total(found)] if tenants else ()
                 ),
                 past.laid_out(found.past, scope.query),
             ],
@@ -186,15 +194,52 @@ def page(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/finance/page.html", context)
 
 
+def _drawing(found: Outlook) -> Drawing:
+    """Draw what was booked up to each day, and the range of where the month ends."""
+    first, end = found.month, month_after(found.month)
+    days = [first + n * ONE_DAY for n in range((end - first).days)]
+    whole, reached = found.whole, 0
+    booked: list[int | None] = []
+    for day in days:
+        reached += found.days.get(day, 0)
+        booked.append(reached if day <= found.last else None)
+    known = sum(value is not None for value in booked)
+
+    def toward(picos: int) -> list[int | None]:
+        """Return the way from what is booked to an end, evenly over the days left."""
+        rest, left = picos - whole.so_far_picos, max(len(days) - known, 1)
+        return [
+            None
+            if number < max(known - 1, 0)
+            else whole.so_far_picos + rest * (number - known + 1) // left
+            for number in range(len(days))
+        ]
+
+    chart = lines(
+        "month",
+        f"{found.month:%B} so far, and where it will likely end, {found.currency}",
+        Measure(found.currency),
+        slots=[Slot(f"{day}", f"{day.day}") for day in days],
+        series=[
+            LineOf("Booked", booked, 1),
+            LineOf("Estimate", toward(whole.estimate_picos), 2, is_estimate=True),
+        ],
+        band=Band(
+            "Lowest to highest", toward(whole.low_picos), toward(whole.high_picos)
+        ),
+    )
+    return "pages/parts/lines.html", chart
+
+
 def _lines(found: Outlook) -> list[Line]:
-    names = Tenant.objects.in_bulk(found.tenants)
+    names = {
+        pk: (name, slug)
+        for pk, name, slug in Tenant.objects.filter(
+            pk__in=found.tenants.keys()
+        ).values_list("pk", "name", "slug")
+    }
     return [
-        Line(
-            names[pk].name if pk in names else f"tenant {pk}",
-            names[pk].slug if pk in names else "",
-            each,
-            found.currency,
-        )
+        Line(*names.get(pk, (f"tenant {pk}", "")), each, found.currency)
         for pk, each in found.tenants.items()
     ]
 

@@ -201,8 +201,10 @@ def _ways(scope: Scope, by: str) -> list[Option]:
 
 
 def _lines(scope: Scope, found: Margin, by: str) -> list[Line]:
-    names = _names(found.rows) if by == "tenant" else {}
-    rows = [_line(scope, row, by, names) for row in found.rows]
+    if by == "tenant":
+        rows = _of_tenants(scope, found.rows)
+    else:
+        rows = [_line(scope, row, by) for row in found.rows]
     idle = [
         Line(
             name="Idle",
@@ -219,21 +221,28 @@ def _lines(scope: Scope, found: Margin, by: str) -> list[Line]:
     return rows + idle
 
 
-def _names(rows: Sequence[MarginRow]) -> dict[Any, Tenant]:
-    return dict(Tenant.objects.in_bulk([row.key for row in rows]))
+def _of_tenants(scope: Scope, rows: Sequence[MarginRow]) -> list[Line]:
+    names: dict[Any, tuple[str, str]] = {
+        pk: (name, slug)
+        for pk, name, slug in Tenant.objects.filter(
+            pk__in=[row.key for row in rows]
+        ).values_list("pk", "name", "slug")
+    }
+    # Put together by hand: there are thousands, and a slug stands in a query as it is.
+    clean = {"by": "model", "tenant": "", "page": "", "sort": ""}
+    of_tenant = f"{scope.address(**clean)}&tenant="
+    found = []
+    for row in rows:
+        name, slug = names.get(row.key, (f"tenant {row.key}", ""))
+        address = f"{of_tenant}{slug}" if slug else ""
+        found.append(Line(name, name.lower(), address, row, scope.currency, slug))
+    return found
 
 
-def _line(scope: Scope, row: MarginRow, by: str, names: dict[Any, Tenant]) -> Line:
-    clean = {"page": "", "sort": ""}
-    if by == "tenant":
-        tenant = names.get(row.key)
-        name = tenant.name if tenant else f"tenant {row.key}"
-        slug = tenant.slug if tenant else ""
-        address = scope.address(by="model", tenant=slug, **clean) if slug else ""
-        return Line(name, name.lower(), address, row, scope.currency, slug)
+def _line(scope: Scope, row: MarginRow, by: str) -> Line:
     if by == "day":
         return Line(f"{row.key}", f"{row.key}", "", row, scope.currency)
-    address = scope.address(by="tenant", model=f"{row.key}", **clean)
+    address = scope.address(by="tenant", model=f"{row.key}", page="", sort="")
     return Line(f"{row.key}", f"{row.key}", address, row, scope.currency)
 
 

@@ -12,6 +12,7 @@ SEE_INVOICES = "billing.view_invoice"
 ALL_FIGURES = (SEE_USAGE, SEE_INVOICES)
 SEE_LEDGER = (*ALL_FIGURES, "ledger.view_movement")
 SEE_MARGIN = (*SEE_LEDGER, "economics.view_daymargin", "economics.view_costrate")
+SEE_PLANS = (*SEE_LEDGER, "subscriptions.view_subscription")
 SEE_CLOSE = (*SEE_MARGIN, "economics.view_closesignature")
 
 GROUPS: Final = (
@@ -20,6 +21,7 @@ GROUPS: Final = (
         "Earned",
         (
             Section("Revenue", "finance:revenue", SEE_LEDGER),
+            Section("Recurring", "finance:mrr", SEE_PLANS),
             Section(
                 "Usage and spend",
                 "finance:usage",
@@ -37,6 +39,7 @@ GROUPS: Final = (
         (
             Section("Receivables", "finance:receivables", SEE_LEDGER),
             Section("Credit", "finance:credit", SEE_LEDGER),
+            Section("Sold ahead", "finance:waterfall", SEE_LEDGER),
             Section("From use to cash", "finance:funnel", SEE_LEDGER),
         ),
     ),
@@ -57,6 +60,7 @@ GROUPS: Final = (
                 SEE_CLOSE,
                 covers=("finance:close", "finance:close_lock", "finance:close_reopen"),
             ),
+            Section("Journal", "finance:journal", SEE_LEDGER),
             Section(
                 "Month report",
                 "finance:reports",

@@ -9,12 +9,15 @@ from pages.finance import (
     explaining,
     forecast,
     funnel,
+    journal,
     margin,
     month_report,
+    mrr,
     overview,
     receivables,
     revenue,
     views,
+    waterfall,
 )
 
 app_name = "finance"
@@ -23,6 +26,9 @@ urlpatterns = [
     path("", overview.page, name="overview"),
     path("usage/", views.usage, name="usage"),
     path("revenue/", revenue.page, name="revenue"),
+    path("mrr/", mrr.page, name="mrr"),
+    path("waterfall/", waterfall.page, name="waterfall"),
+    path("journal/", journal.page, name="journal"),
     path("receivables/", receivables.page, name="receivables"),
     path("credit/", credit.page, name="credit"),
     path("funnel/", funnel.page, name="funnel"),

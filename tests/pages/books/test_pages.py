@@ -41,6 +41,8 @@ PAGES = (
     "credit/",
     "reports/2026-09/",
     "reports/2026-10/",
+    "waterfall/",
+    "journal/",
 )
 
 

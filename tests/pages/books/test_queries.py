@@ -14,6 +14,8 @@ PAGES = {
     "revenue/": 16,
     "revenue/?by=tenant": 17,
     "revenue/?by=model": 15,
+    "waterfall/": 14,
+    "journal/": 14,
     "receivables/": 16,
     "credit/": 16,
     "funnel/": 17,
