@@ -122,7 +122,7 @@ def standing(
             tenant=tenant, project=project, api_key=api_key, model=model, now=now
         )
         asked = _asked(tenant, limits)
-        places = _read(tenant, asked, now)
+        places = read_places(tenant, asked, now)
         if all(_is_same(place) for place in places):
             break
     ordered = sorted(
@@ -140,28 +140,32 @@ def _asked(
         what = ("tenant", tenant.pk, CREDIT, "", "forever", "", True)
         asked.append((BudgetPlace(tenant.pk, *what), None))
     for each in limits.chain:
-        row = each.row
-        if row.measure.kind is Kind.RATE_LIMIT:
-            continue
-        place = BudgetPlace(
-            tenant_id=tenant.pk,
-            level=row.level,
-            holder_id=each.holder_id,
-            kind=row.measure.kind.value,
-            unit=row.measure.unit,
-            window=row.measure.window,
-            model=row.model,
-            is_hard=row.is_hard,
-        )
-        asked.append((place, each))
+        if each.row.measure.kind is not Kind.RATE_LIMIT:
+            asked.append((place_of(tenant, each), each))
     return asked
 
 
-def _read(
+def place_of(tenant: Tenant, each: Effective) -> BudgetPlace:
+    """Return the place that a budget or quota in effect takes."""
+    row = each.row
+    return BudgetPlace(
+        tenant_id=tenant.pk,
+        level=row.level,
+        holder_id=each.holder_id,
+        kind=row.measure.kind.value,
+        unit=row.measure.unit,
+        window=row.measure.window,
+        model=row.model,
+        is_hard=row.is_hard,
+    )
+
+
+def read_places(
     tenant: Tenant,
     asked: Sequence[tuple[BudgetPlace, Effective | None]],
     now: dt.datetime,
 ) -> list[Place]:
+    """Say how places stand, all as of one moment; those that ended are left out."""
     if not asked:
         return []
     places = [place for place, _ in asked]

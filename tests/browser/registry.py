@@ -160,6 +160,8 @@ CONSOLE: Final = (
     Screen("console-top-up-rule", f"{PLACE}billing/top-up/rule/", who="member"),
     Screen("console-usage", f"{PLACE}usage/?range=30d&then=project", who="member"),
     Screen("console-usage-keys", f"{PLACE}usage/?range=24h&by=key", who="member"),
+    Screen("console-limits", f"{PLACE}limits/", who="member"),
+    Screen("console-limit-new", f"{PLACE}limits/new/budget/", who="member"),
     Screen("console-notifications", f"{PLACE}notifications/", who="member"),
     Screen("console-webhook-new", f"{PLACE}notifications/webhooks/new/", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),

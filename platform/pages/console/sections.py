@@ -36,6 +36,12 @@ GROUPS: Final = (
         (
             Section("Usage", "console:usage", (Scope.USAGE_READ,)),
             Section(
+                "Limits",
+                "console:limits",
+                (Scope.LIMITS_READ,),
+                covers=("console:limit", "console:limit_new", "console:limit_end"),
+            ),
+            Section(
                 "Requests",
                 "console:requests",
                 (Scope.USAGE_READ,),

@@ -14,5 +14,6 @@ urlpatterns = [
     path("<slug:tenant>/billing/", include("pages.console.billing.urls")),
     path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
     path("<slug:tenant>/notifications/", include("pages.console.notifications.urls")),
+    path("<slug:tenant>/limits/", include("pages.console.limits.urls")),
     path("<slug:tenant>/usage/", include("pages.console.usage.urls")),
 ]

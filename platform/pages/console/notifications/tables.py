@@ -8,6 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
+from kit.spreadsheet import said
 from metering.alerts.models import Delivery, Endpoint, EventType
 from pages.console.notifications.forms import MEANINGS
 from pages.design.badges import Badge, Tone
@@ -190,8 +191,7 @@ def mails_table() -> Table[MailRow]:
         name="mails",
         title="Who gets which mail",
         columns=(
-            Column("when", "When", lambda row: words(row.meaning), sort=None),
-            Column("event", "Event", lambda row: words(row.event)),
+            Column("when", "When", lambda row: words(row.meaning, note=row.event)),
             Column("roles", "Told to", lambda row: words(row.roles)),
             Column("readers", "Now", _readers),
         ),
@@ -212,14 +212,14 @@ def mail_rows(
         is_money = event != EventType.ENDPOINT_PAUSED
         extra = [billing_email] if billing_email and is_money else []
         readers = [email for role in roles for email in people.get(role, ())]
-        said = ", ".join(f"{role}s" if role != "billing" else role for role in roles)
+        told = ", ".join(f"{role}s" if role != "billing" else role for role in roles)
         if is_money:
-            said += ", the billing address"
+            told += ", the billing address"
         rows.append(
             MailRow(
                 event.value,
                 MEANINGS[event.value],
-                said,
+                told,
                 list(dict.fromkeys([*readers, *extra])),
             )
         )
@@ -232,7 +232,7 @@ def _readers(row: MailRow) -> Cell:
     shown = ", ".join(row.readers[:3])
     more = len(row.readers) - 3
     text = f"{shown} and {more} more" if more > 0 else shown
-    return words(text)
+    return Cell(text, said(", ".join(row.readers)))
 
 
 def _code(row: Delivery) -> Cell:

@@ -34,6 +34,7 @@ from pages.console.notifications.forms import EndpointForm, SecretForm
 from pages.console.notifications.tables import (
     DELIVERIES_PER_PAGE,
     EndpointRow,
+    MailRow,
     at_cell,
     deliveries_table,
     delivery_badge,
@@ -68,6 +69,9 @@ def notifications(request: HttpRequest, *, place: Member) -> HttpResponse:
     rows = _endpoint_rows(place, now=now)
     if wants_file(table, query):
         return file_of(table, rows, query, name=f"webhooks-{place.tenant.slug}")
+    if wants_file(mails_table(), query):
+        mails = _mails(place)
+        return file_of(mails_table(), mails, query, name=f"mails-{place.tenant.slug}")
     context = {
         "place": place,
         "heading": Heading(
@@ -76,7 +80,10 @@ def notifications(request: HttpRequest, *, place: Member) -> HttpResponse:
             lead="Mails to people, and signed calls to programs.",
         ),
         "tiles": _tiles(rows),
-        "tables": [table.laid_out(rows, query), _mails(place, query)],
+        "tables": [
+            table.laid_out(rows, query),
+            mails_table().laid_out(_mails(place), query),
+        ],
         "new": new if may_write else "",
         "may_write": may_write,
     }
@@ -301,14 +308,13 @@ def _tiles(rows: list[EndpointRow]) -> list[Tile]:
     ]
 
 
-def _mails(place: Member, query: dict[str, str]) -> Any:
+def _mails(place: Member) -> list[MailRow]:
     people: dict[str, list[str]] = {}
     wanted = {role for roles in MAILED.values() for role in roles}
     listed = tenant_selectors.members(tenant_id=place.tenant_id, removed=False)
     for member in listed.filter(role__in=wanted).exclude(email="")[:200]:
         people.setdefault(member.role, []).append(member.email)
-    rows = mail_rows(MAILED, people, billing_email=place.tenant.billing_email)
-    return mails_table().laid_out(rows, {})
+    return mail_rows(MAILED, people, billing_email=place.tenant.billing_email)
 
 
 def _above(place: Member) -> list[Crumb]:
