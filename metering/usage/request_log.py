@@ -24,6 +24,8 @@ from metering.usage.request_log_sql import BOUND, PAGE, SUMMARY
 
 # Events that one page looks at: a tenth of a second where none of them is wanted.
 SCANNED_MAX: Final = 10_000
+# No event charges more: it is what the column of charges holds.
+CHARGE_PICOS_MAX: Final = 2**63 - 1
 _MS = dt.timedelta(milliseconds=1)
 _FIRST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LAST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)

@@ -14,10 +14,12 @@ from kit.drf.pagination import KeysetPagination
 from kit.drf.schema import example
 from kit.drf.serializers import Filters
 from kit.drf.views import ManagementViewSet
+from kit.money import AmountFormatError, picos_from_decimal
 from kit.scopes import Scope
 from metering.usage.api.examples import REQUEST
 from metering.usage.api.fields import BoundField, TenantField
 from metering.usage.request_log import (
+    CHARGE_PICOS_MAX,
     LoggedRequest,
     RequestQuery,
     requests,
@@ -51,9 +53,27 @@ class RequestFilters(Filters):
     status = serializers.ChoiceField(
         choices=list(STATUSES), required=False, help_text="How the request ended."
     )
+    min_charge = serializers.CharField(
+        required=False,
+        max_length=40,
+        help_text="The least charge as it was metered, a decimal such as `0.05`.",
+    )
+    min_duration_ms = serializers.IntegerField(
+        required=False,
+        min_value=0,
+        max_value=10**9,
+        help_text="The least time that the request took.",
+    )
     request = serializers.UUIDField(
         required=False, help_text="One request, by the id that its answer had."
     )
+
+    def validate_min_charge(self, value: str) -> int:
+        """Return the least charge in picos; more than a column holds is its most."""
+        try:
+            return min(picos_from_decimal(value), CHARGE_PICOS_MAX)
+        except AmountFormatError as wrong:
+            raise serializers.ValidationError(str(wrong)) from None
 
 
 @example(REQUEST)
@@ -155,6 +175,7 @@ class RequestLogView(ManagementViewSet):
         size, before = pages.get_page_size(request), pages.before(request)
         tenant = asked.get("tenant")
         status = asked.get("status")
+        least_ms = asked.get("min_duration_ms")
         query = RequestQuery(
             tenant_id=require_tenant(tenant.pk if tenant else self.actor.tenant_id),
             start=asked.get("start"),
@@ -164,6 +185,8 @@ class RequestLogView(ManagementViewSet):
             model=asked.get("model"),
             status=None if status is None else STATUSES[status],
             request_id=asked.get("request"),
+            charge_picos_min=asked.get("min_charge"),
+            duration_us_min=None if least_ms is None else least_ms * _US_PER_MS,
             reach=self.actor.project_ids,
         )
         page = requests(query, before=before, size=size)

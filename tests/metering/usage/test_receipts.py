@@ -2,11 +2,13 @@
 
 import datetime as dt
 from dataclasses import replace
+from typing import Any
 
 import pytest
 
 from kit.contracts import EventKind, TokenClass
 from kit.errors import InvalidRequest, NotFound
+from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator, as_tenant
 from metering.usage.receipts import Receipt, receipt
 from tests.factories.pricing import make_price
@@ -81,6 +83,19 @@ def test_it_is_its_tenants_and_its_projects_alone() -> None:
     with as_operator():
         found = receipt(tenant_id=use.tenant_id, request_id=event.request_id)
     assert found.request.request_id == event.request_id
+
+
+def test_the_database_tells_nobody_what_others_were_charged_by() -> None:
+    use = a_use()
+    (event,) = commit(make_epoch(started_at=NOON), use)
+    other = make_tenant()
+    asked: list[Any] = [use.tenant_id, event.request_id]
+    found = []
+    for tenant_id in (use.tenant_id, other.pk):
+        with as_tenant(tenant_id), cursor() as session:
+            session.execute("SELECT price_id FROM usage_prices_of(%s, %s)", asked)
+            found.append([price_id for (price_id,) in session.fetchall()])
+    assert found == [[use.price.id], []]
 
 
 def test_a_correction_is_no_request() -> None:

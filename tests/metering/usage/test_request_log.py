@@ -97,6 +97,11 @@ def test_what_narrows_it(operator: Client) -> None:
         ({"start": f"{at}0Z", "end": f"{at}1Z"}, [first]),
         ({"start": "2026-11-11", "end": "2026-11-12"}, []),
         ({"model": "another"}, []),
+        ({"min_charge": "0.001056", "limit": 1}, [last]),
+        ({"min_charge": "0.001057"}, []),
+        ({"min_charge": "9" * 15}, []),
+        ({"min_duration_ms": 2, "limit": 1}, [last]),
+        ({"min_duration_ms": 3}, []),
         ({"key": use.api_key_id, "project": use.project_id, "limit": 1}, [last]),
     ):
         rows = ask(operator, **of, **query)["data"]
@@ -166,6 +171,8 @@ def test_a_page_reads_along_the_key(operator: Client) -> None:
         ("tenant={tenant}&start=2026-11-10&end=2026-11-10", "end"),
         ("tenant={tenant}&status=fine", "status"),
         ("tenant={tenant}&request=1", "request"),
+        ("tenant={tenant}&min_charge=a", "min_charge"),
+        ("tenant={tenant}&min_duration_ms=-1", "min_duration_ms"),
         ("tenant={tenant}&project={other}", "tenant"),
         ("tenant={tenant}&cursor=cD0xMg==", "cursor"),
     ],

@@ -18,7 +18,7 @@ from kit.acting import current
 from kit.contracts import EventStatus
 from kit.money import AmountFormatError, picos_from_decimal
 from kit.scopes import Scope
-from metering.usage.request_log import RequestQuery
+from metering.usage.request_log import CHARGE_PICOS_MAX, RequestQuery
 from pages.design.filters import FilterForm, LinkField
 from tenants.models import ApiKey, Member
 from tenants.selectors import api_keys, projects
@@ -28,8 +28,6 @@ CHOICES_MAX = 200
 _US_PER_MS = 1000
 _EARLIEST, _LATEST = 2000, 2199
 _MS_DIGITS = 9
-# No event charges more: it is what a column of charges holds.
-_PICOS_MAX = 2**63 - 1
 _ID = re.compile(r"[0-9a-f]{8}-?(?:[0-9a-f]{4}-?){3}[0-9a-f]{12}", re.IGNORECASE)
 STATUS_WORDS = {
     EventStatus.OK: "ended well",
@@ -74,7 +72,7 @@ class AmountField(forms.CharField):
         if not text:
             return None
         try:
-            return min(picos_from_decimal(text), _PICOS_MAX)
+            return min(picos_from_decimal(text), CHARGE_PICOS_MAX)
         except AmountFormatError:
             raise forms.ValidationError("Give an amount such as 0.05.") from None
 
