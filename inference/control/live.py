@@ -18,12 +18,14 @@ from inference.control.models import Publication, Pulse, Replica
 from inference.gateway.pulse import ABOVE
 from inference.gateway.replica_counts import FIRST_TOKEN_BOUNDS_US
 from kit.histogram import quantile
+from kit.orm.atomic import cursor
 
 # Several pulses late; a gateway that was killed is noticed in that time.
 SILENT = dt.timedelta(seconds=10)
 FORGOTTEN_AFTER = dt.timedelta(days=1)
 # Few enough to be read at once, many more than anybody runs.
 GATEWAYS_MAX = 1000
+_OWN_KEY_SEEN = "SELECT seen_by, running FROM control_own_key_seen(%s, %s)"
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,6 +220,18 @@ def seen(*, kind: str, key: str, now: dt.datetime) -> Seen | None:
     versions = live.values_list("body__version", flat=True)[:GATEWAYS_MAX]
     told = [int(each) for each in versions]
     return Seen(by=sum(each >= entry.version for each in told), of=len(told))
+
+
+def own_key_seen(*, digest: str, now: dt.datetime) -> Seen | None:
+    """Return the same of a key of the tenant in force, asked in the tenants' role.
+
+    None where there is no such key of this tenant. Gateways say how they are to nobody
+    but operators, so the database counts them.
+    """
+    with cursor() as session:
+        session.execute(_OWN_KEY_SEEN, (digest, now - SILENT))
+        found = session.fetchone()
+    return None if found is None else Seen(by=found[0], of=found[1])
 
 
 def forget(*, now: dt.datetime) -> int:

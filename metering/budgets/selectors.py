@@ -8,14 +8,14 @@ long past, a window has no bounds and is left out.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import dataclass
 
 from kit.contracts import BudgetPlace
 from kit.orm.atomic import cursor
 from tenants.limits.resolution import Effective, Kind
-from tenants.models import ApiKey, Project, Tenant
-from tenants.selectors import EffectiveLimits, effective_limits
+from tenants.models import ApiKey, Level, Project, Tenant
+from tenants.selectors import EffectiveLimits, effective_limits, limits_of_each
 
 CREDIT = "credit"
 # A limit that changes between being resolved and being read is resolved again.
@@ -125,10 +125,26 @@ def standing(
         places = read_places(tenant, asked, now)
         if all(_is_same(place) for place in places):
             break
-    ordered = sorted(
-        places, key=lambda each: (-each.share_used, not each.what.is_hard, each.limit)
-    )
-    return Standing(limits, tuple(ordered))
+    return Standing(limits, tuple(sorted(places, key=_tightness)))
+
+
+def standing_of_each(
+    *, tenant: Tenant, level: Level, holder_ids: Collection[int], now: dt.datetime
+) -> Mapping[int, Place]:
+    """Say of each of some projects or keys how its own tightest limit stands.
+
+    Those without one are left out. Four statements, however many there are.
+    """
+    chain = limits_of_each(tenant=tenant, level=level, holder_ids=holder_ids, now=now)
+    places = read_places(tenant, _in_windows(tenant, chain), now)
+    found: dict[int, Place] = {}
+    for place in sorted(places, key=_tightness):
+        found.setdefault(place.what.holder_id, place)
+    return found
+
+
+def _tightness(place: Place) -> tuple[float, bool, int]:
+    return (-place.share_used, not place.what.is_hard, place.limit)
 
 
 def _asked(
@@ -139,7 +155,15 @@ def _asked(
     if tenant.payment_mode == Tenant.PaymentMode.PREPAID:
         what = ("tenant", tenant.pk, CREDIT, "", "forever", "", True)
         asked.append((BudgetPlace(tenant.pk, *what), None))
-    for each in limits.chain:
+    return asked + _in_windows(tenant, limits.chain)
+
+
+def _in_windows(
+    tenant: Tenant, chain: Sequence[Effective]
+) -> list[tuple[BudgetPlace, Effective | None]]:
+    """Return the places of limits that are counted in a window."""
+    asked: list[tuple[BudgetPlace, Effective | None]] = []
+    for each in chain:
         if each.row.measure.kind is not Kind.RATE_LIMIT:
             asked.append((place_of(tenant, each), each))
     return asked

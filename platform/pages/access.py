@@ -34,6 +34,9 @@ POLICY = "; ".join(
 LIVE_POLICY = "; ".join((POLICY, "script-src 'self'", "connect-src 'self'"))
 """Of pages that follow long work: scripts of ours, which ask nobody else."""
 
+# What was asked for, or has just been made: a refusal runs no script.
+_SHOWN = frozenset({200, 201})
+
 
 def staff_page(*permissions: str) -> Callable[[Page], Page]:
     """Let only staff with these permissions see a page, and guard what it loads."""
@@ -66,7 +69,7 @@ def live_page(page: Page) -> Page:
     @wraps(page)
     def answer(request: HttpRequest, *args: Any, **kwargs: Any) -> HttpResponse:
         response = page(request, *args, **kwargs)
-        if response.status_code == 200:
+        if response.status_code in _SHOWN:
             response["Content-Security-Policy"] = LIVE_POLICY
         return response
 

@@ -12,7 +12,13 @@ from tenants.selectors.audit import (
 )
 from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_key_by_text, api_keys
-from tenants.selectors.limits import EffectiveLimits, effective_limits, limit, limits
+from tenants.selectors.limits import (
+    EffectiveLimits,
+    effective_limits,
+    limit,
+    limits,
+    limits_of_each,
+)
 from tenants.selectors.members import Holdings, holdings, member, members
 from tenants.selectors.notes import note_authors, notes
 from tenants.selectors.places import actor_in, place_among, places
@@ -47,6 +53,7 @@ __all__ = [
     "invitations",
     "limit",
     "limits",
+    "limits_of_each",
     "member",
     "members",
     "note_authors",

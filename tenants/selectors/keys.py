@@ -24,6 +24,8 @@ class KeyFilters(TypedDict, total=False):
     # A part of the name, in any case; the beginning of what may be shown.
     name: str | None
     shown: str | None
+    # A part of any of them, or of the holder's address or the project's name.
+    search: str | None
     # A model that the key may call.
     model: str | None
     expires_before: dt.datetime | None
@@ -88,6 +90,15 @@ def _condition(name: str, value: object) -> Q:
             return Q(name__icontains=value)
         case "shown":
             return Q(shown__startswith=value)
+        case "search":
+            return (
+                Q(name__icontains=value)
+                | Q(shown__startswith=value)
+                | Q(project__name__icontains=value)
+                | Q(project__slug__icontains=value)
+                | Q(member__email__icontains=value)
+                | Q(allowed_models__contains=[value])
+            )
         case "model":
             return Q(allowed_models=[]) | Q(allowed_models__contains=[value])
         case "expires_before":

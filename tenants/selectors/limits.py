@@ -1,7 +1,8 @@
 """Reads of limits: the rows as they were set, and what they come to for a caller."""
 
 import datetime as dt
-from collections.abc import Iterator
+from collections import defaultdict
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from typing import TypedDict, TypeVar, Unpack
 
@@ -110,6 +111,35 @@ def effective_limits(
     return EffectiveLimits(subject, plan, now, chain, binding(chain, model=model))
 
 
+def limits_of_each(
+    *, tenant: Tenant, level: Level, holder_ids: Collection[int], now: dt.datetime
+) -> tuple[Effective, ...]:
+    """Resolve what holds for each of some projects or keys by itself.
+
+    What it shares with others is left out. Three statements, however many there are.
+    """
+    plan = plan_of(tenant)
+    plan_id = None if plan is None else plan.pk
+    at = {"tenant": tenant.pk, f"{level.value}__in": holder_ids}
+    concerned = Q(level=level, **at)
+    if plan_id is not None:
+        concerned |= Q(level=level, plan=plan_id)
+    rows: defaultdict[int | None, list[Row]] = defaultdict(list)
+    for row in _each(concerned):
+        rows[row.holder_id].append(row)
+    found: list[Effective] = []
+    for holder_id in holder_ids:
+        subject = Subject(
+            tenant_id=tenant.pk,
+            currency=tenant.currency,
+            plan_id=plan_id,
+            project_id=holder_id if level is Level.PROJECT else None,
+            api_key_id=holder_id if level is Level.API_KEY else None,
+        )
+        found += resolve([*rows[holder_id], *rows[None]], subject, now=now)
+    return tuple(found)
+
+
 def as_row(limit: RateLimit | Quota | Budget) -> Row:
     """Return a limit as resolution takes it."""
     holders = {
@@ -151,6 +181,10 @@ def _rows(subject: Subject) -> Iterator[Row]:
     )
     if subject.plan_id is not None:
         concerned |= Q(plan=subject.plan_id)
+    yield from _each(concerned)
+
+
+def _each(concerned: Q) -> Iterator[Row]:
     kinds: tuple[type[RateLimit | Quota | Budget], ...] = (RateLimit, Quota, Budget)
     for kind in kinds:
         for row in kind._default_manager.filter(concerned, ended_at=None):

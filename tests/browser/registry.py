@@ -136,6 +136,7 @@ ADMIN: Final = (
 # The tenant whose console is looked at.
 PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
 BILL: Final = Found(f"{PLACE}billing/invoices/", "#invoices tbody th a")
+_A_KEY: Final = Found(f"{PLACE}keys/?state=active", "#keys tbody th a")
 CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
     Screen("console-start", f"{PLACE}start/?with=python", who="member"),
@@ -164,6 +165,13 @@ CONSOLE: Final = (
     Screen("console-limit-new", f"{PLACE}limits/new/budget/", who="member"),
     Screen("console-notifications", f"{PLACE}notifications/", who="member"),
     Screen("console-webhook-new", f"{PLACE}notifications/webhooks/new/", who="member"),
+    Screen("console-keys", f"{PLACE}keys/", who="member"),
+    Screen("console-key-new", f"{PLACE}keys/new/", who="member"),
+    Screen("console-key", _A_KEY, who="member"),
+    Screen(
+        "console-key-change", _A_KEY, click="a.button:text-is('Change')", who="member"
+    ),
+    Screen("console-key-revoke", _A_KEY, click="a[href$='/revoke/']", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

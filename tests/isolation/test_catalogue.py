@@ -47,6 +47,8 @@ OWNERS_FUNCTIONS = {
     "budgets_close_epoch": "a trigger of epochs",
     "idempotency_claim": "gateways claim a key for an attempt",
     "idempotency_forget": "gateways forget an attempt that no engine took",
+    "config_own_accounts": "which of a tenant's own members is safe, and was here",
+    "control_own_key_seen": "how many gateways know a tenant's own key, in two numbers",
     "ledger_is_locked": "whether a month is locked; gateways end credit and ask it",
     "ledger_refuse_locked": "a trigger of ledger transactions",
     "ledger_refuse_added": "a trigger of ledger entries and day postings",

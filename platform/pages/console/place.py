@@ -15,6 +15,7 @@ from typing import Any
 
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
+from django.views.decorators.http import require_http_methods
 
 from kit.acting import Actor, ActorKind, acting_as, current
 from kit.errors import NotFound, PermissionDenied
@@ -25,6 +26,9 @@ from pages.access import Page, refusal, signed_in_page
 from pages.console.looking import actor_looking, is_looking, place_looked_at
 from tenants import selectors
 from tenants.models import Member
+
+# Asks when it is read, and does when it is sent.
+form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 _PLACE, _OTHERS = "_console_place", "_console_others"
 _SAFE = frozenset({"GET", "HEAD"})

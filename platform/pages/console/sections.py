@@ -21,6 +21,21 @@ GROUPS: Final = (
         "Build",
         (
             Section(
+                "API keys",
+                "console:keys",
+                (Scope.KEYS_READ,),
+                covers=(
+                    "console:key",
+                    "console:key_new",
+                    "console:key_change",
+                    "console:key_limit",
+                    "console:key_rotate",
+                    "console:key_disable",
+                    "console:key_enable",
+                    "console:key_revoke",
+                ),
+            ),
+            Section(
                 "Playground", "console:playground", (Scope.GENERATE, Scope.KEYS_WRITE)
             ),
             Section(
@@ -82,6 +97,29 @@ GROUPS: Final = (
     Group(
         "Manage",
         (
+            Section(
+                "Projects",
+                "console:projects",
+                (Scope.PROJECTS_READ,),
+                covers=(
+                    "console:project",
+                    "console:project_new",
+                    "console:project_rename",
+                    "console:project_archive",
+                ),
+            ),
+            Section(
+                "Members",
+                "console:members",
+                (Scope.MEMBERS_READ,),
+                covers=(
+                    "console:member",
+                    "console:member_invite",
+                    "console:member_remove",
+                    "console:invitation_resend",
+                    "console:invitation_revoke",
+                ),
+            ),
             Section(
                 "Notifications",
                 "console:notifications",

@@ -37,6 +37,8 @@ class Heading:
     fresh: Fresh | None = None
     lead: str = ""
     """One sentence that says what the page is for, where the title does not."""
+    acts: Sequence[Crumb] = ()
+    """What can be done here, the first thing first: links set as buttons."""
 
 
 def fresh(complete_to: dt.datetime, *, now: dt.datetime, waiting: str = "") -> Fresh:

@@ -7,27 +7,23 @@ Failure: what a service refuses is said beside its field, and nothing is written
 token of anybody else is not there, be it a colleague's who may be managed elsewhere.
 """
 
-from typing import Any
-
 from django.contrib import messages
-from django.forms import Form
-from django.http import HttpRequest, HttpResponse, QueryDict
+from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
 from django.utils import timezone
-from django.views.decorators.http import require_http_methods, require_safe
+from django.views.decorators.http import require_safe
 
 from kit.acting import current
 from kit.errors import NotFound, PlatformError
 from kit.scopes import Scope, beyond
-from pages.console.place import place_page, require
+from pages.console.forms import ask, say, sent
+from pages.console.place import form_page, place_page, require
 from pages.console.tokens.forms import NewTokenForm, RotationForm
 from tenants import selectors, services
 from tenants.models import ManagementToken, Member
 
 ACTIVE_SHOWN_MAX = 100
 ENDED_SHOWN_MAX = 20
-
-form_page = require_http_methods(["GET", "HEAD", "POST"])
 
 
 @require_safe
@@ -57,7 +53,7 @@ def tokens(request: HttpRequest, *, place: Member) -> HttpResponse:
 def issue(request: HttpRequest, *, place: Member) -> HttpResponse:
     """Ask what a new token is for and may do, then issue it."""
     require(Scope.TOKENS_WRITE)
-    form = NewTokenForm(_sent(request), held=current().scopes)
+    form = NewTokenForm(sent(request), held=current().scopes)
     context = {"place": place, "form": form}
     if form.is_valid():
         now = timezone.now()
@@ -71,10 +67,10 @@ def issue(request: HttpRequest, *, place: Member) -> HttpResponse:
                 now=now,
             )
         except PlatformError as refused:
-            _say(refused, form, form.fields_of_refusals)
+            say(refused, form, form.fields_of_refusals)
         else:
             return _issued(request, place, issued)
-    return _ask(request, "token_new", form, context)
+    return ask(request, "token_new", form, context)
 
 
 @form_page
@@ -83,7 +79,7 @@ def rotate(request: HttpRequest, *, place: Member, token_id: int) -> HttpRespons
     """Ask how long the old token goes on, then replace it."""
     require(Scope.TOKENS_WRITE)
     row = _own(place, token_id)
-    form = RotationForm(_sent(request))
+    form = RotationForm(sent(request))
     context = {"place": place, "form": form, "token": row}
     if form.is_valid():
         try:
@@ -91,10 +87,10 @@ def rotate(request: HttpRequest, *, place: Member, token_id: int) -> HttpRespons
                 token=row, overlap=form.overlap, now=timezone.now()
             )
         except PlatformError as refused:
-            _say(refused, form, form.fields_of_refusals)
+            say(refused, form, form.fields_of_refusals)
         else:
             return _issued(request, place, issued)
-    return _ask(request, "token_rotate", form, context)
+    return ask(request, "token_rotate", form, context)
 
 
 @form_page
@@ -113,10 +109,6 @@ def revoke(request: HttpRequest, *, place: Member, token_id: int) -> HttpRespons
     return redirect("console:tokens", tenant=place.tenant.slug)
 
 
-def _sent(request: HttpRequest) -> QueryDict | None:
-    return request.POST if request.method == "POST" else None
-
-
 def _own(place: Member, token_id: int) -> ManagementToken:
     """Return one of the member's own tokens; raises `NotFound`."""
     row = selectors.token(token_id)
@@ -131,14 +123,3 @@ def _issued(
     """Show a new token, this once."""
     context = {"place": place, "token": issued.row, "text": issued.token}
     return render(request, "pages/console/token_issued.html", context, status=201)
-
-
-def _ask(
-    request: HttpRequest, page: str, form: Form, context: dict[str, Any]
-) -> HttpResponse:
-    status = 400 if form.is_bound else 200
-    return render(request, f"pages/console/{page}.html", context, status=status)
-
-
-def _say(refused: PlatformError, form: Form, fields: dict[str, str]) -> None:
-    form.add_error(fields.get(refused.param or ""), refused.message)

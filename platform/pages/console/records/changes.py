@@ -1,0 +1,144 @@
+"""Changes as the audit keeps them, laid out: who did what to what, from what to what.
+
+Names are those of today: they are kept outside of the chain and may be forgotten.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from kit.acting import ActorKind
+from pages.design.cells import Cell, instant, nothing, words
+from pages.design.states import Empty
+from pages.design.table import Column, Table
+from tenants import selectors
+from tenants.models import AuditEntry
+
+# What people call an action, where its name alone does not say it.
+_DONE = {
+    "add": "added",
+    "archive": "archived",
+    "change_role": "given another role",
+    "create": "created",
+    "disable": "disabled",
+    "enable": "enabled",
+    "end": "ended",
+    "invite": "sent",
+    "issue": "issued",
+    "join": "joined",
+    "lapse": "ran out",
+    "narrow": "narrowed",
+    "remove": "removed",
+    "resend": "sent anew",
+    "restore": "restored",
+    "revoke": "revoked",
+    "rotate": "rotated",
+    "set_payment_mode": "pays otherwise",
+    "set_plan": "put on another plan",
+    "suspend": "suspended",
+    "update": "changed",
+}
+# What says of a new row no more than the entry itself.
+_SAID_BESIDE = frozenset({"id", "created_at", "tenant_id", "digest"})
+_WORDS_MAX = 160
+_NONE: tuple[object, ...] = (None, "", [], {})
+_OPERATORS = frozenset(
+    {
+        ActorKind.OPERATOR,
+        ActorKind.OPERATOR_TOKEN,
+        ActorKind.ROOT_TOKEN,
+        ActorKind.COMMAND,
+    }
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """One entry, with who made it and what of it is personal."""
+
+    entry: AuditEntry
+    name: str
+    before: Mapping[str, Any]
+    after: Mapping[str, Any]
+
+
+def changes(entries: Sequence[AuditEntry]) -> list[Change]:
+    """Read who made some entries and their personal fields; a few statements."""
+    actors = selectors.audit_actors(entries)
+    details = selectors.audit_details(entries)
+    found = []
+    for entry in entries:
+        named, detail = actors[selectors.actor_key(entry)], details.get(entry.pk)
+        found.append(
+            Change(
+                entry,
+                named.email or named.name or "",
+                {**entry.before, **(detail.before if detail else {})},
+                {**entry.after, **(detail.after if detail else {})},
+            )
+        )
+    return found
+
+
+def what(row: Change) -> str:
+    """Say what was done to what."""
+    entry = row.entry
+    done = _DONE.get(entry.action, entry.action.replace("_", " "))
+    thing = entry.object_kind.replace("_", " ").replace("api key", "API key")
+    return f"{thing} {entry.object_id} {done}"
+
+
+def _by(row: Change) -> Cell:
+    kind = row.entry.actor_kind
+    if kind in _OPERATORS:
+        return words("an operator", note=kind.replace("_", " "))
+    if row.name:
+        return words(row.name, note=kind.replace("_", " "))
+    return nothing("forgotten" if kind == ActorKind.MEMBER else kind)
+
+
+def _fields(row: Change) -> Cell:
+    names = sorted({*row.before, *row.after} - _SAID_BESIDE)
+    texts = [_field(row, name) for name in names if _is_said(row, name)]
+    if not texts:
+        return nothing("no field" if not row.entry.detail_digest else "forgotten")
+    text = "; ".join(texts)
+    cell = words(text)
+    if len(text) <= _WORDS_MAX:
+        return cell
+    return Cell(f"{text[:_WORDS_MAX]}...", cell.value, title=text)
+
+
+def _is_said(row: Change, name: str) -> bool:
+    """Leave out of a new row what it has none of."""
+    return name in row.before or row.after.get(name) not in _NONE
+
+
+def _field(row: Change, name: str) -> str:
+    called = name.removesuffix("_id").replace("_", " ")
+    now = _value(row.after.get(name))
+    if name not in row.before:
+        return f"{called}: {now}"
+    return f"{called}: {_value(row.before[name])} \N{RIGHTWARDS ARROW} {now}"
+
+
+def _value(value: Any) -> str:
+    if value in _NONE:
+        return "none"
+    if isinstance(value, list):
+        return ", ".join(str(each) for each in value)
+    return str(value)
+
+
+TABLE: Table[Change] = Table(
+    name="audit",
+    title="Changes",
+    empty=Empty("Nothing was changed yet"),
+    columns=(
+        Column("at", "At, UTC", lambda row: instant(row.entry.at)),
+        Column("by", "By", _by),
+        Column("what", "What", lambda row: words(what(row))),
+        Column("fields", "From what to what", _fields),
+        Column("request", "Request", lambda row: words(row.entry.request_id)),
+    ),
+)
