@@ -137,6 +137,7 @@ ADMIN: Final = (
 PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
 BILL: Final = Found(f"{PLACE}billing/invoices/", "#invoices tbody th a")
 _A_KEY: Final = Found(f"{PLACE}keys/?state=active", "#keys tbody th a")
+_A_MEMBER: Final = Found(f"{PLACE}members/", "#members tbody th a")
 CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
     Screen("console-start", f"{PLACE}start/?with=python", who="member"),
@@ -172,6 +173,18 @@ CONSOLE: Final = (
         "console-key-change", _A_KEY, click="a.button:text-is('Change')", who="member"
     ),
     Screen("console-key-revoke", _A_KEY, click="a[href$='/revoke/']", who="member"),
+    Screen("console-projects", f"{PLACE}projects/", who="member"),
+    Screen(
+        "console-project",
+        Found(f"{PLACE}projects/", "#projects tbody th a"),
+        who="member",
+    ),
+    Screen("console-members", f"{PLACE}members/", who="member"),
+    Screen("console-member", _A_MEMBER, who="member"),
+    Screen("console-member-invite", f"{PLACE}members/invite/", who="member"),
+    Screen("console-audit", f"{PLACE}audit/", who="member"),
+    Screen("console-exports", f"{PLACE}exports/", who="member"),
+    Screen("console-settings", f"{PLACE}settings/", who="member"),
     Screen("console-tokens", f"{PLACE}tokens/", who="member"),
     Screen("console-token-new", f"{PLACE}tokens/new/", who="member"),
 )

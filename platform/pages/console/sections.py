@@ -120,6 +120,14 @@ GROUPS: Final = (
                     "console:invitation_revoke",
                 ),
             ),
+            Section("Audit", "console:audit", (Scope.AUDIT_READ,)),
+            Section(
+                "Exports",
+                "console:exports",
+                (Scope.BILLING_READ,),
+                covers=("console:export",),
+            ),
+            Section("Settings", "console:settings", (Scope.TENANT_READ,)),
             Section(
                 "Notifications",
                 "console:notifications",

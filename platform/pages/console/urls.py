@@ -15,6 +15,7 @@ urlpatterns = [
     path("<slug:tenant>/keys/", include("pages.console.keys.urls")),
     path("<slug:tenant>/projects/", include("pages.console.projects.urls")),
     path("<slug:tenant>/members/", include("pages.console.people.urls")),
+    path("<slug:tenant>/", include("pages.console.records.urls")),
     path("<slug:tenant>/tokens/", include("pages.console.tokens.urls")),
     path("<slug:tenant>/notifications/", include("pages.console.notifications.urls")),
     path("<slug:tenant>/limits/", include("pages.console.limits.urls")),

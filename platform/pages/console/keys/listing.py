@@ -245,28 +245,33 @@ def _table(
                 lambda row: _last_used(row, now=now),
                 sort=lambda row: row.last_use and row.last_use.last_used_at,
             ),
-            Column(
-                "expires",
-                "Expires, UTC",
-                lambda row: (
-                    instant(row.expires_at) if row.expires_at else nothing("never")
-                ),
-                sort=lambda row: row.expires_at,
+            *_rest(),
+        ),
+    )
+
+
+def _rest() -> tuple[Column[ApiKey], ...]:
+    """Return the columns that are the same whoever asks, whenever."""
+    return (
+        Column(
+            "expires",
+            "Expires, UTC",
+            lambda row: instant(row.expires_at) if row.expires_at else nothing("never"),
+            sort=lambda row: row.expires_at,
+        ),
+        Column(
+            "models",
+            "May call",
+            lambda row: words(
+                ", ".join(row.allowed_models) or "every model",
+                note=", ".join(row.scopes),
             ),
-            Column(
-                "models",
-                "May call",
-                lambda row: words(
-                    ", ".join(row.allowed_models) or "every model",
-                    note=", ".join(row.scopes),
-                ),
-            ),
-            Column(
-                "issued",
-                "Issued, UTC",
-                lambda row: instant(row.created_at),
-                sort=lambda row: row.pk,
-            ),
+        ),
+        Column(
+            "issued",
+            "Issued, UTC",
+            lambda row: instant(row.created_at),
+            sort=lambda row: row.pk,
         ),
     )
 

@@ -1,0 +1,158 @@
+"""A tenant's audit: who changed what, from what to what, in one unbroken chain.
+
+Failure: a filter that makes no sense is said beside its field.
+"""
+
+import datetime as dt
+
+from django import forms
+from django.db.models import QuerySet
+from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
+from django.utils import timezone
+from django.views.decorators.http import require_safe
+
+from kit.acting import ActorKind
+from kit.scopes import Scope
+from pages.console.place import place_page, require
+from pages.console.records.changes import TABLE, changes
+from pages.design.address import query_of
+from pages.design.cells import instant
+from pages.design.files import file_of, wants_file
+from pages.design.filters import FilterForm
+from pages.design.heading import Heading
+from pages.design.states import Empty
+from pages.design.tiles import Tile
+from tenants import selectors
+from tenants.models import AuditEntry, Member
+
+FILE_ROWS_MAX = 10_000
+# Beyond it the number itself says no more than that it is a lot.
+COUNTED_MAX = 100_000
+_ONE_DAY = dt.timedelta(days=1)
+_MIDNIGHT = dt.time(tzinfo=dt.UTC)
+_THINGS = (
+    "api_key",
+    "billing_profile",
+    "budget",
+    "credit_grant",
+    "credit_note",
+    "export",
+    "invitation",
+    "invoice",
+    "management_token",
+    "member",
+    "payment",
+    "payment_method",
+    "project",
+    "project_member",
+    "quota",
+    "rate_limit",
+    "refund",
+    "subscription",
+    "tenant",
+    "top_up",
+    "top_up_rule",
+    "webhook_endpoint",
+)
+_PEOPLE = (
+    (ActorKind.MEMBER, "a member"),
+    (ActorKind.TENANT_TOKEN, "a program of yours"),
+    (ActorKind.OPERATOR, "an operator"),
+    (ActorKind.SYSTEM, "the system"),
+)
+
+
+class AuditFilter(FilterForm):
+    """What the audit may be narrowed by; days are those of UTC, both included."""
+
+    kind = forms.ChoiceField(
+        required=False,
+        label="Of",
+        choices=[
+            ("", "anything"),
+            *((each, each.replace("_", " ")) for each in _THINGS),
+        ],
+    )
+    id = forms.CharField(required=False, max_length=64, label="Number")
+    by = forms.ChoiceField(
+        required=False, label="By", choices=[("", "anybody"), *_PEOPLE]
+    )
+    first = forms.DateField(
+        required=False, label="From", widget=forms.DateInput({"type": "date"})
+    )
+    last = forms.DateField(
+        required=False, label="To", widget=forms.DateInput({"type": "date"})
+    )
+    names_in_address = {"first": "from", "last": "to"}
+
+
+@require_safe
+@place_page
+def audit(request: HttpRequest, *, place: Member) -> HttpResponse:
+    """List changes, the newest first."""
+    require(Scope.AUDIT_READ)
+    query, tenant = query_of(request.GET), place.tenant
+    form = AuditFilter(request.GET)
+    rows = _asked_for(form, place) if form.is_valid() else AuditEntry.objects.none()
+    if wants_file(TABLE, query):
+        found = changes(list(rows[: FILE_ROWS_MAX + 1]))
+        cut = f"-first-{FILE_ROWS_MAX}" if len(found) > FILE_ROWS_MAX else ""
+        name = f"audit-{tenant.slug}{cut}"
+        return file_of(TABLE, found[:FILE_ROWS_MAX], query, name=name)
+    count = rows.order_by()[:COUNTED_MAX].count()
+    per = TABLE.rows_per_page
+    start = min(TABLE.asked(query).offset(per), max(count - 1, 0) // per * per)
+    found = changes(list(rows[start : start + per]))
+    is_narrowed = not form.is_valid() or any(form.cleaned_data.values())
+    context = {
+        "place": place,
+        "heading": Heading(
+            "Audit",
+            scope=(tenant.name, "instants in UTC"),
+            lead="Every change of what is yours, by whomever. Entries are chained: none"
+            " can be altered or dropped unseen.",
+        ),
+        "form": form,
+        "tiles": _tiles(count, rows),
+        "tables": [
+            TABLE.laid_out(
+                found, query, count=count, empty=_none_fit() if is_narrowed else None
+            )
+        ],
+    }
+    status = 200 if form.is_valid() else 400
+    return render(request, "pages/console/page.html", context, status=status)
+
+
+def _asked_for(form: AuditFilter, place: Member) -> QuerySet[AuditEntry]:
+    given = form.cleaned_data
+    rows = selectors.audit_entries(
+        tenant_id=place.tenant_id,
+        object_kind=given["kind"] or None,
+        object_id=given["id"].strip() or None,
+        actor_kind=given["by"] or None,
+        start=_midnight(given["first"]),
+        end=_midnight(given["last"] and given["last"] + _ONE_DAY),
+    )
+    return rows.order_by("-id")
+
+
+def _midnight(date: dt.date | None) -> dt.datetime | None:
+    return None if date is None else dt.datetime.combine(date, _MIDNIGHT)
+
+
+def _tiles(count: int, rows: QuerySet[AuditEntry]) -> list[Tile]:
+    most = f"{COUNTED_MAX:,} or more" if count == COUNTED_MAX else f"{count:,}"
+    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    lately = rows.order_by().filter(at__gte=today)[:COUNTED_MAX].count()
+    first = rows.first()
+    return [
+        Tile("Changes", most, note="that fit the filters"),
+        Tile("Today", f"{lately:,}", note="since midnight UTC"),
+        Tile("Latest", instant(first.at).shown if first else "none", note="UTC"),
+    ]
+
+
+def _none_fit() -> Empty:
+    return Empty("No change fits the filters", "There may be others without them.")
