@@ -105,6 +105,7 @@ FINANCE: Final = (
     Screen("finance-funnel-month", f"/finance/funnel/?month={LAST_MONTH}"),
     Screen("finance-credit-month", f"/finance/credit/?month={LAST_MONTH}"),
     Screen("finance-report", Found("/finance/", "a[href='/finance/reports/']")),
+    Screen("finance-files", f"/finance/reports/{LAST_MONTH}/files/"),
     Screen("finance-usage", "/finance/usage/?range=30d"),
     Screen("finance-usage-tenants", "/finance/usage/?range=30d&by=tenant&show=tokens"),
     Screen("finance-usage-empty", "/finance/usage/?from=2001-01-01&to=2001-01-02"),

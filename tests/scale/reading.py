@@ -25,12 +25,18 @@ from metering.usage.report import Dimension, UsageQuery
 from metering.usage.request_log import RequestQuery, requests
 from metering.usage.selectors import usage
 from pages.finance import (
+    close,
     credit,
+    forecast,
     funnel,
+    journal,
+    margin,
     month_report,
+    mrr,
     overview,
     receivables,
     revenue,
+    waterfall,
 )
 from tests.scale.sizes import MONTHS
 
@@ -93,6 +99,13 @@ def look_at_the_books() -> list[Waited]:
         "credit": (credit.page, {}),
         "from use to cash": (funnel.page, {}),
         "the month's report": (partial(month_report.page, month=month), {}),
+        "recurring revenue": (mrr.page, {}),
+        "sold ahead": (waterfall.page, {}),
+        "the journal": (journal.page, {}),
+        "margin by model": (margin.page, {}),
+        "margin by tenant": (margin.page, {"by": "tenant"}),
+        "the forecast": (forecast.page, {}),
+        "the close": (partial(close.page, month=month), {}),
     }
     person = get_user_model()(
         username="finance", is_staff=True, is_superuser=True, is_active=True

@@ -55,7 +55,7 @@ from pages.finance.month_tables import (
 from pages.finance.receivables import BUCKETS
 from pages.finance.revenue import PARTS, of_month
 from pages.finance.scope import Scope, scope_of
-from pages.finance.sections import SEE_LEDGER
+from pages.finance.sections import SEE_FILES, SEE_LEDGER
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +106,7 @@ def index(request: HttpRequest) -> HttpResponse:
 def page(request: HttpRequest, month: str) -> HttpResponse:
     """Show a month's report, ready to be printed."""
     with snapshot():
-        scope = scope_of(request, month=_month(month))
+        scope = scope_of(request, month=month_of(month))
         report = report_of(scope)
         laid: list[LaidOut] = []
         if answer := _file_or_table(scope, report, laid):
@@ -120,6 +120,7 @@ def page(request: HttpRequest, month: str) -> HttpResponse:
                 lead=_standing(scope),
             ),
             "months": _months(scope),
+            "controls": [("Also", _also(request, scope))],
             "form": scope.filters,
             "empty": scope.empty,
             "hero": _tiles(report),
@@ -137,7 +138,8 @@ def _standing(scope: Scope) -> str:
     return f"Final: the month was locked at {at:%Y-%m-%d %H:%M} UTC."
 
 
-def _month(text: str) -> dt.date:
+def month_of(text: str) -> dt.date:
+    """Return the month that an address names; raises `NotFound`."""
     year, _, number = text.partition("-")
     if not 1 <= int(number) <= 12 or int(year) < 2000:
         raise NotFound(f"There is no month {text}.")
@@ -258,6 +260,18 @@ def _open(report: Report) -> dict[str, Cell]:
         "open": cells.minor(report.open_minor, report.scope.currency),
         "currency": cells.unit(report.scope.currency),
     }
+
+
+def _also(request: HttpRequest, scope: Scope) -> list[Option]:
+    """Return what leads on from the report, for who may go there."""
+    name = f"{scope.month:%Y-%m}"
+    ways = [
+        Option("Journal", reverse("finance:journal") + address({"month": name}), False)
+    ]
+    if request.user.has_perms(SEE_FILES):
+        files = reverse("finance:files", args=[name])
+        ways.append(Option("Files of the month", files, False))
+    return ways
 
 
 def _months(scope: Scope) -> list[Option]:

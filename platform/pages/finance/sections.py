@@ -13,6 +13,7 @@ ALL_FIGURES = (SEE_USAGE, SEE_INVOICES)
 SEE_LEDGER = (*ALL_FIGURES, "ledger.view_movement")
 SEE_MARGIN = (*SEE_LEDGER, "economics.view_daymargin", "economics.view_costrate")
 SEE_PLANS = (*SEE_LEDGER, "subscriptions.view_subscription")
+SEE_FILES = (*SEE_LEDGER, "exports.view_export")
 SEE_CLOSE = (*SEE_MARGIN, "economics.view_closesignature")
 
 GROUPS: Final = (
@@ -65,7 +66,7 @@ GROUPS: Final = (
                 "Month report",
                 "finance:reports",
                 SEE_LEDGER,
-                covers=("finance:report",),
+                covers=("finance:report", "finance:files"),
             ),
         ),
     ),

@@ -7,6 +7,7 @@ from pages.finance import (
     costs,
     credit,
     explaining,
+    files,
     forecast,
     funnel,
     journal,
@@ -45,6 +46,8 @@ urlpatterns = [
     re_path(
         r"^reports/(?P<month>[0-9]{4}-[0-9]{2})/$", month_report.page, name="report"
     ),
+    re_path(rf"^reports/{MONTH}/files/$", files.page, name="files"),
+    path("files/<int:export_id>/", files.fetch, name="file"),
     path("invoices/<uuid:public_id>/", views.invoice, name="invoice"),
     path("invoices/<uuid:public_id>/pdf/", views.invoice_pdf, name="invoice_pdf"),
     path(
