@@ -39,6 +39,8 @@ DELIVERY = {
     "last_tried_at": "2026-11-20T17:31:06Z",
     "last_status": 503,
     "last_error": "it answered with 503",
+    "last_ms": 212,
     "next_at": "2026-11-20T17:36:09Z",
     "ended_at": None,
+    "is_replay": False,
 }

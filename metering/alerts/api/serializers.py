@@ -167,12 +167,19 @@ class DeliveryOutput(serializers.ModelSerializer[Delivery]):
             "last_tried_at",
             "last_status",
             "last_error",
+            "last_ms",
             "next_at",
             "ended_at",
+            "is_replay",
         )
         read_only_fields = fields
         extra_kwargs = {
             "last_status": {"help_text": "What the endpoint answered last."},
+            "last_ms": {"help_text": "How long the last call took, null of none."},
+            "is_replay": {
+                "help_text": "Sent again because somebody asked: tried once, under the"
+                " same id, and marked by the header x-tollgate-replay."
+            },
             "next_at": {"help_text": "When it is tried next; null when no more."},
         }
 
