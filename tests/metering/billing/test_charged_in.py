@@ -64,6 +64,24 @@ def test_what_came_late_is_on_a_line_of_the_next_invoice_too() -> None:
     assert kinds == ["usage", "usage", "usage", "adjustment"]
 
 
+def test_what_came_late_is_on_no_line_of_the_invoice_before_it() -> None:
+    """Though that has a line of the same class, of another day."""
+    tenant = make_tenant_of()
+    use = make_month(tenant=tenant, counts=TokenCounts(input_tokens=5))
+    late = replace(use, counts=TokenCounts(output_tokens=5))
+    next_day = replace(late, admitted_at=use.admitted_at + ONE_DAY)
+    commit(make_epoch(started_at=STARTED, state="closed"), next_day)
+    with as_operator():
+        services.close_period(tenant=tenant, date=FIRST, now=CLOSED)
+    assert [kind for _, kind in lines_of(use)] == ["usage"]
+
+    commit(make_epoch(started_at=STARTED, state="closed"), late)
+    with as_operator():
+        post_days(now=CLOSED)
+
+    assert [kind for _, kind in lines_of(use)] == ["usage"]
+
+
 def test_an_instant_before_every_day_is_on_no_invoice() -> None:
     tenant = make_tenant_of()
     with as_tenant(tenant.pk):
