@@ -6,6 +6,7 @@ as its workers would take them.
 
 import datetime as dt
 
+from inference.control.models import Pulse, Replica
 from kit.orm.roles import as_operator
 from metering.usage.selectors import database_now
 from tests.pictures.business import settle
@@ -21,4 +22,38 @@ def made() -> dt.datetime:
     made = write("http://127.0.0.1:9", share=SHARE)
     settle([tenant for tenant, _ in made], hourly=HOURLY)
     with as_operator():
+        _serve()
         return database_now()
+
+
+def _serve() -> None:
+    """Say of every replica that it is well, as a gateway does for as long as it runs.
+
+    What it says is of tomorrow, so that it is not silent before the tests are over.
+    """
+    now = database_now() + dt.timedelta(days=1)
+    Pulse.objects.create(
+        gateway="gateway-1",
+        at=now,
+        started_at=now - dt.timedelta(days=9),
+        body={
+            "version": 1,
+            "is_ready": True,
+            "running": 0,
+            "tenants": [],
+            "waiting": {},
+            "span_ms": 60_000,
+            "counts": {},
+            "replicas": {
+                str(replica.pk): {
+                    "is_up": True,
+                    "breaker": 0,
+                    "running": 0,
+                    "foreign": 0,
+                    "waiting": 0,
+                    "filled_permille": 0,
+                }
+                for replica in Replica.objects.all()
+            },
+        },
+    )

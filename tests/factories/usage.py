@@ -36,6 +36,8 @@ class Use:
     # Where it was known before the request ended.
     request_id: UUID | None = None
     replica_id: int = 1
+    first_token_us: int = 1000
+    last_token_us: int | None = None
     duration_us: int = 2000
     streamed: bool = True
     # What was handed over, unless it is more.
@@ -133,7 +135,8 @@ def _event(epoch: Epoch, use: Use, seq: int) -> Event:
         epoch_id=epoch.pk,
         seq=seq,
         charge_picos=charge_picos(use.price, use.counts),
-        first_token_us=1000,
+        first_token_us=use.first_token_us,
+        last_token_us=use.last_token_us,
         duration_us=use.duration_us,
         input_tokens=use.counts.input_tokens,
         cached_input_tokens=use.counts.cached_input_tokens,

@@ -12,6 +12,7 @@ import os
 import random
 import sys
 from collections.abc import Sequence
+from dataclasses import replace
 
 from inference.control import services as serving
 from kit.contracts import LinearPrice, TokenCounts
@@ -28,6 +29,7 @@ from tenants.models import ApiKey, Tenant
 from tests.factories.tenants import default_project
 from tests.factories.usage import Use, commit
 from tests.pictures.past import (
+    CONTEXT_TOKENS,
     CUSTOMERS,
     DAYS,
     MODELS,
@@ -35,6 +37,7 @@ from tests.pictures.past import (
     Customer,
     began,
     moments,
+    pace,
 )
 from tests.pictures.people import invite
 
@@ -56,6 +59,7 @@ def main() -> None:
 def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
     """Write it all, or a share of the requests; return each tenant with a key."""
     now, chance = dt.datetime.now(dt.UTC), random.Random(SEED)
+    speeds = random.Random(SEED)
     made = []
     with as_operator():
         for days in range(0, DAYS + 28, 28):
@@ -83,7 +87,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
                 if share == 1.0 or chance.random() < share
                 for key in chance.choices(keys)
             ]
-            _commit(uses)
+            _commit([_paced(use, speeds) for use in uses])
             made.append((tenant, text))
         invite(made[0][0])
     return made
@@ -92,7 +96,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
 def _serve(engine_url: str) -> None:
     """Serve every model by the product's one engine."""
     for number, listed in enumerate(MODELS):
-        model = serving.create_model(name=listed.name, context_tokens=4_194_304)
+        model = serving.create_model(name=listed.name, context_tokens=CONTEXT_TOKENS)
         serving.add_replica(
             model=model,
             name=f"gpu-{number + 1}",
@@ -140,6 +144,14 @@ def _tenant(
         )
     ]
     return tenant, [one.row for one in issued], issued[0].key
+
+
+def _paced(use: Use, speeds: random.Random) -> Use:
+    """Return a request with the times that an engine would have taken for it."""
+    first_us, last_us = pace(use.counts.output_tokens, speeds)
+    return replace(
+        use, first_token_us=first_us, last_token_us=last_us, duration_us=last_us
+    )
 
 
 def _commit(uses: Sequence[Use]) -> None:

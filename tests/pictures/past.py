@@ -47,6 +47,9 @@ class Moment:
     answer_tokens: int
 
 
+CONTEXT_TOKENS = 1_048_576
+_PROMPT_MAX, _ANSWER_MAX = 900_000, 120_000
+
 # Each request stands for many, so that months come to what a business has.
 MODELS = (
     Model("llama-3.3-70b", ("7.20", "0.72", "21.60"), 380_000, 38_000),
@@ -94,12 +97,23 @@ def moments(
 
 def _moment(at: dt.datetime, customer: Customer, chance: random.Random) -> Moment:
     model = chance.choices(range(len(MODELS)), customer.shares)[0]
-    prompt = int(MODELS[model].prompt_tokens * chance.lognormvariate(0, 0.5))
+    asked = MODELS[model].prompt_tokens * chance.lognormvariate(0, 0.5)
+    prompt = min(int(asked), _PROMPT_MAX)
     return Moment(
         at=at,
         model=model,
         prompt_tokens=prompt,
         # A conversation's beginning is found again, in blocks of sixteen.
         cached_tokens=int(prompt * chance.uniform(0, 0.7)) // 16 * 16,
-        answer_tokens=int(MODELS[model].answer_tokens * chance.lognormvariate(0, 0.4)),
+        answer_tokens=min(
+            int(MODELS[model].answer_tokens * chance.lognormvariate(0, 0.4)),
+            _ANSWER_MAX,
+        ),
     )
+
+
+def pace(answer_tokens: int, chance: random.Random) -> tuple[int, int]:
+    """Return after how many microseconds an answer's first and last token came."""
+    first_us = chance.randint(180_000, 600_000)
+    tokens_per_s = chance.randint(20, 80)
+    return first_us, first_us + answer_tokens * 1_000_000 // tokens_per_s

@@ -13,7 +13,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from django.http import HttpRequest
-from django.urls import NoReverseMatch, reverse
+from django.urls import reverse
 
 from kit.acting import current
 from kit.errors import NotFound
@@ -99,11 +99,8 @@ def address_in(tenant: Tenant) -> Callable[[str], str]:
 
 
 def way_to(tenant: Tenant, name: str, *args: object) -> str:
-    """Return where a page of this tenant is; empty where there is none yet."""
-    try:
-        return reverse(name, args=(tenant.slug, *args))
-    except NoReverseMatch:
-        return ""
+    """Return where a page of this tenant is."""
+    return reverse(name, args=(tenant.slug, *args))
 
 
 def may_open(scopes: tuple[str, ...]) -> bool:

@@ -3,13 +3,14 @@
 A page that lands is found by its address; nothing has to be added here.
 """
 
+import re
 from collections.abc import Iterator
 
 import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
-from django.urls import URLPattern, URLResolver, get_resolver, reverse
+from django.urls import URLResolver, get_resolver, reverse
 
 from kit.orm.roles import APP, as_operator
 from pages.access import LIVE_POLICY, POLICY
@@ -40,7 +41,7 @@ def _named(of: URLResolver, outer: dict[str, object]) -> Iterator[str]:
         given = {**outer, **each.pattern.converters}
         if isinstance(each, URLResolver):
             yield from _named(each, given)
-        elif isinstance(each, URLPattern) and set(given) == {"tenant"}:
+        elif set(given) == {"tenant"}:
             yield str(each.name)
 
 
@@ -55,6 +56,14 @@ def shown(person: Client, member: Member) -> list[str]:
     content = page.content.decode()
     wanted = [reverse(name, args=(member.tenant.slug,)) for name in SECTIONS]
     return [each for each in wanted if f'<li><a href="{each}"' in content]
+
+
+def _follow(person: Client, content: str, followed: set[str]) -> None:
+    """Open what a page links to in the console, each address once."""
+    for link in re.findall(r'<a [^>]*href="(/console/[^"?#]*)', content):
+        if link not in followed:
+            followed.add(link)
+            assert person.get(link).status_code == 200, link
 
 
 def test_there_are_pages() -> None:
@@ -77,13 +86,15 @@ def test_a_stranger_finds_none_of_them_and_nobody_is_sent_to_sign_in() -> None:
 def test_no_role_meets_a_dead_link_or_an_error(role: str) -> None:
     member = make_member(role=role)
     person = sign_in(Client(), member.user)
-    offered = shown(person, member)
+    offered, followed = shown(person, member), set[str]()
     for page in addresses(member):
         with CaptureQueriesContext(connections[APP]) as made:
             answer = person.get(page)
         expected = {200} if page in offered else {200, 302, 400, 403, 404, 405}
         assert answer.status_code in expected, page
         assert len(made) < QUERIES_MAX, page
+        if answer.status_code == 200:
+            _follow(person, answer.content.decode(), followed)
         if answer.status_code in {200, 403, 404}:
             assert answer["Content-Security-Policy"] in {POLICY, LIVE_POLICY}, page
             assert answer["Cache-Control"] == "no-store", page

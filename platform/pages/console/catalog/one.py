@@ -23,7 +23,7 @@ from metering.pricing.rating import charge_picos
 from metering.usage.selectors import database_now
 from pages.access import live_page
 from pages.console.catalog.offers import MILLION, Offer, offers
-from pages.console.frame import address_in, way_to
+from pages.console.frame import way_to
 from pages.console.place import place_page, require
 from pages.console.start.snippets import CLIENTS, Here
 from pages.design.address import query_of
@@ -128,7 +128,7 @@ def _heading(tenant: Tenant, offer: Offer) -> Heading:
     return Heading(
         offer.model.name,
         scope=(tenant.currency, "excluding tax", f"times in {tenant.zone}"),
-        crumbs=(Crumb("Models and prices", address_in(tenant)("console:models")),),
+        crumbs=(Crumb("Models and prices", way_to(tenant, "console:models")),),
         lead=offer.model.description,
     )
 
@@ -229,6 +229,7 @@ def _at(at: dt.datetime, zone: ZoneInfo) -> str:
 
 def _ways(tenant: Tenant, name: str) -> list[tuple[str, str]]:
     """Return where the model can be tried."""
-    tried = way_to(tenant, "console:playground")
-    found = [("Try it", f"{tried}?model={name}")] if tried else []
-    return [*found, ("Call it", f"{address_in(tenant)('console:start')}?model={name}")]
+    return [
+        ("Try it", f"{way_to(tenant, 'console:playground')}?model={name}"),
+        ("Call it", f"{way_to(tenant, 'console:start')}?model={name}"),
+    ]

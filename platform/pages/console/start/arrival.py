@@ -18,6 +18,7 @@ from pages.figures import count, exact
 from tenants.models import Member
 
 LOOKS_FOR = dt.timedelta(minutes=15)
+DAY = dt.timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,6 +69,21 @@ def arrival(
     receipt = way_to(place.tenant, "console:request", found.request_id) if found else ""
     over = found is None and now > since + LOOKS_FOR
     return Arrival(address, found, receipt, is_over=over)
+
+
+def last_before(place: Member, *, now: dt.datetime) -> Arrival | None:
+    """Return the newest request of a day, of before the page was opened."""
+    asked = RequestQuery(
+        tenant_id=place.tenant_id,
+        start=now - DAY,
+        end=now + LOOKS_FOR,
+        reach=current().project_ids,
+    )
+    rows = requests(asked, size=1).rows
+    if not rows:
+        return None
+    receipt = way_to(place.tenant, "console:request", rows[0].request_id)
+    return Arrival("", rows[0], receipt, is_over=True)
 
 
 def instant_asked(text: str, *, now: dt.datetime) -> dt.datetime:

@@ -93,7 +93,9 @@ def _expiring(place: Member, credit: Wallet) -> Iterator[Notice]:
             Badge("expiring", Tone.WAIT),
             f"{rounded(coming.picos, credit.currency).shown} of credit expire on"
             f" {coming.at:%Y-%m-%d}, unless they are used before.",
-            address=way_to(place.tenant, "console:credit"),
+            address=way_to(place.tenant, "console:credit")
+            if current().may(Scope.BILLING_READ)
+            else "",
         )
 
 

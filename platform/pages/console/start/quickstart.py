@@ -21,7 +21,12 @@ from metering.usage.selectors import database_now
 from pages.access import live_page
 from pages.console.frame import way_to
 from pages.console.place import place_page, require
-from pages.console.start.arrival import Arrival, arrival, instant_asked
+from pages.console.start.arrival import (
+    Arrival,
+    arrival,
+    instant_asked,
+    last_before,
+)
 from pages.console.start.snippets import (
     ASSISTANTS,
     CLIENTS,
@@ -73,6 +78,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
         "chosen": model,
         "query": {name: text for name, text in query.items() if name != "model"},
         "arrival": _arrival(request, place),
+        "last": last_before(place, now=now),
     }
     return render(request, "pages/console/start/start.html", context)
 

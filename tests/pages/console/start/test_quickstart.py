@@ -132,3 +132,14 @@ def test_who_may_call_finds_the_page_and_others_no_link(
     if status == 200:
         assert answer["Content-Security-Policy"] == LIVE_POLICY
         assert "keys begin with tg_" in text(answer.content)
+
+
+def test_the_last_request_before_is_told_while_it_waits(use: Use) -> None:
+    member = member_of(use, "developer")
+    commit(make_epoch(started_at=use.admitted_at), use)
+
+    page = f"/console/{member.tenant.slug}/start/"
+    said = text(sign_in(Client(), member.user).get(page).content)
+
+    assert "Waiting for your request" in said
+    assert f"The last one before was at {use.admitted_at:%Y-%m-%d %H:%M:%S} UTC" in said
