@@ -32,7 +32,7 @@ from pages.design.files import file_of, wants_file
 from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
-from pages.design.tiles import Tile, money_tile, number_tile
+from pages.design.tiles import Tile, money_tile
 from pages.finance.drawings import Drawing
 from pages.finance.revenue import slugs_of
 from pages.finance.scope import Scope, scope_of
@@ -198,6 +198,7 @@ def _tiles(scope: Scope, found: Recurring) -> list[Tile]:
             found.closing_picos,
             found.currency,
             note=f"of {found.tenants:,} tenants",
+            address=reverse("admin:subscriptions_subscription_changelist"),
         ),
         money_tile("Moved by", moved, found.currency, note="since the month before"),
         money_tile(
@@ -211,11 +212,6 @@ def _tiles(scope: Scope, found: Recurring) -> list[Tile]:
             found.commitment_picos,
             found.currency,
             note="least a month, use included",
-        ),
-        number_tile(
-            "Tenants with a plan",
-            found.tenants,
-            address=reverse("admin:subscriptions_subscription_changelist"),
         ),
     ]
 
