@@ -8,6 +8,9 @@ import pytest
 from tests.journeys.console.first_call import (
     test_from_an_invitation_to_the_first_streamed_answer,
 )
+from tests.journeys.console.keys import (
+    test_a_key_is_rotated_with_an_overlap_revoked_and_stopped,
+)
 from tests.journeys.console.playground import (
     test_an_answer_streams_and_costs_what_its_receipt_says,
     test_it_stops_compares_and_goes_on,
@@ -18,6 +21,7 @@ from tests.journeys.console.playground import (
 pytestmark = pytest.mark.timeout(300)
 
 __all__ = [
+    "test_a_key_is_rotated_with_an_overlap_revoked_and_stopped",
     "test_an_answer_streams_and_costs_what_its_receipt_says",
     "test_from_an_invitation_to_the_first_streamed_answer",
     "test_it_stops_compares_and_goes_on",

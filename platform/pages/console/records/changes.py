@@ -18,6 +18,7 @@ from tenants.models import AuditEntry
 _DONE = {
     "add": "added",
     "archive": "archived",
+    "assign": "assigned",
     "change_role": "given another role",
     "create": "created",
     "disable": "disabled",
@@ -28,6 +29,7 @@ _DONE = {
     "join": "joined",
     "lapse": "ran out",
     "narrow": "narrowed",
+    "record": "recorded",
     "remove": "removed",
     "resend": "sent anew",
     "restore": "restored",
@@ -35,12 +37,13 @@ _DONE = {
     "rotate": "rotated",
     "set_payment_mode": "pays otherwise",
     "set_plan": "put on another plan",
+    "subscribe": "begun",
     "suspend": "suspended",
     "update": "changed",
 }
 # What says of a new row no more than the entry itself.
 _SAID_BESIDE = frozenset({"id", "created_at", "tenant_id", "digest"})
-_WORDS_MAX = 160
+_WORDS_MAX = 90
 _NONE: tuple[object, ...] = (None, "", [], {})
 _OPERATORS = frozenset(
     {
