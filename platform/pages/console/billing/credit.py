@@ -14,6 +14,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
+from kit.acting import current
 from kit.errors import InvalidRequest
 from kit.scopes import Scope
 from metering.ledger.models import CreditGrant, Transaction
@@ -201,7 +202,8 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
 
 def _now(tenant: Tenant, now: dt.datetime) -> list[Tile]:
     found = wallet(tenant=tenant, now=now)
-    top_up = reverse("console:top_up", args=[tenant.slug])
+    may_pay = current().may(Scope.BILLING_WRITE)
+    top_up = reverse("console:top_up", args=[tenant.slug]) if may_pay else ""
     return [
         money_tile("Available now", found.available, found.currency, address=top_up),
         money_tile("Held", found.held, found.currency, note="by running requests"),
