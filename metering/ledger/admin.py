@@ -16,10 +16,17 @@ from kit.money import format_picos
 from metering.ledger import selectors
 from metering.ledger.credit_admin import CreditGrantAdmin
 from metering.ledger.models import Account, Entry, Transaction
+from metering.ledger.request_admin import GrantRequestAdmin
 from tenants.models import Tenant
 
 # Credit has a module of its own, which Django does not look for.
-__all__ = ["AccountAdmin", "CreditGrantAdmin", "EntryAdmin", "TransactionAdmin"]
+__all__ = [
+    "AccountAdmin",
+    "CreditGrantAdmin",
+    "EntryAdmin",
+    "GrantRequestAdmin",
+    "TransactionAdmin",
+]
 
 _ID_MAX = 2**63 - 1
 

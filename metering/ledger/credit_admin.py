@@ -17,6 +17,7 @@ from kit.money import format_picos
 from metering.ledger import selectors, services
 from metering.ledger.models import CreditGrant
 from metering.ledger.references import require_theirs, require_unsold
+from metering.ledger.requesting import require_one
 from metering.usage.selectors import database_now
 from tenants.admin.limit_forms import AmountField
 from tenants.models import Tenant
@@ -24,7 +25,7 @@ from tenants.models import Tenant
 _AMOUNTS = ("amount", "left", "burned", "expired", "taken_back")
 
 
-class _GrantForm(forms.ModelForm):  # type: ignore[type-arg]
+class GrantForm(forms.ModelForm):  # type: ignore[type-arg]
     """New credit: whose it is by the tenant's slug, in the currency it pays in."""
 
     tenant = forms.ModelChoiceField(
@@ -72,7 +73,7 @@ class _EndForm(Confirmation):
 class CreditGrantAdmin(ServiceAdmin):
     """Credit grants."""
 
-    form = _GrantForm
+    form = GrantForm
     list_display = (
         "tenant_name",
         "source",
@@ -159,6 +160,7 @@ class CreditGrantAdmin(ServiceAdmin):
         terms: Any = dict(values)
         require_theirs(terms["reference"])
         terms["amount_picos"] = terms.pop("amount")
+        require_one(terms["amount_picos"], terms["tenant"].currency)
         return services.grant_credit(now=database_now(), **terms)
 
     def update(self, row: CreditGrant, changes: Mapping[str, Any]) -> CreditGrant:

@@ -395,3 +395,6 @@ class CreditDraw(models.Model):
 
     def __str__(self) -> str:
         return f"{self.amount_picos} of grant {self.grant_id} for {self.source}"
+
+
+from metering.ledger.request_models import GrantRequest  # noqa: E402, F401

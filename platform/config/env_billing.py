@@ -65,6 +65,12 @@ class BillingSettings(Settings):
     billing_provider: Literal["offline", "stripe"] = Field(
         "offline", description="Where invoices are issued."
     )
+    grant_approval_above: str = Field(
+        "",
+        pattern=r"^([0-9]{1,15}(\.[0-9]{1,6})?)?$",
+        description="Credit above so much, in units of the tenant's currency, takes a "
+        "second person; empty for never.",
+    )
     export_days_kept: int = Field(
         7, ge=1, description="Days that exported files are kept."
     )

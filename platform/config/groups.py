@@ -25,7 +25,12 @@ RIGHTS: dict[str, dict[str, tuple[str, ...]]] = {
         "subscriptions": _RUN,
         "alerts": _RUN,
         "usage": _SEE,
-        "ledger": (*_SEE, "add_creditgrant", "change_creditgrant"),
+        "ledger": (
+            *_SEE,
+            "add_creditgrant",
+            "change_creditgrant",
+            "add_grantrequest",
+        ),
         "taxes": _SEE,
         "receivables": _SEE,
         "topups": _RUN,
@@ -89,6 +94,7 @@ RIGHTS["Finance approvers"] = {
         for app in RIGHTS["Finance"]
     },
     "economics": (*_SEE, "approve_close"),
+    "ledger": (*_SEE, "approve_grantrequest"),
 }
 
 

@@ -17,6 +17,7 @@ from kit.scopes import Scope
 from metering.ledger import selectors, services
 from metering.ledger.api import serializers as wire
 from metering.ledger.references import require_theirs, require_unsold
+from metering.ledger.requesting import require_one
 from metering.usage.selectors import database_now
 
 
@@ -53,10 +54,13 @@ class CreditGrantViewSet(ManagementViewSet):
         """Grant credit to a tenant.
 
         It holds at once on every gateway, and burns for what is used from now on. The
-        same reference again, with the same terms, answers with the same grant.
+        same reference again, with the same terms, answers with the same grant. What
+        takes another person, by GRANT_APPROVAL_ABOVE, is 403: it is asked for in the
+        admin.
         """
         terms = self.parse(wire.CreditGrantCreate)
         require_theirs(terms["reference"])
+        require_one(terms["amount_picos"], terms["tenant"].currency)
         row = services.grant_credit(now=database_now(), **terms)
         return Response(wire.CreditGrantOutput(row).data, status.HTTP_201_CREATED)
 

@@ -3,11 +3,17 @@
 from config.env import load
 from config.env_base import listed
 from config.env_billing import BillingSettings
+from kit.money import picos_from_decimal
 
 _billing = load(BillingSettings)
 
 SELLER_NAME = _billing.seller_name
 BILLING_PROVIDER = _billing.billing_provider
+GRANT_APPROVAL_ABOVE_PICOS = (
+    picos_from_decimal(_billing.grant_approval_above)
+    if _billing.grant_approval_above
+    else None
+)
 EXPORT_DAYS_KEPT = _billing.export_days_kept
 INVOICE_DAYS_UNTIL_DUE = _billing.invoice_days_until_due
 # Rising: a step is never nearer to the one before than the schedule has it.

@@ -101,6 +101,11 @@ UNFOLD = {
                     "account_balance_wallet",
                     "admin:ledger_creditgrant_changelist",
                 ),
+                (
+                    "Credit to approve",
+                    "rule",
+                    "admin:ledger_grantrequest_changelist",
+                ),
                 ("Alerts", "notifications", "admin:alerts_crossing_changelist"),
                 ("Webhooks", "webhook", "admin:alerts_endpoint_changelist"),
                 ("Alert deliveries", "outbox", "admin:alerts_delivery_changelist"),

@@ -25,6 +25,7 @@ from metering.collection.models import Standing as ProviderStanding
 from metering.collection.selectors import outgoing_backlog
 from metering.inbox import selectors as inbox
 from metering.jobs.models import Job
+from metering.ledger.request_models import GrantRequest
 from metering.reconciliation.selectors import Standing as Books
 from metering.topups.models import TopUp
 from pages.design.badges import Tone
@@ -279,6 +280,18 @@ def _top_ups(asked: _Asked) -> Iterator[Need]:
         )
 
 
+def _grants(asked: _Asked) -> Iterator[Need]:
+    waiting = GrantRequest.objects.filter(state=GrantRequest.State.WAITING).count()
+    if waiting:
+        address = reverse("admin:ledger_grantrequest_changelist")
+        yield Need(
+            f"{_of(waiting, 'grant')} of credit to approve",
+            f"{address}?state__exact=waiting",
+            "Another person than the one who asked decides.",
+            Tone.WAIT,
+        )
+
+
 def _jobs(asked: _Asked) -> Iterator[Need]:
     failed = Job.objects.filter(
         state=Job.State.FAILED, finished_at__gt=asked.now - _FAILED_LATELY
@@ -306,6 +319,7 @@ _LOOKS: tuple[tuple[str, _Look], ...] = (
     ("admin:billing_invoice_changelist", _invoices),
     ("admin:alerts_crossing_changelist", _credit),
     ("admin:topups_topup_changelist", _top_ups),
+    ("admin:ledger_grantrequest_changelist", _grants),
     ("admin:jobs_job_changelist", _jobs),
 )
 

@@ -226,6 +226,7 @@ def credit(asked: Asked) -> Shown:
         ("Taken back", has.reversed, ""),
         ("Left", has.left, "granted - used - expired - taken back"),
         ("Held by running requests", has.held, ""),
+        ("Available", has.available, "left - held"),
     )
     tiles = [
         money_tile(label, picos, tenant.currency, note=note)
