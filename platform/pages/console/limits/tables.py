@@ -237,7 +237,7 @@ def _warns(named: Named) -> Cell:
 
 
 def _badge(*, is_hard: bool) -> Badge:
-    return Badge("stops", Tone.BAD) if is_hard else Badge("only warns", Tone.WAIT)
+    return Badge("stops", Tone.PLAIN) if is_hard else Badge("only warns", Tone.WAIT)
 
 
 def _does(named: Named) -> Cell:

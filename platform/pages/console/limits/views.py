@@ -6,9 +6,11 @@ operators', and the lower one holds.
 Failure: what a service refuses is said beside its field, and nothing is written.
 """
 
+from collections.abc import Mapping
 from typing import Any
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.forms import Form
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
@@ -20,6 +22,7 @@ from kit.acting import current
 from kit.errors import NotFound, PermissionDenied, PlatformError
 from kit.money import decimal_from_picos
 from kit.scopes import Scope
+from metering.alerts.models import Crossing
 from metering.alerts.selectors import crossings
 from metering.budgets.nearest import HOLDERS_MAX, Named, all_limits
 from metering.usage.selectors import database_now
@@ -37,11 +40,13 @@ from pages.console.place import place_page, require
 from pages.design.address import query_of
 from pages.design.files import file_of, wants_file
 from pages.design.heading import Heading
+from pages.design.table import LaidOut
 from tenants import selectors, services
 from tenants.limits.resolution import Kind
 from tenants.models import ApiKey, Limit, Member, Project, SetBy
 from tenants.services import Holder
 
+Names = Mapping[tuple[str, int], str]
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 CHOICES_MAX = 200
 _ALERTS_PER_PAGE = 50
@@ -73,6 +78,10 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
     for table, rows in ((counted, found.counted), (rates, found.rates)):
         if wants_file(table, query):
             return file_of(table, rows, query, name=f"limits-{place.tenant.slug}")
+    names, alerts = names_of(found.counted), crossings_table(zone)
+    if wants_file(alerts, query):
+        told = [_crossed(each, names) for each in _crossings(place)]
+        return file_of(alerts, told, query, name=f"alerts-{place.tenant.slug}")
     context = {
         "place": place,
         "heading": Heading(
@@ -83,7 +92,7 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
         "tables": [
             counted.laid_out(found.counted, query),
             rates.laid_out(found.rates, query),
-            _alerts(place, query, names_of(found.counted)),
+            _alerts(place, query, names),
         ],
         "is_cut": found.is_cut,
         "holders_max": HOLDERS_MAX,
@@ -164,22 +173,22 @@ def end(
     return _ask(request, place, Form(), title=f"End {row}?", lead=lead, button="End it")
 
 
-def _alerts(place: Member, query: dict[str, str], names: Any) -> Any:
-    table = crossings_table(place.tenant.zone)
+def _crossings(place: Member) -> QuerySet[Crossing]:
     rows = crossings(tenant_id=place.tenant_id)
     reach = current().project_ids
-    if reach is not None:
-        rows = rows.filter(level="project", holder_id__in=reach)
+    return rows if reach is None else rows.filter(level="project", holder_id__in=reach)
+
+
+def _crossed(each: Crossing, names: Names) -> Crossed:
+    whose = names.get((each.level, each.holder_id))
+    return Crossed(each, whose or f"{each.level} {each.holder_id}")
+
+
+def _alerts(place: Member, query: dict[str, str], names: Names) -> LaidOut:
+    table, rows = crossings_table(place.tenant.zone), _crossings(place)
     first = table.asked(query).offset(_ALERTS_PER_PAGE)
-    page = list(rows[first : first + _ALERTS_PER_PAGE])
-    shown = [
-        Crossed(
-            each,
-            names.get((each.level, each.holder_id), f"{each.level} {each.holder_id}"),
-        )
-        for each in page
-    ]
-    return table.laid_out(shown, query, count=rows.count())
+    page = [_crossed(each, names) for each in rows[first : first + _ALERTS_PER_PAGE]]
+    return table.laid_out(page, query, count=rows.count())
 
 
 def _kind(kind: str) -> Kind:

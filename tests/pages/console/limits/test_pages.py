@@ -171,6 +171,12 @@ def test_what_was_told_is_listed(owner: Member) -> None:
         "yes",
         "stands",
     ]
+    told = sign_in(Client(), owner.user).get(page(owner), {"file": "alerts"})
+    body = b"".join(told) if told.streaming else told.content
+    rows = list(csv.DictReader(io.StringIO(body.decode())))
+    assert [(row["share"], row["kind"], row["told"]) for row in rows] == [
+        ("50", "quota", "yes")
+    ]
 
 
 def test_viewers_see_and_set_nothing(owner: Member) -> None:
