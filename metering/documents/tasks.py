@@ -5,6 +5,7 @@ from celery import shared_task
 from kit.orm.roles import as_operator
 from metering.documents import services, telling
 from metering.usage.selectors import database_now
+from tenants.mails.sending import send_waiting
 
 
 @shared_task(name="documents.make")
@@ -16,6 +17,8 @@ def make_documents() -> None:
 
 @shared_task(name="documents.tell")
 def tell() -> None:
-    """Let mails wait for new invoices and payments."""
+    """Send mails of new invoices and payments."""
     with as_operator():
-        telling.tell(now=database_now())
+        now = database_now()
+        if telling.tell(now=now):
+            send_waiting(now=now)

@@ -10,13 +10,16 @@ addresses.
 
 import datetime as dt
 
+from celery import current_app
 from django.core import signing
 from django.core.exceptions import ValidationError
 from django.core.validators import validate_email
+from django.db import transaction
 from django.db.models import QuerySet
 
 from kit.errors import Conflict, InvalidRequest, NotFound, RateLimited
 from kit.orm.atomic import atomic
+from kit.orm.roles import current_alias
 from kit.orm.saving import change, create
 from tenants.mail import plain
 from tenants.mails.letter import Action, Letter, address_of, host_name
@@ -28,6 +31,7 @@ VALID_FOR = dt.timedelta(days=7)
 MAIL_GAP = dt.timedelta(minutes=1)
 # Strangers are written to in our name: not often.
 ASKED_MAX, ASKED_IN = 20, dt.timedelta(days=1)
+TASK = "tenants.send_mails"
 _SALT = "billing-address"
 
 
@@ -76,6 +80,7 @@ def add_billing_address(
         _not_too_many(tenant, now)
         row = BillingAddress(tenant=tenant, email=address, asked_at=now)
         create(row, action="add")
+        _send_soon()
     return row
 
 
@@ -93,6 +98,7 @@ def ask_again(*, address: BillingAddress, now: dt.datetime) -> BillingAddress:
             raise RateLimited("It was written to a moment ago: wait a minute.")
         _not_too_many(row.tenant, now)
         change(row, {"asked": row.asked + 1, "asked_at": now}, action="ask")
+        _send_soon()
     return row
 
 
@@ -184,6 +190,15 @@ def asking(row: BillingAddress) -> Letter:
 def link_text(row: BillingAddress) -> str:
     """Return the secret text of the present link."""
     return signing.dumps([row.pk, row.asked], salt=_SALT)
+
+
+def _send_soon() -> None:
+    # Robust: a broker that is away is made up for by the next scan.
+    transaction.on_commit(_call_worker, using=current_alias(), robust=True)
+
+
+def _call_worker() -> None:
+    current_app.send_task(TASK, retry=False)
 
 
 def _not_too_many(tenant: Tenant, now: dt.datetime) -> None:

@@ -23,7 +23,10 @@ from tests.journeys.product import Product, running_product, said
 
 # Journeys stand in modules of their own, and are collected by `test_console.py`.
 pytest.register_assert_rewrite(
-    *(f"tests.journeys.console.{name}" for name in ("first_call", "keys", "playground"))
+    *(
+        f"tests.journeys.console.{name}"
+        for name in ("bills", "first_call", "keys", "playground")
+    )
 )
 
 PATIENCE_S = 60.0

@@ -96,8 +96,12 @@ def test_a_month_is_invoiced_declined_paid_and_shown_as_paid(
     closed = close_this_month(product, TENANT)
     (invoice,) = _asked(operator.get("invoices/"))["data"]
     assert invoice["public_id"] == closed["public_id"]
+    page = f"{product.url}/console/{TENANT}/billing/invoices/{invoice['public_id']}/"
     with Visitor() as person:
-        person.open(invoice["hosted_url"])
+        signed = {"login": product.console_user, "password": product.console_password}
+        person.open(f"{product.url}/accounts/login/").press("Sign in", **signed)
+        assert person.open(page).links["Pay this invoice"] == invoice["hosted_url"]
+        person.open(person.links["Pay this invoice"])
         assert person.url.startswith(product.env["STRIPE_API_BASE"])
         assert f"Invoice {invoice['number']}" in person.text
         person.press("Pay", card=DECLINES)
@@ -110,6 +114,9 @@ def test_a_month_is_invoiced_declined_paid_and_shown_as_paid(
         lambda: (row := _asked(operator.get(standing)))["state"] == "paid" and row,
     )
     assert paid["open_minor"] == 0
+    with Visitor() as person:
+        person.open(f"{product.url}/accounts/login/").press("Sign in", **signed)
+        assert "Pay this invoice" not in person.open(page).links
     (payment,) = _asked(operator.get("payments/"))["data"]
     assert payment["reference"].startswith("stripe pi_")
     assert payment["amount_minor"] == invoice["amount_minor"]
