@@ -20,6 +20,7 @@ MATRIX = {
     "tenants.project": ("a", "v", "-"),
     "tenants.member": ("v", "v", "-"),
     "tenants.invitation": ("a", "v", "-"),
+    "tenants.mail": ("v", "v", "-"),
     "tenants.apikey": ("a", "v", "-"),
     "tenants.managementtoken": ("a", "v", "-"),
     "tenants.plan": ("a", "v", "v"),
