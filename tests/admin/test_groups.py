@@ -28,7 +28,6 @@ MATRIX = {
     "tenants.quota": ("a", "v", "-"),
     "tenants.budget": ("a", "v", "-"),
     "tenants.auditentry": ("v", "v", "-"),
-    "tenants.mail": ("v", "v", "-"),
     "control.servedmodel": ("a", "v", "-"),
     "control.modelalias": ("a", "v", "-"),
     "control.replica": ("a", "v", "-"),
