@@ -12,18 +12,17 @@ import datetime as dt
 
 from celery import current_app
 from django.core import signing
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 from django.db import transaction
 from django.db.models import QuerySet
 
-from kit.errors import Conflict, InvalidRequest, NotFound, RateLimited
+from kit.errors import Conflict, NotFound, RateLimited
 from kit.orm.atomic import atomic
 from kit.orm.roles import current_alias
 from kit.orm.saving import change, create
 from tenants.mail import plain
 from tenants.mails.letter import Action, Letter, address_of, host_name
 from tenants.mails.sending import Composed, tell_by_mail
+from tenants.mails.spelling import stored_address
 from tenants.models import BillingAddress, Mail, Member, Role, Tenant
 
 ADDRESSES_MAX = 5
@@ -66,7 +65,7 @@ def add_billing_address(
     Raises `InvalidRequest` for what is no address, `Conflict` for one that is there or
     one too many, `RateLimited` for a tenant that names too many within a day.
     """
-    address = _address(email)
+    address = stored_address(email)
     with atomic():
         # Two of one tenant take turns.
         Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
@@ -208,21 +207,6 @@ def _not_too_many(tenant: Tenant, now: dt.datetime) -> None:
             f"{ASKED_MAX} mails asked for an answer within a day: try again tomorrow.",
             param="email",
         )
-
-
-def _address(email: str) -> str:
-    """Return an address as it is stored: two spellings of one are one."""
-    address = email.strip()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise InvalidRequest("Give an e-mail address.", param="email") from None
-    if not address.isascii():
-        raise InvalidRequest(
-            "Write the domain of the address in its ASCII form (xn--...).",
-            param="email",
-        )
-    return address.lower()
 
 
 def _nothing() -> NotFound:

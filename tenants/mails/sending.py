@@ -74,11 +74,18 @@ def tell_by_mail(
 def send_waiting(*, now: dt.datetime) -> int:
     """Send the mails that are due; return how many went.
 
-    Without a mail server nothing is tried, and they wait.
+    Without a mail server nothing is tried, and they wait. Each is claimed as its turn
+    comes: behind a slow mail server none is due again before it was tried.
     """
     if not settings.EMAIL_IS_SET:
         return 0
-    return sum(_send(row, now) for row in _claimed(now))
+    sent = 0
+    for _ in range(BATCH):
+        row = _claimed(now)
+        if row is None:
+            break
+        sent += _send(row, now)
+    return sent
 
 
 def send_noted(
@@ -92,7 +99,7 @@ def send_noted(
     """Send a mail of another outbox and note it; raises what the mail server does."""
     problem = ""
     try:
-        message.send()
+        _hand_in(message)
     except (OSError, SMTPException) as error:
         problem = type(error).__name__
         raise
@@ -153,20 +160,33 @@ def forget_mails(*, now: dt.datetime) -> int:
     return gone
 
 
-def _claimed(now: dt.datetime) -> list[Mail]:
-    """Take the mails that are due, and put off their next attempt before this one."""
+def _hand_in(message: EmailMultiAlternatives) -> None:
+    """Give a mail to the mail server; raises `OSError` or `SMTPException` alone.
+
+    What no mail can be written for, an address above all, is that one mail's failure:
+    others wait behind it.
+    """
+    try:
+        message.send()
+    except (ValueError, LookupError) as error:
+        raise SMTPException("the mail cannot be written") from error
+
+
+def _claimed(now: dt.datetime) -> Mail | None:
+    """Take the mail that is due first, and put off its next attempt before this one."""
     with atomic():
-        rows = list(
+        row = (
             Mail.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(state=State.WAITING, due_at__lte=now)
             .select_related("tenant")
-            .order_by("due_at", "id")[:BATCH]
+            .order_by("due_at", "id")
+            .first()
         )
-        for row in rows:
+        if row is not None:
             row.due_at = now + RETRY_AFTER[min(row.attempts, len(RETRY_AFTER) - 1)]
             row.attempts += 1
             row.save(update_fields=["due_at", "attempts"])
-    return rows
+    return row
 
 
 def _send(row: Mail, now: dt.datetime) -> bool:
@@ -178,7 +198,7 @@ def _send(row: Mail, now: dt.datetime) -> bool:
     message = message_of(found.letter, to=list(found.readers), reference=reference)
     said = {"title": found.letter.subject[:_TITLE_CHARS_MAX], "addresses": message.to}
     try:
-        message.send()
+        _hand_in(message)
     except (OSError, SMTPException) as error:
         # Not the error's text: a mail server's answer repeats the address.
         problem = type(error).__name__

@@ -12,22 +12,15 @@ from collections.abc import Collection
 from dataclasses import replace
 
 from django.contrib.auth.models import AbstractBaseUser
-from django.core.exceptions import ValidationError
-from django.core.validators import validate_email
 
 from kit import acting
 from kit.acting import Actor, ActorKind
-from kit.errors import (
-    Conflict,
-    InvalidRequest,
-    NotFound,
-    PermissionDenied,
-    RateLimited,
-)
+from kit.errors import Conflict, NotFound, PermissionDenied, RateLimited
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell, values
 from kit.orm.saving import change, create
 from tenants import invitation_links as links
+from tenants.mails.spelling import stored_address
 from tenants.models import AuditEntry, Invitation, Member, Project, Tenant
 from tenants.roles import as_role
 from tenants.services.authority import open_projects, require_may_give, take_turn
@@ -58,7 +51,7 @@ def invite(
     that is a member's or has an open invitation, `RateLimited` for one that was written
     to a moment ago, and for a tenant that has written to too many within a day.
     """
-    address, offered = _address(email), as_role(role)
+    address, offered = stored_address(email), as_role(role)
     with atomic():
         standing = take_turn(tenant.pk)
         require_may_give(offered, standing)
@@ -178,21 +171,6 @@ def accept_invitation(
             add_places(member, _still_open(row))
             change(row, {"accepted_at": now}, action="accept")
     return member
-
-
-def _address(email: str) -> str:
-    """Return an address as it is stored: two spellings of one are one."""
-    address = email.strip()
-    try:
-        validate_email(address)
-    except ValidationError:
-        raise InvalidRequest("Give an e-mail address.", param="email") from None
-    if not address.isascii():
-        raise InvalidRequest(
-            "Write the domain of the address in its ASCII form (xn--...).",
-            param="email",
-        )
-    return address.lower()
 
 
 def _is_among(address: str, verified: Collection[str]) -> bool:

@@ -4,6 +4,7 @@ from typing import TypedDict, Unpack
 
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
+from tenants.mails.spelling import require_plain
 from tenants.models import Tenant
 from tenants.services.projects import DEFAULT_PROJECT, create_project
 
@@ -40,6 +41,7 @@ def create_tenant(
         payment_mode=payment_mode,
         period_day=period_day,
     )
+    require_plain(billing_email, param="billing_email")
     with atomic():
         create(tenant)
         create_project(tenant=tenant, slug=DEFAULT_PROJECT, name="Default")
@@ -52,6 +54,7 @@ def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant
     A new zone and a new day on which its billing periods begin take effect with the
     next period; with a new day, that period is shorter than a month.
     """
+    require_plain(changes.get("billing_email", ""), param="billing_email")
     with atomic():
         row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
         change(row, changes)

@@ -217,6 +217,10 @@ def test_a_tenant_writes_to_so_many_a_day_whatever_it_takes_back(
         "ada@exämple.com",
         "ada@example.\u212aom",
         "a" * 250 + "@example.com",
+        # Decoded as the mail is written: it would go to another address, or to none.
+        "=?utf-8?q?eve?=@example.com",
+        "=?utf-8?q?a=0ab?=@example.com",
+        '"\x01"@example.com',
     ],
 )
 def test_what_is_no_plain_address_is_refused(tenant: Tenant, email: str) -> None:

@@ -63,6 +63,23 @@ class MonthField(forms.Field):
         return f"{value:%Y-%m}" if isinstance(value, dt.date) else value
 
 
+class DayField(forms.DateField):
+    """A day of the calendar that pages know: one that a day can be added to."""
+
+    def __init__(self, **options: Any) -> None:
+        widget = forms.DateInput({"type": "date"}, format="%Y-%m-%d")
+        super().__init__(**{"widget": widget, **options})
+
+    def clean(self, value: Any) -> dt.date | None:
+        """Return the day; refuse one that is out of the calendar."""
+        found: dt.date | None = super().clean(value)
+        if found is not None and not EARLIEST <= found <= LATEST:
+            raise forms.ValidationError(
+                f"Choose a day of {EARLIEST:%Y} to {LATEST:%Y}."
+            )
+        return found
+
+
 class LinkField(forms.ChoiceField):
     """A parameter that links set and the form only carries along."""
 

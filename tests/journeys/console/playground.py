@@ -119,7 +119,10 @@ def test_what_is_refused_is_said_and_can_be_sent_again(
 
 def test_nothing_of_it_is_kept(product: Product, owner: Watched) -> None:
     page = owner.open(PLAYGROUND)
-    ask(page, "A secret to forget")
+    page.get_by_label("System prompt").fill("A rule to forget")
+    with page.expect_request("**/playground/key/") as asked:
+        ask(page, "A secret to forget")
+    assert "to forget" not in (asked.value.post_data or "")
     expect(figure(page, "state")).to_contain_text("complete", timeout=PATIENCE_MS)
     held = page.evaluate("() => [localStorage.length, sessionStorage.length]")
     assert held == [0, 0]

@@ -122,8 +122,18 @@ def test_five_at_most_and_each_once() -> None:
         added(tenant, "more@acme.example")
     with pytest.raises(Conflict, match="already"):
         added(tenant, "A1@acme.example")
-    with pytest.raises(InvalidRequest):
-        added(tenant, "nobody")
+    for email in ("nobody", "=?utf-8?q?a=0ab?=@acme.example"):
+        with pytest.raises(InvalidRequest):
+            added(tenant, email)
+
+
+def test_operators_give_no_address_that_is_mailed_as_another() -> None:
+    tenant, wrong = make_tenant(), "=?utf-8?q?eve?=@acme.example"
+    with as_operator(), pytest.raises(InvalidRequest) as refused:
+        services.update_tenant(tenant=tenant, billing_email=wrong)
+    assert refused.value.param == "billing_email"
+    with as_operator(), pytest.raises(InvalidRequest):
+        services.create_tenant(slug="other", name="Other", billing_email=wrong)
 
 
 def test_strangers_are_not_written_to_without_end() -> None:

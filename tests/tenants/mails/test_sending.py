@@ -107,6 +107,56 @@ def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
     assert len(seen) == 1
 
 
+def test_one_that_cannot_be_written_holds_up_no_other(
+    composed: dict[str, Any], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    row, tenant = waiting(), make_tenant()
+    sending.tell_by_mail(kind=KIND, told=[(tenant.pk, 8, 0)], now=NOW)
+    good, bad = composed["answer"], Composed(LETTER, ("a\n@x.example",))
+    monkeypatch.setattr(
+        sending,
+        "_composers",
+        {KIND.value: lambda mail: bad if mail.pk == row.pk else good},
+    )
+
+    assert sending.send_waiting(now=NOW) == 1
+
+    row.refresh_from_db()
+    assert (row.state, row.problem, row.attempts) == ("waiting", "SMTPException", 1)
+
+
+def test_one_that_cannot_be_written_is_not_noted_as_sent() -> None:
+    message = message_of(LETTER, to=["a\n@x.example"], reference="x-1")
+    with pytest.raises(smtplib.SMTPException):
+        sending.send_noted(
+            message, kind=Mail.Kind.ALERT, subject_id=1, tenant_id=None, now=NOW
+        )
+    row = Mail.objects.get()
+    assert (row.state, row.sent_at) == ("failed", None)
+
+
+def test_one_whose_turn_has_not_come_is_not_claimed(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A second worker does not find it due again while the first is slow."""
+    row, tenant = waiting(), make_tenant()
+    sending.tell_by_mail(kind=KIND, told=[(tenant.pk, 8, 0)], now=NOW)
+    later, sent = NOW + dt.timedelta(hours=1), EmailBackend.send_messages
+    inner: list[int] = []
+
+    def slow(backend: Any, messages: Any) -> Any:
+        if not inner:
+            inner.append(0)
+            Mail.objects.filter(pk=row.pk).update(due_at=later + dt.timedelta(hours=1))
+            inner[0] = sending.send_waiting(now=later)
+        return sent(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", slow)
+    assert sending.send_waiting(now=NOW) == 1
+    assert inner == [1]
+    assert len(mail.outbox) == 2
+
+
 def test_nobody_to_read_it_is_said(composed: dict[str, Any]) -> None:
     composed["answer"] = None
     row = waiting()

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from kit.money import AmountFormatError, picos_from_decimal
 from kit.scopes import DATA_PLANE, Scope
+from pages.design.filters import DayField
 from tenants import catalog
 from tenants.models import ApiKey, Project, RateLimit, Window
 
@@ -151,11 +152,10 @@ class NewKeyForm(RightsForm):
 class ChangeKeyForm(RightsForm):
     """What may change of a key; an empty day means that it has no end."""
 
-    ends_on = forms.DateField(
+    ends_on = DayField(
         label="Ends on",
         required=False,
         help_text="At the end of this day, UTC. Empty: it has no end.",
-        widget=forms.DateInput(attrs={"type": "date"}, format="%Y-%m-%d"),
     )
 
     fields_of_refusals: ClassVar = {

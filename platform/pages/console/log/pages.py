@@ -5,6 +5,7 @@ requests than one may have, or that would read too many to find them, is refused
 what to ask instead.
 """
 
+import datetime as dt
 import secrets
 from collections.abc import Iterator
 from http import HTTPStatus
@@ -145,8 +146,7 @@ def _watched(
     now = timezone.now()
     who = query.get(_WHO, "")[:_WHO_CHARS] or secrets.token_hex(_WHO_CHARS // 2)
     newest, every_s = WATCHES.newest(asked.tenant_id, who=who)
-    until = parse_datetime(query.get(_UNTIL, "")) if _UNTIL in query else None
-    until = min(until, now + LASTS) if until and until.tzinfo else now + LASTS
+    until = _until(query, now)
     shown = [row for row in newest if fits(row, asked)][:ROWS_PER_PAGE]
     lasting = _lasting(query)
     context |= {
@@ -168,6 +168,15 @@ def _watched(
     }
     part = "_watched" if query.get("part") == "yes" else "log"
     return render(request, f"pages/console/log/{part}.html", context)
+
+
+def _until(query: Query, now: dt.datetime) -> dt.datetime:
+    """Return when the watch ends: as its address says, and not later than one lasts."""
+    try:
+        found = parse_datetime(query.get(_UNTIL, ""))
+    except ValueError:
+        found = None
+    return min(found, now + LASTS) if found and found.tzinfo else now + LASTS
 
 
 def _lasting(query: Query) -> dict[str, str]:

@@ -124,9 +124,12 @@ def _offers(now: dt.datetime) -> list[Invitation]:
 
 
 def _keys(rows: list[Member]) -> dict[int, int]:
-    """Count the keys of members that are not revoked."""
+    """Count the keys of members that are not revoked, in the reader's projects."""
     ids = [row.pk for row in rows]
     kept = ApiKey.objects.filter(Q(revoked_at=None), member_id__in=ids).order_by()
+    reach = current().project_ids
+    if reach is not None:
+        kept = kept.filter(project_id__in=reach)
     counted = kept.values("member_id").annotate(count=Count("id"))
     return {each["member_id"]: each["count"] for each in counted}
 

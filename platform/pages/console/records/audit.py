@@ -19,7 +19,7 @@ from pages.console.records.changes import TABLE, changes
 from pages.design.address import query_of
 from pages.design.cells import instant
 from pages.design.files import file_of, wants_file
-from pages.design.filters import FilterForm
+from pages.design.filters import DayField, FilterForm
 from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.tiles import Tile
@@ -78,12 +78,8 @@ class AuditFilter(FilterForm):
     by = forms.ChoiceField(
         required=False, label="By", choices=[("", "anybody"), *_PEOPLE]
     )
-    first = forms.DateField(
-        required=False, label="From", widget=forms.DateInput({"type": "date"})
-    )
-    last = forms.DateField(
-        required=False, label="To", widget=forms.DateInput({"type": "date"})
-    )
+    first = DayField(required=False, label="From")
+    last = DayField(required=False, label="To")
     names_in_address = {"first": "from", "last": "to"}
 
 

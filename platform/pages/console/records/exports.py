@@ -31,6 +31,7 @@ from pages.console.spending import running
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind, instant, nothing, number, state, words
+from pages.design.filters import DayField
 from pages.design.heading import Crumb, Heading
 from pages.design.progress import Progress
 from pages.design.states import Empty
@@ -52,13 +53,8 @@ class ExportForm(forms.Form):
 
     subject = forms.ChoiceField(label="What", choices=Subject.choices)
     form = forms.ChoiceField(label="As", choices=Form.choices)
-    first = forms.DateField(
-        label="From", widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d")
-    )
-    last = forms.DateField(
-        label="To, included",
-        widget=forms.DateInput({"type": "date"}, format="%Y-%m-%d"),
-    )
+    first = DayField(label="From")
+    last = DayField(label="To, included")
 
 
 @form_page

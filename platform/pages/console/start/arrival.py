@@ -87,9 +87,11 @@ def last_before(place: Member, *, now: dt.datetime) -> Arrival | None:
 
 
 def instant_asked(text: str, *, now: dt.datetime) -> dt.datetime:
-    """Return the instant that an address names, or now where it names none."""
+    """Return the instant that an address names, or now where that makes no sense."""
     try:
         found = parse_datetime(text)
     except ValueError:
         found = None
-    return found if found is not None and found.tzinfo is not None else now
+    if found is None or found.tzinfo is None or found >= now + LOOKS_FOR:
+        return now
+    return found

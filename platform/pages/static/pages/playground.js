@@ -206,7 +206,10 @@ function keyFor(project) {
 }
 
 async function issue(project) {
-  const answer = await fetch(form.action, { method: "POST", body: new FormData(form) });
+  /* Nothing else of the form: what is to be asked goes to the gateway alone. */
+  const body = new FormData();
+  for (const name of ["csrfmiddlewaretoken", "project"]) body.append(name, form.elements[name].value);
+  const answer = await fetch(form.action, { method: "POST", body });
   const said = await answer.json().catch(() => null);
   if (!answer.ok || !said) {
     throw new Refused(

@@ -275,6 +275,9 @@ def test_a_key_is_changed_and_what_was_left_alone_stays() -> None:
     assert f'value="{day}"' in person.get(page).content.decode()
     assert person.post(page, sent).status_code == 302
 
+    late = person.post(page, sent | {"ends_on": "9999-12-31"})
+    assert late.status_code == 400
+
     kept = again(row)
     assert (kept.name, kept.scopes, kept.expires_at) == ("renamed", ["models"], ends)
     person.post(page, sent | {"ends_on": ""})

@@ -169,5 +169,7 @@ def test_a_page_follows_until_it_has_for_long_enough() -> None:
     assert "hx-get" not in part
     assert "Follow again" in part
     assert "<html" not in part
+    senseless = person.get(f"{address}?live=yes&until=2026-13-01T00:00:00Z")
+    assert "hx-get" in senseless.content.decode()
     none = person.get(f"{address}?live=yes&part=yes&status=drained").content.decode()
     assert str(event.request_id) not in none

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from kit.orm.roles import as_operator, as_tenant
 from pages.console.people.accounts import accounts
+from tenants import services
 from tenants.models import Invitation, Member
 from tests.factories.accounts import sign_in
 from tests.factories.tenants import make_member, make_project, make_tenant
@@ -105,14 +106,19 @@ def test_an_admin_neither_makes_nor_touches_owners() -> None:
 def test_others_see_who_there_is_and_no_more(role: str) -> None:
     tenant = make_tenant()
     hidden = make_project(tenant=tenant, name="Hidden")
-    make_member(tenant=tenant, role="developer", email="d@x.io", projects=[hidden])
+    other = make_member(
+        tenant=tenant, role="developer", email="d@x.io", projects=[hidden]
+    )
+    with as_operator():
+        services.issue_key(tenant=tenant, project=hidden, name="theirs", member=other)
     member = make_member(tenant=tenant, role=role)
     person = browser(member)
 
     page = text(person.get(at(member)).content)
 
     assert "d@x.io" in page
-    assert ("Hidden" in page) is (role != "developer")
+    assert ("Hidden 1" in page) is (role != "developer")
+    assert page.count("none of yours 0") == (2 if role == "developer" else 0)
     for withheld in ("Second factor", "Signed in", "Places offered", "Invite"):
         assert withheld not in page
     sent = {"email": "new@example.com", "role": "viewer"}

@@ -67,7 +67,8 @@ def test_the_audit_says_who_changed_what_from_what_to_what() -> None:
     assert len(tables(issued.content)["Changes"]) == 2
     none = text(person.get(at(member, "audit/?to=2001-01-01")).content)
     assert "No change fits the filters" in none
-    assert person.get(at(member, "audit/?from=nonsense")).status_code == 400
+    for wrong in ("from=nonsense", "to=9999-12-31", "from=0001-01-01"):
+        assert person.get(at(member, f"audit/?{wrong}")).status_code == 400
     file = person.get(at(member, "audit/?file=audit"))
     rows = list(csv.DictReader(io.StringIO(content(file).decode())))
     with as_operator():
@@ -97,6 +98,9 @@ def test_a_file_is_asked_for_followed_and_fetched() -> None:
     wrong = person.post(at(member, "exports/"), {**ASKED, "last": "2026-08-01"})
     assert wrong.status_code == 400
     assert "must lie after" in text(wrong.content)
+    late = person.post(at(member, "exports/"), {**ASKED, "last": "9999-12-31"})
+    assert late.status_code == 400
+    assert "Choose a day of 2000 to 2199." in text(late.content)
 
     waiting = person.post(at(member, "exports/"), ASKED, follow=True)
 

@@ -117,6 +117,13 @@ def test_an_abandoned_page_stops_asking(use: Use) -> None:
     assert "hx-get" not in said
 
 
+def test_an_instant_that_makes_no_sense_is_the_pages_own(use: Use) -> None:
+    end_of_time = dt.datetime.max.replace(tzinfo=dt.UTC)
+    said = looked(member_of(use, "owner"), end_of_time)
+    assert "Waiting for your request" in said
+    assert "9999" not in said
+
+
 @pytest.mark.parametrize(("role", "status"), [("developer", 200), ("viewer", 403)])
 def test_who_may_call_finds_the_page_and_others_no_link(
     use: Use, role: str, status: int
