@@ -2,6 +2,8 @@
 
 from typing import TypedDict, Unpack
 
+from kit.acting import current
+from kit.errors import PermissionDenied
 from kit.orm.atomic import atomic
 from kit.orm.saving import change, create
 from tenants.mails.spelling import require_plain
@@ -53,10 +55,20 @@ def update_tenant(*, tenant: Tenant, **changes: Unpack[TenantChanges]) -> Tenant
 
     A new zone and a new day on which its billing periods begin take effect with the
     next period; with a new day, that period is shorter than a month.
+
+    Raises `PermissionDenied` for a tenant that gives another billing address: whoever
+    has it is not asked. It names those that are asked, and may clear this one.
     """
-    require_plain(changes.get("billing_email", ""), param="billing_email")
+    email = changes.get("billing_email", "")
+    require_plain(email, param="billing_email")
     with atomic():
         row = Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        if email not in ("", row.billing_email) and not current().is_operator:
+            raise PermissionDenied(
+                "Operators give this address. Name one of your own in the console's"
+                " billing details: whoever has it is asked first.",
+                param="billing_email",
+            )
         change(row, changes)
     return row
 

@@ -8,7 +8,14 @@ from django.core import mail
 from django.db import ProgrammingError
 from pytest_django.fixtures import Settings
 
-from kit.errors import Conflict, InvalidRequest, NotFound, RateLimited
+from kit.acting import Actor, ActorKind, acting_as
+from kit.errors import (
+    Conflict,
+    InvalidRequest,
+    NotFound,
+    PermissionDenied,
+    RateLimited,
+)
 from kit.orm.roles import as_operator, as_tenant
 from tenants import services
 from tenants.mails import addresses, sending
@@ -125,6 +132,19 @@ def test_five_at_most_and_each_once() -> None:
     for email in ("nobody", "=?utf-8?q?a=0ab?=@acme.example"):
         with pytest.raises(InvalidRequest):
             added(tenant, email)
+
+
+def test_a_tenant_gives_no_address_that_nobody_asked() -> None:
+    tenant = make_tenant(billing_email="ops@acme.example")
+    member = make_member(tenant=tenant, role=Role.ADMIN)
+    admin = Actor(ActorKind.MEMBER, member.pk, tenant_id=tenant.pk, member_id=member.pk)
+    with as_tenant(tenant.pk), acting_as(admin):
+        with pytest.raises(PermissionDenied, match="Operators give"):
+            services.update_tenant(tenant=tenant, billing_email="eve@evil.example")
+        services.update_tenant(tenant=tenant, billing_email="ops@acme.example")
+        services.update_tenant(tenant=tenant, billing_email="")
+    with as_operator():
+        assert addresses.bill_readers(Tenant.objects.get(pk=tenant.pk)) == ()
 
 
 def test_operators_give_no_address_that_is_mailed_as_another() -> None:
