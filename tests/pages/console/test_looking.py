@@ -46,6 +46,8 @@ def test_nothing_is_changed_and_nobodys_tokens_are_seen() -> None:
         answer = person.post(f"{root}{page}")
         assert answer.status_code == 403
         assert "nothing of it is changed here" in text(answer.content)
+    service = make_token(tenant=member.tenant).row
+    assert person.get(f"{root}{service.pk}/revoke/").status_code == 404
     with as_operator():
         token.refresh_from_db()
     assert token.revoked_at is None

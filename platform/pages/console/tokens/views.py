@@ -112,7 +112,8 @@ def revoke(request: HttpRequest, *, place: Member, token_id: int) -> HttpRespons
 def _own(place: Member, token_id: int) -> ManagementToken:
     """Return one of the member's own tokens; raises `NotFound`."""
     row = selectors.token(token_id)
-    if row.member_id != place.pk:
+    # One who only looks has no place, as a service's token has no holder.
+    if row.member_id is None or row.member_id != place.pk:
         raise NotFound(f"There is no token {token_id}.")
     return row
 
