@@ -11,7 +11,7 @@ from tests.databases import Database
 from tests.factories.tenants import make_tenant
 
 # What operators note on tenants is theirs alone.
-OPERATORS_ALONE = {"tenants_note"}
+OPERATORS_ALONE = {"tenants_note", "tenants_mail", "ledger_grantrequest"}
 SERVICE_ROLES = ("tollgate_app", "tollgate_operator", "tollgate_gateway")
 Rows = list[tuple[object, ...]]
 

@@ -132,7 +132,7 @@ def test_sharing_costs_next_to_nothing(stage: Stage) -> None:
     )
     assert statistics.mean(own[0].engine_waiting) > SLOTS / 2
     _require_shallow(fair)
-    assert ratio >= (0.98 if IS_LONG else 0.8)
+    assert ratio >= (0.98 if IS_LONG else 0.5)
 
 
 def _measured(stage: Stage, offers: list[Offer], *, times: int = 1) -> Measured:
