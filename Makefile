@@ -16,7 +16,7 @@ CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_CO
 
 .DEFAULT_GOAL := help
 .DELETE_ON_ERROR:
-.PHONY: help up code test check test-engines fuzz mutants limits chaos books stripe hostile bench peers figures screenshots lock fmt
+.PHONY: help up code test check test-engines fuzz mutants limits fairness chaos books stripe hostile bench peers figures screenshots lock fmt
 
 help: ## List the targets
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(MAKEFILE_LIST) | expand -t 14
@@ -42,7 +42,10 @@ mutants: $(INSTALLED)-dev ## Mutate the core of the meter, and see that its test
 
 limits: $(INSTALLED)-dev ## Show on four gateways that budgets and limits hold: SEEDS=20 CLIENTS=1000 CROWD=100000
 	@SEEDS=$(or $(SEEDS),20) CLIENTS=$(or $(CLIENTS),1000) CROWD=$(or $(CROWD),100000) \
-		$(BIN)/python -m pytest -s -p no:randomly tests/journeys/limits $(ARGS)
+		$(BIN)/python -m pytest -s -m "not engines" -p no:randomly tests/journeys/limits $(ARGS)
+
+fairness: $(INSTALLED)-dev ## Measure on several gateways that busy models are shared by tokens and weight
+	@exec $(BIN)/python -m pytest -s -m timed -p no:randomly tests/journeys/fairness $(ARGS)
 
 chaos: $(INSTALLED)-dev ## Break everything under load and hold every bill: SEED=1 MINUTES=30 CASES="kill9 pg_frozen" TIMES=
 	@exec $(BIN)/python -m tests.chaos --seed $(or $(SEED),1) $(if $(MINUTES),--minutes $(MINUTES)) \

@@ -22,10 +22,10 @@ SEED = 20_261_121
 @pytest.mark.parametrize(
     ("name", "times", "clients"),
     [
-        ("kill9", 2, 10),
-        ("commit_cut", 8, 8),
-        ("engine_dies", 12, None),
-        ("replica_killed", 3, 40),
+        ("kill9", 1, 10),
+        ("commit_cut", 4, 8),
+        ("engine_dies", 6, None),
+        ("replica_killed", 1, 40),
         ("sigterm", 1, 10),
         ("pairs", 2, 8),
     ],

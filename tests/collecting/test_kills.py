@@ -9,7 +9,7 @@ from pytest_django import DjangoDbBlocker
 from tests.collecting.kills import kill_workers, prepare
 from tests.databases import cloned
 
-KILLS = 12
+KILLS = 6
 
 pytestmark = pytest.mark.timeout(300)
 

@@ -1,7 +1,7 @@
 """On a model that is full, each tenant gets its share, and the quiet ones at once.
 
 pytest tests/journeys/fairness            a short one: counts, no clocks
-FAIRNESS_SECONDS=20 pytest -s tests/journeys/fairness     with all the figures
+FAIRNESS_SECONDS=20 make fairness     with all the figures
 """
 
 import os
@@ -16,7 +16,7 @@ from tests.databases import cloned
 from tests.journeys.fairness.load import Measured, Offer, jain, measured
 from tests.journeys.fairness.stage import GATEWAYS, Stage, running_stage
 
-pytestmark = pytest.mark.timeout(900)
+pytestmark = [pytest.mark.timeout(900), pytest.mark.timed]
 
 SECONDS = float(os.environ.get("FAIRNESS_SECONDS", "3"))
 IS_LONG = SECONDS >= 10

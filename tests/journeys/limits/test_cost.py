@@ -9,7 +9,7 @@ from tests.inference.limiting.store import Store
 from tests.journeys.limits.cluster import running_cluster
 from tests.journeys.limits.cost import admission_cost
 
-pytestmark = pytest.mark.timeout(300)
+pytestmark = [pytest.mark.timeout(300), pytest.mark.timed]
 
 
 def test_requests_with_many_limits_are_served_as_those_without(
