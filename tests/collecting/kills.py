@@ -192,6 +192,7 @@ class _Course:
         return (
             Invoice.objects.filter(provider="stripe", hosted_url="").exists()
             or Purchase.objects.filter(state__in=Purchase.UNDER_WAY).exists()
+            or Outgoing.objects.filter(state=Outgoing.State.WAITING).exists()
             or WebhookEvent.objects.filter(state=WebhookEvent.State.WAITING).exists()
             or any(undone_here())
             or untold()

@@ -63,8 +63,8 @@ def test_the_second_replica_serves_when_the_first_does_not(
         scripted_engine(_serve_well) as well,
     ):
         urls = (closed_url if first is None else broken.url, well.url)
-        name = gateway.serve(*urls)
-        # The router starts each request at another replica: two reach both orders.
+        # By turns, whatever is still on its way: two requests reach both orders.
+        name = gateway.serve(*urls, policy="round_robin")
         for _ in range(2):
             raw.chat(name, stream=stream)
             assert raw.read().status == 200

@@ -24,7 +24,8 @@ pytestmark = pytest.mark.usefixtures("operator_db")
 
 DAY = dt.date(2026, 11, 21)
 START = dt.datetime(2026, 11, 21, tzinfo=dt.UTC)
-HOUR, NEXT = dt.timedelta(hours=1), dt.timedelta(days=1)
+SECOND, HOUR = dt.timedelta(seconds=1), dt.timedelta(hours=1)
+NEXT = dt.timedelta(days=1)
 NOON, END = START + 12 * HOUR, START + NEXT
 DUE = END + DAY_GRACE
 MODEL = "demo-model"
@@ -206,10 +207,10 @@ def test_a_new_rate_makes_its_days_due() -> None:
     entered_at = make_rate().created_at
     since = entered_at - NEXT
     make_span(model=MODEL, starts_at=since, until=entered_at)
-    days = (entered_at.date() - since.date()).days + 1
-    before, after = entered_at - HOUR, entered_at + dt.timedelta(minutes=1)
+    before, after = entered_at - SECOND, entered_at + SECOND
+    days = (after.date() - since.date()).days + 1
     assert work_out_due(now=after) == days
     # Worked out after the rate was entered, and as if it had been before.
     assert work_out_due(now=after) == 0
     WorkedDay.objects.update(worked_at=before)
-    assert work_out_due(now=before) == days
+    assert work_out_due(now=after) == days
