@@ -34,6 +34,7 @@ from kit.contracts import (
     Meter,
     TokenCounts,
 )
+from kit.handling import Keyed
 from kit.records import record
 
 # How much longer than its model's context a prompt may be said to be: an engine may
@@ -98,6 +99,7 @@ class Admitted:
     interruption: Interruption
     taken: Taken | None
     gate: Gate | None
+    keyed: Keyed = Keyed.NONE
 
 
 @dataclass(frozen=True, slots=True)
@@ -155,9 +157,10 @@ class Admissions:
         interruption = Interruption()
         self._listen(http, call.caller, interruption)
         gate: Gate | None = None
+        keyed = Keyed.NONE
         try:
             if call.keyed is not None:
-                await self.idempotency.claim(admission, call.keyed)
+                keyed = await self.idempotency.claim(admission, call.keyed)
             if limits.budgets:
                 ask = _ask(call, admission, limits.budgets, prompt_tokens)
                 gate = self.holds.try_open(ask, interruption)
@@ -169,7 +172,7 @@ class Admissions:
                 taken.give_back()
             self._end_listening(http, interruption)
             raise
-        return Admitted(admission, interruption, taken, gate)
+        return Admitted(admission, interruption, taken, gate, keyed)
 
     async def _gate(self, call: Call, ask: Ask, interruption: Interruption) -> Gate:
         """Return what the request holds of its budgets, once it does."""

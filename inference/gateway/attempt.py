@@ -158,6 +158,7 @@ class Attempts:
         for number in count():
             replica = turn.replica
             settlement.replica_id = replica.id
+            settlement.attempts = number + 1
             envelope = Envelope(
                 model=replica.upstream_model or request.model,
                 attempt_id=f"{settlement.admission.request_id.hex}-{number}",

@@ -30,7 +30,7 @@ from inference.gateway.media import NOTHING_REMOTE, RemoteMedia
 from inference.gateway.metrics import GatewayMetrics
 from inference.gateway.model_policy import as_served, output_tokens_max
 from inference.gateway.relay import relay_stream
-from inference.gateway.settle import Settlement, judge
+from inference.gateway.settle import NOTHING_HELD, Settlement, judge
 from inference.gateway.surfaces import SurfaceEntry
 from inference.gateway.turns import Turns
 from inference.gateway.whole_answers import relay_answer, relay_reassembled
@@ -161,6 +161,8 @@ class Generation:
             model.tokenizer,
             started_us,
             admitted.taken,
+            NOTHING_HELD if admitted.gate is None else admitted.gate.held_at_first,
+            admitted.keyed,
         )
         try:
             if found is not None and found.answer is not None:

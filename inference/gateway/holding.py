@@ -85,6 +85,7 @@ class Gate:
         "_meter",
         "_metrics",
         "_prompt_tokens",
+        "held_at_first",
         "is_whole",
     )
 
@@ -100,6 +101,8 @@ class Gate:
     ) -> None:
         # Whether all the output is held that the request allows.
         self.is_whole = is_whole
+        # What the request was let in with: tokens of its prompt, and of output.
+        self.held_at_first = hold.tokens
         self._hold = hold
         self._ask = ask
         self._prompt_tokens = ask.prompt_tokens

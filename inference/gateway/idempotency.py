@@ -22,6 +22,7 @@ from kit.contracts import (
     Surface,
 )
 from kit.errors import Conflict, IdempotencyKeyReused, InvalidRequest
+from kit.handling import Keyed
 
 HEADER = b"idempotency-key"
 KEY_CHARS_MAX = 255
@@ -56,8 +57,11 @@ class Idempotency:
             body_digest=self._digest(b"body:" + body),
         )
 
-    async def claim(self, admission: Admission, keyed: KeyedRequest) -> None:
-        """Make a request its key's one attempt; raises `PlatformError` if it is not."""
+    async def claim(self, admission: Admission, keyed: KeyedRequest) -> Keyed:
+        """Make a request its key's one attempt; raises `PlatformError` if it is not.
+
+        Return whether it is the first or tries an earlier one again.
+        """
         verdict = await self.claims.claim(admission, keyed)
         if verdict is ClaimVerdict.MISMATCH:
             raise IdempotencyKeyReused(
@@ -73,6 +77,7 @@ class Idempotency:
                 code="idempotency_key_in_use",
                 headers={"retry-after": str(RETRY_AFTER_S)},
             )
+        return Keyed.RETRY if verdict is ClaimVerdict.RETRY else Keyed.FIRST
 
     def _digest(self, content: bytes) -> bytes:
         return hmac.digest(self.secret, content, "sha256")

@@ -38,10 +38,13 @@ from kit.contracts import (
     Trace,
 )
 from kit.errors import EngineFailed, EngineTimeout, PlatformError, ServiceUnavailable
+from kit.handling import Keyed, handled
 from kit.records import record
 
 log = structlog.get_logger("tollgate.gateway")
 
+# Of a request that no budget bounds: tokens of its prompt, and of output.
+NOTHING_HELD = (0, 0)
 _ENGINES = frozenset({EventStatus.ENGINE_ERROR, EventStatus.ENGINE_TIMEOUT})
 # An answer that a budget ended before its first token was none.
 _FREE_AT_FIRST = _ENGINES | {EventStatus.DRAINED, EventStatus.BUDGET_EXHAUSTED}
@@ -97,7 +100,11 @@ class Settlement:
     started_us: int
     # Of its rate limits, where it has any.
     taken: Taken | None = None
+    held_tokens: tuple[int, int] = NOTHING_HELD
+    keyed: Keyed = Keyed.NONE
     replica_id: int = 0
+    # How many replicas were tried, that one included.
+    attempts: int = 0
     # Whether an engine has the whole request, and has not refused it.
     is_sent: bool = False
     # Whether it has begun to answer it.
@@ -295,6 +302,7 @@ class Settlement:
             first_token_us=self.watch.first_us,
             duration_us=duration_us,
             latency=self.watch.latency(streamed=streamed),
+            handling=handled(self.attempts, self.held_tokens, self.keyed),
         )
         self.metrics.add_settled(
             self.outcome, model=self.request.model, streamed=streamed

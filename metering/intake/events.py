@@ -11,7 +11,7 @@ from kit.ids import unix_ms_of, uuid7
 from kit.records import record
 from metering.intake.arrays import PackedArray, packed
 from metering.intake.journal import Entry
-from metering.intake.statements import COLUMNS, NO_EVENT, NO_TIME
+from metering.intake.statements import COLUMNS, NO_EVENT, NO_FIGURE
 from metering.pricing.rating import charge_picos
 
 
@@ -142,13 +142,17 @@ def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedA
 def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
-    latency = outcome.latency
+    latency, handling = outcome.latency, outcome.handling
     first_us = outcome.first_token_us
-    times = (
+    figures = (
         latency.queue_us,
         latency.last_token_us,
         latency.chunks,
         latency.gap_max_us,
+        handling.attempts,
+        handling.held_input_tokens,
+        handling.held_output_tokens,
+        handling.keyed,
     )
     status = outcome.status
     if event.kind is EventKind.UNDELIVERED:
@@ -163,9 +167,9 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.price.id,
         outcome.replica_id,
         event.charge_picos,
-        NO_TIME if first_us is None else first_us,
+        NO_FIGURE if first_us is None else first_us,
         outcome.duration_us,
-        *[NO_TIME if time is None else time for time in times],
+        *[NO_FIGURE if figure is None else figure for figure in figures],
         counts.input_tokens,
         counts.cached_input_tokens,
         counts.output_tokens,

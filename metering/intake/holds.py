@@ -24,6 +24,7 @@ class FreeHold:
     """The hold of a request that counts towards no hard budget."""
 
     is_tight = False
+    tokens = (0, 0)
 
     def reserves(self, output_tokens: int) -> bool:
         """Return that it is."""
@@ -67,6 +68,11 @@ class BudgetHold:
     wanted: Callable[[], None]
     is_gone: Callable[[], bool]
     is_tight: bool = False
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Return what is held now; see `kit.contracts.Hold.tokens`."""
+        return self.claim.prompt_tokens, self.claim.output_tokens
 
     def reserves(self, output_tokens: int) -> bool:
         """Tell whether so much output is held; see `kit.contracts.Hold.reserves`."""

@@ -33,6 +33,8 @@ from metering.intake.slots import (
     COMMITTED,
     COMMITTED_AT,
     CORRECTION_AT,
+    GAP_BYTES,
+    GAPS_AT,
     LATENCY,
     LATENCY_AT,
     NO_STATUS,
@@ -139,11 +141,15 @@ class Entry:
 
     def _note_latency(self, outcome: Outcome) -> None:
         """Note how it went by: nobody reads that before the ending itself is here."""
-        chunks, rest = latency_bytes(outcome)
+        chunks, rest, handling = latency_bytes(outcome)
         at = self._at + CHUNKS_AT
         self._map[at : at + CHUNKS.size] = chunks
         at = self._at + LATENCY_AT
         self._map[at : at + LATENCY.size + CHECKSUM.size] = rest
+        for number, gap_at in enumerate(GAPS_AT):
+            at = self._at + gap_at
+            start = number * GAP_BYTES
+            self._map[at : at + GAP_BYTES] = handling[start : start + GAP_BYTES]
 
     def begun(self) -> None:
         """Note that the body is on its way: a death from now on does not undo it."""

@@ -23,6 +23,7 @@ from kit.contracts import (
     Surface,
     TokenCounts,
 )
+from kit.handling import ATTEMPTS_MAX, HELD_TOKENS_MAX, NOT_NOTED, Handling, Keyed
 from kit.latency import NO_LATENCY, Latency
 
 # A cache line's multiple, so that no two slots share one.
@@ -34,6 +35,10 @@ CHECKSUM = struct.Struct("<I")
 # longest gap and how long before its end a request had its last token.
 CHUNKS = struct.Struct("<I")
 LATENCY = struct.Struct("<III")
+# Of the handling, written with the latency: one number, whose bytes fill the gaps that
+# the other pieces leave between them. Nothing, as of an older version, is not noted.
+HANDLING = struct.Struct("<Q")
+GAP_BYTES = 2
 # Where each piece begins: the head, the two newest progresses, single values.
 HEAD_AT = 0
 PROGRESS_AT = (96, 152)
@@ -43,6 +48,7 @@ CHUNKS_AT = 212
 COMMITTED_AT = 216
 CORRECTION_AT = 224
 LATENCY_AT = 240
+GAPS_AT = (94, 150, 206, 210)
 # A voided request is never corrected, and what it has instead may be half written.
 VOID_NUMBER_AT = CORRECTION_AT
 COMMITTED = struct.Struct("<q")
@@ -54,6 +60,10 @@ NO_TIME = -1
 # What is no figure, and the most that one can be: over an hour.
 NO_FIGURE = 0xFFFFFFFF
 FIGURE_MAX = NO_FIGURE - 1
+_NOT_NOTED = bytes(HANDLING.size)
+_HELD_BITS = HELD_TOKENS_MAX.bit_length()
+_ATTEMPTS_AT = 2 * _HELD_BITS
+_KEYED_AT = _ATTEMPTS_AT + ATTEMPTS_MAX.bit_length()
 
 
 class Phase(enum.IntEnum):
@@ -106,6 +116,7 @@ class Slot:
     correction_id: UUID
     # Of a request that has ended; nothing of one whose slot is of an older version.
     latency: tuple[int | None, ...] | None = None
+    handling: Handling = NOT_NOTED
 
     @property
     def key(self) -> tuple[int, UUID]:
@@ -129,7 +140,11 @@ class Slot:
             return outcome
         queue_us, gap_max_us, tail_us, chunks = self.latency
         last_us = None if tail_us is None else outcome.duration_us - tail_us
-        return replace(outcome, latency=Latency(queue_us, last_us, chunks, gap_max_us))
+        return replace(
+            outcome,
+            latency=Latency(queue_us, last_us, chunks, gap_max_us),
+            handling=self.handling,
+        )
 
 
 def outcome_of(progress: Progress, status: EventStatus | None = None) -> Outcome:
@@ -200,8 +215,11 @@ def progress_bytes(
     )
 
 
-def latency_bytes(outcome: Outcome) -> tuple[bytes, bytes]:
-    """Lay out how a request went by: its chunks, and the rest with their checksum."""
+def latency_bytes(outcome: Outcome) -> tuple[bytes, bytes, bytes]:
+    """Lay out how a request went by: its chunks, the rest with a checksum of it all.
+
+    And what was done for it, which goes where the gaps are.
+    """
     latency, last_us = outcome.latency, outcome.latency.last_token_us
     chunks = CHUNKS.pack(_figure(latency.chunks))
     rest = LATENCY.pack(
@@ -209,7 +227,42 @@ def latency_bytes(outcome: Outcome) -> tuple[bytes, bytes]:
         _figure(latency.gap_max_us),
         _figure(None if last_us is None else outcome.duration_us - last_us),
     )
-    return chunks, rest + CHECKSUM.pack(zlib.crc32(rest, zlib.crc32(chunks)))
+    handling = _handling_bytes(outcome.handling)
+    return chunks, rest + CHECKSUM.pack(_sum_of(chunks, rest, handling)), handling
+
+
+def _sum_of(
+    chunks: bytes | memoryview, rest: bytes | memoryview, handling: bytes
+) -> int:
+    """Return the checksum, which of an older version's slot is of no handling."""
+    checksum = zlib.crc32(rest, zlib.crc32(chunks))
+    return checksum if handling == _NOT_NOTED else zlib.crc32(handling, checksum)
+
+
+def _handling_bytes(handling: Handling) -> bytes:
+    attempts, keyed = handling.attempts, handling.keyed
+    held_input = handling.held_input_tokens
+    held_output = handling.held_output_tokens
+    if attempts is None or keyed is None or held_input is None or held_output is None:
+        return _NOT_NOTED
+    return HANDLING.pack(
+        held_input
+        | held_output << _HELD_BITS
+        | attempts << _ATTEMPTS_AT
+        | (keyed + 1) << _KEYED_AT
+    )
+
+
+def _handling(data: bytes) -> Handling:
+    (number,) = HANDLING.unpack(data)
+    if not number:
+        return NOT_NOTED
+    return Handling(
+        attempts=number >> _ATTEMPTS_AT & ATTEMPTS_MAX,
+        held_input_tokens=number & HELD_TOKENS_MAX,
+        held_output_tokens=number >> _HELD_BITS & HELD_TOKENS_MAX,
+        keyed=Keyed((number >> _KEYED_AT) - 1),
+    )
 
 
 def _figure(value: int | None) -> int:
@@ -245,6 +298,7 @@ def read_slot(data: bytes | memoryview) -> Slot | None:
     found = [each for each in copies if each is not None]
     found.sort(key=_version)
     written = [each for each in found if each.version & 0xFF == view[WRITTEN_AT]]
+    latency, handling = _latency(view)
     return Slot(
         admission=admission,
         number=number,
@@ -253,7 +307,8 @@ def read_slot(data: bytes | memoryview) -> Slot | None:
         written=written[-1] if written else None,
         committed_us=COMMITTED.unpack_from(view, COMMITTED_AT)[0],
         correction_id=UUID(bytes=bytes(view[CORRECTION_AT : CORRECTION_AT + 16])),
-        latency=_latency(view),
+        latency=latency,
+        handling=handling,
     )
 
 
@@ -279,15 +334,17 @@ def _progress(view: memoryview, at: int) -> Progress | None:
     )
 
 
-def _latency(view: memoryview) -> tuple[int | None, ...] | None:
-    """Return wait, gap, tail and chunks, if what is written of them is whole."""
+def _latency(view: memoryview) -> tuple[tuple[int | None, ...] | None, Handling]:
+    """Return wait, gap, tail and chunks, and what was done, if all of it is whole."""
+    handling = b"".join(view[at : at + GAP_BYTES] for at in GAPS_AT)
     chunks = view[CHUNKS_AT : CHUNKS_AT + CHUNKS.size]
     end = LATENCY_AT + LATENCY.size
     (checksum,) = CHECKSUM.unpack_from(view, end)
-    if zlib.crc32(view[LATENCY_AT:end], zlib.crc32(chunks)) != checksum:
-        return None
+    if _sum_of(chunks, view[LATENCY_AT:end], handling) != checksum:
+        return None, NOT_NOTED
     figures = (*LATENCY.unpack_from(view, LATENCY_AT), *CHUNKS.unpack(chunks))
-    return tuple(None if figure == NO_FIGURE else figure for figure in figures)
+    found = tuple(None if figure == NO_FIGURE else figure for figure in figures)
+    return found, _handling(handling)
 
 
 def read_slots(data: bytes) -> list[Slot]:

@@ -98,6 +98,10 @@ COLUMNS: tuple[tuple[str, str], ...] = (
     ("last_token_us", "bigint"),
     ("chunks", "integer"),
     ("gap_max_us", "bigint"),
+    ("attempts", "smallint"),
+    ("held_input_tokens", "integer"),
+    ("held_output_tokens", "integer"),
+    ("keyed", "smallint"),
     ("input_tokens", "integer"),
     ("cached_input_tokens", "integer"),
     ("output_tokens", "integer"),
@@ -112,14 +116,17 @@ COLUMNS: tuple[tuple[str, str], ...] = (
 )
 # An array without a single value has no type to prepare for, so absence travels as a
 # value.
-NO_TIME = -1
+NO_FIGURE = -1
 NO_EVENT = UUID(int=0)
 _NAMES = ", ".join(name for name, _ in COLUMNS)
 _ARRAYS = ", ".join(f"%({name})b::{kind}[]" for name, kind in COLUMNS)
 # What may be unknown, as no time or count can be.
-_MAY_LACK = ("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us")
+_MAY_LACK = (
+    *("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"),
+    *("attempts", "held_input_tokens", "held_output_tokens", "keyed"),
+)
 _LACKING = ", ".join(_MAY_LACK)
-_NULLED = ", ".join(f"nullif({name}, {NO_TIME})" for name in _MAY_LACK)
+_NULLED = ", ".join(f"nullif({name}, {NO_FIGURE})" for name in _MAY_LACK)
 _AS_IS = ", ".join(
     name for name, _ in COLUMNS if name not in {"admitted_us", "corrects", *_MAY_LACK}
 )

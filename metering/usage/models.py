@@ -7,6 +7,7 @@ them. Rollups advance along (epoch, seq), so their completeness can be proven.
 from django.db import models
 
 from kit.contracts import CountedBy, EventKind, EventStatus, Surface, TokenClass
+from kit.handling import Keyed
 from kit.orm.fields import PicosField
 
 
@@ -84,6 +85,12 @@ class Event(models.Model):
     last_token_us = models.BigIntegerField(null=True)
     chunks = models.IntegerField(null=True)
     gap_max_us = models.BigIntegerField(null=True)
+    # How many replicas were tried, what was held when it was let in, and what part an
+    # Idempotency-Key had; empty where nobody noted it.
+    attempts = models.SmallIntegerField(null=True)
+    held_input_tokens = models.IntegerField(null=True)
+    held_output_tokens = models.IntegerField(null=True)
+    keyed = models.SmallIntegerField(null=True, choices=_choices(Keyed))
     input_tokens = models.IntegerField()
     cached_input_tokens = models.IntegerField()
     output_tokens = models.IntegerField()

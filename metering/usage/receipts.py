@@ -1,8 +1,9 @@
 """A request's receipt: when what happened, and how its tokens came to its charge.
 
 It is read from the usage event and its corrections, which say all that was kept; what
-nobody wrote down, such as how much was held, is in no receipt. Failure: a request that
-is not there, or lies outside of what whoever asks may see, raises `NotFound`.
+nobody wrote down, as of a request that a killed gateway had not settled, is None.
+Failure: a request that is not there, or lies outside of what whoever asks may see,
+raises `NotFound`.
 """
 
 import datetime as dt
@@ -13,6 +14,7 @@ from uuid import UUID
 
 from kit.contracts import EventKind, TokenClass
 from kit.errors import NotFound
+from kit.handling import Handling, Keyed
 from kit.orm.atomic import cursor
 from metering.usage.request_log import LoggedRequest, RequestQuery, requests
 
@@ -20,14 +22,15 @@ _EVENTS = """
 SELECT event.request_id, event.kind, event.price_id, event.committed_at,
     event.queue_us, event.chunks, event.gap_max_us, event.generated_tokens,
     event.input_tokens, event.cached_input_tokens, event.output_tokens,
-    event.charge_picos
+    event.charge_picos, event.attempts, event.held_input_tokens,
+    event.held_output_tokens, event.keyed
 FROM usage_event event
 WHERE event.tenant_id = %(tenant)s AND event.request_id = %(request)s
 UNION ALL
 SELECT event.request_id, event.kind, event.price_id, event.committed_at,
     NULL, NULL, NULL, NULL,
     event.input_tokens, event.cached_input_tokens, event.output_tokens,
-    event.charge_picos
+    event.charge_picos, NULL, NULL, NULL, NULL
 FROM usage_correction correction
 JOIN usage_event event ON event.tenant_id = correction.tenant_id
     AND event.request_id = correction.request_id
@@ -92,6 +95,18 @@ class Receipt:
     chunks: int | None
     gap_max_us: int | None
     generated_tokens: int
+    handling: Handling
+
+    @property
+    def held_picos(self) -> int | None:
+        """Return the most that what was held when it was let in could have cost."""
+        held_input = self.handling.held_input_tokens
+        held_output = self.handling.held_output_tokens
+        if held_input is None or held_output is None:
+            return None
+        units = self.charge.version.unit_picos
+        dearest = max(units[TokenClass.INPUT], units[TokenClass.CACHED_INPUT])
+        return held_input * dearest + held_output * units[TokenClass.OUTPUT]
 
     @property
     def settled_at(self) -> dt.datetime:
@@ -127,6 +142,15 @@ def receipt(
         chunks=timed[5],
         gap_max_us=timed[6],
         generated_tokens=timed[7],
+        handling=_handling(*timed[12:]),
+    )
+
+
+def _handling(
+    attempts: int | None, held_in: int | None, held_out: int | None, keyed: int | None
+) -> Handling:
+    return Handling(
+        attempts, held_in, held_out, None if keyed is None else Keyed(keyed)
     )
 
 
@@ -147,7 +171,8 @@ def _version(
 
 
 def _charge(versions: Mapping[int, PriceVersion], event: tuple) -> Charge:  # type: ignore[type-arg]
-    pk, kind, price_id, committed_at, *_, fresh, cached, output, picos = event
+    pk, kind, price_id, committed_at = event[:4]
+    fresh, cached, output, picos = event[8:12]
     version = versions[price_id]
     counts = {
         TokenClass.INPUT: fresh,

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Protocol
 from uuid import UUID
 
+from kit.handling import NOT_NOTED, Handling
 from kit.latency import NO_LATENCY, Latency
 from kit.records import record
 
@@ -161,6 +162,7 @@ class Outcome:
     first_token_us: int | None
     duration_us: int
     latency: Latency = NO_LATENCY
+    handling: Handling = NOT_NOTED
 
 
 class BudgetShortError(Exception):
@@ -187,6 +189,11 @@ class Hold(Protocol):
     @property
     def is_tight(self) -> bool:
         """Tell whether budgets run out: then what is sent should be held bit by bit."""
+        ...
+
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Return what is held now: tokens of the prompt, and of output."""
         ...
 
     def reserves(self, output_tokens: int) -> bool:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from kit.contracts import CountedBy, EventKind, EventStatus, Surface, TokenCounts
 from kit.contracts import LinearPrice as Price
+from kit.handling import NOT_NOTED, Handling
 from kit.ids import uuid7
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
@@ -42,6 +43,7 @@ class Use:
     streamed: bool = True
     # What was handed over, unless it is more.
     generated_tokens: int | None = None
+    handling: Handling = NOT_NOTED
 
 
 def make_use(*, price: Price, admitted_at: dt.datetime, tenant: object = None) -> Use:
@@ -147,6 +149,10 @@ def _event(epoch: Epoch, use: Use, seq: int) -> Event:
             if use.generated_tokens is None
             else use.generated_tokens
         ),
+        attempts=use.handling.attempts,
+        held_input_tokens=use.handling.held_input_tokens,
+        held_output_tokens=use.handling.held_output_tokens,
+        keyed=use.handling.keyed,
         kind=use.kind,
         status=use.status,
         counted_by=CountedBy.ENGINE,

@@ -56,6 +56,12 @@ class MemoryHold:
             for place in self.places
         )
 
+    @property
+    def tokens(self) -> tuple[int, int]:
+        """Return what is held, cached or not."""
+        held = self.held
+        return held.input_tokens + held.cached_input_tokens, held.output_tokens
+
     def reserves(self, output_tokens: int) -> bool:
         """Tell whether so much output is held, once the prompt is exact."""
         is_exact = self.used.input_tokens + self.used.cached_input_tokens > 0

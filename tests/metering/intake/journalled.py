@@ -24,6 +24,7 @@ from kit.contracts import (
     Surface,
     TokenCounts,
 )
+from kit.handling import Handling, Keyed
 from kit.latency import Latency
 from metering.intake import journal as journal_module
 from metering.intake.journal import Journal
@@ -82,6 +83,7 @@ def outcome(output_tokens: int, status: EventStatus = EventStatus.OK) -> Outcome
         first_token_us=26,
         duration_us=27,
         latency=Latency(28, 26, 29, 30),
+        handling=Handling(31, 32, 33, Keyed.RETRY),
     )
 
 

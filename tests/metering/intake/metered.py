@@ -27,6 +27,7 @@ from kit.contracts import (
     Surface,
     TokenCounts,
 )
+from kit.handling import Handling, Keyed
 from kit.ids import uuid7
 from kit.latency import Latency
 from metering.intake.broker import LeaseBroker
@@ -54,6 +55,7 @@ OUTCOME = Outcome(
     first_token_us=1_000,
     duration_us=2_000,
     latency=Latency(queue_us=0, last_token_us=1_900, chunks=49, gap_max_us=700),
+    handling=Handling(2, 140, 64, Keyed.FIRST),
 )
 
 _milliseconds = itertools.count(time.time_ns() // 1_000_000)

@@ -5,6 +5,7 @@ import random
 from dataclasses import replace
 
 from kit.clock import boot_us
+from kit.handling import Handling, Keyed
 from kit.latency import Latency
 from metering.intake.committer import BATCH_EVENTS_MAX
 from metering.intake.events import request_event
@@ -78,6 +79,8 @@ async def test_event_is_stored_as_it_was(url: str, witness: Witness) -> None:
     assert (row["first_token_us"], row["duration_us"]) == (1_000, 2_000)
     assert (row["queue_us"], row["last_token_us"]) == (0, 1_900)
     assert (row["chunks"], row["gap_max_us"]) == (49, 700)
+    assert (row["attempts"], row["keyed"]) == (2, Keyed.FIRST)
+    assert (row["held_input_tokens"], row["held_output_tokens"]) == (140, 64)
     assert (row["kind"], row["corrects"], row["streamed"]) == (0, None, True)
 
 
@@ -85,12 +88,17 @@ async def test_what_nobody_measured_is_stored_as_nothing(
     url: str, witness: Witness
 ) -> None:
     made = committer(url)
-    unmeasured = replace(OUTCOME, first_token_us=None, latency=Latency())
+    unmeasured = replace(
+        OUTCOME, first_token_us=None, latency=Latency(), handling=Handling()
+    )
     waiting = made.add(request_event(admission(), unmeasured))
     async with running(made):
         await waiting
     [row] = witness.events()
-    for name in ("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"):
+    for name in (
+        *("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"),
+        *("attempts", "held_input_tokens", "held_output_tokens", "keyed"),
+    ):
         assert row[name] is None, name
 
 

@@ -1,6 +1,7 @@
 """A slot's bytes: all that went in comes out, a torn write is the old or the new."""
 
 import itertools
+import zlib
 from collections.abc import Callable
 from dataclasses import replace
 from uuid import UUID
@@ -16,6 +17,7 @@ from kit.contracts import (
     Outcome,
     TokenCounts,
 )
+from kit.handling import ATTEMPTS_MAX, HELD_TOKENS_MAX, Handling, Keyed, handled
 from kit.latency import Latency
 from metering.intake.journal import Entry, Journal
 from metering.intake.slots import (
@@ -24,6 +26,9 @@ from metering.intake.slots import (
     COMMITTED_AT,
     CORRECTION_AT,
     FIGURE_MAX,
+    GAP_BYTES,
+    GAPS_AT,
+    HANDLING,
     HEAD,
     HEAD_AT,
     LATENCY,
@@ -106,6 +111,7 @@ def test_no_two_pieces_overlap() -> None:
             (CORRECTION_AT, CORRECTION_AT + 16),
             (CHUNKS_AT, CHUNKS_AT + CHUNKS.size),
             (LATENCY_AT, LATENCY_AT + LATENCY.size + 4),
+            *((at, at + GAP_BYTES) for at in GAPS_AT),
         ]
     )
     for (_, end), (start, _) in itertools.pairwise(ends):
@@ -117,6 +123,8 @@ def test_no_two_pieces_overlap() -> None:
     assert PROGRESS_AT == (96, 152)
     assert (PHASE_AT, WRITTEN_AT, COMMITTED_AT, CORRECTION_AT) == (208, 209, 216, 224)
     assert (CHUNKS_AT, LATENCY_AT) == (212, 240)
+    assert GAPS_AT == (94, 150, 206, 210)
+    assert len(GAPS_AT) * GAP_BYTES == HANDLING.size
 
 
 def test_stored_values_keep_their_meaning() -> None:
@@ -192,9 +200,12 @@ def ended(given: Outcome) -> bytearray:
         given.status,
     )
     data = laid_out(copies=(b"", piece))
-    chunks, rest = latency_bytes(given)
+    chunks, rest, handling = latency_bytes(given)
     data[CHUNKS_AT : CHUNKS_AT + len(chunks)] = chunks
     data[LATENCY_AT : LATENCY_AT + len(rest)] = rest
+    for at in GAPS_AT:
+        data[at : at + GAP_BYTES] = handling[:GAP_BYTES]
+        handling = handling[GAP_BYTES:]
     return data
 
 
@@ -218,10 +229,51 @@ def test_a_latency_that_is_too_long_is_cut_and_one_that_is_torn_unknown() -> Non
     found = read(data).outcome
     assert found is not None
     assert found.latency == Latency(FIGURE_MAX, hours - FIGURE_MAX, 3, 0)
-    for at in (*range(CHUNKS_AT, CHUNKS_AT + 4), *range(LATENCY_AT, SLOT_BYTES)):
+    assert found.handling == given.handling
+    gaps = [at + each for at in GAPS_AT for each in range(GAP_BYTES)]
+    chunks, rest = range(CHUNKS_AT, CHUNKS_AT + 4), range(LATENCY_AT, SLOT_BYTES)
+    for at in (*chunks, *rest, *gaps):
         torn_one = bytearray(data)
         torn_one[at] ^= 1
-        assert read(torn_one).outcome == replace(given, latency=Latency())
+        unknown = replace(given, latency=Latency(), handling=Handling())
+        assert read(torn_one).outcome == unknown
+
+
+@given(
+    OUTCOMES,
+    st.integers(0, ATTEMPTS_MAX),
+    st.integers(0, HELD_TOKENS_MAX),
+    st.integers(0, HELD_TOKENS_MAX),
+    st.sampled_from(Keyed),
+)
+def test_a_handling_comes_out_as_it_went_in(
+    given: Outcome, attempts: int, held_input: int, held_output: int, keyed: Keyed
+) -> None:
+    noted = Handling(attempts, held_input, held_output, keyed)
+    assert read(ended(replace(given, handling=noted))).outcome == replace(
+        given, handling=noted
+    )
+
+
+def test_what_was_done_beyond_all_measure_is_the_most_that_is_kept() -> None:
+    most = handled(10**6, (10**12, 10**13), Keyed.RETRY)
+    wanted = Handling(ATTEMPTS_MAX, HELD_TOKENS_MAX, HELD_TOKENS_MAX, Keyed.RETRY)
+    assert most == wanted
+    found = read(ended(replace(outcome(1), handling=most))).outcome
+    assert found is not None
+    assert found.handling == most
+
+
+def test_a_slot_of_the_version_before_is_read_without_a_handling() -> None:
+    given = replace(outcome(1), handling=Handling())
+    data = ended(given)
+    # Its gaps are empty, and its checksum is of chunks and times alone.
+    assert not any(data[at + each] for at in GAPS_AT for each in range(GAP_BYTES))
+    times = zlib.crc32(
+        data[LATENCY_AT:252], zlib.crc32(data[CHUNKS_AT : CHUNKS_AT + 4])
+    )
+    assert data[252:] == times.to_bytes(4, "little")
+    assert read(data).outcome == given
 
 
 def test_of_a_killed_request_the_last_piece_tells_when_its_last_token_was() -> None:

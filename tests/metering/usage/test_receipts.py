@@ -8,6 +8,7 @@ import pytest
 
 from kit.contracts import EventKind, TokenClass
 from kit.errors import InvalidRequest, NotFound
+from kit.handling import Handling, Keyed
 from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator, as_tenant
 from metering.usage.receipts import Receipt, receipt
@@ -48,6 +49,30 @@ def test_tokens_times_prices_are_the_charge() -> None:
     assert found.charge.version.number == 1
     assert found.settled_at == event.committed_at
     assert found.corrections == ()
+
+
+def test_what_was_held_is_priced_at_its_dearest() -> None:
+    noted = Handling(2, 200, 64, Keyed.FIRST)
+    use = replace(a_use(), handling=noted)
+    epoch = make_epoch(started_at=NOON)
+    (event,) = commit(epoch, use)
+    # A correction has no say in what was done for the request.
+    commit(epoch, replace(undoing(event, use), handling=Handling(9, 9, 9, Keyed.NONE)))
+
+    found = read(use, event.request_id)
+
+    assert found.handling == noted
+    assert found.held_picos == 200 * 3_000_000 + 64 * 15_000_000
+
+
+def test_what_nobody_noted_is_not_guessed() -> None:
+    use = a_use()
+    (event,) = commit(make_epoch(started_at=NOON), use)
+
+    found = read(use, event.request_id)
+
+    assert found.handling == Handling()
+    assert found.held_picos is None
 
 
 def test_corrections_stand_below_and_add_up_to_what_is_left() -> None:

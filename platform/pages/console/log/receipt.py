@@ -16,7 +16,8 @@ from django.views.decorators.http import require_safe
 
 from kit.acting import current
 from kit.contracts import CountedBy, EventKind, TokenClass
-from kit.money import quote_per_million
+from kit.handling import Keyed
+from kit.money import decimal_from_picos, quote_per_million
 from kit.scopes import Scope
 from metering.billing.charged_in import ChargedIn, charged_in
 from metering.billing.models import Invoice
@@ -60,6 +61,12 @@ _COUNTED = {
     CountedBy.ENGINE: "the engine",
     CountedBy.TOKENIZER: "the model's tokenizer",
     CountedBy.NONE: "nobody: nothing is billed of what was not counted",
+}
+
+_KEYED = {
+    Keyed.NONE: "none given",
+    Keyed.FIRST: "given: the first attempt with it",
+    Keyed.RETRY: "given: it tried an earlier request again",
 }
 
 
@@ -268,12 +275,8 @@ def _facts(found: Receipt, place: Member) -> list[tuple[str, str, str]]:
             "",
         ),
         *_billed(found, place),
-        (
-            "Held before it ran",
-            f"{NOT_RECORDED}; what was held beyond this was free at its end",
-            "",
-        ),
-        ("Attempts at engines", NOT_RECORDED, ""),
+        ("Held when it was let in", _held(found), ""),
+        ("Attempts at engines", _attempts(found), ""),
         ("Idempotency key", _idempotency(found), ""),
     ]
 
@@ -293,10 +296,42 @@ def _rate(tenths: int | None) -> str:
     return f"{tenths // _TENTHS:,}.{tenths % _TENTHS}, from the first token to the last"
 
 
+def _held(found: Receipt) -> str:
+    """Say what was held before it ran, beside what was settled."""
+    noted, most = found.handling, found.held_picos
+    if most is None:
+        return NOT_RECORDED
+    if not (noted.held_input_tokens or noted.held_output_tokens):
+        return "nothing: no budget, quota or credit bounds it"
+    currency, settled = found.request.currency, found.charge.charge_picos
+    rest = (
+        "more was held as it went on"
+        if settled > most
+        else "the rest was free at its end"
+    )
+    return (
+        f"{noted.held_input_tokens:,} input and {noted.held_output_tokens:,} output"
+        f" tokens, at most {decimal_from_picos(most)} {currency};"
+        f" {decimal_from_picos(settled)} {currency} was settled, {rest}"
+    )
+
+
+def _attempts(found: Receipt) -> str:
+    tried = found.handling.attempts
+    if tried is None:
+        return NOT_RECORDED
+    if tried == 0:
+        return "none: its answer was kept from before"
+    if tried == 1:
+        return "1"
+    return f"{tried:,}: {tried - 1:,} before the last did not take it"
+
+
 def _idempotency(found: Receipt) -> str:
+    keyed = found.handling.keyed
     if any(each.kind is EventKind.RETRY for each in found.corrections):
         return "given: it was tried again, and this attempt is given back"
-    return f"{NOT_RECORDED}: a digest of it is kept for a day"
+    return NOT_RECORDED if keyed is None else _KEYED[keyed]
 
 
 def _billed(found: Receipt, place: Member) -> list[tuple[str, str, str]]:

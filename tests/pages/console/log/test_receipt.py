@@ -1,10 +1,12 @@
 """A receipt in the console: every figure is what was metered, priced and billed."""
 
 import datetime as dt
+from dataclasses import replace
 
 import pytest
 from django.test import Client
 
+from kit.handling import NOT_NOTED, Handling, Keyed
 from kit.orm.roles import as_operator
 from metering.billing import services
 from metering.billing.models import InvoiceLine
@@ -20,11 +22,14 @@ pytestmark = pytest.mark.usefixtures("fresh_database")
 ONE_DAY = dt.timedelta(days=1)
 
 
-def a_request(member: Member, *, is_undone: bool = False) -> str:
+def a_request(
+    member: Member, *, is_undone: bool = False, handling: Handling = NOT_NOTED
+) -> str:
     """Commit a request of the member's tenant; return its id."""
     use = make_use(
         price=make_price(), admitted_at=STARTED + 9 * ONE_DAY, tenant=member.tenant
     )
+    use = replace(use, handling=handling)
     epoch = make_epoch(started_at=STARTED, state="closed")
     (event,) = commit(epoch, use)
     if is_undone:
@@ -52,7 +57,9 @@ def test_it_says_when_how_much_and_by_which_price() -> None:
     assert "Cached input the request 20 0.30 v1 0.00 0006 USD" in said
     assert "Output the request 50 15.00 v1 0.00 0750 USD" in said
     assert "Total 170 0.00 1056 USD" in said
-    assert "Held before it ran not recorded" in said
+    assert "Held when it was let in not recorded" in said
+    assert "Attempts at engines not recorded" in said
+    assert "Idempotency key not recorded" in said
     assert "Invoice none yet by itself" in said
 
 
@@ -90,6 +97,49 @@ def test_what_was_given_back_stands_beside_what_was_charged() -> None:
     assert "Output not delivered: given back -50 15.00 v1 -0.00 0750 USD" in said
     assert "Total 0 0.00 0000 USD" in said
     assert "corrected" in said
+
+
+HELD = "Held when it was let in"
+
+
+@pytest.mark.parametrize(
+    ("handling", "told"),
+    [
+        (
+            # 200 x 3 + 64 x 15, per million; 0.001056 of it was used.
+            Handling(1, 200, 64, Keyed.NONE),
+            (
+                f"{HELD} 200 input and 64 output tokens, at most 0.00156 USD;"
+                " 0.001056 USD was settled, the rest was free at its end",
+                "Attempts at engines 1 ",
+                "Idempotency key none given",
+            ),
+        ),
+        (
+            Handling(3, 120, 8, Keyed.FIRST),
+            (
+                "at most 0.00048 USD; 0.001056 USD was settled, more was held as it",
+                "Attempts at engines 3: 2 before the last did not take it",
+                "Idempotency key given: the first attempt with it",
+            ),
+        ),
+        (
+            Handling(0, 0, 0, Keyed.RETRY),
+            (
+                f"{HELD} nothing: no budget, quota or credit bounds it",
+                "Attempts at engines none: its answer was kept from before",
+                "Idempotency key given: it tried an earlier request again",
+            ),
+        ),
+    ],
+)
+def test_it_says_what_was_done_for_a_request(
+    handling: Handling, told: tuple[str, ...]
+) -> None:
+    member = make_member(tenant=make_tenant_of())
+    _, said = receipt(member, a_request(member, handling=handling))
+    for each in told:
+        assert each in said
 
 
 def test_it_is_not_there_for_others() -> None:
