@@ -149,7 +149,7 @@ def _mail(row: Delivery, now: dt.datetime) -> bool:
         return False
     try:
         send_noted(
-            mails.message(row, to=address),
+            [mails.message(row, to=address)],
             kind=Mail.Kind.ALERT,
             subject_id=row.pk,
             tenant_id=row.tenant_id,

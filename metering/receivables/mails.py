@@ -17,8 +17,9 @@ from kit.orm.atomic import atomic
 from metering.receivables.models import DunningStep
 from tenants.mail import plain
 from tenants.mails.addresses import bill_readers
-from tenants.mails.letter import Action, Letter, console_address, message_of
-from tenants.mails.sending import Composed, send_noted
+from tenants.mails.handing import messages_of
+from tenants.mails.letter import Action, Letter, console_address
+from tenants.mails.sending import Composed, reached, send_noted
 from tenants.models import Mail as MailRow
 
 BATCH = 20
@@ -127,16 +128,19 @@ def _send(step: DunningStep, now: dt.datetime) -> bool:
     if not readers:
         row.update(mail=Mail.NO_ADDRESS)
         return False
-    message = message_of(
-        letter_of(step), to=list(readers), reference=f"dunning-{step.pk}"
-    )
+    before = reached(kind=MailRow.Kind.DUNNING, subject_id=step.pk)
     try:
         send_noted(
-            message,
+            messages_of(
+                letter_of(step),
+                readers=[each for each in readers if each not in before],
+                reference=f"dunning-{step.pk}",
+            ),
             kind=MailRow.Kind.DUNNING,
             subject_id=step.pk,
             tenant_id=step.tenant_id,
             now=now,
+            before=before,
         )
     except (OSError, SMTPException) as error:
         # Not the error's text: a mail server's answer repeats the address.

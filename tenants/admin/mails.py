@@ -27,11 +27,11 @@ class MailAdmin(ReadOnlyAdmin):
     fields = (
         ("tenant", "kind"),
         ("title_said", "status"),
-        ("readers", "problem"),
+        ("readers", "not_reached", "problem"),
         ("attempts", "number"),
         ("created_at", "due_at", "sent_at"),
     )
-    readonly_fields = ("title_said", "readers", "status")
+    readonly_fields = ("title_said", "readers", "not_reached", "status")
     ordering = ("-id",)
     actions_detail = ("again",)
 
@@ -44,6 +44,11 @@ class MailAdmin(ReadOnlyAdmin):
     def readers(self, row: Mail) -> str:
         """Show where it went."""
         return ", ".join(row.addresses) or "-"
+
+    @admin.display(description="not reached")
+    def not_reached(self, row: Mail) -> str:
+        """Show whom the mail server refused, or was not reached for."""
+        return ", ".join(row.refused) or "-"
 
     @state_label(
         ordering="state",

@@ -193,14 +193,19 @@ def _forget_bills_to(
 
 def _forget_mails(email: str, *, tenant_id: int | None) -> None:
     """Take an address out of the log of mails."""
-    rows = Mail.objects.filter(addresses__overlap=[email, email.lower()])
+    spelled = [email, email.lower()]
+    rows = Mail.objects.filter(
+        Q(addresses__overlap=spelled) | Q(refused__overlap=spelled)
+    )
     if tenant_id is not None:
         rows = rows.filter(tenant_id=tenant_id)
     for row in rows:
-        row.addresses = [
-            each for each in row.addresses if each.lower() != email.lower()
-        ]
-        row.save(update_fields=["addresses"])
+        for name in ("addresses", "refused"):
+            left = [
+                each for each in getattr(row, name) if each.lower() != email.lower()
+            ]
+            setattr(row, name, left)
+        row.save(update_fields=["addresses", "refused"])
 
 
 def _forget_mentions(email: str) -> None:

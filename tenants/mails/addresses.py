@@ -2,7 +2,8 @@
 
 A tenant names up to five addresses; each gets a link, and no bill before it was opened
 and confirmed. The link is a signature over the row and how often it was asked for, so
-nothing secret is stored; another mail makes the link before it dead.
+nothing secret is stored; another mail makes the link before it dead. Whoever has an
+address may say no there, and is asked by that tenant no more.
 
 Failure: a link that opens nothing is one `NotFound`, whatever the reason. Owns: billing
 addresses.
@@ -30,6 +31,9 @@ VALID_FOR = dt.timedelta(days=7)
 MAIL_GAP = dt.timedelta(minutes=1)
 # Strangers are written to in our name: not often.
 ASKED_MAX, ASKED_IN = 20, dt.timedelta(days=1)
+# Of one address, however often it was removed meanwhile.
+ASKED_OF_ONE_MAX, ASKED_OF_ONE_IN = 3, dt.timedelta(days=30)
+DECLINED_FOR = dt.timedelta(days=365)
 TASK = "tenants.send_mails"
 _SALT = "billing-address"
 
@@ -62,8 +66,9 @@ def add_billing_address(
 ) -> BillingAddress:
     """Name an address; its mail with the link goes out within a minute.
 
-    Raises `InvalidRequest` for what is no address, `Conflict` for one that is there or
-    one too many, `RateLimited` for a tenant that names too many within a day.
+    Raises `InvalidRequest` for what is no address, `Conflict` for one that is there,
+    that declined or one too many, `RateLimited` for a tenant that names too many within
+    a day, or one too often.
     """
     address = stored_address(email)
     with atomic():
@@ -76,7 +81,7 @@ def add_billing_address(
             raise Conflict(
                 f"There are {ADDRESSES_MAX} addresses: remove one first.", param="email"
             )
-        _not_too_many(tenant, now)
+        _may_be_asked(tenant, address, now)
         row = BillingAddress(tenant=tenant, email=address, asked_at=now)
         create(row, action="add")
         _send_soon()
@@ -87,15 +92,17 @@ def ask_again(*, address: BillingAddress, now: dt.datetime) -> BillingAddress:
     """Send another link; the one before is dead.
 
     Raises `Conflict` for one that was confirmed or removed, `RateLimited` for one that
-    was written to a moment ago.
+    was written to a moment ago, or often enough.
     """
     with atomic():
+        # Before its row, as whoever names one: two of one tenant take turns.
+        Tenant.objects.select_for_update(no_key=True).get(pk=address.tenant_id)
         row = BillingAddress.objects.select_for_update().get(pk=address.pk)
         if row.removed_at is not None or row.confirmed_at is not None:
             raise Conflict("It waits for no answer.")
         if row.asked_at + MAIL_GAP > now:
             raise RateLimited("It was written to a moment ago: wait a minute.")
-        _not_too_many(row.tenant, now)
+        _may_be_asked(row.tenant, row.email, now)
         change(row, {"asked": row.asked + 1, "asked_at": now}, action="ask")
         _send_soon()
     return row
@@ -135,6 +142,19 @@ def confirm(*, text: str, now: dt.datetime) -> BillingAddress:
         row = BillingAddress.objects.select_for_update().get(pk=opened(text=text).pk)
         if row.confirmed_at is None:
             change(row, {"confirmed_at": now}, action="confirm")
+    return row
+
+
+def decline(*, text: str, now: dt.datetime) -> BillingAddress:
+    """Let no bill go to the address of a link, and no mail ask there again for a year.
+
+    Raises `NotFound`, also for one that was confirmed: its tenant removes it.
+    """
+    with atomic():
+        row = BillingAddress.objects.select_for_update().get(pk=opened(text=text).pk)
+        if row.confirmed_at is not None:
+            raise _nothing()
+        change(row, {"removed_at": now, "declined_at": now}, action="decline")
     return row
 
 
@@ -181,7 +201,8 @@ def asking(row: BillingAddress) -> Letter:
         ),
         small=(
             f"The link ends on {row.asked_at + VALID_FOR:%-d %B %Y, %H:%M} UTC. If you"
-            " do not know them, do nothing: nothing more is sent.",
+            " do not know them, do nothing, or open it and say that you want no more of"
+            " these.",
         ),
     )
 
@@ -200,8 +221,25 @@ def _call_worker() -> None:
     current_app.send_task(TASK, retry=False)
 
 
-def _not_too_many(tenant: Tenant, now: dt.datetime) -> None:
-    recent = BillingAddress.objects.filter(tenant=tenant, asked_at__gt=now - ASKED_IN)
+def _may_be_asked(tenant: Tenant, email: str, now: dt.datetime) -> None:
+    """Raise for an address that declined, or that mails asked often enough."""
+    named = BillingAddress.objects.filter(tenant=tenant)
+    same = named.filter(email=email)
+    if same.filter(declined_at__gt=now - DECLINED_FOR).exists():
+        raise Conflict(
+            "Whoever has this address declined to get your bills: it is not asked"
+            " again.",
+            param="email",
+        )
+    # A row's mails all count from its last one: never fewer than there were.
+    of_one = same.filter(asked_at__gt=now - ASKED_OF_ONE_IN)
+    if sum(of_one.values_list("asked", flat=True)) >= ASKED_OF_ONE_MAX:
+        raise RateLimited(
+            f"{ASKED_OF_ONE_MAX} mails have asked this address within"
+            f" {ASKED_OF_ONE_IN.days} days: write to whoever has it yourself.",
+            param="email",
+        )
+    recent = named.filter(asked_at__gt=now - ASKED_IN)
     if sum(recent.values_list("asked", flat=True)) >= ASKED_MAX:
         raise RateLimited(
             f"{ASKED_MAX} mails asked for an answer within a day: try again tomorrow.",

@@ -5,14 +5,14 @@ and what it tells of; its composer, handed over by the app that knows it, makes 
 letter as it is sent. Mails with an outbox of their own (invitations, alerts, dunning)
 are noted here as they go (`send_noted`).
 
-Failure: what the mail server refuses is tried again, later each time, for a day, then
-shown as failed. Sent twice after a crash, it has the same message id. Owns: `Mail`.
+Failure: whom the mail server refuses is tried again, later each time, for a day, and
+then shown; whoever was reached is not written to again. Sent twice after a crash, it
+has the same message id. Owns: `Mail`.
 """
 
 import datetime as dt
-from collections.abc import Callable
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from smtplib import SMTPException
 
 import structlog
 from django.conf import settings
@@ -21,7 +21,8 @@ from django.core.mail import EmailMultiAlternatives
 from kit.errors import Conflict
 from kit.orm.atomic import atomic
 from kit.orm.audited import tell
-from tenants.mails.letter import Letter, message_of
+from tenants.mails.handing import Handed, hand_in, messages_of
+from tenants.mails.letter import Letter
 from tenants.models import Mail
 
 BATCH = 20
@@ -89,36 +90,44 @@ def send_waiting(*, now: dt.datetime) -> int:
 
 
 def send_noted(
-    message: EmailMultiAlternatives,
+    messages: Sequence[EmailMultiAlternatives],
     *,
     kind: Mail.Kind,
     subject_id: int,
     tenant_id: int | None,
     now: dt.datetime,
+    before: Sequence[str] = (),
 ) -> None:
-    """Send a mail of another outbox and note it; raises what the mail server does."""
-    problem = ""
-    try:
-        _hand_in(message)
-    except (OSError, SMTPException) as error:
-        problem = type(error).__name__
-        raise
-    finally:
+    """Send the mails of another outbox, one to each reader, and note them.
+
+    Raises what the mail server does, once all were tried. Whoever was reached `before`
+    stays noted.
+    """
+    handed = hand_in(messages)
+    has_failed = handed.error is not None
+    said = {
+        "tenant_id": tenant_id,
+        "title": messages[0].subject[:_TITLE_CHARS_MAX] if messages else "",
+        "addresses": [*before, *handed.reached],
+        "refused": handed.refused,
+        "state": State.FAILED if has_failed else State.SENT,
+        "problem": handed.problem,
+        # Its own outbox counts, and tries again.
+        "due_at": None,
+        "sent_at": None if has_failed else now,
+    }
+    if messages:
         Mail.objects.update_or_create(
-            kind=kind,
-            subject_id=subject_id,
-            number=0,
-            defaults={
-                "tenant_id": tenant_id,
-                "title": message.subject[:_TITLE_CHARS_MAX],
-                "addresses": list(message.to),
-                "state": State.FAILED if problem else State.SENT,
-                "problem": problem,
-                # Its own outbox counts, and tries again.
-                "due_at": None,
-                "sent_at": None if problem else now,
-            },
+            kind=kind, subject_id=subject_id, number=0, defaults=said
         )
+    if handed.error is not None:
+        raise handed.error
+
+
+def reached(*, kind: Mail.Kind, subject_id: int) -> list[str]:
+    """Return whom a mail of another outbox has reached already."""
+    row = Mail.objects.filter(kind=kind, subject_id=subject_id, number=0).first()
+    return row.addresses if row else []
 
 
 def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
@@ -160,18 +169,6 @@ def forget_mails(*, now: dt.datetime) -> int:
     return gone
 
 
-def _hand_in(message: EmailMultiAlternatives) -> None:
-    """Give a mail to the mail server; raises `OSError` or `SMTPException` alone.
-
-    What no mail can be written for, an address above all, is that one mail's failure:
-    others wait behind it.
-    """
-    try:
-        message.send()
-    except (ValueError, LookupError) as error:
-        raise SMTPException("the mail cannot be written") from error
-
-
 def _claimed(now: dt.datetime) -> Mail | None:
     """Take the mail that is due first, and put off its next attempt before this one."""
     with atomic():
@@ -195,20 +192,33 @@ def _send(row: Mail, now: dt.datetime) -> bool:
         _end(row, State.NO_READER)
         return False
     reference = f"{row.kind}-{row.subject_id}-{row.number}"
-    message = message_of(found.letter, to=list(found.readers), reference=reference)
-    said = {"title": found.letter.subject[:_TITLE_CHARS_MAX], "addresses": message.to}
-    try:
-        _hand_in(message)
-    except (OSError, SMTPException) as error:
-        # Not the error's text: a mail server's answer repeats the address.
-        problem = type(error).__name__
-        log.warning("mail_not_sent", mail=row.pk, error=problem)
-        is_over = row.attempts >= len(RETRY_AFTER)
-        state = State.FAILED if is_over else State.WAITING
-        Mail.objects.filter(pk=row.pk).update(state=state, problem=problem, **said)
-        return False
-    _end(row, State.SENT, problem="", sent_at=now, **said)
-    return True
+    left = [each for each in found.readers if each not in row.addresses]
+    handed = hand_in(messages_of(found.letter, readers=left, reference=reference))
+    said = {
+        "title": " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX],
+        "addresses": [*row.addresses, *handed.reached],
+        "refused": handed.refused,
+        "problem": handed.problem,
+    }
+    if handed.error is None:
+        _end(row, State.SENT, sent_at=now, **said)
+        return True
+    _put_off(row, handed, said)
+    return False
+
+
+def _put_off(row: Mail, handed: Handed, said: Mapping[str, object]) -> None:
+    """Leave a mail for its next attempt, if there is one."""
+    # Not the error's text: a mail server's answer repeats the address.
+    log.warning(
+        "mail_not_sent",
+        mail=row.pk,
+        error=handed.problem,
+        refused=len(handed.refused),
+    )
+    is_over = row.attempts >= len(RETRY_AFTER)
+    state = State.FAILED if is_over else State.WAITING
+    Mail.objects.filter(pk=row.pk).update(state=state, **said)
 
 
 def _end(row: Mail, state: State, **said: object) -> None:

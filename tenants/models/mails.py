@@ -14,7 +14,8 @@ class Mail(models.Model):
     """One mail: what it told of, to whom, and whether it went. Operators see it.
 
     What it said is no part of it: it is composed anew from what it told of. A mail that
-    was sent again has the next `number`; the first is 0.
+    was sent again has the next `number`; the first is 0. `addresses` are those that it
+    went to, each by one of its own, and `refused` those that it did not reach.
     """
 
     class Kind(models.TextChoices):
@@ -39,6 +40,9 @@ class Mail(models.Model):
     number = models.PositiveIntegerField(default=0, db_default=0)
     title = models.CharField(max_length=300, blank=True, default="")
     addresses = ArrayField(models.EmailField(), default=list, blank=True)
+    refused = ArrayField(
+        models.EmailField(), default=list, db_default=[], blank=True, editable=False
+    )
     state = models.CharField(max_length=12, choices=State, default=State.WAITING)
     attempts = models.PositiveSmallIntegerField(default=0, db_default=0)
     due_at = models.DateTimeField(null=True)
@@ -47,7 +51,7 @@ class Mail(models.Model):
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited(
-        "mail", by_people=True, hidden=frozenset({"addresses", "due_at"})
+        "mail", by_people=True, hidden=frozenset({"addresses", "refused", "due_at"})
     )
 
     class Meta:
@@ -73,7 +77,8 @@ class Mail(models.Model):
 class BillingAddress(models.Model):
     """An address that a tenant's bills go to, once whoever has it said so.
 
-    `asked` counts the mails that asked for that: each has another link.
+    `asked` counts the mails that asked for that: each has another link. One that
+    declined is removed as well, and is not asked again.
     """
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
@@ -82,6 +87,7 @@ class BillingAddress(models.Model):
     asked_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, editable=False)
     removed_at = models.DateTimeField(null=True, editable=False)
+    declined_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("billing_address", personal=frozenset({"email"}))

@@ -64,7 +64,7 @@ def _send_next(now: dt.datetime) -> bool | None:
             return None
         try:
             send_noted(
-                mail.invitation_message(row),
+                [mail.invitation_message(row)],
                 kind=Mail.Kind.INVITATION,
                 subject_id=row.pk,
                 tenant_id=row.tenant_id,

@@ -1,7 +1,8 @@
 """The page behind the link that asks whether bills shall come to an address.
 
 Whoever holds the link got the mail, so the address is theirs: nobody signs in. A look
-alone says nothing, since programs that read mail open every link.
+alone says nothing, since programs that read mail open every link. A no ends it: that
+tenant asks there no more.
 
 Failure: a link that opens nothing is one page for every reason, with 404.
 """
@@ -24,7 +25,9 @@ def bill_address(request: HttpRequest, text: str) -> HttpResponse:
         with atomic():
             found = addresses.opened(text=text)
             if request.method == "POST":
-                found = addresses.confirm(text=text, now=timezone.now())
+                says_no = request.POST.get("answer") == "no"
+                answer = addresses.decline if says_no else addresses.confirm
+                found = answer(text=text, now=timezone.now())
             context = {"address": found}
             return render(request, "account/bill_address.html", context)
     except NotFound as missing:

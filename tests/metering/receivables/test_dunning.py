@@ -1,6 +1,7 @@
 """Unpaid invoices are followed up to the suspension, and let go of when paid."""
 
 import datetime as dt
+from smtplib import SMTPRecipientsRefused
 from typing import Any
 
 import pytest
@@ -12,10 +13,11 @@ from metering.billing.models import Invoice
 from metering.receivables import dunning, mails, services
 from metering.receivables.models import DunningStep
 from metering.receivables.services import Wanted
+from tenants.models import Mail as MailRow
 from tenants.models import Tenant
 from tenants.services import restore_tenant, suspend_tenant, update_tenant
 from tests.factories.receivables import ISSUED, make_invoice
-from tests.factories.tenants import make_tenant
+from tests.factories.tenants import make_member, make_tenant
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 DAY = dt.timedelta(days=1)
@@ -255,6 +257,32 @@ def test_a_mail_that_fails_is_tried_again_and_given_up(
         mails.send_mails(now=now)
     row.refresh_from_db()
     assert row.mail == "failed"
+
+
+def test_a_step_is_mailed_again_to_whom_it_did_not_reach_alone(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    make_member(tenant=invoice.tenant, role="billing", email="carol@acme.example")
+    followed(invoice, 3)
+    send = mail.EmailMultiAlternatives.send
+
+    def refuse_one(message: mail.EmailMultiAlternatives) -> int:
+        if message.to == ["pay@acme.example"]:
+            raise SMTPRecipientsRefused({"pay@acme.example": (451, b"later")})
+        return send(message)
+
+    monkeypatch.setattr(mail.EmailMultiAlternatives, "send", refuse_one)
+    now = at(invoice, 3)
+    assert mails.send_mails(now=now) == 0
+    monkeypatch.undo()
+    assert mails.send_mails(now=now + DAY) == 1
+    assert [each.to[0] for each in mail.outbox] == [
+        "carol@acme.example",
+        "pay@acme.example",
+    ]
+    row = MailRow.objects.get()
+    assert (row.state, row.refused) == ("sent", [])
+    assert row.addresses == ["carol@acme.example", "pay@acme.example"]
 
 
 def test_without_an_address_or_a_server_the_steps_are_taken_all_the_same(

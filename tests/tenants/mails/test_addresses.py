@@ -166,6 +166,61 @@ def test_strangers_are_not_written_to_without_end() -> None:
         added(tenant, "one-more@acme.example")
 
 
+def test_one_address_is_asked_three_times_whatever_was_removed() -> None:
+    tenant, day = make_tenant(), dt.timedelta(days=1)
+    for number in range(addresses.ASKED_OF_ONE_MAX):
+        row = added(tenant, now=NOW + number * day)
+        with as_tenant(tenant.pk):
+            addresses.remove_billing_address(address=row, now=NOW)
+    later = NOW + 20 * day
+    with pytest.raises(RateLimited, match="30 days"):
+        added(tenant, now=later)
+    added(tenant, "other@acme.example", now=later)
+    assert added(tenant, now=NOW + 40 * day).asked == 1
+
+
+def test_one_is_asked_again_no_oftener() -> None:
+    tenant, now = make_tenant(), NOW
+    row = added(tenant)
+    with as_tenant(tenant.pk):
+        for _ in range(addresses.ASKED_OF_ONE_MAX - 1):
+            now += HOUR
+            addresses.ask_again(address=row, now=now)
+        with pytest.raises(RateLimited, match="30 days"):
+            addresses.ask_again(address=row, now=now + HOUR)
+
+
+def test_whoever_declines_is_asked_no_more_by_that_tenant() -> None:
+    tenant = make_tenant()
+    added(tenant)
+    sent()
+    text = link()
+    with as_operator():
+        addresses.decline(text=text, now=NOW)
+        for answer in (addresses.decline, addresses.confirm):
+            with pytest.raises(NotFound):
+                answer(text=text, now=NOW)
+    year = addresses.DECLINED_FOR
+    for now in (NOW + HOUR, NOW + year - HOUR):
+        with pytest.raises(Conflict, match="declined"):
+            added(tenant, now=now)
+    assert readers(tenant) == ()
+    added(make_tenant())
+    added(tenant, now=NOW + year)
+
+
+def test_what_was_confirmed_is_declined_no_more_and_a_tenant_undoes_no_no() -> None:
+    tenant = make_tenant()
+    row = added(tenant)
+    sent()
+    with as_operator():
+        addresses.confirm(text=link(), now=NOW)
+        with pytest.raises(NotFound):
+            addresses.decline(text=link(), now=NOW)
+    with pytest.raises(ProgrammingError), as_tenant(tenant.pk):
+        BillingAddress.objects.filter(pk=row.pk).update(declined_at=None)
+
+
 def test_a_tenant_confirms_nothing_by_itself() -> None:
     tenant = make_tenant()
     row = added(tenant)
@@ -182,6 +237,8 @@ def test_a_person_is_forgotten_in_addresses_and_in_the_log() -> None:
     added(tenant)
     sent()
     with as_operator():
+        Mail.objects.update(refused=[BOOKS, "b@acme.example"])
         services.forget_person(email=BOOKS, now=NOW)
         assert BillingAddress.objects.get().email == ""
-        assert Mail.objects.get().addresses == []
+        row = Mail.objects.get()
+    assert (row.addresses, row.refused) == ([], ["b@acme.example"])

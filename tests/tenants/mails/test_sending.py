@@ -11,6 +11,7 @@ from pytest_django.fixtures import Settings
 
 from kit.errors import Conflict
 from tenants.mails import sending
+from tenants.mails.handing import messages_of
 from tenants.mails.letter import Action, Attached, Letter, message_of
 from tenants.mails.sending import Composed
 from tenants.models import Mail
@@ -81,7 +82,61 @@ def test_a_mail_goes_once_and_says_to_whom() -> None:
     row.refresh_from_db()
     assert (row.state, row.sent_at) == ("sent", NOW)
     assert row.addresses == ["a@x.example", "b@x.example"]
-    assert len(mail.outbox) == 1
+    assert len(mail.outbox) == 2
+
+
+def test_each_reader_has_one_of_his_own_and_sees_no_other() -> None:
+    waiting()
+    sending.send_waiting(now=NOW)
+    assert [each.to for each in mail.outbox] == [["a@x.example"], ["b@x.example"]]
+    for message, other in zip(mail.outbox, ("b@x.example", "a@x.example"), strict=True):
+        assert other not in message.message().as_string()
+    assert len({each.extra_headers["Message-ID"] for each in mail.outbox}) == 2
+
+
+def test_whoever_is_refused_is_noted_and_tried_again_alone(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    row, sent, now = waiting(), EmailBackend.send_messages, NOW
+    nobody = {"a@x.example"}
+
+    def refuse_one(backend: Any, messages: Any) -> Any:
+        (message,) = messages
+        if nobody.intersection(message.to):
+            raise smtplib.SMTPRecipientsRefused({"a@x.example": (550, b"nobody")})
+        return sent(backend, messages)
+
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse_one)
+    for _ in sending.RETRY_AFTER:
+        assert sending.send_waiting(now=now) == 0
+        row.refresh_from_db()
+        assert (row.addresses, row.refused) == (["b@x.example"], ["a@x.example"])
+        now += dt.timedelta(days=1)
+
+    assert (row.state, row.problem) == ("failed", "SMTPRecipientsRefused")
+    assert [each.to for each in mail.outbox] == [["b@x.example"]]
+    nobody.clear()
+    Mail.objects.update(state="waiting", due_at=now)
+    assert sending.send_waiting(now=now) == 1
+    row.refresh_from_db()
+    assert (row.state, row.refused) == ("sent", [])
+    assert mail.outbox[-1].to == ["a@x.example"]
+
+
+def test_a_server_that_goes_away_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = waiting()
+    asked = []
+
+    def go(_: Any, messages: Any) -> int:
+        asked.append(messages)
+        raise TimeoutError
+
+    monkeypatch.setattr(EmailBackend, "send_messages", go)
+    assert sending.send_waiting(now=NOW) == 0
+    row.refresh_from_db()
+    assert (row.addresses, row.problem) == ([], "TimeoutError")
+    assert row.refused == ["a@x.example", "b@x.example"]
+    assert len(asked) == 1
 
 
 def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
@@ -122,14 +177,18 @@ def test_one_that_cannot_be_written_holds_up_no_other(
     assert sending.send_waiting(now=NOW) == 1
 
     row.refresh_from_db()
-    assert (row.state, row.problem, row.attempts) == ("waiting", "SMTPException", 1)
+    assert (row.state, row.problem, row.attempts) == (
+        "waiting",
+        "UnwritableMailError",
+        1,
+    )
 
 
 def test_one_that_cannot_be_written_is_not_noted_as_sent() -> None:
-    message = message_of(LETTER, to=["a\n@x.example"], reference="x-1")
+    messages = messages_of(LETTER, readers=["a\n@x.example"], reference="x-1")
     with pytest.raises(smtplib.SMTPException):
         sending.send_noted(
-            message, kind=Mail.Kind.ALERT, subject_id=1, tenant_id=None, now=NOW
+            messages, kind=Mail.Kind.ALERT, subject_id=1, tenant_id=None, now=NOW
         )
     row = Mail.objects.get()
     assert (row.state, row.sent_at) == ("failed", None)
@@ -154,7 +213,7 @@ def test_one_whose_turn_has_not_come_is_not_claimed(
     monkeypatch.setattr(EmailBackend, "send_messages", slow)
     assert sending.send_waiting(now=NOW) == 1
     assert inner == [1]
-    assert len(mail.outbox) == 2
+    assert len(mail.outbox) == 4
 
 
 def test_nobody_to_read_it_is_said(composed: dict[str, Any]) -> None:
@@ -186,7 +245,7 @@ def test_one_is_sent_again_by_hand_under_another_id() -> None:
 
     assert again.number == 1
     ids = {each.extra_headers["Message-ID"] for each in mail.outbox}
-    assert len(ids) == 2
+    assert len(ids) == 4
 
 
 def test_an_invitation_is_sent_again_where_it_was_made() -> None:

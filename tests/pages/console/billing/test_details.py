@@ -64,6 +64,25 @@ def test_an_address_is_named_asked_and_confirmed_without_signing_in(
     assert "no answer yet" not in text(browser.get(page).content)
 
 
+def test_whoever_is_asked_may_say_no_for_good(settings: Settings) -> None:
+    settings.EMAIL_IS_SET = True
+    browser, _, page = billing()
+    browser.post(f"{page}addresses/", BOOKS)
+    now = dt.datetime.now(dt.UTC)
+    with as_operator():
+        addresses.ask_for_answers(now=now)
+        sending.send_waiting(now=now)
+    (link,) = re.findall(r"/accounts/billing-address/\S+", str(mail.outbox[0].body))
+
+    said = Client().post(link, {"answer": "no"})
+
+    assert "nobody is asked there again" in text(said.content)
+    assert Client().get(link).status_code == 404
+    answer = browser.post(f"{page}addresses/", BOOKS)
+    assert answer.status_code == 400
+    assert "declined" in text(answer.content)
+
+
 def test_the_profile_is_kept_and_a_wrong_one_refused() -> None:
     browser, member, page = billing()
 
