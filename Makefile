@@ -8,6 +8,11 @@ BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 INSTALL = $(BIN)/uv pip install --quiet --python $(BIN)/python --require-hashes
 
+# Each process compiles all that it imports, a second or two, unless what another one
+# compiled is kept: in here, so that a checkout stays clean where that is wanted.
+export PYTHONDONTWRITEBYTECODE :=
+export PYTHONPYCACHEPREFIX := $(CURDIR)/$(VENV)/pycache
+
 # As in production, where nothing is connected to.
 CHECK_SECRET := a1B2c3D4e5F6g7H8i9J0k1L2m3N4o5P6q7R8s9T0u1V2w3X4y5Z6
 CHECK_ENV := DATABASE_URL=postgresql://tollgate_owner@127.0.0.1:1/none SECURE_COOKIES=true \
