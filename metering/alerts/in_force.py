@@ -38,7 +38,7 @@ class LimitInForce:
     """A limit of a window: None where there is none of its hardness.
 
     What is used of it is what was posted less `used_before`: of credit, what was used
-    of grants that are used up.
+    of grants that are used up. Credit is no row: it has no `limit_id`.
     """
 
     is_hard: bool
@@ -46,6 +46,7 @@ class LimitInForce:
     used_before: int = 0
     warn_at: tuple[int, ...] = ()
     ends_at: dt.datetime | None = None
+    limit_id: int | None = None
 
 
 def holder_of(window: Window) -> Holder:
@@ -100,7 +101,9 @@ def _limit(effective: Effective | None, *, is_hard: bool) -> LimitInForce:
     if effective is None:
         return LimitInForce(is_hard=is_hard)
     row = effective.row
-    return LimitInForce(is_hard, row.value, warn_at=row.warn_at, ends_at=row.ends_at)
+    return LimitInForce(
+        is_hard, row.value, warn_at=row.warn_at, ends_at=row.ends_at, limit_id=row.id
+    )
 
 
 def _none() -> LimitInForce:

@@ -1,19 +1,30 @@
 """The mails of alerts: which budget, how far it is used, and what follows from it.
 
 Names were typed by people of a tenant and are shortened and quoted (`tenants.mail`).
+Instants are on the tenant's clocks, and links lead to the very thing it is about.
 The address is asked for as the mail is written: it stands in no row here. Failure: a
 mail that cannot be composed is a bug; sending is the caller's.
 """
 
+import datetime as dt
 from collections.abc import Mapping
+from dataclasses import replace
 from typing import Any
 
-from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
 
 from metering.alerts.models import Delivery, EventType
+from metering.alerts.telling import TOPICS, limit_anchor
 from tenants.mail import plain
-from tenants.mails.letter import Action, Letter, host_name, message_of
+from tenants.mails.letter import (
+    Action,
+    Letter,
+    console_address,
+    host_name,
+    message_of,
+    moment,
+)
+from tenants.models import Tenant
 
 _LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
 _WINDOWS = {"day": "a day", "month": "a month", "forever": "all time"}
@@ -31,23 +42,31 @@ def address_of(row: Delivery) -> str | None:
 
 def message(row: Delivery, *, to: str) -> EmailMultiAlternatives:
     """Compose the mail of a delivery."""
-    letter = letter_of(row.event.type, row.event.data)
+    if row.tenant is None:
+        raise ValueError(f"delivery {row.pk} is of no tenant")
+    letter = letter_of(row.event.type, row.event.data, tenant=row.tenant)
+    # A billing address is nobody's place: what comes there is chosen in the console.
+    if row.member is not None and EventType(row.event.type) in TOPICS:
+        chosen = console_address(row.tenant.slug, "notifications/mine/")
+        letter = replace(letter, choice=Action("Choose which mails you get", chosen))
     reference = f"alert-{row.event.uid.hex}-{row.pk}"
     return message_of(letter, to=[to], reference=reference)
 
 
-def letter_of(event_type: str, data: Mapping[str, Any]) -> Letter:
-    """Return what a mail says of an event."""
+def letter_of(event_type: str, data: Mapping[str, Any], *, tenant: Tenant) -> Letter:
+    """Return what a mail says of an event to people of a tenant."""
     if event_type == EventType.ENDPOINT_PAUSED:
-        return _paused(plain(data["endpoint"]["name"]))
+        return _paused(data, tenant)
     if event_type == EventType.TEST:
         return _test(plain(data["tenant"]["name"]))
     if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
-        return _top_up(event_type, data)
-    return _budget(event_type, data)
+        return _top_up(event_type, data, tenant)
+    return _budget(event_type, data, tenant)
 
 
-def _paused(name: str) -> Letter:
+def _paused(data: Mapping[str, Any], tenant: Tenant) -> Letter:
+    name = plain(data["endpoint"]["name"])
+    there = f"notifications/webhooks/{data['endpoint']['id']}/"
     return Letter(
         subject=f"Webhook endpoint “{name}” is paused",
         headline=f"The webhook endpoint “{name}” on {host_name()} is paused",
@@ -56,6 +75,8 @@ def _paused(name: str) -> Letter:
             " sent to it any more.",
             "Mend it, then resume it and send a test.",
         ),
+        facts=(("Tenant", f"“{plain(tenant.name)}”"),),
+        action=Action("See what failed", console_address(tenant.slug, there)),
     )
 
 
@@ -71,7 +92,7 @@ def _test(tenant: str) -> Letter:
     )
 
 
-def _top_up(event_type: str, data: Mapping[str, Any]) -> Letter:
+def _top_up(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
     has_failed = event_type == EventType.TOP_UP_FAILED
     amount = f"{data['top_up']['amount']} {data['top_up']['currency']}"
     headline = (
@@ -85,18 +106,18 @@ def _top_up(event_type: str, data: Mapping[str, Any]) -> Letter:
         else "It is bought as soon as there is a payment method, or somebody pays for"
         " it."
     )
-    tenant = plain(data["tenant"]["name"])
+    name = plain(data["tenant"]["name"])
     problem = " ".join(data["problem"].split())
     return Letter(
-        subject=f"{headline}: “{tenant}”",
+        subject=f"{headline}: “{name}”",
         headline=f"{headline}.",
         paragraphs=(f"{follows} Once all credit is used, calls are refused.",),
-        facts=(("Tenant", f"“{tenant}”"), *([("Reason", problem)] if problem else [])),
-        action=Action("Buy credit", settings.PUBLIC_URL),
+        facts=(("Tenant", f"“{name}”"), *([("Reason", problem)] if problem else [])),
+        action=Action("Buy credit", console_address(tenant.slug, "billing/top-up/")),
     )
 
 
-def _budget(event_type: str, data: Mapping[str, Any]) -> Letter:
+def _budget(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
     scope = data["scope"]
     whose = f"{_LEVELS[scope['level']]} “{plain(scope['name'])}”"
     what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
@@ -104,7 +125,8 @@ def _budget(event_type: str, data: Mapping[str, Any]) -> Letter:
     used, limit = _amount(data, "used"), _amount(data, "limit")
     window = f"in {_WINDOWS[data['window']]}"
     if data["ends_at"]:
-        window += f" that ends at {data['ends_at']}"
+        ends_at = dt.datetime.fromisoformat(data["ends_at"])
+        window += f" that ends on {moment(ends_at, tenant.zone)}"
     said = f"{used} of {limit}, {window}" if limit else f"{used}, {window}"
     model = data["model"] and plain(data["model"])
     return Letter(
@@ -116,8 +138,21 @@ def _budget(event_type: str, data: Mapping[str, Any]) -> Letter:
             *([("Model", f"“{model}”")] if model else []),
             ("Used", said),
         ),
-        action=Action("Change limits", settings.PUBLIC_URL),
+        action=_leads_to(data, tenant),
     )
+
+
+def _leads_to(data: Mapping[str, Any], tenant: Tenant) -> Action:
+    """Return the way to the very limit; of credit, to where more is bought."""
+    if data["kind"] == "credit":
+        there = console_address(tenant.slug, "billing/top-up/")
+        return Action("Buy credit", there)
+    # Of events that were written before they named it, to all of them.
+    row = data.get("limit_id")
+    scope = data["scope"]
+    place = limit_anchor(data["kind"], row, scope["level"], scope["id"]) if row else ""
+    there = f"limits/#{place}" if place else "limits/"
+    return Action("See the limit", console_address(tenant.slug, there))
 
 
 def _headline(event_type: str, data: Mapping[str, Any], what: str) -> str:

@@ -1,7 +1,8 @@
 """Write down what is told, and to whom: one event, and a delivery for each reader.
 
 Of a tenant's budgets its owners and admins are told, its billing members, its billing
-address, and of a key's budget the member whose key it is; each address once. Endpoints
+address, and of a key's budget the member whose key it is; each address once. Who
+chose to get no mails of a topic gets none. Endpoints
 are the tenant's own, and those of the installation. Nothing is sent here: what is
 committed is sent by the deliveries' own scans, however often a process dies.
 """
@@ -17,6 +18,7 @@ from kit.money import decimal_from_picos
 from metering.alerts.in_force import Holder
 from metering.alerts.models import Delivery, Endpoint, Event, EventType
 from metering.budgets.models import Window
+from tenants.mails.topics import Topic, wants
 from tenants.models import Member, Role, Tenant
 
 _TOLD_OF_BUDGETS = (Role.OWNER, Role.ADMIN, Role.BILLING)
@@ -29,6 +31,14 @@ MAILED: Mapping[EventType, tuple[Role, ...]] = {
     EventType.TOP_UP_WAITING: _TOLD_OF_BUDGETS,
     EventType.TOP_UP_FAILED: _TOLD_OF_BUDGETS,
     EventType.ENDPOINT_PAUSED: _TOLD_OF_ENDPOINTS,
+}
+TOPICS: Mapping[EventType, Topic] = {
+    EventType.THRESHOLD_REACHED: Topic.LIMITS,
+    EventType.SPENT: Topic.LIMITS,
+    EventType.RESUMED: Topic.LIMITS,
+    EventType.TOP_UP_WAITING: Topic.TOP_UPS,
+    EventType.TOP_UP_FAILED: Topic.TOP_UPS,
+    EventType.ENDPOINT_PAUSED: Topic.WEBHOOKS,
 }
 
 
@@ -110,6 +120,7 @@ def data_of(
     share: int,
     limit: int | None,
     used: int,
+    limit_id: int | None,
 ) -> JsonObject:
     """Return what is told of a window: of one tenant, and of nothing that was said."""
     is_tokens = window.kind == Window.Kind.QUOTA
@@ -123,6 +134,7 @@ def data_of(
         "tenant": _tenant_data(holder.tenant),
         "scope": {"level": window.level, "id": holder.id, "name": holder.name},
         "kind": window.kind,
+        "limit_id": limit_id,
         "unit": window.unit if is_tokens else "money",
         "currency": None if is_tokens else holder.tenant.currency,
         "window": window.window,
@@ -136,6 +148,11 @@ def data_of(
         "limit_picos": None if is_tokens or limit is None else str(limit),
         "used_picos": None if is_tokens else str(used),
     }
+
+
+def limit_anchor(kind: str, limit_id: int, level: str, holder_id: int) -> str:
+    """Return how a limit's row is marked on pages: a plan's has many holders."""
+    return f"{kind}-{limit_id}-{level}-{holder_id}"
 
 
 def _tenant_data(tenant: Tenant) -> JsonObject:
@@ -171,7 +188,10 @@ def _to_people(
     event: Event, members: Iterable[Member], *, billing_email: str, now: dt.datetime
 ) -> list[Delivery]:
     readers: dict[str, Member | None] = {}
+    topic = TOPICS.get(EventType(event.type))
     for member in members:
+        if topic is not None and not wants(member, topic):
+            continue
         readers.setdefault(member.email.lower(), member)
     if billing_email:
         readers.setdefault(billing_email.lower(), None)

@@ -191,6 +191,7 @@ def _tell(
         share=share,
         limit=limit.amount,
         used=_used(window, limit),
+        limit_id=limit.limit_id,
     )
     telling.tell_of_budget(event_type, holder=holder, data=data, now=now)
 

@@ -13,9 +13,10 @@ class DocumentsConfig(AppConfig):
     def ready(self) -> None:
         """Say how mails of bills are composed."""
         # Models can be imported only once every application is loaded.
-        from metering.documents import telling  # noqa: PLC0415
+        from metering.documents import failing, telling  # noqa: PLC0415
         from tenants.mails.sending import hand_over  # noqa: PLC0415
         from tenants.models import Mail  # noqa: PLC0415
 
         hand_over(Mail.Kind.INVOICE, telling.issued_letter)
         hand_over(Mail.Kind.PAYMENT, telling.received_letter)
+        hand_over(Mail.Kind.UNCOLLECTED, failing.failed_letter)

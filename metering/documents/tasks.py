@@ -3,7 +3,7 @@
 from celery import shared_task
 
 from kit.orm.roles import as_operator
-from metering.documents import services, telling
+from metering.documents import failing, services, telling
 from metering.usage.selectors import database_now
 from tenants.mails.sending import send_waiting
 
@@ -17,8 +17,8 @@ def make_documents() -> None:
 
 @shared_task(name="documents.tell")
 def tell() -> None:
-    """Send mails of new invoices and payments."""
+    """Send mails of new invoices and payments, and of payments that failed."""
     with as_operator():
         now = database_now()
-        if telling.tell(now=now):
+        if telling.tell(now=now) + failing.tell_of_failures(now=now):
             send_waiting(now=now)

@@ -7,8 +7,10 @@ counted. Pure but for the installation's address.
 Failure: a letter without a subject or a headline is a bug, said at once.
 """
 
+import datetime as dt
 from dataclasses import dataclass, field
 from urllib.parse import urlsplit
+from zoneinfo import ZoneInfo
 
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
@@ -48,6 +50,8 @@ class Letter:
     action: Action | None = None
     small: tuple[str, ...] = ()
     """What explains why one gets it, or what to do if one did not expect it."""
+    choice: Action | None = None
+    """Where one says that one wants no more of these, where that may be said."""
     attached: tuple[Attached, ...] = field(default=(), repr=False)
 
     def __post_init__(self) -> None:
@@ -76,6 +80,11 @@ def message_of(
     for each in letter.attached:
         message.attach(each.name, each.content, each.kind)
     return message
+
+
+def moment(at: dt.datetime, zone: str) -> str:
+    """Return an instant on the clocks of a zone, as people read it."""
+    return f"{at.astimezone(ZoneInfo(zone)):%-d %B %Y, %H:%M} ({zone})"
 
 
 def host_name() -> str:

@@ -136,6 +136,8 @@ def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
     Raises `Conflict` for one that waits, and for a kind whose link may not be sent
     again from here.
     """
+    if mail.kind == Mail.Kind.UNCOLLECTED:
+        raise Conflict("It tells of one attempt: the next one that fails is told, too.")
     if mail.kind not in _composers or mail.kind == Mail.Kind.ADDRESS:
         raise Conflict(
             f"A mail of the kind '{mail.get_kind_display()}' has a link of its own:"

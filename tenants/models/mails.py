@@ -24,6 +24,7 @@ class Mail(models.Model):
         ALERT = "alert"
         INVOICE = "invoice", "invoice issued"
         PAYMENT = "payment", "payment received"
+        UNCOLLECTED = "uncollected", "payment failed"
         DUNNING = "dunning", "unpaid invoice"
 
     class State(models.TextChoices):

@@ -94,6 +94,11 @@ class Standing(models.Model):
                 condition=~Q(difference=""),
                 name="standing_differs",
             ),
+            models.Index(
+                fields=("-read_at",),
+                condition=~Q(failure=""),
+                name="standing_failed",
+            ),
         )
 
     def __str__(self) -> str:

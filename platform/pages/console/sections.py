@@ -133,6 +133,7 @@ GROUPS: Final = (
                 "console:notifications",
                 (Scope.WEBHOOKS_READ,),
                 covers=(
+                    "console:my_mails",
                     "console:webhook",
                     "console:webhook_new",
                     "console:webhook_edit",

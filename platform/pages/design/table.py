@@ -79,6 +79,7 @@ class Line:
 
     key: str
     cells: list[Cell]
+    anchor: str = ""
     toggle: str = ""
     is_open: bool = False
     parts: list[list[Cell]] = field(default_factory=list)
@@ -126,6 +127,8 @@ class Table(Generic[Row]):
     note: str = ""
     rows_per_page: int = ROWS_PER_PAGE
     key: Callable[[Row], str] | None = None
+    anchor: Callable[[Row], str] | None = None
+    """What marks a row, once on its page, for links that lead to it."""
     parts: Callable[[Row], Sequence[Row]] | None = None
     is_one_of_many: bool = False
     has_file: bool = True
@@ -210,14 +213,16 @@ class Table(Generic[Row]):
 
     def _line(self, row: Row, asked: Asked, query: Query) -> Line:
         key = self.key(row) if self.key else ""
+        anchor = self.anchor(row) if self.anchor else ""
         cells = self._cells(row)
         if self.parts is None or not (parts := self.parts(row)):
-            return Line(key, cells)
+            return Line(key, cells, anchor)
         name, is_open = self.parameter("open"), asked.open == key
         toggle = address(query, **{name: "" if is_open else key})
         return Line(
             key,
             cells,
+            anchor,
             toggle=f"{toggle}#{self.name}",
             is_open=is_open,
             parts=[self._cells(part) for part in parts] if is_open else [],

@@ -8,6 +8,8 @@ from typing import Any
 import pytest
 from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
+from django.test import Client
+from django.urls import resolve
 from pytest_django.fixtures import Settings
 
 from kit.orm.roles import as_operator
@@ -17,6 +19,7 @@ from metering.alerts.sending import send_mails
 from metering.alerts.watching import scan
 from tenants import services
 from tenants.models import Member, Tenant
+from tests.factories.accounts import sign_in
 from tests.factories.alerts import NOW, make_window, post
 from tests.factories.limits import make_budget, make_quota
 from tests.factories.tenants import make_member, make_tenant
@@ -61,9 +64,11 @@ def waiting() -> Delivery:
 
 
 def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
-    tenant = make_tenant(name="Acme <Ltd>\r\nBcc: eve@evil.example", currency="EUR")
-    make_member(tenant=tenant, email="ada@example.com")
-    make_budget(20 * 10**12, tenant=tenant, warn_at=[80])
+    tenant = make_tenant(
+        name="Acme <Ltd>\r\nBcc: eve@evil.example", currency="EUR", zone="Asia/Tokyo"
+    )
+    owner = make_member(tenant=tenant, email="ada@example.com")
+    budget = make_budget(20 * 10**12, tenant=tenant, warn_at=[80])
     make_window(
         tenant=tenant, kind="budget", unit="", window="month", posted=17 * 10**12
     )
@@ -76,10 +81,18 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
     assert message.subject.startswith("80 % of the budget is used: tenant “Acme <Ltd>")
     assert "\n" not in message.subject
     assert "Bcc" not in message.message()
-    assert "Used: 17.00 EUR of 20.00 EUR, in a month that ends at 2026-11-21T" in text
+    ends = "ends on 21 November 2026, 09:00 (Asia/Tokyo)"
+    assert f"Used: 17.00 EUR of 20.00 EUR, in a month that {ends}" in text
     assert "Once all of it is used, calls that count towards it are refused." in text
     assert "Acme &lt;Ltd&gt;" in html
-    assert re.findall(r"https?://[^\s\"<]+", text) == ["https://gate.example.com/"]
+    console = f"https://gate.example.com/console/{tenant.slug}"
+    marked = f"budget-{budget.pk}-tenant-{tenant.pk}"
+    assert re.findall(r"https?://[^\s\"<]+", text) == [
+        f"{console}/limits/#{marked}",
+        f"{console}/notifications/mine/",
+    ]
+    page = sign_in(Client(), owner.user).get(f"/console/{tenant.slug}/limits/")
+    assert f'id="{marked}"' in page.content.decode()
 
 
 @pytest.mark.parametrize(
@@ -103,6 +116,43 @@ def test_what_is_hard_stops_and_what_is_soft_warns(
     assert message.subject.startswith(subject)
     assert said in str(message.body)
     assert "1,000 tokens of 1,000 tokens" in str(message.body)
+
+
+@pytest.mark.parametrize(
+    ("event_type", "data", "leads_to"),
+    [
+        (
+            EventType.ENDPOINT_PAUSED,
+            {"endpoint": {"id": 7, "name": "x"}},
+            "notifications/webhooks/7/",
+        ),
+        (
+            EventType.TOP_UP_FAILED,
+            {
+                "tenant": {"name": "Acme"},
+                "problem": "",
+                "top_up": {"amount": "5.00", "currency": "EUR"},
+            },
+            "billing/top-up/",
+        ),
+    ],
+)
+def test_each_mail_leads_to_what_it_is_about(
+    event_type: EventType, data: dict[str, Any], leads_to: str
+) -> None:
+    tenant = make_tenant()
+    letter = mails.letter_of(event_type, data, tenant=tenant)
+    assert letter.action is not None
+    page = f"/console/{tenant.slug}/{leads_to}"
+    assert letter.action.address == f"https://gate.example.com{page}"
+    assert resolve(page).namespace == "console"
+
+
+def test_a_limit_that_an_event_does_not_name_is_among_all() -> None:
+    tenant = make_tenant()
+    old = {"kind": "budget", "scope": {"level": "tenant", "id": 1}}
+    assert mails._leads_to(old, tenant).address.endswith("/limits/")
+    assert mails._leads_to({"kind": "credit"}, tenant).address.endswith("/top-up/")
 
 
 def test_what_is_for_ever_and_what_is_credit_do_not_wait_for_a_window() -> None:
@@ -183,6 +233,19 @@ def test_whoever_has_left_is_not_written_to() -> None:
     with as_operator():
         row = Delivery.objects.get(member=owner)
     assert (row.state, row.last_error) == ("dropped", "nobody is there any more")
+
+
+def test_whoever_wants_none_gets_none_and_the_billing_address_does() -> None:
+    tenant = make_tenant(billing_email="bills@example.com")
+    silent = make_member(tenant=tenant, email="grace@example.com")
+    with as_operator():
+        Member.objects.filter(pk=silent.pk).update(mails_off=["limits"])
+    told(tenant)
+    assert send() == 2
+    readers = {each.to[0]: str(each.body) for each in mail.outbox}
+    assert set(readers) == {"ada@example.com", "bills@example.com"}
+    assert "Choose which mails you get" in readers["ada@example.com"]
+    assert "Choose which mails you get" not in readers["bills@example.com"]
 
 
 def test_no_address_stands_in_any_row_and_forgetting_needs_nothing() -> None:

@@ -182,7 +182,7 @@ def test_a_tenants_own_limit_marks_its_windows_in_its_own_role() -> None:
 
 def test_money_is_told_exactly_with_its_currency() -> None:
     tenant = make_tenant(currency="EUR", slug="acme", name="Acme")
-    make_budget(20 * 10**12, tenant=tenant, warn_at=[80])
+    budget = make_budget(20 * 10**12, tenant=tenant, warn_at=[80])
     make_window(
         tenant=tenant,
         kind="budget",
@@ -197,6 +197,7 @@ def test_money_is_told_exactly_with_its_currency() -> None:
         "tenant": {"id": tenant.pk, "slug": "acme", "name": "Acme"},
         "scope": {"level": "tenant", "id": tenant.pk, "name": "Acme"},
         "kind": "budget",
+        "limit_id": budget.pk,
         "unit": "money",
         "currency": "EUR",
         "window": "month",

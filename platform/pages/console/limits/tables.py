@@ -11,6 +11,7 @@ from zoneinfo import ZoneInfo
 
 from kit.money import format_picos
 from metering.alerts.models import Crossing
+from metering.alerts.telling import limit_anchor
 from metering.budgets.nearest import Named
 from metering.budgets.selectors import Place
 from pages.charts.bullet import Bullet, bullet
@@ -116,6 +117,7 @@ def counted_table(zone: str, *, edit: Callable[[Named], str], new: str) -> Table
             Column("origin", "Set by", lambda row: _origin(row, edit)),
         ),
         usual_sort="-used",
+        anchor=_anchor,
         empty=Empty(
             "No budget and no quota holds",
             "Nothing stops or warns as spend grows.",
@@ -213,6 +215,13 @@ def _head() -> tuple[Column[Named], Column[Named]]:
         Column("whom", "For", lambda row: words(whose(row)), sort=whose),
         Column("what", "Counts", lambda row: words(counted_of(row.effective.row))),
     )
+
+
+def _anchor(named: Named) -> str:
+    effective = named.effective
+    row = effective.row
+    kind = row.measure.kind.value
+    return limit_anchor(kind, row.id, row.level, effective.holder_id)
 
 
 def _used(named: Named) -> Cell:

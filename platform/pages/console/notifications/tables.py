@@ -1,16 +1,14 @@
-"""Tables of notifications: endpoints, what was sent to one, who gets which mail. Pure.
+"""Tables of webhook endpoints, and of what was sent to one. Pure.
 
 Instants are shown on the tenant's clocks, to the second.
 """
 
 import datetime as dt
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from kit.spreadsheet import said
-from metering.alerts.models import Delivery, Endpoint, EventType
-from pages.console.notifications.forms import MEANINGS
+from metering.alerts.models import Delivery, Endpoint
 from pages.design.badges import Badge, Tone
 from pages.design.cells import (
     Cell,
@@ -47,16 +45,6 @@ class EndpointRow:
     failed: int
     tried: int
     address: str
-
-
-@dataclass(frozen=True, slots=True)
-class MailRow:
-    """A mail: when it is sent, and who gets it now."""
-
-    event: str
-    meaning: str
-    roles: str
-    readers: Sequence[str]
 
 
 def at_cell(
@@ -183,56 +171,6 @@ def delivery_badge(row: Delivery) -> Badge:
     """Return the state of a delivery; failed and tried again is waiting, too."""
     word = row.get_state_display()
     return Badge(word, _DELIVERIES[row.state])
-
-
-def mails_table() -> Table[MailRow]:
-    """Return the table of who gets which mail."""
-    return Table(
-        name="mails",
-        title="Who gets which mail",
-        columns=(
-            Column("when", "When", lambda row: words(row.meaning, note=row.event)),
-            Column("roles", "Told to", lambda row: words(row.roles)),
-            Column("readers", "Now", _readers),
-        ),
-        note="Each address gets it once. Of a key's own limit the member whose key it"
-        " is is told, too.",
-    )
-
-
-def mail_rows(
-    mailed: Mapping[EventType, Sequence[str]],
-    people: Mapping[str, Sequence[str]],
-    *,
-    billing_email: str,
-) -> list[MailRow]:
-    """Return a row for each mail; `people` are members' addresses by role."""
-    rows = []
-    for event, roles in mailed.items():
-        is_money = event != EventType.ENDPOINT_PAUSED
-        extra = [billing_email] if billing_email and is_money else []
-        readers = [email for role in roles for email in people.get(role, ())]
-        told = ", ".join(f"{role}s" if role != "billing" else role for role in roles)
-        if is_money:
-            told += ", the billing address"
-        rows.append(
-            MailRow(
-                event.value,
-                MEANINGS[event.value],
-                told,
-                list(dict.fromkeys([*readers, *extra])),
-            )
-        )
-    return rows
-
-
-def _readers(row: MailRow) -> Cell:
-    if not row.readers:
-        return nothing("nobody")
-    shown = ", ".join(row.readers[:3])
-    more = len(row.readers) - 3
-    text = f"{shown} and {more} more" if more > 0 else shown
-    return Cell(text, said(", ".join(row.readers)))
 
 
 def _code(row: Delivery) -> Cell:

@@ -3,9 +3,11 @@
 from django.urls import path
 
 from pages.console.notifications import views
+from pages.console.notifications.mine import mine
 
 urlpatterns = [
     path("", views.notifications, name="notifications"),
+    path("mine/", mine, name="my_mails"),
     path("test/", views.test_mail, name="notification_test"),
     path("webhooks/new/", views.new, name="webhook_new"),
     path("webhooks/<int:endpoint_id>/", views.endpoint, name="webhook"),

@@ -31,18 +31,16 @@ from metering.alerts.models import Delivery, Endpoint
 from metering.alerts.sending import body_of
 from metering.alerts.telling import MAILED
 from pages.console.notifications.forms import EndpointForm, SecretForm
+from pages.console.notifications.mails import MailRow, mail_rows, mails_table
 from pages.console.notifications.tables import (
     DELIVERIES_PER_PAGE,
     EndpointRow,
-    MailRow,
     at_cell,
     deliveries_table,
     delivery_badge,
     endpoint_badge,
     endpoints_table,
     events_of,
-    mail_rows,
-    mails_table,
 )
 from pages.console.place import place_page, require
 from pages.design.address import query_of
@@ -50,10 +48,12 @@ from pages.design.files import file_of, wants_file
 from pages.design.heading import Crumb, Heading
 from pages.design.tiles import Tile, number_tile
 from tenants import selectors as tenant_selectors
+from tenants.mails.addresses import bill_readers
 from tenants.models import Member
 
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 _A_DAY = dt.timedelta(days=1)
+_TESTED_FROM = ("limits", "my_mails")
 _TEMPLATES = "pages/console/notifications"
 
 
@@ -101,7 +101,8 @@ def test_mail(request: HttpRequest, *, place: Member) -> HttpResponse:
         messages.error(request, refused.message)
     else:
         messages.success(request, f"A test is on its way to {place.email}.")
-    back = "limits" if request.POST.get("from") == "limits" else "notifications"
+    came_from = request.POST.get("from")
+    back = came_from if came_from in _TESTED_FROM else "notifications"
     return redirect(f"console:{back}", tenant=place.tenant.slug)
 
 
@@ -309,12 +310,14 @@ def _tiles(rows: list[EndpointRow]) -> list[Tile]:
 
 
 def _mails(place: Member) -> list[MailRow]:
-    people: dict[str, list[str]] = {}
     wanted = {role for roles in MAILED.values() for role in roles}
     listed = tenant_selectors.members(tenant_id=place.tenant_id, removed=False)
-    for member in listed.filter(role__in=wanted).exclude(email="")[:200]:
-        people.setdefault(member.role, []).append(member.email)
-    return mail_rows(MAILED, people, billing_email=place.tenant.billing_email)
+    return mail_rows(
+        MAILED,
+        list(listed.filter(role__in=wanted).exclude(email="")[:200]),
+        billing_email=place.tenant.billing_email,
+        bills_to=bill_readers(place.tenant),
+    )
 
 
 def _above(place: Member) -> list[Crumb]:

@@ -1,0 +1,25 @@
+"""Attempts to collect that failed are found without reading every invoice's standing."""
+
+from django.contrib.postgres.operations import AddIndexConcurrently
+from django.db import migrations, models
+
+
+class Migration(migrations.Migration):
+    """Add the index while the provider goes on to be followed."""
+
+    atomic = False
+
+    dependencies = [
+        ("collection", "0016_meter_currencies"),
+    ]
+
+    operations = [
+        AddIndexConcurrently(
+            model_name="standing",
+            index=models.Index(
+                condition=models.Q(("failure", ""), _negated=True),
+                fields=["-read_at"],
+                name="standing_failed",
+            ),
+        ),
+    ]
