@@ -20,6 +20,7 @@ from metering.reconciliation.checks import (
     postings,
     receivables,
     rollups,
+    totals,
 )
 from metering.reconciliation.checks.check import Check
 from metering.reconciliation.models import Run
@@ -34,6 +35,9 @@ _EVENTS = (
     rollups.DAYS_JOIN,
     rollups.DAYS_ROLLED_UP,
     rollups.HOURS_ROLLED_UP,
+    totals.UTC_DAYS_ROLLED_UP,
+    totals.UTC_MONTHS_SUMMED,
+    totals.HOURS_TOTALLED,
     budgets.WINDOWS_POSTED,
     budgets.WINDOWS_LEASED,
 )

@@ -207,16 +207,73 @@ class HourRollup(models.Model):
         return f"{self.tenant_id} {self.hour:%Y-%m-%dT%H}"
 
 
+class UtcRollup(models.Model):
+    """Sums of one day or month of UTC, by key: what is asked over several tenants.
+
+    Billing days are few tenants' days of UTC, and bounds of UTC cut the others.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "tenant_id",
+        "is_month",
+        "date",
+        "project_id",
+        "api_key_id",
+        "model",
+        "currency",
+    )
+    tenant_id = models.BigIntegerField()
+    is_month = models.BooleanField()
+    date = models.DateField(help_text="The day, or the first of the month.")
+    project_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    model = models.CharField(max_length=128)
+    currency = models.CharField(max_length=3)
+    requests = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    cached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    charge_picos = PicosField()
+
+    class Meta:
+        indexes = (
+            models.Index(fields=("is_month", "date"), name="utc_rollup_by_date"),
+        )
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.date} {self.model}"
+
+
+class HourTotal(models.Model):
+    """Sums of one hour of UTC over all tenants: what the installation did."""
+
+    pk = models.CompositePrimaryKey("hour", "model", "currency")
+    hour = models.DateTimeField()
+    model = models.CharField(max_length=128)
+    currency = models.CharField(max_length=3)
+    requests = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    cached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    charge_picos = PicosField()
+
+    def __str__(self) -> str:
+        return f"{self.hour:%Y-%m-%dT%H} {self.model}"
+
+
 class RollupMark(models.Model):
     """How far the rollups have come along one epoch's numbered events.
 
-    Days and hours move together. Hours lag only where events were rolled up into days
-    before there were hour rollups.
+    Days, hours and totals move together. Hours or totals lag only where events were
+    rolled up before there were any.
     """
 
     epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)
     rolled_seq = models.BigIntegerField(default=0)
     hours_seq = models.BigIntegerField(db_default=0)
+    totals_seq = models.BigIntegerField(db_default=0)
 
     def __str__(self) -> str:
         return f"{self.epoch_id} up to {self.rolled_seq}"

@@ -18,6 +18,7 @@ from metering.usage.zones import day_start
 from tenants.models import ApiKey, Member, Project, Tenant
 
 _RAW_SPAN_MAX = dt.timedelta(days=RAW_DAYS_MAX)
+_TOTALS = frozenset({Source.HOUR_TOTALS, Source.UTC_DAYS})
 
 # Whether a question touches billing days that are not days of UTC, or that begin or end
 # inside an hour of UTC.
@@ -129,6 +130,8 @@ def _is_long(query: UsageQuery, scope: Scope) -> bool:
 
 def _require_rollups(query: UsageQuery, scope: Scope) -> None:
     """Refuse a long range for which more than rollups and loose ends would be read."""
+    if query.source in _TOTALS:
+        return
     if query.source is Source.EVENTS:
         _refuse_events(query)
     elif Dimension.HOUR in query.group_by:

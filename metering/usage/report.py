@@ -40,6 +40,8 @@ class Source(enum.Enum):
 
     DAYS = "day rollups"
     HOURS = "hour rollups"
+    HOUR_TOTALS = "totals of hours"
+    UTC_DAYS = "days and months of UTC"
     EVENTS = "events"
 
 
@@ -54,7 +56,8 @@ class UsageQuery:
     `hour`, an hour in which a billing day begins has a row for each of the two days.
     A key's use is that of the member whose key it is. `among` are the only groups that
     are told apart, by all but time: the others are one row without names, so that a
-    chart of a few parts costs no more rows than it draws.
+    chart of a few parts costs no more rows than it draws. `tenants` are the only ones
+    of several that are asked about.
     """
 
     start: dt.datetime | dt.date
@@ -67,6 +70,7 @@ class UsageQuery:
     model: str | None = None
     reach: frozenset[int] | None = None
     among: "tuple[Group, ...] | None" = None
+    tenants: frozenset[int] | None = None
 
     def __post_init__(self) -> None:
         for name, bound in (("start", self.start), ("end", self.end)):
@@ -87,7 +91,17 @@ class UsageQuery:
 
     @property
     def source(self) -> Source:
-        """Return the coarsest sums that can answer this.
+        """Return the sums that answer this most cheaply, and as exactly as any."""
+        if self.is_about_several:
+            if self._takes_hour_totals:
+                return Source.HOUR_TOTALS
+            if self._takes_utc_days:
+                return Source.UTC_DAYS
+        return self.source_without_totals
+
+    @property
+    def source_without_totals(self) -> Source:
+        """Return the coarsest sums of single tenants that can answer this.
 
         Over several tenants days are those of UTC: whole hours of every tenant, though
         not whole billing days of each.
@@ -96,8 +110,26 @@ class UsageQuery:
             return Source.EVENTS
         if Dimension.HOUR in self.group_by:
             return Source.EVENTS if self.names_keys else Source.HOURS
-        days_of_utc = Dimension.DAY in self.group_by and self.is_about_several
-        return Source.HOURS if days_of_utc and not self.names_keys else Source.DAYS
+        if self.is_about_several and not self.names_keys:
+            return Source.HOURS
+        return Source.DAYS
+
+    @property
+    def _takes_hour_totals(self) -> bool:
+        """Tell whether it is about all tenants together."""
+        told = {Dimension.TENANT, Dimension.MINUTE, *_OF_KEYS}
+        return told.isdisjoint(self.group_by) and self.tenants is None
+
+    @property
+    def _takes_utc_days(self) -> bool:
+        """Tell whether it is about whole days of UTC, and nothing finer."""
+        finer = {Dimension.HOUR, Dimension.MINUTE}
+        return (
+            finer.isdisjoint(self.group_by)
+            and self.reach is None
+            and _is_midnight(self.start)
+            and _is_midnight(self.end)
+        )
 
     @property
     def is_about_several(self) -> bool:
@@ -198,6 +230,13 @@ class UsageReport:
     start: dt.datetime
     end: dt.datetime
     complete_to: dt.datetime
+
+
+def _is_midnight(bound: dt.date) -> bool:
+    """Tell whether a day of UTC begins; a bare date is one."""
+    if not isinstance(bound, dt.datetime):
+        return True
+    return bound.astimezone(dt.UTC).time() == dt.time()
 
 
 def totals_of(rows: tuple[UsageRow, ...]) -> tuple[Measures, ...]:

@@ -73,6 +73,7 @@ span AS MATERIALIZED (
     UNION ALL
     SELECT id, NULL, %(start)s, %(end)s FROM tenants_tenant
     WHERE NOT %(billing)s AND (%(tenant)s::bigint IS NULL OR id = %(tenant)s)
+        AND (%(tenants)s::bigint[] IS NULL OR id = ANY (%(tenants)s))
 ),"""
 
 # The whole hours of a span are `first` to `last`. Inside one hour `first` lies behind
@@ -121,7 +122,7 @@ piece AS (
     SELECT * FROM span
 ),"""
 
-_PART = """
+PART = """
 part AS (
     SELECT piece.label, event.*
     FROM piece CROSS JOIN LATERAL (
@@ -212,7 +213,7 @@ LIMIT %(limit)s
 def _statement(source: str, *, raw: str, rolled: str = "") -> str:
     """Put the statement of a source together; `raw` is where its events come from."""
     return f"""
-WITH {source}{_PART}
+WITH {source}{PART}
 fact AS (
     SELECT label, admitted_at AS at, tenant_id, project_id, api_key_id, price_id,
         CASE WHEN kind = 0 THEN 1 ELSE 0 END AS requests, input_tokens,

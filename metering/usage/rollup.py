@@ -1,18 +1,18 @@
-"""Roll usage events up into days and hours, along the numbers each epoch gave them.
+"""Roll usage events up into days, hours and totals, along each epoch's numbers.
 
 A batch is one transaction: it takes the events `rolled_seq + 1 .. n` of one epoch, adds
-them to their billing days and to their hours of UTC, notes when each key was last
-used and for which model, and moves the mark. It may take
+them to their billing days, to their hours of UTC and to the totals over tenants, notes
+when each key was last used and for which model, and moves the mark. It may take
 only what is proven: the numbers follow without a gap, each event has a tenant and a
-price, and its charge is what that price makes of its tokens. Days that were rolled up
-before there were hours have an epoch's hours lag behind: each batch then also takes the
-hours a batch further, until both marks are one.
+price, and its charge is what that price makes of its tokens. Where events were rolled
+up before there were hours or totals, an epoch's lag behind: each batch then also takes
+them a batch further, until all marks are one.
 
 Failure: at the first event that breaks the proof the epoch stops there, is reported
 with each run, and goes on by itself once the event is there; other epochs are not held
 up. Two rollers never take the same epoch at once. Killed anywhere, the next run goes on
-from the mark. Owns: day and hour rollups, marks, the list of changed days for the
-ledger, and the last use of keys.
+from the mark. Owns: day, hour and UTC rollups, totals, marks, the list of changed days
+for the ledger, and the last use of keys.
 """
 
 import datetime as dt
@@ -38,6 +38,7 @@ from metering.usage.rollup_sql import (
     SHORT_OF,
     TAKE_CHANGED,
 )
+from metering.usage.totals_sql import ADD_TOTALS
 from tenants.models import Tenant
 
 BATCH_EVENTS = 50_000
@@ -80,24 +81,26 @@ class _Behind:
 
 @dataclass(frozen=True, slots=True)
 class _Mark:
-    """Up to which number an epoch's days and hours hold its events."""
+    """Up to which number an epoch's days, hours and totals hold its events."""
 
     rolled_seq: int
     hours_seq: int
+    totals_seq: int
 
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """How many events one transaction added to days and to hours."""
+    """How many events one transaction added to days, to hours and to totals."""
 
     events: int = 0
     hours_events: int = 0
+    totals_events: int = 0
     faulty_seq: int | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there was nothing left to take."""
-        return not (self.events or self.hours_events)
+        return not (self.events or self.hours_events or self.totals_events)
 
 
 def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
@@ -172,12 +175,19 @@ def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
             return _Batch()
         rolled, faulty_seq = _provable(epoch, mark.rolled_seq, batch_events)
         hours = min(rolled, mark.hours_seq + batch_events)
+        totals = min(rolled, mark.totals_seq + batch_events)
         _add_days(epoch, mark.rolled_seq, rolled)
         _add_hours(epoch, mark.hours_seq, hours)
         _note_use(epoch, mark.rolled_seq, rolled)
-        batch = _Batch(rolled - mark.rolled_seq, hours - mark.hours_seq, faulty_seq)
+        _add_totals(epoch, mark.totals_seq, totals)
+        batch = _Batch(
+            events=rolled - mark.rolled_seq,
+            hours_events=hours - mark.hours_seq,
+            totals_events=totals - mark.totals_seq,
+            faulty_seq=faulty_seq,
+        )
         if not batch.is_empty:
-            _move_mark(epoch, _Mark(rolled, hours))
+            _move_mark(epoch, _Mark(rolled, hours, totals))
         return batch
 
 
@@ -197,9 +207,9 @@ def _lock_mark(epoch: _Behind, *, wait: bool) -> _Mark | None:
 def _move_mark(epoch: _Behind, mark: _Mark) -> None:
     with cursor() as session:
         session.execute(
-            "UPDATE usage_rollupmark SET rolled_seq = %s, hours_seq = %s"
-            " WHERE epoch_id = %s",
-            [mark.rolled_seq, mark.hours_seq, epoch.epoch_id],
+            "UPDATE usage_rollupmark SET rolled_seq = %s, hours_seq = %s,"
+            " totals_seq = %s WHERE epoch_id = %s",
+            [mark.rolled_seq, mark.hours_seq, mark.totals_seq, epoch.epoch_id],
         )
 
 
@@ -227,6 +237,12 @@ def _add_hours(epoch: _Behind, after: int, upto: int) -> None:
     """Add a span of events that is proven, now or by an earlier batch, to its hours."""
     if upto > after:
         _add(ADD_HOURS, _span(epoch, after, upto))
+
+
+def _add_totals(epoch: _Behind, after: int, upto: int) -> None:
+    """Add a proven span of events to the sums over tenants."""
+    if upto > after:
+        _add(ADD_TOTALS, _span(epoch, after, upto))
 
 
 def _note_use(epoch: _Behind, after: int, upto: int) -> None:

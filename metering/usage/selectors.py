@@ -27,6 +27,8 @@ from metering.usage.report import (
     totals_of,
 )
 from metering.usage.report_sql import USAGE
+from metering.usage.totals import LAG_MAX, totals_lag, totals_parameters
+from metering.usage.totals_sql import TOTALS
 from metering.usage.zones import month_of
 from tenants.activity import COUNTED_MAX
 from tenants.models import Tenant
@@ -79,8 +81,12 @@ def usage(query: UsageQuery, *, now: dt.datetime) -> UsageReport:
     scope = scope_of(query)
     # Read first: what it promises must already be in the answer.
     complete = complete_to(now=now)
+    source = query.source
+    if source in TOTALS and totals_lag() > LAG_MAX:
+        source = query.source_without_totals
+    statement, asked = (TOTALS | USAGE)[source], _parameters(query, scope)
     with cursor() as session:
-        session.execute(USAGE[query.source], _parameters(query, scope))
+        session.execute(statement, asked | totals_parameters(query, scope))
         found = session.fetchall()
     if len(found) > ROWS_MAX:
         raise InvalidRequest(
@@ -215,6 +221,7 @@ def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
         "key": query.api_key_id,
         "member": query.member_id,
         "of_members": by_member or query.member_id is not None,
+        "tenants": None if query.tenants is None else sorted(query.tenants),
         "among": None
         if query.among is None
         else [_name(query, each) for each in query.among],

@@ -70,10 +70,10 @@ class UsageView(ManagementView):
         **How far back**: whole days, and hours by tenant or model, are answered for a
         range of any length. What is counted from single events reaches over at most 31
         days: `minute`; `hour` with `project`, `key` or `member`, also as filters; a
-        range that begins or ends inside a day, unless it is divided by `hour`; `day`
-        with `project`, `key` or `member` over several tenants that keep other days than
-        UTC's; `day` with `hour` for a tenant whose days begin inside an hour of UTC. An
-        answer has at most 10,000 rows.
+        range that begins or ends inside a day, unless it is divided by `hour` or is
+        about several tenants without `project`, `key` or `member`; `day` with `hour`
+        for a tenant whose days begin inside an hour of UTC. An answer has at most
+        10,000 rows.
 
         A **member's** use is that of the keys that are theirs now; what keys of nobody
         used has no member. To divide by member takes `members:read` too.

@@ -110,3 +110,10 @@ def test_hours_may_come_later_than_days(books: Database) -> None:
         session.execute("UPDATE usage_rollupmark SET hours_seq = 0")
         session.execute("TRUNCATE usage_hourrollup")
     assert run("reconcile", START)[0] == 0
+
+
+def test_totals_may_come_later_than_days(books: Database) -> None:
+    with corrupting(books) as session:
+        session.execute("UPDATE usage_rollupmark SET totals_seq = 0")
+        session.execute("TRUNCATE usage_utcrollup, usage_hourtotal")
+    assert run("reconcile", START)[0] == 0

@@ -55,6 +55,7 @@ _EVENTS = (
             "epochs_numbered": 1,
             "epochs_settled": 1,
             "hours_rolled_up": 1,
+            "utc_days_rolled_up": 1,
         },
         "2026-09-10, project",
     ),
@@ -167,8 +168,29 @@ _ROLLUPS = (
         "an hour changed",
         "UPDATE usage_hourrollup SET output_tokens = output_tokens + 1"
         f" WHERE hour = '2026-10-02T12:00Z' AND tenant_id = {_FIRST}",
-        {"hours_rolled_up": 1},
+        {"hours_rolled_up": 1, "hours_totalled": 1},
         "hours_rolled_up: 2026-10-02T12:00Z, price",
+    ),
+    Damage(
+        "a day of UTC changed",
+        "UPDATE usage_utcrollup SET charge_picos = charge_picos + 1"
+        f" WHERE NOT is_month AND date = '2026-10-02' AND tenant_id = {_FIRST}",
+        {"utc_days_rolled_up": 1, "utc_months_summed": 1, "hours_totalled": 1},
+        "2026-10-02, UTC, project",
+    ),
+    Damage(
+        "a month of UTC deleted",
+        "DELETE FROM usage_utcrollup"
+        f" WHERE is_month AND date = '2026-10-01' AND tenant_id = {_FIRST}",
+        {"utc_months_summed": 1},
+        "2026-10, UTC, project",
+    ),
+    Damage(
+        "an hour of all tenants changed",
+        "UPDATE usage_hourtotal SET requests = requests + 1"
+        " WHERE hour = '2026-10-02T12:00Z'",
+        {"hours_totalled": 4},
+        "2026-10-02T12:00Z, all tenants",
     ),
 )
 _POSTINGS = (

@@ -227,7 +227,10 @@ def test_a_slug_of_digits_is_that_tenant_and_not_an_id(operator: Client) -> None
         ({"key": "0"}, "key"),
         ({"modle": "demo"}, "modle"),
         ({"group_by": ["day", "model"]}, "group_by"),
-        ({"start": "2026-01-01T01:00:00Z", "end": "2026-11-01"}, "start"),
+        (
+            {"start": "2026-01-01T01:00:00Z", "end": "2026-11-01", "group_by": "key"},
+            "start",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_400_and_named(

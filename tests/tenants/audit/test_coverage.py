@@ -82,7 +82,9 @@ NOT_AUDITED = {
     "usage.epoch": OF_THE_METER,
     "usage.event": OF_THE_METER,
     "usage.hourrollup": OF_THE_METER,
+    "usage.hourtotal": OF_THE_METER,
     "usage.rollupmark": OF_THE_METER,
+    "usage.utcrollup": OF_THE_METER,
 }
 
 
