@@ -64,7 +64,7 @@ def running_cluster() -> Iterator[str]:
     if own:
         yield own
         return
-    home = _home()
+    home = own_folder()
     with (home / "users.lock").open("a") as users:
         with _locked(home / "start.lock"):
             # Waits while a keeper that found itself alone is still stopping the server.
@@ -73,7 +73,7 @@ def running_cluster() -> Iterator[str]:
         yield url
 
 
-def _home() -> Path:
+def own_folder() -> Path:
     """Return this user's folder for the cluster; PostgreSQL's account can enter."""
     boot = Path("/proc/sys/kernel/random/boot_id")
     age = boot.read_text() if boot.exists() else ""
@@ -139,7 +139,7 @@ def leave_a_keeper() -> int:
 def keep(tell: int) -> None:
     """Run the server until the last process that uses it is gone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    home = _home()
+    home = own_folder()
     with _locked(home / "keeper.lock"):
         server, url = _serve(installed(home / "data"), home)
         (home / "address").write_text(url)

@@ -135,7 +135,7 @@ def pointed_at(database: Database) -> Iterator[None]:
 @cache
 def _template(server: str) -> str:
     """Return the name of a database that holds the migrated schema and nothing else."""
-    name = f"template_{dt.datetime.now(dt.UTC):%Y_%m}_{_schema_mark()}"
+    name = f"template_{dt.datetime.now(dt.UTC):%Y_%m}_{schema_mark()}"
     if _exists(server, name):
         return name
     building = f"building_{os.getpid()}_{secrets.token_hex(4)}"
@@ -164,7 +164,7 @@ def _template(server: str) -> str:
     return name
 
 
-def _schema_mark() -> str:
+def schema_mark() -> str:
     """Return a hash of all that a migration depends on."""
     files = [
         *ROOT.glob("*/**/migrations/*.py"),

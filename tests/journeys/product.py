@@ -23,6 +23,7 @@ from config.env_base import Settings
 from config.local.children import dies_with_parent, free_port
 from config.local.settings import UpSettings
 from config.local.state import read_env
+from tests.journeys.migrated import fill
 
 ROOT = Path(__file__).resolve().parents[2]
 # Much more than it takes: waiting costs only where it is in vain.
@@ -81,11 +82,14 @@ def running_product(
 ) -> Iterator[Product]:
     """Run a product of its own until the block ends, and see that nothing stays.
 
-    With a `state_dir` its state is kept for a later run, else it is removed. `root` may
+    With a `state_dir` it starts from what is there, and its state is kept for a later
+    run; else it starts from a database that is migrated, and leaves nothing. `root` may
     be another checkout, to compare the two.
     """
     with contextlib.ExitStack() as stack:
         state = state_dir or stack.enter_context(temporary_state())
+        if state_dir is None and root == ROOT:
+            fill(state, environment(root))
         settings = {
             "PORT": str(free_port()),
             "ENGINE_URL": engine_url or "",
@@ -110,7 +114,7 @@ def running_product(
             admin_totp_secret=demo["TOLLGATE_ADMIN_TOTP_SECRET"],
             console_user=demo["TOLLGATE_CONSOLE_USER"],
             console_password=demo["TOLLGATE_CONSOLE_PASSWORD"],
-            env={**_environment(root), **read_env(state / "product.env")},
+            env={**environment(root), **read_env(state / "product.env")},
             state_dir=state,
             supervisor=supervisor,
             root=root,
@@ -140,7 +144,7 @@ def started(
         supervisor = subprocess.Popen(
             [sys.executable, "-m", "config.local.up"],
             cwd=root,
-            env={**_environment(root), **settings},
+            env={**environment(root), **settings},
             stdin=subprocess.DEVNULL,
             stdout=output,
             stderr=subprocess.STDOUT,
@@ -205,7 +209,7 @@ def _output(state: Path) -> Path:
     return state / "output.log"
 
 
-def _environment(root: Path) -> dict[str, str]:
+def environment(root: Path = ROOT) -> dict[str, str]:
     """Return this process's environment for this checkout, without any setting."""
     kept = {
         name: value

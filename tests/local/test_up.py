@@ -171,7 +171,7 @@ def test_what_does_not_come_up_stops_everything() -> None:
         }
         with started(settings) as supervisor:
             assert supervisor.wait(PATIENCE_SECONDS) == 1
-        assert f"migrate failed: see {state}/logs/migrate.log" in said(state)
+        assert f"prepare failed: see {state}/logs/prepare.log" in said(state)
         assert processes_of(state) == []
 
 

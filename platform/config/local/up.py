@@ -41,8 +41,7 @@ class Supervisor:
         await self._stage(parts(self._plan))
         if not self._plan.settings.database_url:
             await asyncio.to_thread(self._make_database)
-        for command in ("migrate", "set_role_passwords", "seed_demo"):
-            await self._once(manage(self._plan, command))
+        await self._once(manage(self._plan, "prepare"))
         programs = services(self._plan)
         gateways = [
             program for program in programs if program.name.startswith("gateway")
