@@ -4,7 +4,7 @@ import structlog
 from celery import shared_task
 from django.utils import timezone
 
-from inference.control import live, publication
+from inference.control import live, publication, refusals
 from inference.control.calibration import services as calibration
 from kit.orm.roles import as_operator
 
@@ -33,3 +33,10 @@ def forget_pulses() -> None:
     """Forget what gateways have said that are gone."""
     with as_operator():
         live.forget(now=timezone.now())
+
+
+@shared_task(name="control.forget_refusals")
+def forget_refusals() -> None:
+    """Forget how often requests were refused a month ago."""
+    with as_operator():
+        refusals.forget(now=timezone.now())

@@ -20,6 +20,7 @@ from inference.gateway.live import DrainedError, KeyRevokedError
 from inference.gateway.metrics import CONTENT_TYPE, GatewayMetrics, MetricsPage
 from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
+from inference.gateway.refusals import Refusals
 from inference.gateway.surfaces import SURFACES
 from inference.gateway.token_counts import PromptCounts
 from kit.errors import (
@@ -84,10 +85,12 @@ class Gateway:
         probes: Probes,
         passthrough: Passthrough,
         metrics: GatewayMetrics,
+        refusals: Refusals,
     ) -> None:
         self._models = models
         self._passthrough = passthrough
         self._metrics = metrics
+        self._refusals = refusals
         counts = PromptCounts(generation)
         self._routes: dict[str, tuple[str, Handler]] = {
             **{
@@ -110,24 +113,27 @@ class Gateway:
         try:
             await self._route(http)
         except PlatformError as error:
-            await http.fail(error)
+            await self._refuse(http, error)
         except ClientGoneError:
             http.gone()
         except KeyRevokedError as error:
-            await http.fail(error.reply())
+            await self._refuse(http, error.reply())
         except DrainedError:
-            await http.fail(
-                ServiceUnavailable(
-                    "The gateway stops. Try again.", headers={"retry-after": "1"}
-                )
+            stops = ServiceUnavailable(
+                "The gateway stops. Try again.", headers={"retry-after": "1"}
             )
+            await self._refuse(http, stops)
         except Exception as error:
             log.exception(
                 "gateway_bug", path=http.path[:100], error=type(error).__name__
             )
-            await http.fail(_internal())
+            await self._refuse(http, _internal())
         finally:
             self._metrics.responses[http.status] += 1
+
+    async def _refuse(self, http: HttpRequest, error: PlatformError) -> None:
+        self._refusals.add(http, error)
+        await http.fail(error)
 
     async def _route(self, http: HttpRequest) -> None:
         route = self._routes.get(http.path)

@@ -53,6 +53,13 @@ class Authenticator:
         tenant = self._snapshot.tenants.get(entry.tenant_id)
         if tenant is None:
             raise _unknown()
+        caller = http.caller = Caller(
+            tenant_id=entry.tenant_id,
+            project_id=entry.project_id,
+            api_key_id=entry.api_key_id,
+            currency=tenant.currency,
+            models=entry.models,
+        )
         if entry.networks:
             self._check_address(http, entry)
         if not tenant.active:
@@ -66,13 +73,7 @@ class Authenticator:
                 " a key that does.",
                 code="scope_missing",
             )
-        return Caller(
-            tenant_id=entry.tenant_id,
-            project_id=entry.project_id,
-            api_key_id=entry.api_key_id,
-            currency=tenant.currency,
-            models=entry.models,
-        )
+        return caller
 
     def _entry(self, http: HttpRequest) -> KeyEntry:
         """Return what is known of the key; raises `InvalidApiKey`."""

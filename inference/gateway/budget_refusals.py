@@ -19,7 +19,8 @@ def refusal(short: BudgetShortError) -> PlatformError:
     if short.is_spent:
         return spent(short.place)
     return come_again(
-        f"What is left of the {named(short.place)} is held by requests that still run."
+        f"What is left of the {named(short.place)} is held by requests that still run.",
+        refused_by=_limit(short.place),
     )
 
 
@@ -32,10 +33,11 @@ def spent(place: BudgetPlace) -> InsufficientQuota:
     return InsufficientQuota(
         f"The {named(place)} does not cover this request any more. {remedy}",
         headers=_FINAL,
+        refused_by=_limit(place),
     )
 
 
-def come_again(reason: str) -> RateLimited:
+def come_again(reason: str, *, refused_by: str = "") -> RateLimited:
     """Return the answer to a request that may fit a moment later."""
     return RateLimited(
         f"{reason} Try again in a second.",
@@ -44,6 +46,7 @@ def come_again(reason: str) -> RateLimited:
             "retry-after-ms": str(RETRY_MS),
             "x-should-retry": "true",
         },
+        refused_by=refused_by,
     )
 
 
@@ -54,6 +57,12 @@ def ended() -> InsufficientQuota:
         " here. Have it raised to go on.",
         headers=_FINAL,
     )
+
+
+def _limit(place: BudgetPlace) -> str:
+    """Name the kind of limit it is: whose, of what, and per what."""
+    unit = place.unit if place.kind == "quota" else place.kind
+    return f"{place.level}:{unit}:{place.window}"
 
 
 def named(place: BudgetPlace) -> str:

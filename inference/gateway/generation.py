@@ -82,6 +82,7 @@ class Generation:
         request = entry.parse(body)
         http.error_form = request.shape
         asked = self.model(caller, request, path=entry.path)
+        http.model = asked.name
         keyed = self.admissions.idempotency.keyed(http, caller, entry.surface, body)
         call = self._call(caller, request, asked, keyed)
         try:
@@ -172,6 +173,7 @@ class Generation:
                     http, call, admitted, settlement, found, body_bytes=body_bytes
                 )
         finally:
+            http.is_metered = http.is_metered or settlement.has_ended
             self.admissions.end(http, admitted)
 
     def model(

@@ -5,6 +5,7 @@ from collections.abc import Mapping
 
 from inference.gateway.connection import Downstream, Headers
 from inference.openai.shapes import OPENAI_ERRORS, ErrorForm
+from kit.contracts import Caller
 from kit.errors import (
     InvalidRequest,
     PayloadTooLarge,
@@ -28,13 +29,16 @@ class HttpRequest:
         "_by_name",
         "_more_headers",
         "_request_id",
+        "caller",
         "downstream",
         "error_form",
         "headers",
         "id_headers",
         "is_event_stream",
+        "is_metered",
         "is_started",
         "method",
+        "model",
         "path",
         "status",
     )
@@ -56,6 +60,11 @@ class HttpRequest:
         self.is_started = False
         self.is_event_stream = False
         self.status = 0
+        # Whose request it is, of which served model, once that is known; and whether it
+        # has an event, by which its tenant sees it.
+        self.caller: Caller | None = None
+        self.model = ""
+        self.is_metered = False
 
     @property
     def request_id(self) -> str:

@@ -103,7 +103,9 @@ class Rates:
         headers = limit_headers(verdict)
         if not verdict.allowed:
             self._metrics.refused[_reason(verdict)] += 1
-            raise RateLimited(_message(verdict), headers=headers)
+            raise RateLimited(
+                _message(verdict), headers=headers, refused_by=_limit(verdict)
+            )
         self.running.add(request_id)
         return _ByLimiter(self, request_id, charges, headers)
 
@@ -123,6 +125,14 @@ def _reason(verdict: Verdict) -> Refusal:
     if rule is not None and not rule.is_flow:
         return Refusal.CONCURRENCY
     return Refusal.RATE_LIMIT
+
+
+def _limit(verdict: Verdict) -> str:
+    """Name the kind of limit it was: whose, of what, and per what."""
+    if verdict.refused_by is None:
+        return ""
+    _, level, _, unit, window, *_ = verdict.refused_by.key.split(":", 6)
+    return f"{level}:{unit}:{window}"
 
 
 def _message(verdict: Verdict) -> str:

@@ -111,6 +111,8 @@ class Settlement:
     is_taken: bool = False
     output_tokens: int = 0
     outcome: Outcome | None = None
+    # Whether it has an event, be it counted first.
+    has_ended: bool = False
     _gives_prompt_back: bool | None = None
     _is_due: bool = False
     trace: Trace = field(init=False)
@@ -178,7 +180,7 @@ class Settlement:
         wait. What the engine did not count is counted first, and only then queued.
         `is_due` when a body waits for it.
         """
-        self._is_due = is_due
+        self._is_due, self.has_ended = is_due, True
         output_tokens, duration_us = self.output_tokens, self.watch.now_us()
         delivered = transcript.delivered() if transcript else []
         generated = transcript.generated() if transcript else []

@@ -63,6 +63,7 @@ class PromptCounts:
         caller = generation.authenticator.caller(http, needs=Scope.GENERATE)
         request = parse(await http.body(bytes_max=generation.body_bytes_max))
         model = generation.model(caller, request, path=http.path, is_counted=True)
+        http.model = model.name
         request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
         interruption = Interruption()

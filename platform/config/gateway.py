@@ -25,7 +25,7 @@ from config.env import (
 )
 from config.env_inputs import InputSettings
 from config.listening import listening_socket
-from config.serving import GatewayServer
+from config.serving import GatewayServer, tell_of_its_end
 from inference.caching.answers import KeptAnswers
 from inference.caching.opening import open_cache
 from inference.engines.cache_salt import CacheSalts
@@ -46,6 +46,7 @@ from inference.gateway.passthrough import Passthrough
 from inference.gateway.protocol import ClientConnection
 from inference.gateway.pulse import Pulse
 from inference.gateway.rates import Rates
+from inference.gateway.refusals import Refusals
 from inference.gateway.turns import Turns
 from inference.limiting.guarded import GuardedLimiter
 from inference.limiting.memory import MemoryLimiter
@@ -209,7 +210,7 @@ class GatewayProcess:
             asyncio.create_task(self.engines.share(), name="shares"),
         ]
         for task in followers:
-            task.add_done_callback(_told_of)
+            task.add_done_callback(tell_of_its_end)
         starting = asyncio.create_task(self.meter.start())
         try:
             await self.server.serve(sockets=[listener])
@@ -232,6 +233,11 @@ class GatewayProcess:
             "prices": self.meter.prices.is_loaded,
             "serving": not self.server.is_draining,
         }
+
+    @cached_property
+    def refusals(self) -> Refusals:
+        """Return what counts the requests that this process refuses."""
+        return Refusals(self._settings.gateway_name, self.meter.clock.now_us)
 
     @cached_property
     def _pulse(self) -> Pulse:
@@ -270,6 +276,7 @@ class GatewayProcess:
             if stopped:
                 log.info("requests_stopped", requests=stopped)
         await self._pulse.tell(connection)
+        await self.refusals.tell(connection)
         await self.tokenizers.prepare(
             model.tokenizer
             for model in self.snapshot.models.values()
@@ -319,6 +326,7 @@ class GatewayProcess:
                 proxies=self.proxies,
             ),
             metrics=self.metrics,
+            refusals=self.refusals,
         )
 
     def _metrics_page(self) -> MetricsPage:
@@ -350,12 +358,6 @@ class GatewayProcess:
             ],
             spreads=self.engines.queues.spreads(),
         )
-
-
-def _told_of(task: "asyncio.Task[None]") -> None:
-    """Say loudly that a task has ended which runs as long as the process."""
-    if not task.cancelled() and (error := task.exception()) is not None:
-        log.critical("task_ended", task=task.get_name(), exc_info=error)
 
 
 def _kept_answers(gateway: GatewaySettings, pepper: bytes) -> KeptAnswers:

@@ -1,12 +1,18 @@
-"""uvicorn's server, taught how a gateway ends: not ready at once, then drained."""
+"""uvicorn's server, taught how a gateway ends: not ready at once, then drained.
+
+And what is said of a task that ends before it.
+"""
 
 import asyncio
 import socket
 from types import FrameType
 
+import structlog
 import uvicorn
 
 from inference.gateway.live import LiveRequests
+
+log = structlog.get_logger("tollgate.gateway")
 
 
 class GatewayServer(uvicorn.Server):
@@ -42,3 +48,9 @@ class GatewayServer(uvicorn.Server):
             await super().shutdown(sockets)
         finally:
             timer.cancel()
+
+
+def tell_of_its_end(task: "asyncio.Task[None]") -> None:
+    """Say loudly that a task has ended which runs as long as the process."""
+    if not task.cancelled() and (error := task.exception()) is not None:
+        log.critical("task_ended", task=task.get_name(), exc_info=error)

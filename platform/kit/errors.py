@@ -29,7 +29,11 @@ from typing import ClassVar
 
 
 class PlatformError(Exception):
-    """An anticipated failure with its HTTP status and OpenAI-style type and code."""
+    """An anticipated failure with its HTTP status and OpenAI-style type and code.
+
+    `refused_by` is the limit that refused, where one did, as `level:unit:window`: for
+    whoever counts refusals. Clients read of it in the message.
+    """
 
     status: ClassVar[int] = 500
     type: ClassVar[str] = "server_error"
@@ -42,9 +46,11 @@ class PlatformError(Exception):
         param: str | None = None,
         code: str | None = None,
         headers: Mapping[str, str] | None = None,
+        refused_by: str = "",
     ) -> None:
         super().__init__(message)
         self.message = message
+        self.refused_by = refused_by
         self.param = param
         self.headers = dict(headers or {})
         if code is not None:

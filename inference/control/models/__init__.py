@@ -9,6 +9,7 @@ from inference.control.models.calibration import Calibration
 from inference.control.models.fallbacks import FALLBACKS_MAX, ModelFallback
 from inference.control.models.publication import Publication, PublicationVersion
 from inference.control.models.pulse import Pulse
+from inference.control.models.refusals import Refusal
 from inference.control.models.replicas import (
     SLOTS,
     SLOTS_MAX,
@@ -54,6 +55,7 @@ __all__ = [
     "Publication",
     "PublicationVersion",
     "Pulse",
+    "Refusal",
     "Replica",
     "ServedModel",
     "ServingSettings",

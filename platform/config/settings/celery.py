@@ -148,6 +148,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "republish-snapshot": {"task": "control.republish", "schedule": 60.0},
     "forget-pulses": {"task": "control.forget_pulses", "schedule": 3600.0},
+    "forget-refusals": {"task": "control.forget_refusals", "schedule": 3600.0},
     "calibrate-models": {
         "task": "control.calibrate_models",
         "schedule": 300.0,

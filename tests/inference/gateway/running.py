@@ -42,6 +42,7 @@ from inference.gateway.models import ModelList
 from inference.gateway.passthrough import Passthrough
 from inference.gateway.protocol import ClientConnection
 from inference.gateway.rates import Rates
+from inference.gateway.refusals import Refusals
 from inference.gateway.turns import KEEP_ALIVE_S, Turns
 from inference.limiting.memory import MemoryLimiter
 from inference.routing.fleet import Fleet
@@ -103,6 +104,7 @@ class RunningGateway:
     counting: Counting
     rates: Rates
     readiness: dict[str, bool]
+    refusals: Refusals
     key: str = ""
     client: httpx.Client = field(init=False)
     sdks: list[OpenAI] = field(default_factory=list)
@@ -295,6 +297,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
     )
     salts = CacheSalts(PEPPER)
     scheduler = _scheduler(snapshot)
+    refusals = Refusals("gateway-t", lambda: NOW_US)
     app = Gateway(
         generation=Generation(
             authenticator=authenticator,
@@ -320,6 +323,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             proxies=proxies,
         ),
         metrics=metrics,
+        refusals=refusals,
     )
     return RunningGateway(
         loop,
@@ -333,6 +337,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
         counting,
         rates,
         readiness,
+        refusals,
     )
 
 

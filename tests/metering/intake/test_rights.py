@@ -24,6 +24,10 @@ WRITABLE = {
     ("control_pulse", "INSERT"),
     ("control_pulse", "SELECT"),
     ("control_pulse", "UPDATE"),
+    # How often it refused, counted by the hour.
+    ("control_refusal", "INSERT"),
+    ("control_refusal", "SELECT"),
+    ("control_refusal", "UPDATE"),
     ("usage_checkpoint", "DELETE"),
     ("usage_checkpoint", "INSERT"),
     ("usage_checkpoint", "UPDATE"),

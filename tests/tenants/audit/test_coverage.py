@@ -37,6 +37,7 @@ NOT_AUDITED = {
     "control.publication": "it is made of rows that are audited",
     "control.publicationversion": "it is a counter",
     "control.pulse": "gateways write how they are",
+    "control.refusal": "gateways write what they counted",
     "documents.document": "it is made of an invoice or note, and never changes",
     "economics.daymargin": "it is made of rates, rollups and postings",
     "economics.daytotal": "it is made of rates, rollups and postings",

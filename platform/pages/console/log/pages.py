@@ -9,6 +9,7 @@ import datetime as dt
 import secrets
 from collections.abc import Iterator
 from http import HTTPStatus
+from typing import Any
 from uuid import UUID
 
 from django.http import HttpRequest, HttpResponse
@@ -30,6 +31,12 @@ from metering.usage.request_log import (
 )
 from pages.access import live_page
 from pages.console.log.form import LogForm
+from pages.console.log.refused import (
+    asked_of,
+    found_by,
+    refused_table,
+    refused_tile,
+)
 from pages.console.log.table import NONE_FOUND, NONE_YET, ROWS_PER_PAGE, table
 from pages.console.log.watching import LASTS, WATCHES, fits
 from pages.console.place import place_page, require
@@ -60,7 +67,7 @@ def log(request: HttpRequest, *, place: Member) -> HttpResponse:
     require(Scope.USAGE_READ)
     query, now = query_of(request.GET), timezone.now()
     form = LogForm(request.GET, place=place, models=sorted(model_names(True)), now=now)
-    context = {
+    context: dict[str, Any] = {
         "place": place,
         "form": form,
         "heading": Heading(
@@ -71,7 +78,7 @@ def log(request: HttpRequest, *, place: Member) -> HttpResponse:
                 "excluding tax",
             ),
             lead="What single requests used, took and cost. Nothing of what was asked"
-            " or answered is kept, and what was refused is not metered and not here.",
+            " or answered is kept. What was refused is not metered: it is counted.",
         ),
     }
     if not form.is_valid():
@@ -89,14 +96,30 @@ def log(request: HttpRequest, *, place: Member) -> HttpResponse:
     if form.cleaned_data["live"]:
         return _watched(request, rows, asked, query, context)
     page = requests(asked, before=_before(query), size=ROWS_PER_PAGE)
+    context |= _refused(place, asked, query, now=now)
     context |= {
-        "tiles": tiles(summary(asked)),
+        "tiles": [*tiles(summary(asked)), *context["refused_tiles"]],
         "table": rows.laid_out(page.rows, query, empty=_no_rows(page.before)),
         "first": address(query, before="") if _BEFORE in query else "",
         "more": address(query, before=f"{page.before}") if page.before else "",
         "follow": address(_lasting(query), live="yes"),
     }
     return render(request, "pages/console/log/log.html", context)
+
+
+def _refused(
+    place: Member, asked: RequestQuery, query: Query, *, now: dt.datetime
+) -> dict[str, Any]:
+    """Return what was refused meanwhile: its tile, and its table where there is any."""
+    question = None if _BEFORE in query else asked_of(asked, now=now)
+    if question is None:
+        return {"refused_tiles": []}
+    found = found_by(question)
+    laid_out = refused_table(place.tenant).laid_out(found.kinds, query)
+    return {
+        "refused_tiles": [refused_tile(found)],
+        "refused": laid_out if found.kinds else None,
+    }
 
 
 def tiles(found: RequestSummary) -> list[Tile]:

@@ -38,7 +38,7 @@ _TENTHS = 10
 NONE_YET = Empty(
     "No request has ended yet",
     "Each shows here as soon as it is settled; what was refused is not metered, and is"
-    " not here. Nothing of what was asked or answered is kept.",
+    " only counted. Nothing of what was asked or answered is kept.",
 )
 NONE_FOUND = Empty(
     "No request of these filters here",

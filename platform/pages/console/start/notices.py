@@ -7,10 +7,12 @@ may see. Failure: none of its own.
 import datetime as dt
 from collections.abc import Iterator
 from dataclasses import dataclass
+from http import HTTPStatus
 from zoneinfo import ZoneInfo
 
 from django.db.models import Count, Min, Sum
 
+from inference.control.refusals import RefusalQuery, refused
 from kit.acting import current
 from kit.money import format_minor
 from kit.scopes import Scope
@@ -19,6 +21,7 @@ from metering.ledger.wallets import Wallet
 from metering.receivables.selectors import unpaid
 from pages.console.catalog.offers import coming_change
 from pages.console.frame import way_to
+from pages.console.log.refused import LATELY, reason
 from pages.design.badges import Badge, Tone
 from pages.figures import count, rounded
 from tenants import selectors
@@ -47,6 +50,8 @@ def notices(
     if actor.may(Scope.BILLING_READ):
         found += _overdue(place, today)
     found += _prices(place, now)
+    if actor.may(Scope.USAGE_READ):
+        found += _refused(place, now)
     if credit is not None:
         found += _expiring(place, credit)
     if actor.may(Scope.WEBHOOKS_READ):
@@ -83,6 +88,29 @@ def _prices(place: Member, now: dt.datetime) -> Iterator[Notice]:
             f"{count(number)} model {change} on {local:%Y-%m-%d %H:%M} "
             f"{place.tenant.zone}.",
             address=way_to(place.tenant, "console:models"),
+        )
+
+
+def _refused(place: Member, now: dt.datetime) -> Iterator[Notice]:
+    """Tell of what limits refused within the last day, and lead to them."""
+    asked = RefusalQuery(
+        tenant_id=place.tenant_id,
+        start=now - LATELY,
+        end=now,
+        status=HTTPStatus.TOO_MANY_REQUESTS,
+        reach=current().project_ids,
+    )
+    found = refused(asked, size=1)
+    if found.requests:
+        (most,) = found.kinds
+        page = "limits" if current().may(Scope.LIMITS_READ) else "requests"
+        last = most.last_at.astimezone(ZoneInfo(place.tenant.zone))
+        yield Notice(
+            Badge("refused", Tone.WAIT),
+            f"{count(found.requests)} {_plural(found.requests, 'request')} refused with"
+            " 429 within the last day.",
+            f"Most: {reason(most)}; last at {last:%Y-%m-%d %H:%M}.",
+            way_to(place.tenant, f"console:{page}"),
         )
 
 
