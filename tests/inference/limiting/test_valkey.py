@@ -14,14 +14,9 @@ from inference.limiting.valkey import RENEWED_AT_ONCE, ValkeyLimiter
 from tests.eventually import eventually
 from tests.inference.limiting.conftest import Connect
 from tests.inference.limiting.rules import HOUR_US, new_id, requests, slot, tokens
-from tests.inference.limiting.store import Store
+from tests.inference.limiting.store import Store, answered
 
 SLOTS = "tg:rl:{t1}:slots:0"
-
-
-async def answered(limiter: ValkeyLimiter) -> None:
-    """Return once all that was sent before has been answered."""
-    await limiter.take(new_id(), (requests(10**6, name="answered"),))
 
 
 def cancel_once_answered(task: "asyncio.Task[Verdict]", limiter: ValkeyLimiter) -> None:
@@ -98,11 +93,11 @@ async def test_slots_of_a_dead_process_lapse_and_those_renewed_do_not(
     await limiter.take(running, (slot(2),))
     await dead.take(new_id(), (slot(2),))
     assert not (await limiter.take(new_id(), (slot(2),))).allowed
-    # As if the whole life of a slot but a moment had passed.
-    for member, expires_us in store.admin.zrange(SLOTS, 0, -1, withscores=True):
-        store.admin.zadd(SLOTS, {member: expires_us - SLOT_US + 200_000})
+    # One half of their lives passes before they are renewed, and one after it.
+    store.age(SLOTS, SLOT_US // 2)
     limiter.renew([running])
-    await asyncio.sleep(0.25)
+    await answered(limiter)
+    store.age(SLOTS, SLOT_US // 2)
     [standing] = (await limiter.take(new_id(), (slot(2),))).standings
     assert standing.remaining == 0
     assert not (await dead.take(new_id(), (slot(2),))).allowed

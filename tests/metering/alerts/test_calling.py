@@ -5,7 +5,6 @@ Real sockets. Names lead where a stand-in of the resolver says.
 
 import socket
 import threading
-import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -14,7 +13,12 @@ import pytest
 from kit.networks import network_of
 from metering.alerts import calling
 from metering.alerts.calling import Answer, Call, Reach, call_all
-from tests.standins.webhook_receiver import Receiver, certified, receiving
+from tests.standins.webhook_receiver import (
+    PATIENCE_S,
+    Receiver,
+    certified,
+    receiving,
+)
 
 BODY = b'{"id":"evt_1"}'
 NAME = "hooks.example.com"
@@ -187,9 +191,8 @@ def test_the_proxy_of_the_environment_is_not_asked(
 
 def test_a_long_answer_is_not_read(receiver: Receiver) -> None:
     receiver.answer = b"x" * 50_000_000
-    started = time.monotonic()
     assert called(receiver.url(), http_loopback=True) == Answer(200)
-    assert time.monotonic() - started < 5
+    assert not receiver.is_whole.get(timeout=PATIENCE_S)
 
 
 def test_how_long_to_wait_is_taken_as_seconds_alone(receiver: Receiver) -> None:
@@ -224,32 +227,28 @@ def test_what_drips_ends_in_time(monkeypatch: pytest.MonkeyPatch) -> None:
         thread = threading.Thread(target=drip)
         thread.start()
         port = server.getsockname()[1]
-        started = time.monotonic()
         answer = called(f"http://127.0.0.1:{port}/", http_loopback=True)
-        took = time.monotonic() - started
         stop.set()
         thread.join()
     assert answer == Answer(problem="it did not answer in time")
-    assert took < 5
 
 
 def test_a_name_server_that_never_answers_is_not_waited_for(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     monkeypatch.setattr(calling, "TIMEOUT_S", 0.3)
-    stop = threading.Event()
+    stop, ended = threading.Event(), threading.Event()
 
     def never(*_: object, **__: object) -> list[object]:
-        stop.wait(20)
+        stop.wait()
+        ended.set()
         return []
 
     monkeypatch.setattr(socket, "getaddrinfo", never)
-    started = time.monotonic()
     answer = called(f"https://{NAME}/")
-    took = time.monotonic() - started
+    assert not ended.is_set()
     stop.set()
     assert answer == Answer(problem="it did not answer in time")
-    assert took < 5
 
 
 def test_what_nobody_foresaw_fails_its_own_call_alone(receiver: Receiver) -> None:

@@ -32,7 +32,7 @@ def test_events_are_committed_and_counted_while_a_window_is_summed_up(
             owner.execute("LOCK TABLE usage_dayrollup IN ACCESS EXCLUSIVE MODE")
             opening = asyncio.create_task(asyncio.to_thread(open_one))
             await eventually(lambda: owner.execute(_WAITING).fetchone() is not None)
-            async with asyncio.timeout(1):
+            async with asyncio.timeout(20):
                 await commit(epoch, [event_of(KEY)])
                 await epoch.open(left=LEFT)
                 await commit(epoch, [event_of(KEY)])

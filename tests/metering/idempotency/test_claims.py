@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import time
 from collections import Counter
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack
@@ -147,10 +146,9 @@ async def test_a_claim_that_is_late_is_refused_and_forgotten(
     async with process(world, database) as claims:
         await claims.claim(asked(world), keyed("k"))
         with held(database, "LOCK idempotency_claim IN ACCESS EXCLUSIVE MODE"):
-            began = time.monotonic()
+            # Without patience that ends it would wait for a lock that is ours.
             with pytest.raises(ServiceUnavailable) as refused:
                 await claims.claim(asked(world), keyed("other"))
-            assert time.monotonic() - began < 1
             assert refused.value.headers["retry-after"] == "1"
         assert claims.to_forget == 1
         assert await claims.claim(asked(world), keyed("other")) == ClaimVerdict.NEW
@@ -201,10 +199,11 @@ async def test_while_the_database_is_away_the_refusal_comes_at_once(
 ) -> None:
     async with process(world, database) as claims:
         claims.is_away = lambda: True
-        began = time.monotonic()
-        with pytest.raises(ServiceUnavailable):
+        with (
+            held(database, "LOCK idempotency_claim IN ACCESS EXCLUSIVE MODE"),
+            pytest.raises(ServiceUnavailable),
+        ):
             await claims.claim(asked(world), keyed("k"))
-        assert time.monotonic() - began < 0.1
         assert claims.to_forget == 0
 
 

@@ -72,8 +72,8 @@ async def test_away_and_back(
         waiting = [made.settle(one, OUTCOME) for one in requests[1:5]]
         await require_away(made)
         # The journal's disk has them: nobody is kept waiting.
-        await asyncio.wait_for(asyncio.gather(*waiting), 1)
-        await asyncio.wait_for(made.settle(requests[5], OUTCOME), 1)
+        await asyncio.wait_for(asyncio.gather(*waiting), 10)
+        await asyncio.wait_for(made.settle(requests[5], OUTCOME), 10)
         made.void(requests[6])
         assert (made.committer.waiting, made.open_requests) == (5, 5)
         assert made.committer.stats.synced == 5

@@ -10,10 +10,13 @@ import pytest
 
 from kit.contracts import BudgetShortError, TokenCounts
 from kit.errors import ServiceUnavailable
+from metering.intake import leases
 from metering.intake.meter import IntakeMeter
 from tests.databases import Database
 from tests.eventually import eventually
 from tests.metering.intake.broker_world import BrokerWorld, elapsed, stream
+
+LONGER_THAN_A_TEST_S = 1_000.0
 
 
 @pytest.fixture
@@ -98,10 +101,10 @@ async def test_what_is_not_known_is_asked_for_and_waited_for(
 async def test_who_waits_is_served_when_another_settles(world: BrokerWorld) -> None:
     async with world.gateway("one") as made:
         first, _ = await world.hold(made, prompt=990, outputs=(1,))
-        waiting = asyncio.create_task(world.hold(made, prompt=100, patience_s=10))
+        waiting = asyncio.create_task(world.hold(made, prompt=100, patience_s=60))
         await eventually(lambda: made.leases.book.wishes)
         await world.settle(made, first, 10, 1)
-        second, _ = await asyncio.wait_for(waiting, 2)
+        second, _ = await waiting
         made.void(second)
 
 
@@ -113,13 +116,11 @@ async def test_what_is_used_up_is_told_at_once_what_is_held_is_waited_for(
         began = time.monotonic()
         with pytest.raises(BudgetShortError) as late:
             await world.hold(made, prompt=100, patience_s=0.4)
-        assert 0.3 < elapsed(began) < 3
+        assert elapsed(began) > 0.3
         assert (late.value.is_spent, late.value.place) == (False, world.quota)
         await world.settle(made, first, 990, 1)
-        began = time.monotonic()
         with pytest.raises(BudgetShortError) as spent:
-            await world.hold(made, prompt=100, patience_s=30)
-        assert elapsed(began) < 5
+            await world.hold(made, prompt=100, patience_s=LONGER_THAN_A_TEST_S)
         assert (spent.value.is_spent, spent.value.place) == (True, world.quota)
         # To the last token.
         last, _ = await world.hold(made, prompt=8)
@@ -134,24 +135,23 @@ async def test_patience_ends_while_the_database_takes_its_time(
         first, _ = await world.hold(made, prompt=10)
         with psycopg.connect(world.database.url_for("owner")) as owner:
             owner.execute("SELECT FROM budgets_window FOR UPDATE")
-            began = time.monotonic()
+            # With other patience it would wait for a row that is locked here.
             with pytest.raises(BudgetShortError) as late:
                 await world.hold(made, prompt=700, patience_s=0.3)
-            assert elapsed(began) < 1.2
             assert not late.value.is_spent
         made.void(first)
 
 
-async def test_what_another_process_keeps_idle_is_served_within_a_second(
-    world: BrokerWorld,
+async def test_what_another_process_keeps_idle_is_served_to_who_wishes_it(
+    world: BrokerWorld, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    # By itself a process would keep it for longer than this test waits.
+    monkeypatch.setattr(leases, "IDLE_US", 10**9)
     async with world.gateway("one") as one, world.gateway("two") as two:
         for _ in range(5):
             first, _ = await world.hold(one, prompt=900)
             one.void(first)
-            began = time.monotonic()
-            second, _ = await world.hold(two, prompt=900, patience_s=5)
-            assert elapsed(began) < 1
+            second, _ = await world.hold(two, prompt=900, patience_s=30)
             two.void(second)
 
 
@@ -240,9 +240,7 @@ async def test_the_change_of_a_day_is_not_felt(world: BrokerWorld) -> None:
         with psycopg.connect(world.database.url_for("owner")) as owner:
             # Nothing is to be opened any more.
             owner.execute("LOCK TABLE usage_epoch IN ROW EXCLUSIVE MODE")
-            began = time.monotonic()
             held = [await world.hold(made, prompt=10) for _ in range(20)]
-            assert elapsed(began) < 2
         for admission, _ in held:
             world.settle(made, admission, 10, 1)
         # The one before still counts in its own day.

@@ -241,9 +241,9 @@ async def test_events_of_an_away_database_are_let_go_by_the_journal(
     told = made.add(event())
     if disk_fails:
         with pytest.raises(DatabaseAwayError):
-            await asyncio.wait_for(told, 1)
+            await asyncio.wait_for(told, 10)
     else:
-        await asyncio.wait_for(told, 1)
+        await asyncio.wait_for(told, 10)
     assert synced
     task.cancel()
     async with running(made):

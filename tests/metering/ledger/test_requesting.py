@@ -107,9 +107,14 @@ def test_exactly_the_limit_takes_one(tenant: Tenant, asker: User) -> None:
     assert CreditGrant.objects.get().amount_picos == LIMIT
 
 
-def test_without_a_limit_nothing_takes_two(settings: Any) -> None:
+def test_without_a_limit_nothing_takes_two(
+    tenant: Tenant, asker: User, settings: Any
+) -> None:
     settings.GRANT_APPROVAL_ABOVE_PICOS = None
-    requesting.require_one(10**30, "USD")
+    sign_in(client := Client(), asker)
+    client.post(page(GRANT, "add"), form("999999999.00"))
+    assert CreditGrant.objects.get().amount_picos == picos_from_decimal("999999999")
+    assert not GrantRequest.objects.exists()
 
 
 def test_who_asked_decides_nothing_whatever_their_rights(

@@ -40,7 +40,12 @@ def tiered(**first: str) -> dict[str, Any]:
     ],
 )
 def test_whole_picos_are_published(document: dict[str, Any]) -> None:
-    require_whole_picos(component_from(document))
+    component = component_from(document)
+    require_whole_picos(component)
+    for quantity in range(12):
+        rated = rate(component, Usage(Fraction(quantity), quantity), currency="USD")
+        # A share of an amount ends where it ends.
+        assert rated.exact_picos is not None or document["model"] == "percentage"
 
 
 @pytest.mark.parametrize(
@@ -138,4 +143,8 @@ def test_what_no_invoice_could_ask_for_is_not_published(
     ],
 )
 def test_what_is_large_is_published(document: dict[str, Any]) -> None:
-    require_in_reach(component_from(document))
+    component = component_from(document)
+    require_in_reach(component)
+    # What it charges for a single unit can be kept: a BIGINT of minor units.
+    rated = rate(component, Usage(Fraction(1), 1), currency="USD")
+    assert 0 <= rated.amount_minor < 2**63
