@@ -60,7 +60,7 @@ def every_page(request: HttpRequest, *, brief: bool = False) -> Iterator[Page]:
 
 def _operations() -> Iterator[Page]:
     """Yield the pages beside those of the site, of the tenant with most of all."""
-    for name in ("live", "routes"):
+    for name in ("live", "routes", "proof"):
         yield Page(name, reverse(f"operations:{name}"))
     tenant = Tenant.objects.order_by("pk").first()
     if tenant is not None:

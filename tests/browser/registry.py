@@ -115,9 +115,11 @@ FINANCE: Final = (
 )
 PRICES: Final = Found(
     "/admin/pricing/pricebookversion/",
-    "a[href*='/pricebookversion/'][href*='/change/']",
+    "a[href*='/pricebookversion/'][href*='/change/']:has-text('Standard')",
 )
-_A_TENANT: Final = Found("/admin/tenants/tenant/", "#result_list tbody th a")
+_A_TENANT: Final = Found(
+    "/admin/tenants/tenant/", "#result_list a:has-text('Northwind')"
+)
 ADMIN: Final = (
     Screen("admin", "/admin/"),
     Screen("admin-tenants", "/admin/tenants/tenant/"),
@@ -137,12 +139,19 @@ ADMIN: Final = (
 # The tenant whose console is looked at.
 PLACE: Final = f"/console/{CUSTOMERS[0].slug}/"
 BILL: Final = Found(f"{PLACE}billing/invoices/", "#invoices tbody th a")
+ENDPOINT: Final = Found(
+    f"{PLACE}notifications/", "a[href*='/webhooks/']:has-text('Spend alerts')"
+)
 _A_KEY: Final = Found(f"{PLACE}keys/?state=active", "#keys tbody th a")
 _A_MEMBER: Final = Found(f"{PLACE}members/", "#members tbody th a")
 CONSOLE: Final = (
     Screen("console", PLACE, who="member"),
-    Screen("console-start", f"{PLACE}start/?with=python", who="member"),
-    Screen("console-start-assistant", f"{PLACE}start/?with=codex", who="member"),
+    Screen("console-start", f"{PLACE}start/?with=python&model=qwen3-32b", who="member"),
+    Screen(
+        "console-start-assistant",
+        f"{PLACE}start/?with=codex&model=qwen3-32b",
+        who="member",
+    ),
     Screen("console-requests", f"{PLACE}requests/", who="member"),
     Screen("console-requests-live", f"{PLACE}requests/?live=yes", who="member"),
     Screen(
@@ -152,7 +161,11 @@ CONSOLE: Final = (
     ),
     Screen("console-playground", f"{PLACE}playground/", who="member"),
     Screen("console-models", f"{PLACE}models/", who="member"),
-    Screen("console-model", Found(f"{PLACE}models/", "tbody th a"), who="member"),
+    Screen(
+        "console-model",
+        Found(f"{PLACE}models/", "tbody th a:has-text('qwen3')"),
+        who="member",
+    ),
     Screen("console-billing", f"{PLACE}billing/", who="member"),
     Screen("console-invoices", f"{PLACE}billing/invoices/", who="member"),
     Screen("console-invoice", BILL, who="member"),
@@ -166,7 +179,14 @@ CONSOLE: Final = (
     Screen("console-limits", f"{PLACE}limits/", who="member"),
     Screen("console-limit-new", f"{PLACE}limits/new/budget/", who="member"),
     Screen("console-notifications", f"{PLACE}notifications/", who="member"),
+    Screen("console-my-mails", f"{PLACE}notifications/mine/", who="member"),
     Screen("console-webhook-new", f"{PLACE}notifications/webhooks/new/", who="member"),
+    Screen("console-webhook", ENDPOINT, who="member"),
+    Screen(
+        "console-webhook-delivery",
+        Found(ENDPOINT, "a[href*='/deliveries/']"),
+        who="member",
+    ),
     Screen("console-keys", f"{PLACE}keys/", who="member"),
     Screen("console-key-new", f"{PLACE}keys/new/", who="member"),
     Screen("console-key", _A_KEY, who="member"),

@@ -25,6 +25,7 @@ from tenants.models import Tenant
 from tenants.services import create_plan
 from tests.factories.economics import make_span
 from tests.pictures.past import CUSTOMERS, began
+from tests.pictures.rules import keep
 
 CLOSING = dt.timedelta(days=2, hours=3)
 PAID_AFTER = dt.timedelta(days=9)
@@ -62,6 +63,7 @@ def settle(tenants: Sequence[Tenant], *, hourly: str = HOURLY) -> int:
         ledger.post_days(now=now)
         ledger.book_due_burns(now=now)
         _count_costs(start, now, hourly)
+        keep(tenants[0], now=now)
         return len(bills)
 
 

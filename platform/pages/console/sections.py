@@ -68,7 +68,7 @@ GROUPS: Final = (
         "Billing",
         (
             Section(
-                "Billing",
+                "Balance",
                 "console:billing",
                 (Scope.BILLING_READ,),
                 covers=(

@@ -25,6 +25,8 @@ class Kind(enum.StrEnum):
     """Right-aligned, with figures of one width."""
     UNIT = "unit"
     """A currency or the like, close to the number before it."""
+    LONG = "long"
+    """Text of any length: it takes the room that there is, and more lines."""
 
 
 @dataclass(frozen=True, slots=True)

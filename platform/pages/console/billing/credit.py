@@ -189,7 +189,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
             ),
             lead="What credit you have, and what became of the rest.",
         ),
-        "form": form,
+        "form": MonthForm(QueryDict(f"month={month or first:%Y-%m}")),
         "hero": _now(tenant, now),
         "tiles": _moved(found),
         "tables": [

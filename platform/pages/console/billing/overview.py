@@ -146,7 +146,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     context = {
         "place": place,
         "heading": Heading(
-            "Billing",
+            "Balance",
             scope=(
                 *([f"period {coming.span.name}, so far"] if coming else []),
                 f"days of {tenant.zone}",

@@ -126,7 +126,7 @@ FACTS: Table[tuple[str, str, str]] = Table(
     title="What else is known",
     columns=(
         Column("name", "Fact", lambda row: words(row[0])),
-        Column("value", "Value", lambda row: words(row[1], address=row[2])),
+        Column("value", "Value", lambda row: words(row[1], address=row[2]), Kind.LONG),
     ),
     has_file=False,
 )

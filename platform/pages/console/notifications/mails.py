@@ -10,7 +10,7 @@ from kit.spreadsheet import said
 from metering.alerts.models import EventType
 from metering.alerts.telling import TOPICS
 from pages.console.notifications.forms import MEANINGS
-from pages.design.cells import Cell, nothing, words
+from pages.design.cells import Cell, Kind, nothing, words
 from pages.design.table import Column, Table
 from tenants.mails.topics import wants
 from tenants.models import Mail, Member
@@ -51,7 +51,7 @@ def mails_table() -> Table[MailRow]:
         columns=(
             Column("when", "When", lambda row: words(row.meaning, note=row.event)),
             Column("told", "Told to", lambda row: words(row.told)),
-            Column("readers", "Now", _readers),
+            Column("readers", "Now", _readers, Kind.LONG),
             Column(
                 "choice",
                 "Needed",

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.acting import ActorKind
-from pages.design.cells import Cell, instant, nothing, words
+from pages.design.cells import Cell, Kind, instant, nothing, words
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from tenants import selectors
@@ -141,7 +141,7 @@ TABLE: Table[Change] = Table(
         Column("at", "At, UTC", lambda row: instant(row.entry.at)),
         Column("by", "By", _by),
         Column("what", "What", lambda row: words(what(row))),
-        Column("fields", "From what to what", _fields),
+        Column("fields", "From what to what", _fields, Kind.LONG),
         Column("request", "Request", lambda row: words(row.entry.request_id)),
     ),
 )
