@@ -36,6 +36,8 @@ BATCH = 100
 KEPT = dt.timedelta(days=1)
 # A person waits for it: after that it is no use any more.
 TRIED_FOR = dt.timedelta(minutes=10)
+# A provider's link opens its page for five minutes.
+SAME_FOR = dt.timedelta(minutes=1)
 TRY_AGAIN = dt.timedelta(seconds=15)
 State = PortalLink.State
 
@@ -43,20 +45,42 @@ State = PortalLink.State
 def ask_for_link(*, tenant: Tenant, now: dt.datetime) -> PortalLink:
     """Ask for a link for a tenant; it is there within seconds.
 
+    One that waits to be made, or that was asked for a moment ago, is that one: however
+    often it is asked, the provider is called once a minute at most.
+
     Raises `Conflict` where no provider has such a page.
     """
     if settings.BILLING_PROVIDER == OFFLINE:
         raise Conflict("This installation's billing provider has no page for it.")
+    account = account_name_for(tenant.currency)
+    with atomic():
+        # Two of one tenant take turns.
+        Tenant.objects.select_for_update(no_key=True).get(pk=tenant.pk)
+        latest = _latest(tenant, account, now)
+        return latest or _asked(tenant, account, now)
+
+
+def _latest(tenant: Tenant, account: str, now: dt.datetime) -> PortalLink | None:
+    """Return the link that is being made, or was just now, if there is one."""
+    recent = PortalLink.objects.filter(
+        tenant=tenant, account=account, asked_at__gt=now - TRIED_FOR
+    ).exclude(state=State.FAILED)
+    row = recent.order_by("-asked_at", "-id").first()
+    if row is None or row.state == State.ASKED or row.asked_at > now - SAME_FOR:
+        return row
+    return None
+
+
+def _asked(tenant: Tenant, account: str, now: dt.datetime) -> PortalLink:
     row = PortalLink(
         public_id=uuid7(int(now.timestamp() * 1000)),
         tenant=tenant,
-        account=account_name_for(tenant.currency),
+        account=account,
         asked_at=now,
         try_at=now,
     )
-    with atomic():
-        create(row, action="ask")
-        transaction.on_commit(_tell, using=current_alias(), robust=True)
+    create(row, action="ask")
+    transaction.on_commit(_tell, using=current_alias(), robust=True)
     return row
 
 

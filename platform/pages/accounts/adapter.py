@@ -6,7 +6,6 @@ KEY_PEPPER cannot be read: the factor has to be reset.
 """
 
 import base64
-import smtplib
 import time
 from typing import Any
 
@@ -76,8 +75,12 @@ class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
         """Send a mail, or say in the log that it could not be sent."""
         try:
             super().send_mail(template_prefix, email, context)
-        except (OSError, smtplib.SMTPException) as error:
-            log.warning("mail_not_sent", mail=template_prefix, error=str(error))
+        except (OSError, ValueError, LookupError) as error:
+            # What no mail can be written for raises one of the latter. Not the error's
+            # text: a mail server's answer repeats the address.
+            log.warning(
+                "mail_not_sent", mail=template_prefix, error=type(error).__name__
+            )
 
 
 class FactorAdapter(DefaultMFAAdapter):  # type: ignore[misc]

@@ -89,14 +89,27 @@ class BySpend(Generic[AnyRow]):
         self, rows: QuerySet[AnyRow], found: Spending | None, *, is_falling: bool
     ) -> None:
         self._rows = rows
-        picos = found.picos if found else {}
-        ids = rows.order_by("-pk").values_list("pk", flat=True)
-        self._ids = sorted(ids, key=lambda each: picos.get(each, 0), reverse=is_falling)
+        picos = {pk: each for pk, each in found.picos.items() if each} if found else {}
+        spent = rows.filter(pk__in=picos).order_by("-pk").values_list("pk", flat=True)
+        ids = sorted(spent, key=lambda each: picos[each], reverse=is_falling)
+        # Those that spent nothing are any number, and stand between the two.
+        self._first = [each for each in ids if (picos[each] > 0) is is_falling]
+        self._last = ids[len(self._first) :]
+        self._quiet = rows.exclude(pk__in=ids).order_by("-pk")
 
     def __getitem__(self, part: slice) -> list[AnyRow]:
-        ids = self._ids[part]
+        start, stop = int(part.start or 0), int(part.stop)
+        ids = self._first[start:stop]
         found = {row.pk: row for row in self._rows.filter(pk__in=ids)}
-        return [found[each] for each in ids if each in found]
+        page = [found[each] for each in ids if each in found]
+        skipped = max(start - len(self._first), 0)
+        page += self._quiet[skipped : skipped + stop - start - len(ids)]
+        if self._last and len(page) < stop - start:
+            passed = len(self._first) + self._quiet.count()
+            rest = self._last[max(start - passed, 0) : max(stop - passed, 0)]
+            found = {row.pk: row for row in self._rows.filter(pk__in=rest)}
+            page += [found[each] for each in rest if each in found]
+        return page
 
 
 def _read(

@@ -8,6 +8,7 @@ three different cells.
 import datetime as dt
 import enum
 from dataclasses import dataclass, replace
+from zoneinfo import ZoneInfo
 
 from kit.money import decimal_from_minor, decimal_from_picos, picos_from_minor
 from kit.spreadsheet import said
@@ -130,6 +131,13 @@ def instant(at: dt.datetime, *, address: str = "", note: str = "") -> Cell:
     value = utc.isoformat().replace("+00:00", "Z")
     shown = f"{utc:%Y-%m-%d %H:%M:%S}"
     return Cell(shown, value, address=address, note=note, title=f"{shown} UTC")
+
+
+def clock(at: dt.datetime, zone: str, *, address: str = "", note: str = "") -> Cell:
+    """Return a cell of an instant on a tenant's clocks, to the second."""
+    shown = f"{at.astimezone(ZoneInfo(zone)):%Y-%m-%d %H:%M:%S}"
+    exact = instant(at, address=address, note=note)
+    return replace(exact, shown=shown, title=f"{shown} {zone}")
 
 
 def instant_in(

@@ -24,6 +24,8 @@ from pages.design.address import Query
 from pages.design.table import Row, Table
 
 PIECE_CHARS = 1 << 16
+# Of a file that is made whole: what memory holds of one page's rows.
+FILE_ROWS_MAX = 10_000
 
 
 def wants_file(table: Table[Row], query: Query) -> bool:

@@ -27,6 +27,25 @@ def test_a_link_leads_to_the_tenants_page(standin: StripeStandIn) -> None:
         assert visitor.open(row.url).status == 200
 
 
+def test_however_often_it_is_asked_one_is_made(standin: StripeStandIn) -> None:
+    tenant, now = prepaid(), database_now()
+    row = ask_for_link(tenant=tenant, now=now)
+    assert ask_for_link(tenant=tenant, now=now + 5 * MINUTE).pk == row.pk
+    assert make_links(now=now) == 1
+    soon, later = now + MINUTE / 2, now + MINUTE
+    assert ask_for_link(tenant=tenant, now=soon).pk == row.pk
+    assert ask_for_link(tenant=prepaid(), now=soon).pk != row.pk
+    assert ask_for_link(tenant=tenant, now=later).pk != row.pk
+    assert PortalLink.objects.filter(tenant=tenant).count() == 2
+
+
+def test_one_that_failed_is_asked_for_anew(standin: StripeStandIn) -> None:
+    tenant, now = prepaid(), database_now()
+    row = ask_for_link(tenant=tenant, now=now)
+    PortalLink.objects.update(state="failed", problem="It could not be made.")
+    assert ask_for_link(tenant=tenant, now=now).pk != row.pk
+
+
 @pytest.mark.parametrize("kind", ["drop_before", "commit_then_drop"])
 def test_a_lost_answer_is_asked_for_again(standin: StripeStandIn, kind: str) -> None:
     standin.plan(kind, method="POST", path="/v1/billing_portal/sessions")

@@ -5,6 +5,7 @@ import re
 import pytest
 from allauth.account.models import EmailAddress
 from django.core import mail
+from django.core.mail.backends.locmem import EmailBackend
 from django.test import Client
 
 from pages.accounts.backend import owners_of
@@ -55,6 +56,30 @@ def test_a_forgotten_password_is_replaced_by_mail_once() -> None:
     assert is_refused(elsewhere, "/console/")
     again = Client().get(link_of(mail.outbox[0]), follow=True)
     assert b'name="password1"' not in again.content
+
+
+@pytest.mark.parametrize("error", [ValueError, IndexError, ConnectionError])
+def test_a_mail_that_cannot_be_written_or_sent_changes_no_answer(
+    error: type[Exception],
+    caplog: pytest.LogCaptureFixture,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    def refuse(*_: object) -> int:
+        raise error(f"no mail to {ADDRESS}")
+
+    make_person("person", email=ADDRESS)
+    monkeypatch.setattr(EmailBackend, "send_messages", refuse)
+
+    answers = [
+        Client().post("/accounts/password/reset/", {"email": email})
+        for email in (ADDRESS, "nobody@example.com")
+    ]
+
+    assert [each.status_code for each in answers] == [302, 302]
+    said = [each.getMessage() for each in caplog.records]
+    told = [each for each in said if "mail_not_sent" in each]
+    assert told
+    assert not any(ADDRESS in each for each in told)
 
 
 def test_a_mail_is_no_way_round_the_second_factor() -> None:

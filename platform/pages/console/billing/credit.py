@@ -36,7 +36,7 @@ from pages.design import cells
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
-from pages.design.files import file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.filters import FilterForm, MonthField
 from pages.design.heading import Heading
 from pages.design.states import Empty
@@ -165,7 +165,8 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     )
     meant: dict[str, Any] = {"tenant": tenant, "start": span.start, "end": span.end}
     table, grants = lines_table(tenant), grants_table(tenant, now)
-    given = list(credit_grants(tenant=tenant).order_by("priority", "expires_at", "id"))
+    ordered = credit_grants(tenant=tenant).order_by("priority", "expires_at", "id")
+    given = list(ordered[:FILE_ROWS_MAX])
     rows = statement_lines(**meant)
     name = f"{tenant.slug}-{first:%Y-%m}"
     if wants_file(grants, query):

@@ -30,9 +30,14 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     if sent is not None:
         require(Scope.BILLING_WRITE)
         if profile.is_valid():
-            set_billing_profile(tenant=place.tenant, **profile.said)
-            messages.success(request, "Your next invoices say so.")
-            return redirect("console:billing_details", tenant=place.tenant.slug)
+            try:
+                set_billing_profile(tenant=place.tenant, **profile.said)
+            except PlatformError as refused:
+                beside = refused.param if refused.param in profile.fields else None
+                profile.add_error(beside, refused.message)
+            else:
+                messages.success(request, "Your next invoices say so.")
+                return redirect("console:billing_details", tenant=place.tenant.slug)
     return _show(request, place, profile, AddressForm())
 
 

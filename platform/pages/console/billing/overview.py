@@ -37,7 +37,7 @@ from pages.design import cells
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
-from pages.design.files import file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
@@ -135,7 +135,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     """Show what a tenant owes, what comes next, and how it is paid."""
     require(Scope.BILLING_READ)
     tenant, now, query = place.tenant, database_now(), query_of(request.GET)
-    bought = list(top_ups(tenant=tenant).select_related("tenant"))
+    bought = list(top_ups(tenant=tenant).select_related("tenant")[:FILE_ROWS_MAX])
     if wants_file(TOP_UPS, query):
         return file_of(TOP_UPS, bought, query, name=f"top-ups-{tenant.slug}")
     coming = coming_of(tenant, now=now)

@@ -9,6 +9,7 @@ from django.core.exceptions import ValidationError
 
 from kit.money import AmountFormatError, picos_from_decimal
 from kit.scopes import DATA_PLANE, Scope
+from metering.usage.zones import ONE_DAY, date_at, day_start
 from pages.design.filters import DayField
 from tenants import catalog
 from tenants.models import ApiKey, Project, RateLimit, Window
@@ -155,7 +156,7 @@ class ChangeKeyForm(RightsForm):
     ends_on = DayField(
         label="Ends on",
         required=False,
-        help_text="At the end of this day, UTC. Empty: it has no end.",
+        help_text="At the end of this day on the tenant's clocks. Empty: no end.",
     )
 
     fields_of_refusals: ClassVar = {
@@ -168,7 +169,7 @@ class ChangeKeyForm(RightsForm):
         self._kept = kept
         kwargs["initial"] = {
             "name": kept.name,
-            "ends_on": _last_day(kept.expires_at),
+            "ends_on": _last_day(kept),
             "scopes": kept.scopes,
             "models": kept.allowed_models,
             "networks": "\n".join(kept.allowed_networks),
@@ -182,9 +183,9 @@ class ChangeKeyForm(RightsForm):
         """
         found = {"name": self.cleaned_data["name"], **self.rights()}
         day = self.cleaned_data["ends_on"]
-        if day != _last_day(self._kept.expires_at):
-            found["expires_at"] = day and dt.datetime.combine(
-                day + dt.timedelta(days=1), dt.time(), tzinfo=dt.UTC
+        if day != _last_day(self._kept):
+            found["expires_at"] = day and day_start(
+                day + ONE_DAY, self._kept.tenant.zone
             )
         return found
 
@@ -247,8 +248,8 @@ def _project_words(project: Project) -> str:
     )
 
 
-def _last_day(expires_at: dt.datetime | None) -> dt.date | None:
-    """Return the last day on which a key works for some of it."""
-    if expires_at is None:
+def _last_day(kept: ApiKey) -> dt.date | None:
+    """Return the last day, on the tenant's clocks, on which a key works at all."""
+    if kept.expires_at is None:
         return None
-    return (expires_at.astimezone(dt.UTC) - dt.timedelta(microseconds=1)).date()
+    return date_at(kept.expires_at - dt.timedelta(microseconds=1), kept.tenant.zone)

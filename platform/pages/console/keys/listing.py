@@ -28,8 +28,8 @@ from pages.console.keys.parts import PLAYGROUND, at_key, key_badge, limit_cell
 from pages.console.place import place_page, require
 from pages.console.spending import BySpend, Spending, spending, spent
 from pages.design.address import query_of
-from pages.design.cells import Cell, Kind, instant, nothing, state, words
-from pages.design.files import file_of, wants_file
+from pages.design.cells import Cell, Kind, clock, nothing, state, words
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -40,7 +40,6 @@ from tenants.models import ApiKey, KeyState, Level, Member, Tenant
 
 UNUSED = dt.timedelta(days=90)
 # In one file; gateways hold no more keys of a tenant either.
-FILE_ROWS_MAX = 10_000
 _ORDERS = {
     "name": F("name"),
     "project": F("project__slug"),
@@ -242,21 +241,23 @@ def _table(
             Column(
                 "used",
                 "Last used",
-                lambda row: _last_used(row, now=now),
+                lambda row: _last_used(row, tenant.zone, now=now),
                 sort=lambda row: row.last_use and row.last_use.last_used_at,
             ),
-            *_rest(),
+            *_rest(tenant.zone),
         ),
     )
 
 
-def _rest() -> tuple[Column[ApiKey], ...]:
-    """Return the columns that are the same whoever asks, whenever."""
+def _rest(zone: str) -> tuple[Column[ApiKey], ...]:
+    """Return the columns that are the same whoever of a tenant asks, whenever."""
     return (
         Column(
             "expires",
-            "Expires, UTC",
-            lambda row: instant(row.expires_at) if row.expires_at else nothing("never"),
+            f"Expires ({zone})",
+            lambda row: (
+                clock(row.expires_at, zone) if row.expires_at else nothing("never")
+            ),
             sort=lambda row: row.expires_at,
         ),
         Column(
@@ -269,8 +270,8 @@ def _rest() -> tuple[Column[ApiKey], ...]:
         ),
         Column(
             "issued",
-            "Issued, UTC",
-            lambda row: instant(row.created_at),
+            f"Issued ({zone})",
+            lambda row: clock(row.created_at, zone),
             sort=lambda row: row.pk,
         ),
     )
@@ -282,10 +283,10 @@ def _holder(row: ApiKey) -> Cell:
     return words(row.member.email or "somebody forgotten")
 
 
-def _last_used(row: ApiKey, *, now: dt.datetime) -> Cell:
+def _last_used(row: ApiKey, zone: str, *, now: dt.datetime) -> Cell:
     use = row.last_use
     if use is None or use.last_used_at is None:
         return nothing("never")
     ago = f"{timesince(use.last_used_at, now, depth=1)} ago"
-    exact = instant(use.last_used_at)
+    exact = clock(use.last_used_at, zone)
     return Cell(ago, exact.value, note=use.model, title=exact.title)

@@ -36,7 +36,7 @@ from pages.console.records.changes import changes
 from pages.console.spending import running
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
-from pages.design.cells import Cell, instant, nothing, words
+from pages.design.cells import Cell, clock, nothing, words
 from pages.design.heading import Crumb, Heading
 from pages.design.progress import Progress
 from pages.design.states import Empty
@@ -107,8 +107,9 @@ def _stopping(row: ApiKey, *, now: dt.datetime) -> Progress | None:
     by, of = (seen.by, seen.of) if seen else (0, 0)
     is_over = bool(of) and by == of
     verb = "Revoked" if row.revoked_at else "Disabled"
+    shown = clock(max(closed), row.tenant.zone).title
     return Progress(
-        title=f"{verb} at {max(closed):%Y-%m-%d %H:%M:%S} UTC: stopped on gateways",
+        title=f"{verb} at {shown}: stopped on gateways",
         done=by,
         whole=of,
         unit="gateways",
@@ -167,13 +168,13 @@ def _why(row: ApiKey, at: KeyState) -> str:
         KeyState.ARCHIVED: row.project.archived_at,
     }.get(at)
     if since is not None:
-        return f"since {since:%Y-%m-%d %H:%M} UTC"
+        return f"since {clock(since, row.tenant.zone).title}"
     return "with the tenant" if at is KeyState.SUSPENDED else ""
 
 
 def _facts(row: ApiKey, *, now: dt.datetime) -> list[tuple[str, Cell]]:
     newer = ApiKey.objects.filter(replaces=row).select_related("tenant").first()
-    older = row.replaces
+    older, zone = row.replaces, row.tenant.zone
     found = [
         ("First letters", words(row.shown)),
         ("Holder", _holder(row)),
@@ -182,10 +183,10 @@ def _facts(row: ApiKey, *, now: dt.datetime) -> list[tuple[str, Cell]]:
         ("From", words(", ".join(row.allowed_networks) or "everywhere")),
         ("Priority", words(row.priority)),
         ("Last used", _last_used(row, now=now)),
-        ("Issued, UTC", instant(row.created_at)),
+        (f"Issued ({zone})", clock(row.created_at, zone)),
         (
-            "Expires, UTC",
-            instant(row.expires_at) if row.expires_at else nothing("never"),
+            f"Expires ({zone})",
+            clock(row.expires_at, zone) if row.expires_at else nothing("never"),
         ),
     ]
     if newer is not None:

@@ -38,7 +38,7 @@ from pages.console.limits.tables import (
 )
 from pages.console.place import place_page, require
 from pages.design.address import query_of
-from pages.design.files import file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.heading import Heading
 from pages.design.table import LaidOut
 from tenants import selectors, services
@@ -80,7 +80,8 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
             return file_of(table, rows, query, name=f"limits-{place.tenant.slug}")
     names, alerts = names_of(found.counted), crossings_table(zone)
     if wants_file(alerts, query):
-        told = [_crossed(each, names) for each in _crossings(place)]
+        latest = _crossings(place)[:FILE_ROWS_MAX]
+        told = [_crossed(each, names) for each in latest]
         return file_of(alerts, told, query, name=f"alerts-{place.tenant.slug}")
     context = {
         "place": place,

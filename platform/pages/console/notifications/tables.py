@@ -6,13 +6,13 @@ Instants are shown on the tenant's clocks, to the second.
 import datetime as dt
 from collections.abc import Callable
 from dataclasses import dataclass
-from zoneinfo import ZoneInfo
 
 from metering.alerts.models import Delivery, Endpoint
 from pages.design.badges import Badge, Tone
 from pages.design.cells import (
     Cell,
     Kind,
+    clock,
     nothing,
     number,
     percent,
@@ -53,10 +53,7 @@ def at_cell(
     """Return a cell of an instant on the tenant's clocks."""
     if at is None:
         return nothing(missing)
-    there = at.astimezone(ZoneInfo(zone))
-    value = at.astimezone(dt.UTC).isoformat().replace("+00:00", "Z")
-    shown = f"{there:%Y-%m-%d %H:%M:%S}"
-    return Cell(shown, value, address=address, title=f"{shown} {zone}")
+    return clock(at, zone, address=address)
 
 
 def endpoint_badge(row: Endpoint) -> Badge:

@@ -21,13 +21,14 @@ from django.views.decorators.http import require_safe
 
 from kit.acting import current
 from kit.scopes import Scope
+from metering.usage.zones import date_at
 from pages.console.frame import address_in
 from pages.console.people.accounts import Account, accounts
 from pages.console.place import place_page, require
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
-from pages.design.cells import Cell, Kind, day, instant, nothing, number, state, words
-from pages.design.files import file_of, wants_file
+from pages.design.cells import Cell, Kind, clock, day, nothing, number, state, words
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -36,7 +37,6 @@ from pages.design.tiles import number_tile
 from tenants import selectors
 from tenants.models import ApiKey, Invitation, Member, ProjectMember, Role
 
-FILE_ROWS_MAX = 10_000
 # There are at most so many open ones.
 OFFERS_SHOWN = 500
 _ORDERS = {"email": F("email"), "role": F("role"), "since": F("id")}
@@ -155,6 +155,7 @@ def _table(
     leads: bool,
     now: dt.datetime,
 ) -> Table[Member]:
+    zone = place.tenant.zone
     columns: list[Column[Member]] = [
         Column(
             "email",
@@ -180,15 +181,17 @@ def _table(
         ),
         Column(
             "since",
-            "Since, UTC",
-            lambda row: day(row.created_at.date()),
+            f"Since ({zone})",
+            lambda row: day(date_at(row.created_at, zone)),
             sort=lambda row: row.pk,
         ),
     ]
     if leads:
         columns[4:4] = [
             Column("factor", "Second factor", lambda row: _factor(known.get(row.pk))),
-            Column("seen", "Signed in", lambda row: _seen(known.get(row.pk), now)),
+            Column(
+                "seen", "Signed in", lambda row: _seen(known.get(row.pk), zone, now)
+            ),
         ]
     return Table(name="members", title="Members", usual_sort="email", columns=columns)
 
@@ -211,10 +214,10 @@ def _factor(found: Account | None) -> Cell:
     return state(Badge("none", Tone.WAIT))
 
 
-def _seen(found: Account | None, now: dt.datetime) -> Cell:
+def _seen(found: Account | None, zone: str, now: dt.datetime) -> Cell:
     if found is None or found.signed_in_at is None:
         return nothing("never")
-    exact = instant(found.signed_in_at)
+    exact = clock(found.signed_in_at, zone)
     ago = f"{timesince(found.signed_in_at, now, depth=1)} ago"
     return Cell(ago, exact.value, title=exact.title)
 
@@ -243,7 +246,11 @@ def _offer_table(place: Member) -> Table[Invitation]:
                     else nothing("an operator or a program")
                 ),
             ),
-            Column("until", "Until, UTC", lambda row: instant(row.expires_at)),
+            Column(
+                "until",
+                f"Until ({place.tenant.zone})",
+                lambda row: clock(row.expires_at, place.tenant.zone),
+            ),
             Column(
                 "resend",
                 "",

@@ -3,7 +3,8 @@
 The page's script calls the gateway as any program does, with a key of the member's own
 that lives for an hour and is named so in the request log. Its text is in the answer to
 the POST that asked for it and in that page's memory; what is asked and answered is
-nowhere but there. Asking for one ends the member's one before.
+nowhere but there. A member has a few at a time, one for each page that is open: asking
+for one more ends the oldest.
 
 Failure: what a service refuses is answered as the management API answers it, and
 nothing is issued.
@@ -39,6 +40,8 @@ from tenants.models import ApiKey, Member, Project
 
 NAME = "Playground"
 LIVES = dt.timedelta(hours=1)
+# A page that opens shall not end what another one is being answered.
+AT_ONCE = 4
 # A key's beginning is the database's instant, and its end is ours.
 _SLACK = dt.timedelta(minutes=5)
 _PROJECTS_MAX = 200
@@ -122,7 +125,7 @@ def key(request: HttpRequest, *, place: Member) -> HttpResponse:
 
 
 def mint(*, place: Member, project: Project, now: dt.datetime) -> services.IssuedKey:
-    """Issue a playground key, and revoke the member's older ones.
+    """Issue a playground key; of the member's older ones the last few stay.
 
     Raises what `services.issue_key` does.
     """
@@ -135,9 +138,9 @@ def mint(*, place: Member, project: Project, now: dt.datetime) -> services.Issue
             scopes=[Scope.GENERATE],
             expires_at=now + LIVES,
         )
-        for older in minted(place=place, now=now):
-            if older.pk != issued.row.pk:
-                services.revoke_key(api_key=older, now=now)
+        lasting = sorted(minted(place=place, now=now), key=lambda row: row.pk)
+        for older in lasting[:-AT_ONCE]:
+            services.revoke_key(api_key=older, now=now)
     return issued
 
 

@@ -39,7 +39,7 @@ from pages.design.cells import (
     state,
     words,
 )
-from pages.design.files import file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -47,8 +47,6 @@ from pages.design.table import Asked, Column, Table
 from pages.design.tiles import Tile, money_tile, number_tile
 from tenants import selectors
 from tenants.models import ApiKey, Level, Member, Project, ProjectMember, Tenant
-
-FILE_ROWS_MAX = 10_000
 
 
 class ProjectFilter(FilterForm):

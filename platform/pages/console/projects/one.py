@@ -19,6 +19,7 @@ from kit.errors import PlatformError
 from kit.scopes import Scope
 from metering.budgets.selectors import standing
 from metering.usage.selectors import Dimension
+from metering.usage.zones import date_at
 from pages.console.forms import TypedName, ask, say, sent
 from pages.console.frame import address_in
 from pages.console.holding import holding_table, kept_to
@@ -193,7 +194,7 @@ def _members(row: Project) -> list[ProjectMember]:
 
 
 def _members_table(place: Member) -> Table[ProjectMember]:
-    leads = current().may(Scope.MEMBERS_WRITE)
+    leads, zone = current().may(Scope.MEMBERS_WRITE), place.tenant.zone
     at = address_in(place.tenant)("console:members")
     return Table(
         name="members",
@@ -216,13 +217,17 @@ def _members_table(place: Member) -> Table[ProjectMember]:
                 ),
             ),
             Column("role", "Role", lambda row: words(row.member.role)),
-            Column("since", "Since, UTC", lambda row: day(row.created_at.date())),
+            Column(
+                "since",
+                f"Since ({zone})",
+                lambda row: day(date_at(row.created_at, zone)),
+            ),
         ),
     )
 
 
 def _keys_table(place: Member, *, now: dt.datetime) -> Table[ApiKey]:
-    may_issue = current().may(Scope.KEYS_WRITE)
+    may_issue, zone = current().may(Scope.KEYS_WRITE), place.tenant.zone
     return Table(
         name="keys",
         title="Its active keys",
@@ -243,9 +248,12 @@ def _keys_table(place: Member, *, now: dt.datetime) -> Table[ApiKey]:
             Column("state", "State", lambda row: state(key_badge(row.state_at(now)))),
             Column(
                 "used",
-                "Last used, UTC",
+                f"Last used ({zone})",
                 lambda row: (
-                    day(row.last_use.last_used_at.date(), note=row.last_use.model)
+                    day(
+                        date_at(row.last_use.last_used_at, zone),
+                        note=row.last_use.model,
+                    )
                     if row.last_use
                     else nothing("never")
                 ),

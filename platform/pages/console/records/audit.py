@@ -18,7 +18,7 @@ from pages.console.place import place_page, require
 from pages.console.records.changes import TABLE, changes
 from pages.design.address import query_of
 from pages.design.cells import instant
-from pages.design.files import file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
 from pages.design.filters import DayField, FilterForm
 from pages.design.heading import Heading
 from pages.design.states import Empty
@@ -26,7 +26,6 @@ from pages.design.tiles import Tile
 from tenants import selectors
 from tenants.models import AuditEntry, Member
 
-FILE_ROWS_MAX = 10_000
 # Beyond it the number itself says no more than that it is a lot.
 COUNTED_MAX = 100_000
 _ONE_DAY = dt.timedelta(days=1)

@@ -8,8 +8,10 @@ from django.core import mail
 from django.test import Client
 from pytest_django.fixtures import Settings
 
+from kit.errors import InvalidRequest
 from kit.orm.roles import as_operator
 from metering.billing.models import BillingProfile
+from pages.console.billing import details
 from tenants.mails import addresses, sending
 from tenants.models import BillingAddress, Member
 from tests.factories.accounts import sign_in
@@ -94,6 +96,23 @@ def test_the_profile_is_kept_and_a_wrong_one_refused() -> None:
         row = BillingProfile.objects.get(tenant=member.tenant)
     assert (row.legal_name, row.country) == ("Acme GmbH", "DE")
     assert 'value="Acme GmbH"' in browser.get(page).content.decode()
+
+
+@pytest.mark.parametrize("param", ["tax_id", "other", None])
+def test_what_the_service_refuses_is_said_and_nothing_is_lost(
+    monkeypatch: pytest.MonkeyPatch, param: str | None
+) -> None:
+    def refuse(**_: object) -> None:
+        raise InvalidRequest("It is refused.", param=param)
+
+    browser, _, page = billing()
+    monkeypatch.setattr(details, "set_billing_profile", refuse)
+
+    answer = browser.post(page, PROFILE)
+
+    assert answer.status_code == 400
+    assert "It is refused." in text(answer.content)
+    assert 'value="Acme GmbH"' in answer.content.decode()
 
 
 @pytest.mark.parametrize("rest", ["", "addresses/"])

@@ -284,6 +284,28 @@ def test_a_key_is_changed_and_what_was_left_alone_stays() -> None:
     assert again(row).expires_at is None
 
 
+def test_days_and_instants_are_those_of_the_tenants_clocks() -> None:
+    member = make_member(tenant=make_tenant(zone="Asia/Tokyo"))
+    row = own_key(member)
+    person, page = browser(member), at(member, f"{row.pk}/change/")
+    sent = {
+        "name": "own",
+        "scopes": ["models"],
+        "networks": "",
+        "ends_on": "2028-02-29",
+    }
+
+    assert person.post(page, sent).status_code == 302
+
+    ends = dt.datetime(2028, 2, 29, 15, tzinfo=dt.UTC)
+    assert again(row).expires_at == ends
+    assert 'value="2028-02-29"' in person.get(page).content.decode()
+    for shown in ("", f"{row.pk}/"):
+        content = text(person.get(at(member, shown)).content)
+        assert "Expires (Asia/Tokyo)" in content
+        assert "2028-03-01 00:00:00" in content
+
+
 def test_a_tenant_limits_its_key_beside_the_operators_and_ends_that() -> None:
     member = make_member()
     row = make_key(tenant=member.tenant).row
@@ -328,7 +350,8 @@ def test_the_list_is_searched_sorted_and_written_whole() -> None:
         return [row[0].split()[0] for row in rows[1:] if row[0].split()[0] in names]
 
     assert listed("?sort=name") == ["alpha", "beta", "gamma"]
-    assert listed("?sort=-spend")[:2] == ["beta", "alpha"]
+    assert listed("?sort=-spend") == ["beta", "alpha", "gamma"]
+    assert listed("?sort=spend") == ["gamma", "alpha", "beta"]
     assert listed("?search=ALP") == ["alpha"]
     assert listed(f"?search={keys['gamma'].shown}") == ["gamma"]
     assert listed("?state=revoked") == []

@@ -12,6 +12,7 @@ from django.test import Client
 from kit.orm.roles import as_operator
 from metering.alerts.models import Delivery, Endpoint
 from metering.alerts.sending import REPLAY_HEADER, send_mails
+from pages.console.notifications import views
 from tenants.models import Member
 from tests.factories.accounts import sign_in
 from tests.factories.alerts import make_endpoint
@@ -126,6 +127,17 @@ def test_a_replay_has_the_same_id_and_bytes_and_is_marked(
     assert again.headers["webhook-id"] == first.headers["webhook-id"]
     assert REPLAY_HEADER not in first.headers
     assert again.headers[REPLAY_HEADER] == "true"
+
+
+def test_a_file_holds_no_more_than_memory_should(
+    owner: Member, receiver: Receiver, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    person, row = sent(owner, receiver)
+    there = page(owner, f"webhooks/{row.endpoint_id}/")
+    person.post(f"{there}deliveries/{row.pk}/")
+    assert person.get(f"{there}?file=deliveries")["X-Row-Count"] == "2"
+    monkeypatch.setattr(views, "FILE_ROWS_MAX", 1)
+    assert person.get(f"{there}?file=deliveries")["X-Row-Count"] == "1"
 
 
 def test_a_replay_that_fails_is_tried_once_and_says_nothing_of_the_endpoint(

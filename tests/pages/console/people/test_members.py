@@ -1,5 +1,7 @@
 """Members in the console: invited, moved, removed, and what of them who may see."""
 
+import datetime as dt
+
 import pytest
 from allauth.mfa.models import Authenticator
 from django.db import connections
@@ -32,6 +34,16 @@ def again(row: Member) -> Member:
     """Return a member as it is now."""
     with as_operator():
         return Member.objects.get(pk=row.pk)
+
+
+def test_days_are_those_of_the_tenants_clocks() -> None:
+    owner = make_member(tenant=make_tenant(zone="Pacific/Kiritimati"))
+    began = dt.datetime(2026, 11, 20, 10, tzinfo=dt.UTC)
+    with as_operator():
+        Member.objects.filter(pk=owner.pk).update(created_at=began)
+    content = text(browser(owner).get(at(owner)).content)
+    assert "Since (Pacific/Kiritimati)" in content
+    assert "2026-11-21" in content
 
 
 def test_somebody_is_invited_and_the_offer_taken_back() -> None:
