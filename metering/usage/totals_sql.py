@@ -120,24 +120,30 @@ _HOUR_TOTALS = """
 """
 
 # Days and months, added or taken away: a month less the days that the range leaves out
-# is often fewer rows than the days that it holds.
+# is often fewer rows than the days that it holds. They are summed before anything is
+# joined to them, by what the question divides by; the outer bounds are for the planner.
 _SPANS = """
-    SELECT rollup.date::timestamp AT TIME ZONE 'UTC' AS at, rollup.tenant_id,
-        rollup.project_id, rollup.api_key_id, rollup.model, rollup.currency,
-        asked.sign * rollup.requests AS requests,
-        asked.sign * rollup.input_tokens AS input_tokens,
-        asked.sign * rollup.cached_input_tokens AS cached_input_tokens,
-        asked.sign * rollup.output_tokens AS output_tokens,
-        asked.sign * rollup.reasoning_tokens AS reasoning_tokens,
-        asked.sign * rollup.charge_picos AS charge_picos
+    SELECT CASE WHEN %(by_day)s THEN rollup.date::timestamp AT TIME ZONE 'UTC' END,
+        CASE WHEN %(by_tenant)s OR %(by_project)s THEN rollup.tenant_id END,
+        CASE WHEN %(by_project)s THEN rollup.project_id END,
+        CASE WHEN %(by_key)s OR %(of_members)s THEN rollup.api_key_id END,
+        CASE WHEN %(by_model)s OR %(model)s::text IS NOT NULL THEN rollup.model END,
+        rollup.currency,
+        sum(asked.sign * rollup.requests), sum(asked.sign * rollup.input_tokens),
+        sum(asked.sign * rollup.cached_input_tokens),
+        sum(asked.sign * rollup.output_tokens),
+        sum(asked.sign * rollup.reasoning_tokens),
+        sum(asked.sign * rollup.charge_picos)
     FROM unnest(
         %(spans_are_months)s::boolean[], %(spans_first)s::date[], %(spans_end)s::date[],
         %(spans_sign)s::integer[]
     ) AS asked (is_month, first, until, sign)
     JOIN usage_utcrollup rollup ON rollup.is_month = asked.is_month
         AND rollup.date >= asked.first AND rollup.date < asked.until
-    WHERE (%(tenants)s::bigint[] IS NULL OR rollup.tenant_id = ANY (%(tenants)s))
+    WHERE rollup.date >= %(spans_from)s AND rollup.date < %(spans_to)s
+        AND (%(tenants)s::bigint[] IS NULL OR rollup.tenant_id = ANY (%(tenants)s))
         AND (%(model)s::text IS NULL OR rollup.model = %(model)s)
+    GROUP BY 1, 2, 3, 4, 5, 6
 """
 
 _LOOSE = """

@@ -175,13 +175,56 @@ def test_a_range_without_room_for_a_chart_says_so_and_keeps_its_table(
     assert b"<figure" not in page
 
 
-def test_days_that_cannot_be_told_leave_the_table(finance: Client) -> None:
-    used(make_tenant(zone="Asia/Kolkata"), NOON)
+def test_keys_of_tenants_with_other_days_are_told_by_days_of_utc(
+    finance: Client,
+) -> None:
+    # Its next day has begun at 19 o'clock.
+    used(make_tenant(slug="acme", zone="Asia/Kolkata"), NOON + 7 * HOUR)
 
     page = shown(finance, **{"from": "2026-09-01", "to": "2026-11-12"}, by="key")
 
-    assert "some tenants keep other ones" in text(page)
+    rows = tables(page)["Spend in USD by day, by API key"]
+    assert [day for day, _ in cells(rows)] == ["2026-11-10"]
+
+
+def test_a_chart_of_more_rows_than_are_answered_leaves_the_table(
+    finance: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    used(make_tenant(), NOON, NOON + DAY)
+    monkeypatch.setattr(selectors, "ROWS_MAX", 1)
+
+    page = shown(finance, **DAYS, by="key")
+
+    assert "The answer has more than 1 rows" in text(page)
     assert set(tables(page)) == {"By API key"}
+
+
+@pytest.mark.parametrize("each", ["day", "hour"])
+@pytest.mark.parametrize("by", ["tenant", "project", "key"])
+def test_of_many_tenants_few_are_told_and_the_rest_is_one(
+    finance: Client, by: str, each: str
+) -> None:
+    for number in range(1, 7):
+        used(make_tenant(slug=f"t-{number}"), *[NOON + HOUR] * number, NOON + DAY)
+    used(make_tenant(slug="t-eur", currency="EUR"), NOON)
+
+    found = tables(shown(finance, **DAYS, by=by, each=each))
+    noun = {"key": "API key"}.get(by, by)
+    rows = found[f"Spend in USD by {each}, by {noun}"]
+
+    when = "2026-11-10" if each == "day" else "2026-11-10 13:00"
+    assert [name.split(" ")[0] for name in rows[0][1:-1]] == [
+        *("t-6", "t-5", "t-4", "t-3", "Other")
+    ]
+    assert rows[0][-2] == "Other (2)"
+    spent = [requests * 1056 for requests in (6, 5, 4, 3, 1 + 2)]
+    (line,) = (row for row in rows if row[0] == when)
+    assert [figure.rstrip("0") for figure in line[1:-1]] == [
+        f"0.{micros:06d}".rstrip("0") for micros in spent
+    ]
+    totals = [row for row in found[f"By {noun}"] if row[0] == "Total USD"]
+    assert rows[-1][-1].rstrip("0") == totals[0][1].rstrip("0")
+    assert len(found[f"Spend in EUR by {each}, by {noun}"][0]) == 3
 
 
 def test_the_table_twin_is_named_and_can_be_reached_by_keyboard(

@@ -1,6 +1,8 @@
 """The finance page shows the numbers of the API, exactly, and says of what they are."""
 
+import csv
 import datetime as dt
+import io
 from dataclasses import replace
 from typing import Any
 
@@ -12,6 +14,7 @@ from kit.contracts import TokenCounts
 from metering.billing.services import issue_invoice
 from metering.usage.selectors import database_now
 from metering.usage.services import cover, roll_up
+from pages.finance import form
 from tenants.models import Tenant
 from tests.factories.billing import CLOSED, make_draft
 from tests.factories.pricing import make_price
@@ -139,6 +142,47 @@ def test_a_row_leads_to_the_page_of_it_alone(finance: Client) -> None:
 
 def _quoted(page: bytes) -> str:
     return page.decode().replace('"', "&quot;")
+
+
+def test_the_table_is_paged_and_its_file_is_whole(finance: Client) -> None:
+    acme = make_tenant()
+    for number in range(51):
+        used(acme, model=f"model-{number:02d}", rolled=False)
+    roll_up()
+
+    page = tables(shown(finance))["By model"]
+    last = tables(shown(finance, page="2", sort="model"))["By model"]
+    answer = finance.get("/finance/usage/", {**RANGE, "file": "usage"})
+    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+
+    assert len(page) == 1 + 50 + 1
+    assert [row[0] for row in last[1:]] == ["model-50", "Total USD"]
+    assert {row["model"] for row in rows} == {f"model-{n:02d}" for n in range(51)}
+    assert {(row["spend"], row["requests"]) for row in rows} == {("3.7685427", "1")}
+
+
+def test_an_order_that_cannot_be_is_400(finance: Client) -> None:
+    used(make_tenant())
+    response = finance.get("/finance/usage/", {**RANGE, "sort": "colour"})
+    assert response.status_code == 400
+    assert "no column to sort by" in text(response.content)
+
+
+def test_many_tenants_are_asked_for_by_name(
+    finance: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(form, "TENANTS_LISTED_MAX", 2)
+    for slug in ("acme", "kiosk"):
+        make_tenant(slug=slug)
+    assert b'<option value="acme"' in shown(finance)
+
+    used(make_tenant(slug="third", name="Third Ltd"))
+
+    assert b"<option value=" in shown(finance)
+    assert b'<option value="acme"' not in shown(finance)
+    page = shown(finance, tenant="third")
+    assert "Third Ltd, billing days in UTC" in text(page)
+    assert b'name="tenant" value="third"' in page
 
 
 def test_tiles_show_rounded_spend_and_what_it_exactly_is(finance: Client) -> None:

@@ -36,6 +36,7 @@ from pages.finance import (
     overview,
     receivables,
     revenue,
+    views,
     waterfall,
 )
 from tests.scale.sizes import MONTHS
@@ -90,8 +91,14 @@ def look_up(*, now: dt.datetime) -> list[Waited]:
 def look_at_the_books() -> list[Waited]:
     """Open each page of the books, of the last month that was billed."""
     month = f"{MONTHS[-1][0]:%Y-%m}"
+    last = MONTHS[-1][1] - dt.timedelta(days=1)
+    days = {"from": f"{month}-01", "to": f"{last:%Y-%m-%d}"}
     pages: dict[str, tuple[Callable[..., HttpResponse], dict[str, str]]] = {
         "the overview": (overview.page, {}),
+        "usage by model": (views.usage, days),
+        "usage by tenant": (views.usage, days | {"by": "tenant"}),
+        "usage by project": (views.usage, days | {"by": "project"}),
+        "usage by key": (views.usage, days | {"by": "key"}),
         "revenue by month": (revenue.page, {}),
         "revenue by tenant": (revenue.page, {"by": "tenant"}),
         "revenue by model": (revenue.page, {"by": "model"}),

@@ -31,6 +31,8 @@ from pages.finance.choice import (
 from tenants.models import Tenant
 from tenants.selectors import tenants
 
+TENANTS_LISTED_MAX = 200
+"""More are asked for by name: nobody reads a list of thousands, but all wait for it."""
 EARLIEST, LATEST = dt.date(2000, 1, 1), dt.date(2199, 12, 30)
 
 
@@ -79,7 +81,12 @@ class ChoiceForm(forms.Form):
         super().__init__(_readable(asked), auto_id="choice-%s")
         self._now = now
         self._period: Period | None = None
-        self.fields["tenant"].queryset = tenants()  # type: ignore[attr-defined]
+        known = tenants()
+        self.fields["tenant"].queryset = known  # type: ignore[attr-defined]
+        if known[TENANTS_LISTED_MAX:].exists():
+            self.fields["tenant"].widget = forms.TextInput(
+                {"placeholder": "all; or a tenant's short name", "autocomplete": "off"}
+            )
         names = Price.objects.order_by("model").values_list("model", flat=True)
         self.models = list(names.distinct())
         self.fields["model"].choices = [  # type: ignore[attr-defined]

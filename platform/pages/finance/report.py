@@ -2,9 +2,9 @@
 
 Every number comes from the usage selector that the management API answers from, all of
 one instant. All that is added up here are its own rows: hours into their range, small
-series into one, counts over currencies. Failure: a chart that the selector refuses, or
-that no page has room for, leaves its place empty with the reason in words, and the
-table stands.
+series into one, counts over currencies. Of many tenants few are drawn apart (`few`).
+Failure: a chart that the selector refuses, or that no page has room for, leaves its
+place empty with the reason in words, and the table stands.
 """
 
 import datetime as dt
@@ -21,9 +21,10 @@ from metering.usage.selectors import (
     usage,
 )
 from metering.usage.zones import date_at
-from pages.figures import Amount, RoundedAmount, amount, count, places_of, rounded
+from pages.figures import RoundedAmount, count, rounded
 from pages.finance.buckets import Moment, TimeAxis, days, hours
 from pages.finance.choice import DAYS_MAX, By, Choice, Each
+from pages.finance.few import few_over_time
 from pages.finance.stack import Part, Stack, part_of, stacks
 
 _PER_MILLE = 1000
@@ -32,38 +33,15 @@ NO_ROOM = f"A chart has room for {DAYS_MAX} days at most: choose a shorter range
 
 
 @dataclass(frozen=True, slots=True)
-class Counts:
-    """What was counted of requests and tokens, for reading."""
+class UsageLine:
+    """One row of the table: what it is about, what it used, and how much of the most.
 
-    requests: str
-    input_tokens: str
-    cached_input_tokens: str
-    output_tokens: str
+    `share` is of the largest spend in its currency, per mille.
+    """
 
-
-@dataclass(frozen=True, slots=True)
-class Line:
-    """One row of a table: a group, or the sum of a currency."""
-
-    label: str
-    spend: Amount
-    counts: Counts
-    within: str = ""
-    """Whose it is, where its name alone does not say so."""
-    address: str = ""
-    """The same page of this group alone, where that is another page."""
-    share: int = 0
-    """Of the largest spend in its currency, per mille."""
-
-
-@dataclass(frozen=True, slots=True)
-class Table:
-    """Usage divided by what the reader chose."""
-
-    title: str
-    heading: str
-    lines: list[Line]
-    totals: list[Line]
+    part: Part
+    use: UsageRow
+    share: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +64,8 @@ class Findings:
     """
 
     summary: Summary
-    table: Table
+    rows: list[UsageLine]
+    totals: tuple[Measures, ...]
     stacks: list[Stack]
     refusal: str
     start: dt.datetime
@@ -100,20 +79,39 @@ def findings(choice: Choice, *, now: dt.datetime, models: Sequence[str]) -> Find
 
     `models` are all that were ever priced, in order.
     """
-    over_time, refusal = _over_time(choice, now=now)
-    if over_time is not None and choice.period.is_hours:
-        # Parts of days are counted from single events; their hours are sums already.
-        divided = _without_time(over_time)
-    else:
+    refusal, untold = "", dict[str, int]()
+    over_time: UsageReport | None = None
+    if choice.each is None:
+        divided, refusal = usage(choice.question(), now=now), NO_ROOM
+    elif choice.tenant is None and choice.by is not By.MODEL:
         divided = usage(choice.question(), now=now)
+        try:
+            over_time, untold = few_over_time(choice, divided, models, now=now)
+        except InvalidRequest as refused:
+            refusal = refused.message
+    else:
+        over_time, refusal = _over_time(choice, now=now)
+        # Parts of days are counted from single events; their hours are sums already.
+        divided = (
+            _without_time(over_time)
+            if over_time is not None and choice.period.is_hours
+            else usage(choice.question(), now=now)
+        )
     found = (
-        stacks(over_time, _axis(choice, over_time, now=now), choice, models=models)
+        stacks(
+            over_time,
+            _axis(choice, over_time, now=now),
+            choice,
+            models=models,
+            untold=untold,
+        )
         if over_time is not None
         else []
     )
     return Findings(
         summary=_summary(divided.totals),
-        table=_table(choice, divided, models),
+        rows=rows_of(choice, divided, models),
+        totals=divided.totals,
         stacks=found,
         refusal=refusal,
         start=divided.start,
@@ -123,15 +121,23 @@ def findings(choice: Choice, *, now: dt.datetime, models: Sequence[str]) -> Find
     )
 
 
+def rows_found(
+    choice: Choice, *, now: dt.datetime, models: Sequence[str]
+) -> list[UsageLine]:
+    """Return the table's rows alone, for its file."""
+    return rows_of(choice, usage(choice.question(), now=now), models)
+
+
 def _over_time(choice: Choice, *, now: dt.datetime) -> tuple[UsageReport | None, str]:
     """Return usage by hour or day, or why there is none."""
-    if choice.each is None:
-        return None, NO_ROOM
-    time = Dimension.HOUR if choice.each is Each.HOUR else Dimension.DAY
     try:
-        return usage(choice.question(time), now=now), ""
+        return usage(choice.question(_time(choice)), now=now), ""
     except InvalidRequest as refused:
         return None, refused.message
+
+
+def _time(choice: Choice) -> Dimension:
+    return Dimension.HOUR if choice.each is Each.HOUR else Dimension.DAY
 
 
 def _without_time(report: UsageReport) -> UsageReport:
@@ -168,29 +174,19 @@ def _moment(choice: Choice, at: dt.datetime) -> Moment:
     return Moment(at, date)
 
 
-def _table(choice: Choice, report: UsageReport, models: Sequence[str]) -> Table:
-    # Of a table's amounts the total may need the most places, or a row whose fraction
-    # another one makes whole.
-    places = places_of(
-        (measures.charge_picos, measures.currency)
-        for measures in (*report.rows, *report.totals)
-    )
+def rows_of(
+    choice: Choice, report: UsageReport, models: Sequence[str]
+) -> list[UsageLine]:
+    """Return the table's rows, by currency and the dearest first."""
     largest = _largest(report.rows)
-    return Table(
-        title=f"By {choice.by.noun}",
-        heading=choice.by.heading,
-        lines=[
-            _line(
-                row,
-                part_of(row, choice, models),
-                choice=choice,
-                places=places,
-                largest=largest[row.currency],
-            )
-            for row in sorted(report.rows, key=_dearest)
-        ],
-        totals=[_total(total, places) for total in report.totals],
-    )
+    return [
+        UsageLine(
+            part=part_of(row, choice, models),
+            use=row,
+            share=per_mille(row.charge_picos, largest[row.currency]),
+        )
+        for row in sorted(report.rows, key=_dearest)
+    ]
 
 
 def _dearest(row: UsageRow) -> tuple[str, int]:
@@ -202,39 +198,6 @@ def _largest(rows: Iterable[UsageRow]) -> dict[str, int]:
     for row in rows:
         largest[row.currency] = max(largest.get(row.currency, 0), row.charge_picos)
     return largest
-
-
-def _line(
-    row: UsageRow, part: Part, *, choice: Choice, places: int, largest: int
-) -> Line:
-    filtered = {By.MODEL: choice.model, By.TENANT: choice.tenant}
-    return Line(
-        label=part.name,
-        within=part.within,
-        address=choice.address(**{choice.by: part.name})
-        if choice.by in filtered and filtered[choice.by] is None
-        else "",
-        share=per_mille(row.charge_picos, largest),
-        spend=amount(row.charge_picos, row.currency, places=places),
-        counts=_counts(row),
-    )
-
-
-def _total(total: Measures, places: int) -> Line:
-    return Line(
-        label=f"Total {total.currency}",
-        spend=amount(total.charge_picos, total.currency, places=places),
-        counts=_counts(total),
-    )
-
-
-def _counts(measures: Measures) -> Counts:
-    return Counts(
-        requests=count(measures.requests),
-        input_tokens=count(measures.input_tokens),
-        cached_input_tokens=count(measures.cached_input_tokens),
-        output_tokens=count(measures.output_tokens),
-    )
 
 
 def per_mille(part: int, whole: int) -> int:

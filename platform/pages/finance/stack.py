@@ -7,7 +7,9 @@ Amounts of different currencies are never added: each has a stack. Pure.
 
 from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Final
 
+from metering.usage.report import Measures
 from metering.usage.selectors import UsageReport, UsageRow
 from pages.finance.buckets import TimeAxis
 from pages.finance.choice import By, Choice, Each, Show
@@ -80,7 +82,9 @@ def part_of(row: UsageRow, choice: Choice, models: Sequence[str]) -> Part:
             return Part(ordinal, str(group.api_key), within, ordinal)
 
 
-_VALUES: Mapping[Show, Callable[[UsageRow], int]] = {
+OTHERS: Final = Part(None, "Others", "", 0)
+"""All that a question did not tell apart."""
+_VALUES: Mapping[Show, Callable[[Measures], int]] = {
     Show.SPEND: lambda row: row.charge_picos,
     Show.TOKENS: lambda row: (
         row.input_tokens + row.cached_input_tokens + row.output_tokens
@@ -89,41 +93,68 @@ _VALUES: Mapping[Show, Callable[[UsageRow], int]] = {
 }
 
 
+def unit_of(row: Measures, show: Show) -> str:
+    """Return the currency that a row is drawn in; empty for counts."""
+    return row.currency if show is Show.SPEND else ""
+
+
+def value_of(row: Measures, show: Show) -> int:
+    """Return what a row is drawn by."""
+    return _VALUES[show](row)
+
+
 def stacks(
-    report: UsageReport, axis: TimeAxis, choice: Choice, *, models: Sequence[str]
+    report: UsageReport,
+    axis: TimeAxis,
+    choice: Choice,
+    *,
+    models: Sequence[str],
+    untold: Mapping[str, int] | None = None,
 ) -> list[Stack]:
-    """Return a stack for each currency of a report over time, or one of counts."""
+    """Return a stack for each currency of a report over time, or one of counts.
+
+    `untold` says how many parts the rows that are not told apart are of, by unit.
+    """
     value = _VALUES[choice.show]
     sums: dict[str, dict[Part, dict[Hashable, int]]] = {}
     for row in report.rows:
-        unit = row.currency if choice.show is Show.SPEND else ""
-        over_time = sums.setdefault(unit, {}).setdefault(
-            part_of(row, choice, models), {}
-        )
+        part = part_of(row, choice, models) if row.group.is_told else OTHERS
+        unit = unit_of(row, choice.show)
+        over_time = sums.setdefault(unit, {}).setdefault(part, {})
         key = row.group.hour if axis.each is Each.HOUR else row.group.day
         over_time[key] = over_time.get(key, 0) + value(row)
     return [
-        Stack(choice.show, choice.by, unit, axis, _series(parts, axis))
+        Stack(
+            choice.show,
+            choice.by,
+            unit,
+            axis,
+            _series(parts, axis, (untold or {}).get(unit, 0)),
+        )
         for unit, parts in sorted(sums.items())
     ]
 
 
 def _series(
-    parts: Mapping[Part, Mapping[Hashable, int]], axis: TimeAxis
+    parts: Mapping[Part, Mapping[Hashable, int]], axis: TimeAxis, untold: int
 ) -> list[Series]:
     keys = [bucket.key for bucket in axis.buckets]
     values = {
         part: [over_time.get(key, 0) for key in keys]
         for part, over_time in parts.items()
     }
-    ranked = sorted(values, key=lambda part: (-sum(values[part]), part.ordinal))
+    told = [part for part in values if part is not OTHERS]
+    ranked = sorted(told, key=lambda part: (-sum(values[part]), part.ordinal))
     largest, rest = ranked[:SERIES_MAX], ranked[SERIES_MAX:]
+    count = len(rest) + untold
+    if untold and OTHERS in values:
+        rest.append(OTHERS)
     shades = _shades(largest)
     series = [Series(_full_name(part), shades[part], values[part]) for part in largest]
     if rest:
         columns = zip(*(values[part] for part in rest), strict=True)
         summed = [sum(column) for column in columns]
-        name = f"Other ({len(rest)})" if len(rest) > 1 else _full_name(rest[0])
+        name = f"Other ({count:,})" if count > 1 else _full_name(rest[0])
         series.append(Series(name, OTHER_SHADE, summed))
     return series
 

@@ -18,12 +18,15 @@ from metering.billing.selectors import invoice_by_public_id
 from metering.documents.selectors import document_of
 from metering.usage.selectors import billing_zones, database_now
 from pages.access import staff_page
+from pages.design.address import query_of
+from pages.design.files import file_of, wants_file
 from pages.finance.chart import chart
 from pages.finance.choice import options
 from pages.finance.form import ChoiceForm
 from pages.finance.invoice import printed, recent
-from pages.finance.report import findings
+from pages.finance.report import findings, rows_found
 from pages.finance.twin import twin
+from pages.finance.usage_table import table_of, totals_of
 
 SEE_USAGE = "usage.view_dayrollup"
 SEE_INVOICES = "billing.view_invoice"
@@ -41,8 +44,16 @@ def usage(request: HttpRequest) -> HttpResponse:
         form = ChoiceForm(request.GET, now=now)
         if not form.is_valid():
             return _refused(request, form)
-        choice = form.choice()
+        choice, query = form.choice(), query_of(request.GET)
+        table = table_of(choice)
         try:
+            if wants_file(table, query):
+                return file_of(
+                    table,
+                    rows_found(choice, now=now, models=form.models),
+                    query,
+                    name=f"usage-{choice.period.start:%Y-%m-%d}",
+                )
             found = findings(choice, now=now, models=form.models)
         except InvalidRequest as refused:
             # More groups than an answer holds: not even the table can be shown.
@@ -53,6 +64,7 @@ def usage(request: HttpRequest) -> HttpResponse:
             "choice": choice,
             "options": options(choice),
             "found": found,
+            "table": table.laid_out(found.rows, query, totals=totals_of(choice, found)),
             "charts": [(chart(stack), twin(stack)) for stack in found.stacks],
             "invoices": recent(tenant=choice.tenant),
             "everything": choice.address(tenant="", model=""),
