@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from inference.engines.simulator.tokens import chat_tokens
+from inference.gateway.holding import SLICE_TOKENS
 from kit.contracts import EventStatus
 from tests.databases import Database
 from tests.factories.limits import make_quota, make_rate_limit
@@ -53,6 +54,13 @@ def test_a_quota_of_the_database_ends_a_stream_at_its_last_token(
         )
         wait_until(lambda: len(events()) == 2)
     assert [event.output_tokens for event in events()] == [70, 30]
+    # Each was let in with a slice at most, of which the last is what was left.
+    for event, most in zip(events(), (SLICE_TOKENS, 30), strict=True):
+        assert event.attempts == 1
+        assert event.held_input_tokens is not None
+        assert event.held_input_tokens >= event.input_tokens == PROMPT
+        assert event.held_output_tokens is not None
+        assert 1 <= event.held_output_tokens <= most
     assert events()[1].status == EventStatus.BUDGET_EXHAUSTED
 
 
