@@ -19,22 +19,27 @@ from kit.orm.atomic import cursor
 KEPT = dt.timedelta(days=31)
 
 _OF_KIND = """
-SELECT refusal.api_key_id, api_key.name || ' (' || api_key.shown || ')' AS api_key,
-    refusal.model, refusal.status, refusal.code, refusal.refused_by,
-    sum(refusal.requests)::bigint AS requests, max(refusal.last_at) AS last_at,
-    (sum(sum(refusal.requests)) OVER ())::bigint AS of_all
-FROM control_refusal refusal
-LEFT JOIN tenants_apikey api_key ON api_key.id = refusal.api_key_id
-WHERE refusal.tenant_id = %(tenant)s
-    AND refusal.hour >= date_trunc('hour', %(start)s, 'UTC') AND refusal.hour < %(end)s
-    AND (%(project)s::bigint IS NULL OR refusal.project_id = %(project)s)
-    AND (%(key)s::bigint IS NULL OR refusal.api_key_id = %(key)s)
-    AND (%(model)s::text IS NULL OR refusal.model = %(model)s)
-    AND (%(status)s::smallint IS NULL OR refusal.status = %(status)s)
-    AND (%(reach)s::bigint[] IS NULL OR refusal.project_id = ANY (%(reach)s))
-GROUP BY 1, 2, 3, 4, 5, 6
-ORDER BY requests DESC, last_at DESC, 1, 3, 4, 5, 6
-LIMIT %(size)s
+SELECT kind.api_key_id, api_key.name || ' (' || api_key.shown || ')' AS api_key,
+    kind.model, kind.status, kind.code, kind.refused_by, kind.requests, kind.last_at,
+    kind.of_all
+FROM (
+    SELECT api_key_id, model, status, code, refused_by,
+        sum(requests)::bigint AS requests, max(last_at) AS last_at,
+        (sum(sum(requests)) OVER ())::bigint AS of_all
+    FROM control_refusal
+    WHERE tenant_id = %(tenant)s
+        AND hour >= date_trunc('hour', %(start)s, 'UTC') AND hour < %(end)s
+        AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
+        AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
+        AND (%(model)s::text IS NULL OR model = %(model)s)
+        AND (%(status)s::smallint IS NULL OR status = %(status)s)
+        AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))
+    GROUP BY api_key_id, model, status, code, refused_by
+    ORDER BY requests DESC, last_at DESC, 1, 2, 3, 4, 5
+    LIMIT %(size)s
+) kind
+LEFT JOIN tenants_apikey api_key ON api_key.id = kind.api_key_id
+ORDER BY kind.requests DESC, kind.last_at DESC, 1, 3, 4, 5, 6
 """
 
 
