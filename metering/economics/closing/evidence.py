@@ -12,6 +12,7 @@ from functools import cached_property
 from django.db.models import Max
 
 from kit.orm.atomic import cursor
+from kit.wording import counted
 from metering.billing.models import Invoice, Period
 from metering.billing.outbox import backlog as provider_backlog
 from metering.economics import selectors
@@ -32,6 +33,8 @@ SELECT count(*) FROM ledger_creditgrant
 WHERE expired_at IS NULL AND expires_at < %(end)s::date + 1
     AND ledger_book_date(tenant_id, expires_at) < %(end)s
 """
+_DAYS = "day waits for the ledger", "days wait for the ledger"
+_PERIODS = "billing period is not closed", "billing periods are not closed"
 _NO_RUN = "The books were not checked since the month ended, or last was booked in."
 # What a run has seen is told by the number of the last transaction before it.
 _BOOKED_SINCE = """
@@ -121,8 +124,8 @@ class Books:
         if wrong:
             listed = ", ".join(f"{name}: {count:,}" for name, count in wrong.items())
             return Found(f"Differences: {listed}.", is_wrong=True, is_of_run=True)
-        count = f"{len(names)} checks" if len(names) > 1 else "1 check"
-        return Found(f"No difference in {count}.", is_done=True, is_of_run=True)
+        looked_at = counted(len(names), "check", "checks")
+        return Found(f"No difference in {looked_at}.", is_done=True, is_of_run=True)
 
 
 def _both(first: Found, waits: str) -> Found:
@@ -140,7 +143,7 @@ def events(books: Books) -> Found:
         instant = "%Y-%m-%d %H:%M"
         return Found(f"Complete to {to:{instant}} UTC, of {over_at:{instant}}.")
     if books.unposted:
-        return Found(f"{books.unposted:,} days wait for the ledger.")
+        return Found(f"{counted(books.unposted, *_DAYS)}.")
     return Found("Complete, with grace; no day waits for the ledger.", is_done=True)
 
 
@@ -167,11 +170,12 @@ def ledger(books: Books) -> Found:
 def exceptions_reviewed(books: Books) -> Found:
     """Look whether each period is closed, and what of it a person has to see."""
     if books.open_periods:
-        return Found(f"{books.open_periods:,} billing periods are not closed.")
+        return Found(f"{counted(books.open_periods, *_PERIODS)}.")
     found = books.exceptions
     if not found:
         return Found("Every period is closed; no invoice stands out.", is_done=True)
-    return Found(f"{len(found):,} invoices stand out.", is_done=True)
+    says = counted(len(found), "invoice stands out", "invoices stand out")
+    return Found(f"{says}.", is_done=True)
 
 
 def final(books: Books) -> Found:
@@ -180,23 +184,32 @@ def final(books: Books) -> Found:
         period__end_date__gt=books.month, period__end_date__lte=books.end
     )
     drafts = of_month.filter(state=Invoice.State.DRAFT).count()
-    says = f"{drafts:,} invoices are drafts." if drafts else ""
-    return _both(books.checked("invoices_numbered", "invoices_booked"), says)
+    says = counted(drafts, "invoice is a draft", "invoices are drafts")
+    return _both(
+        books.checked("invoices_numbered", "invoices_booked"),
+        f"{says}." if drafts else "",
+    )
 
 
 def provider(books: Books) -> Found:
     """Look whether the provider was told all, and has the same."""
     undone = provider_backlog().undone
-    says = f"{undone:,} calls to the provider are undone." if undone else ""
-    return _both(books.checked("providers_agree"), says)
+    says = counted(
+        undone, "call to the provider is undone", "calls to the provider are undone"
+    )
+    return _both(books.checked("providers_agree"), f"{says}." if undone else "")
 
 
 def payments(books: Books) -> Found:
     """Look whether what was paid is what is recorded."""
     undone = inbox_backlog().undone
-    says = f"{undone:,} of the provider's events wait." if undone else ""
+    says = counted(
+        undone, "of the provider's events waits", "of the provider's events wait"
+    )
     names = ("invoices_collected", "providers_heard", "invoices_settled")
-    return _both(books.checked(*names, "receivables_open"), says)
+    return _both(
+        books.checked(*names, "receivables_open"), f"{says}." if undone else ""
+    )
 
 
 def credit(books: Books) -> Found:
@@ -214,11 +227,11 @@ def accruals(books: Books) -> Found:
         session.execute(_RAN_OUT, {"end": books.end})
         (due,) = session.fetchone()
     waits = (
-        (books.unposted, "days wait for the ledger"),
-        (books.open_periods, "billing periods are not closed"),
-        (due, "grants that ran out are not ended"),
+        (books.unposted, _DAYS),
+        (books.open_periods, _PERIODS),
+        (due, ("grant that ran out is not ended", "grants that ran out are not ended")),
     )
-    listed = ", ".join(f"{count:,} {what}" for count, what in waits if count)
+    listed = ", ".join(counted(number, *what) for number, what in waits if number)
     if listed:
         return Found(f"{listed}.")
     return Found("No day, period or ended grant waits to be booked.", is_done=True)
@@ -228,10 +241,12 @@ def costs(books: Books) -> Found:
     """Look whether all of the month has its cost, and brings what was booked."""
     covered = selectors.coverage(first=books.month, end=books.end, now=books.now)
     if covered.missing:
-        return Found(f"{covered.missing} days are not worked out.")
+        says = counted(covered.missing, "day is", "days are")
+        return Found(f"{says} not worked out.")
     if covered.unpriced_us:
         hours, _ = selectors.hours_of(covered.unpriced_us)
-        return Found(f"{hours:,} replica-hours have no rate.")
+        says = counted(hours, "replica-hour has", "replica-hours have")
+        return Found(f"{says} no rate.")
     for earned in revenue(first=books.month, last=books.month):
         booked = earned.parts[Part.USE]
         whole = selectors.margin(

@@ -8,6 +8,7 @@ from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from kit.orm.snapshot import snapshot
+from kit.wording import counted
 from metering.ledger.months import month_after
 from metering.receivables.funnel import Funnel, Uninvoiced, Unposted, Why, use_to_cash
 from pages.access import staff_page
@@ -301,14 +302,22 @@ def tiles_of(scope: Scope, found: Funnel, *, to: str = "") -> list[Tile]:
             found.posted_picos,
             currency,
             address=f"{to}#not-in-the-books",
-            note=f"{len(found.unposted)} days are not, or not whole",
+            note=counted(
+                len(found.unposted),
+                "day is not, or not whole",
+                "days are not, or not whole",
+            ),
         ),
         money_tile(
             "On invoices",
             found.on_invoices_picos,
             currency,
             address=f"{to}#not-invoiced",
-            note=f"{len(found.uninvoiced)} tenants have use that is not",
+            note=counted(
+                len(found.uninvoiced),
+                "tenant has use that is not",
+                "tenants have use that is not",
+            ),
         ),
         money_tile(
             "Charged",

@@ -16,6 +16,7 @@ from django.views.decorators.http import require_safe
 from kit.errors import NotFound
 from kit.money import picos_from_minor
 from kit.orm.snapshot import snapshot
+from kit.wording import counted
 from metering.ledger.credit_months import RolledForward
 from metering.ledger.earned import Earned
 from metering.ledger.locking import lock_of
@@ -300,7 +301,9 @@ def _tiles(report: Report) -> list[Tile]:
             currency,
             badge=Badge("everything ties out", Tone.GOOD)
             if not wrong
-            else Badge(f"{len(wrong)} figures differ", Tone.BAD),
+            else Badge(
+                counted(len(wrong), "figure differs", "figures differ"), Tone.BAD
+            ),
         ),
         minor_tile("Receivables", report.open_minor, currency, address="#ageing"),
         money_tile(

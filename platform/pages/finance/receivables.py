@@ -10,6 +10,7 @@ from django.views.decorators.http import require_safe
 
 from kit.money import picos_from_minor
 from kit.orm.snapshot import snapshot
+from kit.wording import counted
 from metering.ledger.models import Account
 from metering.ledger.months import turnovers
 from metering.receivables.ageing import (
@@ -248,7 +249,7 @@ def _tiles(scope: Scope, found: list[OpenInvoice], today: dt.date) -> list[Tile]
             late,
             scope.currency,
             address="#invoices",
-            note=f"{len(overdue)} invoices",
+            note=counted(len(overdue), "invoice", "invoices"),
         ),
         minor_tile(
             "Open",
