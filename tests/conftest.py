@@ -7,8 +7,10 @@ which is started when first asked for. The tests never touch the database that
 `DATABASE_URL` names outside.
 """
 
+import datetime as dt
 import os
 import secrets
+import time
 from collections import Counter
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +25,7 @@ from pytest_django import DjangoDbBlocker
 from kit.orm.roles import OPERATOR, as_operator
 from tests.cluster import running_cluster
 from tests.databases import Database, cloned
+from tests.midnight import seconds_to_wait
 
 _NO_DATABASE = "postgresql://tollgate_owner@127.0.0.1:1/no_fixture_was_asked_for"
 
@@ -52,6 +55,13 @@ def pytest_configure() -> None:
     django.setup()
     # Each client would first look through all files of the admin's theme.
     django_settings.WHITENOISE_AUTOREFRESH = True
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_runtest_setup() -> None:
+    """Begin each test with time enough to end on the day on which it begins."""
+    while wait_s := seconds_to_wait(dt.datetime.now(dt.UTC)):
+        time.sleep(wait_s)
 
 
 @pytest.hookimpl(trylast=True)

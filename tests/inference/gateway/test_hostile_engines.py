@@ -182,9 +182,12 @@ def _packed(stream: bool, encoding: bytes) -> bytes:
 def test_a_packed_answer_is_not_unpacked(
     gateway: RunningGateway, stream: bool, encoding: bytes
 ) -> None:
+    # Packed before the engine is asked: what packing takes is not its silence.
+    packed = _packed(stream, encoding)
+
     def answer_packed(side: EngineSide) -> None:
         side.request()
-        side.send(_packed(stream, encoding))
+        side.send(packed)
         side.wait_until_left()
 
     answer, outcomes = ask(gateway, answer_packed, stream=stream)
