@@ -147,12 +147,14 @@ def is_owned(operation: Operation) -> bool:
 def cells(caller: Caller) -> Iterator[Cell]:
     """Yield every cell of a caller."""
     for operation in operations():
+        if caller.tries not in {None, scope_needed(operation)}:
+            continue
         if "{" not in operation.path:
             yield Cell(operation, caller, Target.NONE)
             continue
         yield Cell(operation, caller, Target.OWN)
-        if len(caller.scopes) == 1:
-            # A program of one scope is there for the scopes that it lacks.
+        if caller.tries is not None:
+            # It is there for what it holds or lacks, whoever's the row.
             continue
         yield Cell(operation, caller, Target.NOWHERE)
         if is_owned(operation):

@@ -94,6 +94,8 @@ class Caller:
     in_project: bool = True
     # Whether it sees the tokens of programs, beside its own.
     manages: bool = True
+    # The scope whose operations alone it tries; None tries them all.
+    tries: Scope | None = None
 
     @property
     def holds_everything(self) -> bool:
@@ -367,7 +369,11 @@ def make_token(
 
 
 def callers_of(side: Side) -> list[Caller]:
-    """Return the callers of one tenant: its roles, and a program per scope."""
+    """Return the callers of one tenant: its roles, and two programs per scope.
+
+    To one of them its operations must open, to the other, which holds all the rest,
+    they must not: a scope that opened another one's operation would be seen there.
+    """
     found = []
     for role, member in side.members.items():
         _, text = make_token(side, TENANTS, member=member)
@@ -394,9 +400,14 @@ def callers_of(side: Side) -> list[Caller]:
         )
     )
     for scope in sorted(TENANTS):
-        held = frozenset({scope})
-        _, text = make_token(side, held)
-        found.append(Caller(f"{side.name} {scope}", text, held, side.name))
+        alone = frozenset({scope})
+        for name, held in (("only", alone), ("all but", TENANTS - alone)):
+            _, text = make_token(side, held)
+            found.append(
+                Caller(
+                    f"{side.name} {name} {scope}", text, held, side.name, tries=scope
+                )
+            )
     return found
 
 
