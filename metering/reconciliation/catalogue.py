@@ -35,6 +35,7 @@ _EVENTS = (
     rollups.DAYS_JOIN,
     rollups.DAYS_ROLLED_UP,
     rollups.HOURS_ROLLED_UP,
+    rollups.KEY_HOURS_ROLLED_UP,
     totals.UTC_DAYS_ROLLED_UP,
     totals.UTC_MONTHS_SUMMED,
     totals.HOURS_TOTALLED,

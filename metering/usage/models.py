@@ -207,6 +207,51 @@ class HourRollup(models.Model):
         return f"{self.tenant_id} {self.hour:%Y-%m-%dT%H}"
 
 
+class KeyHourRollup(models.Model):
+    """Sums of one hour of UTC by project and key: kept for a while, for charts.
+
+    With keys there are nearly as many rows as events where a tenant has few: they are
+    kept for as long as somebody looks at hours, and read from `KeyHourSpan` on.
+    """
+
+    pk = models.CompositePrimaryKey(
+        "tenant_id", "hour", "project_id", "api_key_id", "price_id"
+    )
+    tenant_id = models.BigIntegerField()
+    hour = models.DateTimeField()
+    project_id = models.BigIntegerField()
+    api_key_id = models.BigIntegerField()
+    price_id = models.BigIntegerField()
+    requests = models.BigIntegerField()
+    input_tokens = models.BigIntegerField()
+    cached_input_tokens = models.BigIntegerField()
+    output_tokens = models.BigIntegerField()
+    reasoning_tokens = models.BigIntegerField()
+    charge_picos = PicosField()
+
+    class Meta:
+        indexes = (models.Index(fields=("hour",), name="key_hour_rollup_by_hour"),)
+
+    def __str__(self) -> str:
+        return f"{self.tenant_id} {self.hour:%Y-%m-%dT%H} {self.api_key_id}"
+
+
+class KeyHourSpan(models.Model):
+    """From which hour on there are hours by key; what is before is read from events."""
+
+    kept_from = models.DateTimeField()
+
+    class Meta:
+        constraints = (
+            models.CheckConstraint(
+                condition=models.Q(pk=1), name="key_hour_span_is_one"
+            ),
+        )
+
+    def __str__(self) -> str:
+        return f"from {self.kept_from:%Y-%m-%dT%H}"
+
+
 class UtcRollup(models.Model):
     """Sums of one day or month of UTC, by key: what is asked over several tenants.
 
@@ -266,14 +311,15 @@ class HourTotal(models.Model):
 class RollupMark(models.Model):
     """How far the rollups have come along one epoch's numbered events.
 
-    Days, hours and totals move together. Hours or totals lag only where events were
-    rolled up before there were any.
+    Days, hours and totals move together. Hours, those by key (`keyed_seq`) or totals
+    lag only where events were rolled up before there were any.
     """
 
     epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)
     rolled_seq = models.BigIntegerField(default=0)
     hours_seq = models.BigIntegerField(db_default=0)
     totals_seq = models.BigIntegerField(db_default=0)
+    keyed_seq = models.BigIntegerField(db_default=0)
 
     def __str__(self) -> str:
         return f"{self.epoch_id} up to {self.rolled_seq}"

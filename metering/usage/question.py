@@ -134,6 +134,9 @@ def _require_rollups(query: UsageQuery, scope: Scope) -> None:
         return
     if query.source is Source.EVENTS:
         _refuse_events(query)
+    elif query.source is Source.HOURS and query.names_keys:
+        # Hours with keys are kept for a while; those before are counted from events.
+        _refuse_events(query)
     elif Dimension.HOUR in query.group_by:
         _require_whole_hours(query, scope)
     else:

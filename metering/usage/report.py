@@ -31,7 +31,7 @@ class Dimension(enum.StrEnum):
     MINUTE = "minute"
 
 
-# What only a key tells: hours do not know it.
+# What only a key tells: the hours of years do not know it.
 _OF_KEYS = frozenset({Dimension.PROJECT, Dimension.KEY, Dimension.MEMBER})
 
 
@@ -109,7 +109,7 @@ class UsageQuery:
         if Dimension.MINUTE in self.group_by:
             return Source.EVENTS
         if Dimension.HOUR in self.group_by:
-            return Source.EVENTS if self.names_keys else Source.HOURS
+            return Source.HOURS
         if self.is_about_several and not self.names_keys:
             return Source.HOURS
         return Source.DAYS
@@ -139,7 +139,10 @@ class UsageQuery:
 
     @property
     def names_keys(self) -> bool:
-        """Tell whether projects or keys divide or filter: hours do not know them."""
+        """Tell whether projects or keys divide or filter.
+
+        Only hours that are kept for a while know them.
+        """
         return (
             not _OF_KEYS.isdisjoint(self.group_by)
             or self.project_id is not None

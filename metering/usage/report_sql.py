@@ -3,11 +3,15 @@
 One statement, so that rollups, marks and events are seen at the same instant: an event
 is either rolled up or above its epoch's mark, never both and never neither.
 
-A source says which *rolled* sums lie wholly inside the question's bounds, which *tail*
-of events above the marks belongs to them, and which *pieces* of time are left. Pieces
-are read from events, found through bounds of their ids, because only those prune
-partitions. A correction has an id of its own time, but the side table finds it by the
-id that it corrects.
+A source says which rolled sums lie wholly inside the question's bounds, which tail of
+events above the marks belongs to them, and which *pieces* of time are left. Whole days
+are read from days; of a day that the bounds cut, and of hours asked for, whole hours
+from hours; what is left of an hour at either end from events, found through bounds of
+their ids, because only those prune partitions. A correction has an id of its own time,
+but the side table finds it by the id that it corrects.
+
+Hours come with keys or without. Those with keys begin with `kept_from`: what is before
+is a piece.
 
 `label` is a billing day. With `utc` the answer is by days of UTC instead: a billing day
 is whole only where it is one, and the rest is told by its instant `at`. With `billing`
@@ -15,6 +19,8 @@ hours and events are cut at billing days.
 
 `OFFSET 0` keeps the planner from joining all events to what are a few index scans.
 """
+
+from dataclasses import dataclass
 
 from metering.usage.report import Source
 
@@ -31,8 +37,9 @@ day AS MATERIALIZED (
     FROM usage_billingday
     WHERE starts_at < %(end)s AND ends_at > %(start)s
         AND (%(tenant)s::bigint IS NULL OR tenant_id = %(tenant)s)
+        AND (%(tenants)s::bigint[] IS NULL OR tenant_id = ANY (%(tenants)s))
 ),
-rolled AS (
+rolled_days AS (
     SELECT day.date AS label, NULL::timestamptz AS at, rollup.tenant_id,
         rollup.project_id, rollup.api_key_id, rollup.price_id,
         CASE WHEN rollup.token_class = 0 THEN rollup.quantity ELSE 0 END,
@@ -46,7 +53,7 @@ rolled AS (
         ON rollup.tenant_id = day.tenant_id AND rollup.date = day.date
     WHERE day.whole
 ),
-tail AS (
+tail_days AS (
     SELECT day.date AS label, event.*
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
@@ -59,7 +66,7 @@ tail AS (
         AND event.admitted_at >= day.starts_at AND event.admitted_at < day.ends_at
     WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
 ),
-piece AS (
+span AS MATERIALIZED (
     SELECT tenant_id, date AS label, since, until FROM day WHERE NOT whole
 ),"""
 
@@ -76,38 +83,53 @@ span AS MATERIALIZED (
         AND (%(tenants)s::bigint[] IS NULL OR id = ANY (%(tenants)s))
 ),"""
 
-# The whole hours of a span are `first` to `last`. Inside one hour `first` lies behind
-# `last`, and all of the span is one piece. The outer bounds of the rolled hours are
-# there for the index that begins with the hour.
-_HOURS = """
+
+@dataclass(frozen=True, slots=True)
+class _Hours:
+    """Where sums of hours are, how they name projects and keys, and their mark."""
+
+    table: str
+    keys: str
+    mark: str
+    # The first whole hour of a span, of which rows are there.
+    first: str
+
+    @property
+    def source(self) -> str:
+        """Return the part of a statement that reads the spans' hours.
+
+        The whole hours of a span are `first` to `last`. Inside one hour `first` lies
+        behind `last`, and all of the span is one piece. The outer bounds of the rolled
+        hours are there for the index that begins with the hour.
+        """
+        return f"""
 hours AS MATERIALIZED (
-    SELECT span.*, date_bin('1 hour', since + interval '1 hour - 1 microsecond',
-            'epoch'::timestamptz) AS first,
+    SELECT span.*, {self.first} AS first,
         date_bin('1 hour', until, 'epoch'::timestamptz) AS last
     FROM span
 ),
-rolled AS (
-    SELECT hours.label, rollup.hour AS at, rollup.tenant_id, NULL::bigint,
-        NULL::bigint, rollup.price_id, rollup.requests, rollup.input_tokens,
+rolled_hours AS (
+    SELECT hours.label, rollup.hour AS at, rollup.tenant_id, {self.keys},
+        rollup.price_id, rollup.requests, rollup.input_tokens,
         rollup.cached_input_tokens, rollup.output_tokens, rollup.reasoning_tokens,
         rollup.charge_picos
     FROM hours
-    JOIN usage_hourrollup rollup ON rollup.tenant_id = hours.tenant_id
+    JOIN {self.table} rollup ON rollup.tenant_id = hours.tenant_id
         AND rollup.hour >= hours.first AND rollup.hour < hours.last
     WHERE rollup.hour >= %(start)s AND rollup.hour < %(end)s
 ),
-tail AS (
+tail_hours AS (
     SELECT hours.label, event.*
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
     CROSS JOIN LATERAL (
         SELECT * FROM usage_event event
-        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.hours_seq, 0)
+        WHERE event.epoch_id = epoch.id AND event.seq > coalesce(mark.{self.mark}, 0)
         OFFSET 0
     ) event
     JOIN hours ON hours.tenant_id = event.tenant_id
         AND event.admitted_at >= hours.first AND event.admitted_at < hours.last
-    WHERE epoch.last_seq > coalesce(mark.hours_seq, 0)
+    WHERE epoch.last_seq > coalesce(mark.{self.mark}, 0)
 ),
 piece AS (
     SELECT tenant_id, label, since, least(first, until) AS until FROM hours
@@ -115,7 +137,22 @@ piece AS (
     UNION ALL
     SELECT tenant_id, label, last, until FROM hours
     WHERE first <= last AND last < until
-),"""
+),"""  # noqa: S608 - put together from constants of this module
+
+
+_FIRST = "date_bin('1 hour', since + interval '1 hour - 1 us', 'epoch'::timestamptz)"
+_HOURS = _Hours(
+    table="usage_hourrollup",
+    keys="NULL::bigint, NULL::bigint",
+    mark="hours_seq",
+    first=_FIRST,
+)
+_KEY_HOURS = _Hours(
+    table="usage_keyhourrollup",
+    keys="rollup.project_id, rollup.api_key_id",
+    mark="keyed_seq",
+    first=f"greatest({_FIRST}, (SELECT kept_from FROM usage_keyhourspan))",  # noqa: S608
+)
 
 _EVENTS = """
 piece AS (
@@ -224,13 +261,24 @@ fact AS (
 ),{_ANSWER}"""  # noqa: S608 - put together from constants of this module
 
 
-_SUMMED = {
-    "raw": "SELECT * FROM tail UNION ALL SELECT * FROM part",
-    "rolled": "UNION ALL SELECT * FROM rolled",
+_OF_DAYS = {
+    "raw": "SELECT * FROM tail_days UNION ALL SELECT * FROM tail_hours"
+    " UNION ALL SELECT * FROM part",
+    "rolled": "UNION ALL SELECT * FROM rolled_days"
+    " UNION ALL SELECT * FROM rolled_hours",
 }
+_OF_HOURS = {
+    "raw": "SELECT * FROM tail_hours UNION ALL SELECT * FROM part",
+    "rolled": "UNION ALL SELECT * FROM rolled_hours",
+}
+_MINUTES = _statement(_SPAN + _EVENTS, raw="SELECT * FROM part")
 
+# By source, and whether projects or keys are told apart.
 USAGE = {
-    Source.DAYS: _statement(_DAYS, **_SUMMED),
-    Source.HOURS: _statement(_SPAN + _HOURS, **_SUMMED),
-    Source.EVENTS: _statement(_SPAN + _EVENTS, raw="SELECT * FROM part"),
+    (Source.DAYS, False): _statement(_DAYS + _HOURS.source, **_OF_DAYS),
+    (Source.DAYS, True): _statement(_DAYS + _KEY_HOURS.source, **_OF_DAYS),
+    (Source.HOURS, False): _statement(_SPAN + _HOURS.source, **_OF_HOURS),
+    (Source.HOURS, True): _statement(_SPAN + _KEY_HOURS.source, **_OF_HOURS),
+    (Source.EVENTS, False): _MINUTES,
+    (Source.EVENTS, True): _MINUTES,
 }

@@ -35,8 +35,8 @@ _LAST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 class RequestQuery:
     """Which requests: of one tenant, between two bounds as those of `UsageQuery`.
 
-    A least charge is of what was metered, before corrections. `reach` are the projects
-    that whoever asks may see, None for all.
+    A least charge is of what is left of it, with all corrections. `reach` are the
+    projects that whoever asks may see, None for all.
     """
 
     tenant_id: int

@@ -10,17 +10,32 @@ _SCANNED = """SELECT * FROM usage_event
             AND (%(request)s::uuid IS NULL OR request_id = %(request)s)
         ORDER BY request_id DESC
         LIMIT %(scanned)s::bigint"""
-_WANTED = """kind = 0
+
+
+def _net(request: str) -> str:
+    """Return the expression of a request's charge with all corrections of it."""
+    return f"""{request}.charge_picos + (
+        SELECT coalesce(sum(event.charge_picos), 0)
+        FROM usage_correction correction
+        JOIN usage_event event ON event.tenant_id = correction.tenant_id
+            AND event.request_id = correction.request_id
+        WHERE correction.tenant_id = {request}.tenant_id
+            AND correction.corrects = {request}.request_id
+    )"""  # noqa: S608 - put together from constants of this module
+
+
+_CHARGED = _net("scanned")
+_WANTED = f"""kind = 0
         AND admitted_at >= %(start)s AND admitted_at < %(end)s
         AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
         AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
         AND (%(status)s::smallint IS NULL OR status = %(status)s)
-        AND (%(charge_min)s::bigint IS NULL OR charge_picos >= %(charge_min)s)
+        AND (%(charge_min)s::bigint IS NULL OR {_CHARGED} >= %(charge_min)s)
         AND (%(duration_min)s::bigint IS NULL OR duration_us >= %(duration_min)s)
         AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))
         AND (%(model)s::text IS NULL OR price_id IN (
             SELECT id FROM pricing_price WHERE model = %(model)s
-        ))"""
+        ))"""  # noqa: S608 - put together from the constants above
 PAGE = f"""
 WITH page AS MATERIALIZED (
     SELECT scanned.* FROM (
@@ -35,14 +50,7 @@ SELECT page.request_id, page.admitted_at, page.tenant_id, page.project_id,
     page.surface, page.streamed, page.counted_by, page.input_tokens,
     page.cached_input_tokens, page.output_tokens, page.reasoning_tokens,
     page.charge_picos,
-    page.charge_picos + (
-        SELECT coalesce(sum(event.charge_picos), 0)
-        FROM usage_correction correction
-        JOIN usage_event event ON event.tenant_id = correction.tenant_id
-            AND event.request_id = correction.request_id
-        WHERE correction.tenant_id = page.tenant_id
-            AND correction.corrects = page.request_id
-    ) AS net_charge_picos,
+    {_net("page")} AS net_charge_picos,
     book.currency, page.first_token_us, page.last_token_us, page.duration_us
 FROM page
 JOIN pricing_price price ON price.id = page.price_id

@@ -1,8 +1,9 @@
 """Roll usage events up into days, hours and totals, along each epoch's numbers.
 
 A batch is one transaction: it takes the events `rolled_seq + 1 .. n` of one epoch, adds
-them to their billing days, to their hours of UTC and to the totals over tenants, notes
-when each key was last used and for which model, and moves the mark. It may take
+them to their billing days, to their hours of UTC, with keys and without, and to the
+totals over tenants, notes when each key was last used and for which model, and moves
+the mark. It may take
 only what is proven: the numbers follow without a gap, each event has a tenant and a
 price, and its charge is what that price makes of its tokens. Where events were rolled
 up before there were hours or totals, an epoch's lag behind: each batch then also takes
@@ -25,6 +26,7 @@ import structlog
 from kit.orm.atomic import atomic, cursor
 from metering.usage.calendar import cover
 from metering.usage.epochs import complete_to
+from metering.usage.key_hours_sql import ADD_KEY_HOURS
 from metering.usage.rollup_sql import (
     ADD_DAYS,
     ADD_HOURS,
@@ -85,6 +87,7 @@ class _Mark:
 
     rolled_seq: int
     hours_seq: int
+    keyed_seq: int
     totals_seq: int
 
 
@@ -94,13 +97,15 @@ class _Batch:
 
     events: int = 0
     hours_events: int = 0
+    keyed_events: int = 0
     totals_events: int = 0
     faulty_seq: int | None = None
 
     @property
     def is_empty(self) -> bool:
         """Tell whether there was nothing left to take."""
-        return not (self.events or self.hours_events or self.totals_events)
+        counts = (self.hours_events, self.keyed_events, self.totals_events)
+        return not (self.events or any(counts))
 
 
 def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
@@ -176,18 +181,21 @@ def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
         rolled, faulty_seq = _provable(epoch, mark.rolled_seq, batch_events)
         hours = min(rolled, mark.hours_seq + batch_events)
         totals = min(rolled, mark.totals_seq + batch_events)
+        keyed = min(rolled, mark.keyed_seq + batch_events)
         _add_days(epoch, mark.rolled_seq, rolled)
         _add_hours(epoch, mark.hours_seq, hours)
+        _add_key_hours(epoch, mark.keyed_seq, keyed)
         _note_use(epoch, mark.rolled_seq, rolled)
         _add_totals(epoch, mark.totals_seq, totals)
         batch = _Batch(
             events=rolled - mark.rolled_seq,
             hours_events=hours - mark.hours_seq,
+            keyed_events=keyed - mark.keyed_seq,
             totals_events=totals - mark.totals_seq,
             faulty_seq=faulty_seq,
         )
         if not batch.is_empty:
-            _move_mark(epoch, _Mark(rolled, hours, totals))
+            _move_mark(epoch, _Mark(rolled, hours, keyed, totals))
         return batch
 
 
@@ -208,8 +216,14 @@ def _move_mark(epoch: _Behind, mark: _Mark) -> None:
     with cursor() as session:
         session.execute(
             "UPDATE usage_rollupmark SET rolled_seq = %s, hours_seq = %s,"
-            " totals_seq = %s WHERE epoch_id = %s",
-            [mark.rolled_seq, mark.hours_seq, mark.totals_seq, epoch.epoch_id],
+            " keyed_seq = %s, totals_seq = %s WHERE epoch_id = %s",
+            [
+                mark.rolled_seq,
+                mark.hours_seq,
+                mark.keyed_seq,
+                mark.totals_seq,
+                epoch.epoch_id,
+            ],
         )
 
 
@@ -237,6 +251,12 @@ def _add_hours(epoch: _Behind, after: int, upto: int) -> None:
     """Add a span of events that is proven, now or by an earlier batch, to its hours."""
     if upto > after:
         _add(ADD_HOURS, _span(epoch, after, upto))
+
+
+def _add_key_hours(epoch: _Behind, after: int, upto: int) -> None:
+    """Add a proven span of events to its hours by project and key, as far as kept."""
+    if upto > after:
+        _add(ADD_KEY_HOURS, _span(epoch, after, upto))
 
 
 def _add_totals(epoch: _Behind, after: int, upto: int) -> None:

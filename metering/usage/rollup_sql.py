@@ -11,12 +11,14 @@ BEHIND = """
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
     WHERE epoch.last_seq
-        > coalesce(least(mark.rolled_seq, mark.hours_seq, mark.totals_seq), 0)
+        > coalesce(least(
+            mark.rolled_seq, mark.hours_seq, mark.keyed_seq, mark.totals_seq
+        ), 0)
     ORDER BY epoch.id
 """
 
 LOCK_WAITING = """
-    SELECT rolled_seq, hours_seq, totals_seq FROM usage_rollupmark
+    SELECT rolled_seq, hours_seq, keyed_seq, totals_seq FROM usage_rollupmark
     WHERE epoch_id = %s FOR UPDATE
 """
 LOCK_OR_SKIP = f"{LOCK_WAITING} SKIP LOCKED"

@@ -84,7 +84,9 @@ def usage(query: UsageQuery, *, now: dt.datetime) -> UsageReport:
     source = query.source
     if source in TOTALS and totals_lag() > LAG_MAX:
         source = query.source_without_totals
-    statement, asked = (TOTALS | USAGE)[source], _parameters(query, scope)
+    is_keyed = query.names_keys
+    statement = TOTALS[source] if source in TOTALS else USAGE[source, is_keyed]
+    asked = _parameters(query, scope)
     with cursor() as session:
         session.execute(statement, asked | totals_parameters(query, scope))
         found = session.fetchall()

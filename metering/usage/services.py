@@ -6,6 +6,7 @@ modules behind say how each fails.
 """
 
 from metering.usage.calendar import cover, renew_calendar, write_calendar
+from metering.usage.key_hours import purge_key_hours
 from metering.usage.partitions import make_partitions
 from metering.usage.reaper import close_silent_epochs
 from metering.usage.rollup import (
@@ -24,6 +25,7 @@ __all__ = [
     "close_silent_epochs",
     "cover",
     "make_partitions",
+    "purge_key_hours",
     "renew_calendar",
     "roll_up",
     "roll_up_proven",

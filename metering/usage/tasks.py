@@ -28,3 +28,10 @@ def close_silent_epochs() -> None:
     """Close the epochs of gateways that are gone."""
     with as_operator():
         services.close_silent_epochs(now=database_now())
+
+
+@shared_task(name="usage.purge_key_hours")
+def purge_key_hours() -> None:
+    """Delete hours by key that nobody looks at any more."""
+    with as_operator():
+        services.purge_key_hours(now=database_now())

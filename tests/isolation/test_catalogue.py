@@ -25,6 +25,7 @@ OPEN_TO_TENANTS = {
     "pricing_price": "what a token costs them",
     "pricing_tokenprice": "what a token costs them",
     "usage_epoch": "up to where usage is complete",
+    "usage_keyhourspan": "from when on there are hours by key",
     "usage_rollupmark": "up to where usage is rolled up",
     "control_publicationversion": "the turn to publish",
 }

@@ -32,6 +32,11 @@ _SIDES = {
             sum(input_tokens + cached_input_tokens + output_tokens), sum(charge_picos)
         FROM usage_hourrollup GROUP BY 1, 2
     """,
+    "hours by key": """
+        SELECT tenant_id, price_id,
+            sum(input_tokens + cached_input_tokens + output_tokens), sum(charge_picos)
+        FROM usage_keyhourrollup GROUP BY 1, 2
+    """,
     "postings": """
         SELECT tenant_id, price_id, sum(quantity), sum(charge_picos)
         FROM ledger_dayposting GROUP BY 1, 2

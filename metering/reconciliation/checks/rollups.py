@@ -151,6 +151,51 @@ difference AS (
 )
 """  # noqa: S608 - put together from the constants above
 
+# Hours by project and key likewise, of the hours that are kept.
+_KEY_HOURS = f"""
+WITH event AS (
+    SELECT event.tenant_id, event.project_id, event.api_key_id, event.price_id,
+        event.kind, event.input_tokens, event.cached_input_tokens, event.output_tokens,
+        event.reasoning_tokens,
+        date_bin('1 hour', event.admitted_at, 'epoch'::timestamptz) AS hour
+    FROM usage_event event
+    JOIN usage_rollupmark mark ON mark.epoch_id = event.epoch_id
+        AND event.seq <= mark.keyed_seq
+    WHERE {IN_SCOPE}
+        AND event.admitted_at >= (SELECT kept_from FROM usage_keyhourspan)
+),
+counted AS (
+    SELECT tenant_id, hour, project_id, api_key_id, price_id, count(*) AS events,
+        count(*) FILTER (WHERE kind = 0) AS requests,
+        sum(input_tokens) AS input_tokens,
+        sum(cached_input_tokens) AS cached_input_tokens,
+        sum(output_tokens) AS output_tokens, sum(reasoning_tokens) AS reasoning_tokens
+    FROM event WHERE {_WHOLE_HOUR.format(table="event")} GROUP BY 1, 2, 3, 4, 5
+),
+seen AS (SELECT coalesce(sum(events), 0)::bigint AS rows FROM counted),
+recount AS (
+    SELECT event.*, coalesce({RATED}, 0) AS charge_picos
+    FROM counted event LEFT JOIN pricing_price price ON price.id = event.price_id
+),
+rolled AS (
+    SELECT * FROM usage_keyhourrollup rollup
+    WHERE {of_tenant("rollup")} AND {_WHOLE_HOUR.format(table="rollup")}
+        AND hour >= (SELECT kept_from FROM usage_keyhourspan)
+),
+compared AS (
+    SELECT tenant_id, hour, project_id, api_key_id, price_id,
+        {_measures("recount")} AS expected, {_measures("rolled")} AS found
+    FROM recount
+    FULL JOIN rolled USING (tenant_id, hour, project_id, api_key_id, price_id)
+),
+difference AS (
+    SELECT tenant_id, to_char(hour AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI"Z"')
+            || ', project ' || project_id || ', key ' || api_key_id
+            || ', price ' || price_id AS subject, expected, found
+    FROM compared WHERE expected <> found
+)
+"""  # noqa: S608 - put together from the constants above
+
 # What is before a tenant's first day or after its last is no matter: an event there
 # has no billing day, and is found by the recount.
 _JOINED = f"""
@@ -184,4 +229,10 @@ HOURS_ROLLED_UP = Check(
     proves="Hour rollups are the sums of their events, by tenant and price.",
     look="admin:usage_epoch_changelist",
     run=by_statement(_HOURS),
+)
+KEY_HOURS_ROLLED_UP = Check(
+    name="key_hours_rolled_up",
+    proves="Hours by key that are kept are the sums of their events.",
+    look="admin:usage_epoch_changelist",
+    run=by_statement(_KEY_HOURS),
 )

@@ -56,7 +56,7 @@ class RequestFilters(Filters):
     min_charge = serializers.CharField(
         required=False,
         max_length=40,
-        help_text="The least charge as it was metered, a decimal such as `0.05`.",
+        help_text="The least net charge, with corrections: a decimal such as `0.05`.",
     )
     min_duration_ms = serializers.IntegerField(
         required=False,

@@ -170,6 +170,10 @@ CELERY_BEAT_SCHEDULE = {
         "schedule": 10.0,
         "options": {"expires": 20},
     },
+    "purge-key-hours": {
+        "task": "usage.purge_key_hours",
+        "schedule": crontab(hour="5", minute="25"),
+    },
     "purge-alerts": {
         "task": "alerts.purge",
         "schedule": crontab(hour="5", minute="10"),

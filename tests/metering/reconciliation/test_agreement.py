@@ -107,8 +107,8 @@ def test_wrong_usage_makes_no_run(books: Database, arguments: tuple[str, ...]) -
 
 def test_hours_may_come_later_than_days(books: Database) -> None:
     with corrupting(books) as session:
-        session.execute("UPDATE usage_rollupmark SET hours_seq = 0")
-        session.execute("TRUNCATE usage_hourrollup")
+        session.execute("UPDATE usage_rollupmark SET hours_seq = 0, keyed_seq = 0")
+        session.execute("TRUNCATE usage_hourrollup, usage_keyhourrollup")
     assert run("reconcile", START)[0] == 0
 
 

@@ -55,6 +55,7 @@ _EVENTS = (
             "epochs_numbered": 1,
             "epochs_settled": 1,
             "hours_rolled_up": 1,
+            "key_hours_rolled_up": 1,
             "utc_days_rolled_up": 1,
         },
         "2026-09-10, project",
@@ -170,6 +171,13 @@ _ROLLUPS = (
         f" WHERE hour = '2026-10-02T12:00Z' AND tenant_id = {_FIRST}",
         {"hours_rolled_up": 1, "hours_totalled": 1},
         "hours_rolled_up: 2026-10-02T12:00Z, price",
+    ),
+    Damage(
+        "an hour of a key told of another",
+        "UPDATE usage_keyhourrollup SET api_key_id = api_key_id + 90"
+        f" WHERE hour = '2026-10-02T12:00Z' AND tenant_id = {_FIRST}",
+        {"key_hours_rolled_up": 2},
+        "key_hours_rolled_up: 2026-10-02T12:00Z, project",
     ),
     Damage(
         "a day of UTC changed",

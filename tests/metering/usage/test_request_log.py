@@ -108,6 +108,24 @@ def test_what_narrows_it(operator: Client) -> None:
         assert [row["request_id"] for row in rows] == expected, query
 
 
+def test_the_least_charge_is_what_is_left_of_it(operator: Client) -> None:
+    """As each row and its summary say it: what was given back is spent no more."""
+    use, kept = used(2)
+    before = replace(use, admitted_at=NOON - SECOND)
+    (event,) = commit(make_epoch(started_at=NOON), before)
+    least: dict[str, str | int] = {"tenant": use.tenant_id, "min_charge": "0.001056"}
+    assert len(ask(operator, **least)["data"]) == 3
+
+    commit(make_epoch(started_at=NOON), undoing(event, before))
+
+    rows = ask(operator, **least)["data"]
+    assert [row["request_id"] for row in rows] == kept
+    query = request_log.RequestQuery(
+        tenant_id=use.tenant_id, charge_picos_min=1_000_000_000
+    )
+    assert request_log.summary(query).requests == 2
+
+
 def test_something_rare_is_found_in_bounded_steps(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -84,6 +84,8 @@ NOT_AUDITED = {
     "usage.event": OF_THE_METER,
     "usage.hourrollup": OF_THE_METER,
     "usage.hourtotal": OF_THE_METER,
+    "usage.keyhourrollup": OF_THE_METER,
+    "usage.keyhourspan": OF_THE_METER,
     "usage.rollupmark": OF_THE_METER,
     "usage.utcrollup": OF_THE_METER,
 }

@@ -113,7 +113,7 @@ def fits(row: LoggedRequest, query: RequestQuery) -> bool:
         (query.request_id, row.request_id),
     )
     least = (
-        (query.charge_picos_min, row.charge_picos),
+        (query.charge_picos_min, row.net_charge_picos),
         (query.duration_us_min, row.duration_us),
     )
     return (
