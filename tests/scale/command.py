@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from tests.databases import cloned
+from tests.scale.console import look_at_the_console
 from tests.scale.course import run
 from tests.scale.events import prepare
 from tests.scale.kills import kill_workers
@@ -47,6 +48,7 @@ def _bill(server: str, options: argparse.Namespace) -> int:
                 course = run(database, world, scale, say=_say)
                 waited = look_up(now=closes_at(len(MONTHS) - 1))
                 waited += look_at_the_books()
+                waited += look_at_the_console()
             found.append({**figures(course), "waited": [asdict(w) for w in waited]})
             _say(table(found[-1], found[-2] if len(found) > 1 else None))
             _say(waiting(waited))

@@ -58,11 +58,19 @@ class Waited:
     slowest_ms: float
 
 
-def look_up(*, now: dt.datetime) -> list[Waited]:
-    """Ask what people ask, of the tenant with the most requests."""
+def largest_tenant() -> int:
+    """Return the tenant with the most requests."""
     with as_operator(), cursor() as session:
         session.execute(_LARGEST)
-        tenant_id, _ = session.fetchone() or (0, 0)
+        found = session.fetchone()
+    if found is None:
+        raise LookupError("nobody has used anything")
+    return int(found[0])
+
+
+def look_up(*, now: dt.datetime) -> list[Waited]:
+    """Ask what people ask, of the tenant with the most requests."""
+    tenant_id = largest_tenant()
     with as_tenant(tenant_id):
         explained = _largest_line(tenant_id)
         line, day = explained.line, max(explained.days, key=lambda each: each.quantity)

@@ -85,9 +85,9 @@ def _slope(found: Mapping[str, Any]) -> list[str]:
 
 def waiting(waited: Sequence[Waited]) -> str:
     """Lay out how long people wait who look something up."""
-    lines = ["", f"{'the largest tenant asks for':<40} {'first ms':>9} {'then ms':>9}"]
+    lines = ["", f"{'people ask for':<48} {'first ms':>9} {'then ms':>9}"]
     lines += [
-        f"{each.question:<40} {each.first_ms:>9.0f} {each.slowest_ms:>9.0f}"
+        f"{each.question:<48} {each.first_ms:>9.0f} {each.slowest_ms:>9.0f}"
         for each in waited
     ]
     return "\n".join(lines)

@@ -9,6 +9,7 @@ import pytest
 from pytest_django import DjangoDbBlocker
 
 from tests.databases import Database, cloned
+from tests.scale.console import FEW_PAIRS, look_at_the_console
 from tests.scale.course import run
 from tests.scale.events import prepare
 from tests.scale.kills import kill_workers
@@ -42,6 +43,7 @@ def test_events_rollups_ledger_and_invoices_are_equal(
         course = run(database, world, SMALL)
         waited = look_up(now=closes_at(len(MONTHS) - 1))
         waited += look_at_the_books()
+        waited += look_at_the_console(pairs=FEW_PAIRS)
     assert course.books.differences == dict.fromkeys(course.books.differences, 0)
     assert course.books.events == SMALL.events
     assert course.books.invoices
