@@ -49,12 +49,7 @@ def installed() -> str:
 def launched() -> "Iterator[Browser]":
     """Run a browser until the block ends."""
     with sync_playwright() as driver:
-        browser = driver.chromium.launch(
-            executable_path=installed(),
-            args=list(_FLAGS),
-            # Dates are entered as the reader's system writes them.
-            env={**os.environ, "LANGUAGE": "en_GB"},
-        )
+        browser = driver.chromium.launch(executable_path=installed(), args=list(_FLAGS))
         with closing(browser):
             yield browser
 
