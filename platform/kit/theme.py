@@ -44,6 +44,10 @@ _MENDED: Final = (
         ),
         ' aria-label="Overview" ',
     ),
+    (
+        re.compile(r"(?<=extra_attrs=\")(?=x-on:click='showActions = !showActions'\")"),
+        "aria-label='Actions' ",
+    ),
     (re.compile(r'(?=id="searchbar-submit")'), 'aria-label="Search" '),
     (re.compile(r'<nav (?=id="nav-sidebar-inner")'), '<nav aria-label="Main" '),
     (

@@ -138,5 +138,5 @@ def visit(browser: Browser, origin: str, *, session: str = "") -> Watched:
     context: BrowserContext = browser.new_context(locale="en-GB", timezone_id="UTC")
     if session:
         context.add_cookies([{"name": "sessionid", "value": session, "url": origin}])
-    context.set_default_timeout(15_000)
+    context.set_default_timeout(60_000)
     return Watched(context.new_page(), origin)

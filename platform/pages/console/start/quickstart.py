@@ -75,7 +75,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
         "client": client,
         "snippets": client.write(here),
         "models": models,
-        "chosen": model,
+        "model": model,
         "query": {name: text for name, text in query.items() if name != "model"},
         "arrival": _arrival(request, place),
         "last": last_before(place, now=now),

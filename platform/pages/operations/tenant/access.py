@@ -121,7 +121,7 @@ def _limits(asked: Asked) -> Table[Line]:
                 "Comes from",
                 lambda row: words(row.comes_from, note=row.beside),
             ),
-            Column("raise", "", to_raise),
+            Column("raise", "Raise", to_raise),
         ),
     )
 

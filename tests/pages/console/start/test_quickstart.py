@@ -16,6 +16,7 @@ from pages.access import LIVE_POLICY
 from pages.console.start.snippets import ASSISTANTS, CLIENTS, Here, client_of
 from tenants.models import Member, Project
 from tests.factories.accounts import sign_in
+from tests.factories.control import make_model
 from tests.factories.pricing import make_price
 from tests.factories.tenants import make_key, make_member, make_project
 from tests.factories.usage import Use, commit, make_epoch, make_use
@@ -150,3 +151,14 @@ def test_the_last_request_before_is_told_while_it_waits(use: Use) -> None:
 
     assert "Waiting for your request" in said
     assert f"The last one before was at {use.admitted_at:%Y-%m-%d %H:%M:%S} UTC" in said
+
+
+def test_the_model_that_was_chosen_stays_chosen(use: Use) -> None:
+    member = member_of(use, "developer")
+    for name in ("a-first-model", "z-last-model"):
+        make_model(name=name)
+
+    page = f"/console/{member.tenant.slug}/start/"
+    answer = sign_in(Client(), member.user).get(page, {"model": "z-last-model"})
+
+    assert "<option selected>z-last-model</option>" in answer.content.decode()
