@@ -110,7 +110,7 @@ def _top_up(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
     problem = " ".join(data["problem"].split())
     return Letter(
         subject=f"{headline}: “{name}”",
-        headline=f"{headline}.",
+        headline=headline,
         paragraphs=(f"{follows} Once all credit is used, calls are refused.",),
         facts=(("Tenant", f"“{name}”"), *([("Reason", problem)] if problem else [])),
         action=Action("Buy credit", console_address(tenant.slug, "billing/top-up/")),
@@ -123,20 +123,20 @@ def _budget(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
     what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
     headline = _headline(event_type, data, what)
     used, limit = _amount(data, "used"), _amount(data, "limit")
-    window = f"in {_WINDOWS[data['window']]}"
+    window = _WINDOWS[data["window"]]
     if data["ends_at"]:
         ends_at = dt.datetime.fromisoformat(data["ends_at"])
-        window += f" that ends on {moment(ends_at, tenant.zone)}"
-    said = f"{used} of {limit}, {window}" if limit else f"{used}, {window}"
+        window += f", until {moment(ends_at, tenant.zone)}"
     model = data["model"] and plain(data["model"])
     return Letter(
         subject=f"{headline}: {whose}",
-        headline=f"{headline}.",
+        headline=headline,
         paragraphs=(_consequence(event_type, data),),
         facts=(
             ("Of", f"{whose} of “{plain(data['tenant']['name'])}”"),
             *([("Model", f"“{model}”")] if model else []),
-            ("Used", said),
+            ("Used", f"{used} of {limit}" if limit else used or ""),
+            ("In", window),
         ),
         action=_leads_to(data, tenant),
     )

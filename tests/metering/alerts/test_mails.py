@@ -81,8 +81,8 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
     assert message.subject.startswith("80 % of the budget is used: tenant “Acme <Ltd>")
     assert "\n" not in message.subject
     assert "Bcc" not in message.message()
-    ends = "ends on 21 November 2026, 09:00 (Asia/Tokyo)"
-    assert f"Used: 17.00 EUR of 20.00 EUR, in a month that {ends}" in text
+    assert "Used: 17.00 EUR of 20.00 EUR\n" in text
+    assert "In: a month, until 21 November 2026, 09:00 (Asia/Tokyo)\n" in text
     assert "Once all of it is used, calls that count towards it are refused." in text
     assert "Acme &lt;Ltd&gt;" in html
     console = f"https://gate.example.com/console/{tenant.slug}"

@@ -87,6 +87,17 @@ def test_each_attempt_is_told_and_the_last_says_that_it_is(invoice: Invoice) -> 
         send_again(mail=Mail.objects.earliest("id"), now=NOW)
 
 
+def test_an_attempt_that_another_one_followed_is_told_to_nobody(
+    invoice: Invoice,
+) -> None:
+    stands(invoice)
+    tell_of_failures(now=NOW)
+    stands(invoice, 2)
+    assert told() == 1
+    states = Mail.objects.filter(kind="uncollected").order_by("number")
+    assert list(states.values_list("state", flat=True)) == ["no_reader", "sent"]
+
+
 def test_one_that_is_paid_before_it_is_sent_is_told_to_nobody(
     invoice: Invoice,
 ) -> None:
