@@ -54,7 +54,8 @@ def _made(home: Path, env: Mapping[str, str]) -> Iterator[Path]:
     name = f"product_{dt.datetime.now(dt.UTC):%Y_%m}_{schema_mark()}"
     with (home / "product.lock").open("a") as lock:
         fcntl.flock(lock, fcntl.LOCK_SH)
-        if not (home / name).exists():
+        # Between two locks another checkout may put its own in place of it.
+        while not (home / name).exists():
             fcntl.flock(lock, fcntl.LOCK_EX)
             if not (home / name).exists():
                 _make(home / name, env)
