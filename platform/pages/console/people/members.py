@@ -253,12 +253,12 @@ def _offer_table(place: Member) -> Table[Invitation]:
             ),
             Column(
                 "resend",
-                "",
+                "Mail",
                 lambda row: words("Send anew", address=act(row, "invitation_resend")),
             ),
             Column(
                 "revoke",
-                "",
+                "Place",
                 lambda row: words("Take back", address=act(row, "invitation_revoke")),
             ),
         ),
