@@ -20,7 +20,7 @@ from tests.browser.watch import LOOKS, Look, Watched, visit
 from tests.journeys.product import Product
 from tests.pictures.past import MEMBERS_PASSWORD, member_address
 
-HEIGHT_MAX = 2000
+HEIGHT_MAX = 1600
 QUALITY = 65
 INDEX = "README.md"
 
