@@ -76,7 +76,8 @@ def gross_amounts(
     """Return what money that is gone takes back of each line: so much, tax in it.
 
     Of all that was taken back each tax has the share that it has of the invoice, half
-    up, and the other lines have the rest. Raises `Conflict` for more than is left.
+    up, and the other lines have the rest; where taxes rounded up come to more than is
+    gone, the last have less. Raises `Conflict` for more than is left.
     """
     asked = [line for line in lines if line.kind != Kind.CREDIT]
     whole = sum(line.amount_minor for line in asked)
@@ -85,12 +86,13 @@ def gross_amounts(
         left = format_minor(whole - after + gross_minor, currency)
         raise Conflict(f"Of this invoice {left} is left: take back no more.")
     found: dict[int, int] = {}
+    rest = gross_minor
     for line in asked:
         if line.kind == Kind.TAX:
             due = Fraction(line.amount_minor * after, whole * 10 ** exponent(currency))
             minor = minor_from_units(due, currency) - line.noted_minor
-            found[line.position] = min(max(minor, 0), line.left_minor)
-    rest = gross_minor - sum(found.values())
+            found[line.position] = min(max(minor, 0), line.left_minor, rest)
+            rest -= found[line.position]
     # Taxes last: they take what rounding leaves over.
     for line in sorted(asked, key=lambda line: line.kind == Kind.TAX):
         part = min(rest, line.left_minor - found.get(line.position, 0))

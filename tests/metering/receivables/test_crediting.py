@@ -159,6 +159,12 @@ def test_sums_in_any_pieces_come_to_the_whole_with_their_shares_of_the_tax(
         gross_amounts(lines, 1, currency="EUR")
 
 
+def test_taxes_that_round_up_take_no_more_than_is_gone() -> None:
+    taxes = [Creditable(at, Kind.TAX, 225, 0) for at in (2, 3, 4)]
+    lines = (Creditable(1, Kind.TOP_UP, 1, 0), *taxes)
+    assert gross_amounts(lines, 338, currency="EUR") == {2: 113, 3: 113, 4: 112}
+
+
 def test_of_a_sum_the_tax_is_what_it_has_in_it() -> None:
     lines = (Creditable(1, Kind.TOP_UP, 10_000, 0), Creditable(2, Kind.TAX, 1_900, 0))
     assert gross_amounts(lines, 119, currency="EUR") == {1: 100, 2: 19}
