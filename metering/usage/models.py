@@ -312,7 +312,8 @@ class RollupMark(models.Model):
     """How far the rollups have come along one epoch's numbered events.
 
     Days, hours and totals move together. Hours, those by key (`keyed_seq`) or totals
-    lag only where events were rolled up before there were any.
+    lag only where events were rolled up before there were any, and are caught up with
+    by themselves.
     """
 
     epoch = models.OneToOneField(Epoch, models.PROTECT, primary_key=True)

@@ -6,8 +6,9 @@ totals over tenants, notes when each key was last used and for which model, and 
 the mark. It may take
 only what is proven: the numbers follow without a gap, each event has a tenant and a
 price, and its charge is what that price makes of its tokens. Where events were rolled
-up before there were hours or totals, an epoch's lag behind: each batch then also takes
-them a batch further, until all marks are one.
+up before there were hours or totals, an epoch's lag behind. Each run takes these a few
+batches further once it has taken what is new: one roller at a time, so that years of
+them hold up no new event and no other task.
 
 Failure: at the first event that breaks the proof the epoch stops there, is reported
 with each run, and goes on by itself once the event is there; other epochs are not held
@@ -31,8 +32,10 @@ from metering.usage.rollup_sql import (
     ADD_DAYS,
     ADD_HOURS,
     BEHIND,
+    CATCH_UP_TURN,
     CHECK,
     FAULT,
+    LAGGING,
     LOCK_OR_SKIP,
     LOCK_WAITING,
     NO_DAY,
@@ -44,6 +47,8 @@ from metering.usage.totals_sql import ADD_TOTALS
 from tenants.models import Tenant
 
 BATCH_EVENTS = 50_000
+CAUGHT_UP_BATCHES_MAX = 4
+"""How many batches of what lags behind days a run takes: some seconds of work."""
 # A process that loses its epoch takes its running and its waiting requests along into
 # the next one. They run for an hour at most and wait as long as the database is away.
 CARRIED_OVER_MAX = dt.timedelta(days=1)
@@ -74,7 +79,7 @@ class RollUp:
 
 @dataclass(frozen=True, slots=True)
 class _Behind:
-    """An epoch with committed events above a mark, and how many it had by then."""
+    """An epoch with committed events above a mark, and up to where it is looked at."""
 
     epoch_id: int
     gateway: str
@@ -90,41 +95,49 @@ class _Mark:
     keyed_seq: int
     totals_seq: int
 
+    @property
+    def _sums(self) -> tuple[int, int, int]:
+        return self.hours_seq, self.keyed_seq, self.totals_seq
+
+    def rolled_to(self, seq: int) -> "_Mark":
+        """Return the mark of days moved, and those with it that stand where it does."""
+        before = self.rolled_seq
+        return _Mark(seq, *(seq if each == before else each for each in self._sums))
+
+    def caught_up(self, batch_events: int) -> "_Mark":
+        """Return the marks with each moved towards the days, by a batch at most."""
+        upto = self.rolled_seq
+        return _Mark(upto, *(min(upto, each + batch_events) for each in self._sums))
+
 
 @dataclass(frozen=True, slots=True)
 class _Batch:
-    """How many events one transaction added to days, to hours and to totals."""
+    """How many new events one transaction took, and before which it had to stop."""
 
     events: int = 0
-    hours_events: int = 0
-    keyed_events: int = 0
-    totals_events: int = 0
     faulty_seq: int | None = None
-
-    @property
-    def is_empty(self) -> bool:
-        """Tell whether there was nothing left to take."""
-        counts = (self.hours_events, self.keyed_events, self.totals_events)
-        return not (self.events or any(counts))
 
 
 def roll_up(*, batch_events: int = BATCH_EVENTS) -> RollUp:
     """Take over all events committed by now, in batches; resumable anywhere.
 
-    An epoch that another roller has in hand is left to it.
+    An epoch that another roller has in hand is left to it. Of what lags behind days
+    only so much is taken as a run has time for.
     """
-    return _roll_up(_behind(), batch_events, wait=False)
+    rolled = _roll_up(_epochs(BEHIND), batch_events, wait=False)
+    _catch_up(batch_events)
+    return rolled
 
 
 def roll_up_proven(*, now: dt.datetime) -> dt.datetime:
     """Roll up, and return the instant before which rollups are proven complete.
 
     What was admitted before `complete_to` is committed, and what is committed is rolled
-    up: here another roller is waited for. Only an epoch that had to stop holds this
-    back, to an instant before which nothing in it can have been admitted.
+    up to days: here another roller is waited for. Only an epoch that had to stop holds
+    this back, to an instant before which nothing in it can have been admitted.
     """
     proven = complete_to(now=now)
-    behind = _behind()
+    behind = _epochs(BEHIND)
     _roll_up(behind, BATCH_EVENTS, wait=True)
     with cursor() as session:
         targets = {
@@ -151,9 +164,9 @@ def take_changed_days(days: Collection[TenantDay]) -> list[TenantDay]:
         return sorted(session.fetchall())
 
 
-def _behind() -> list[_Behind]:
+def _epochs(statement: str) -> list[_Behind]:
     with cursor() as session:
-        session.execute(BEHIND)
+        session.execute(statement)
         return [_Behind(*row) for row in session.fetchall()]
 
 
@@ -165,7 +178,7 @@ def _roll_up(behind: Sequence[_Behind], batch_events: int, *, wait: bool) -> Rol
     events = 0
     faults: list[Fault] = []
     for epoch in behind:
-        while not (batch := _take_batch(epoch, batch_events, wait=wait)).is_empty:
+        while (batch := _take_batch(epoch, batch_events, wait=wait)).events:
             events += batch.events
         if batch.faulty_seq is not None:
             faults.append(_fault(epoch, batch.faulty_seq))
@@ -173,30 +186,46 @@ def _roll_up(behind: Sequence[_Behind], batch_events: int, *, wait: bool) -> Rol
 
 
 def _take_batch(epoch: _Behind, batch_events: int, *, wait: bool) -> _Batch:
-    """Take the provable events of the next batch; none when there are none left."""
+    """Take the provable events of the next batch; none when there are none left.
+
+    What lags behind days stays where it is, and is caught up with by itself.
+    """
     with atomic():
         mark = _lock_mark(epoch, wait=wait)
         if mark is None:
             return _Batch()
         rolled, faulty_seq = _provable(epoch, mark.rolled_seq, batch_events)
-        hours = min(rolled, mark.hours_seq + batch_events)
-        totals = min(rolled, mark.totals_seq + batch_events)
-        keyed = min(rolled, mark.keyed_seq + batch_events)
-        _add_days(epoch, mark.rolled_seq, rolled)
-        _add_hours(epoch, mark.hours_seq, hours)
-        _add_key_hours(epoch, mark.keyed_seq, keyed)
-        _note_use(epoch, mark.rolled_seq, rolled)
-        _add_totals(epoch, mark.totals_seq, totals)
-        batch = _Batch(
-            events=rolled - mark.rolled_seq,
-            hours_events=hours - mark.hours_seq,
-            keyed_events=keyed - mark.keyed_seq,
-            totals_events=totals - mark.totals_seq,
-            faulty_seq=faulty_seq,
-        )
-        if not batch.is_empty:
-            _move_mark(epoch, _Mark(rolled, hours, keyed, totals))
-        return batch
+        _advance(epoch, mark, mark.rolled_to(rolled))
+        return _Batch(rolled - mark.rolled_seq, faulty_seq)
+
+
+def _catch_up(batch_events: int) -> None:
+    """Take a few batches of what was rolled up to days alone; nothing is waited for."""
+    left = CAUGHT_UP_BATCHES_MAX
+    for epoch in _epochs(LAGGING):
+        while left and (has_moved := _catch_up_batch(epoch, batch_events)):
+            left -= 1
+        if not left or has_moved is None:
+            return
+
+
+def _catch_up_batch(epoch: _Behind, batch_events: int) -> bool | None:
+    """Take a batch of what lags in an epoch; tell whether there was anything.
+
+    Not where another roller has the epoch in hand; None while another catches up.
+    """
+    with atomic():
+        with cursor() as session:
+            session.execute(CATCH_UP_TURN)
+            (is_ours,) = session.fetchone()
+        if not is_ours:
+            return None
+        mark = _lock_mark(epoch, wait=False)
+        if mark is None:
+            return False
+        further = mark.caught_up(batch_events)
+        _advance(epoch, mark, further)
+        return further != mark
 
 
 def _lock_mark(epoch: _Behind, *, wait: bool) -> _Mark | None:
@@ -237,6 +266,17 @@ def _provable(epoch: _Behind, after: int, batch_events: int) -> tuple[int, int |
         count, broken = session.fetchone()
     faulty_seq = broken if broken is not None else after + count + 1
     return (upto, None) if faulty_seq > upto else (faulty_seq - 1, faulty_seq)
+
+
+def _advance(epoch: _Behind, mark: _Mark, further: _Mark) -> None:
+    """Add what lies between two marks, always in this order, and move the mark."""
+    _add_days(epoch, mark.rolled_seq, further.rolled_seq)
+    _add_hours(epoch, mark.hours_seq, further.hours_seq)
+    _add_key_hours(epoch, mark.keyed_seq, further.keyed_seq)
+    _note_use(epoch, mark.rolled_seq, further.rolled_seq)
+    _add_totals(epoch, mark.totals_seq, further.totals_seq)
+    if further != mark:
+        _move_mark(epoch, further)
 
 
 def _add_days(epoch: _Behind, after: int, upto: int) -> None:

@@ -10,12 +10,19 @@ BEHIND = """
     SELECT epoch.id, epoch.gateway, epoch.last_seq
     FROM usage_epoch epoch
     LEFT JOIN usage_rollupmark mark ON mark.epoch_id = epoch.id
-    WHERE epoch.last_seq
-        > coalesce(least(
-            mark.rolled_seq, mark.hours_seq, mark.keyed_seq, mark.totals_seq
-        ), 0)
+    WHERE epoch.last_seq > coalesce(mark.rolled_seq, 0)
     ORDER BY epoch.id
 """
+
+# What days hold and hours or totals do not, since it was rolled up before there were
+# such. The latest first: the days that people look at are whole soonest.
+LAGGING = """
+    SELECT epoch.id, epoch.gateway, mark.rolled_seq
+    FROM usage_rollupmark mark JOIN usage_epoch epoch ON epoch.id = mark.epoch_id
+    WHERE mark.rolled_seq > least(mark.hours_seq, mark.keyed_seq, mark.totals_seq)
+    ORDER BY epoch.id DESC
+"""
+CATCH_UP_TURN = "SELECT pg_try_advisory_xact_lock(hashtext('usage_catch_up'))"
 
 LOCK_WAITING = """
     SELECT rolled_seq, hours_seq, keyed_seq, totals_seq FROM usage_rollupmark

@@ -248,7 +248,9 @@ def test_new_events_reach_days_and_hours_while_hours_catch_up(
     late = commit(without_hours, use, use)
 
     assert roll_up(batch_events=2).events == len(late)
+    assert marks_of(without_hours) == (13, 8)
 
+    assert roll_up(batch_events=2).events == 0
     assert marks_of(without_hours) == (13, 13)
     assert_recounted(use)
 
