@@ -43,10 +43,11 @@ class Scope:
     end: dt.datetime
 
 
-def scope_of(query: UsageQuery, *, is_counted: bool = True) -> Scope:
+def scope_of(query: UsageQuery, *, source: Source | None) -> Scope:
     """Return what a question means; raises `InvalidRequest` where it is refused.
 
-    What is not counted, as a page of a list, may reach over any length.
+    `source` is what it is answered from. What is not counted, as a page of a list, has
+    none and may reach over any length.
     """
     tenant = _tenant_of(query)
     scope = Scope(tenant, _instant(query.start, tenant), _instant(query.end, tenant))
@@ -54,8 +55,8 @@ def scope_of(query: UsageQuery, *, is_counted: bool = True) -> Scope:
         raise InvalidRequest(
             "'end' must lie after 'start': the range is half-open.", param="end"
         )
-    if is_counted and _is_long(query, scope):
-        _require_rollups(query, scope)
+    if source is not None and _is_long(query, scope):
+        _require_rollups(query, scope, source)
     return scope
 
 
@@ -128,19 +129,19 @@ def _is_long(query: UsageQuery, scope: Scope) -> bool:
     return scope.end - scope.start > _RAW_SPAN_MAX
 
 
-def _require_rollups(query: UsageQuery, scope: Scope) -> None:
+def _require_rollups(query: UsageQuery, scope: Scope, source: Source) -> None:
     """Refuse a long range for which more than rollups and loose ends would be read."""
-    if query.source in _TOTALS:
+    if source in _TOTALS:
         return
-    if query.source is Source.EVENTS:
+    if source is Source.EVENTS:
         _refuse_events(query)
-    elif query.source is Source.HOURS and query.names_keys:
+    elif source is Source.HOURS and query.names_keys:
         # Hours with keys are kept for a while; those before are counted from events.
         _refuse_events(query)
     elif Dimension.HOUR in query.group_by:
         _require_whole_hours(query, scope)
     else:
-        _require_whole_days(query, scope)
+        _require_whole_days(query, scope, source)
 
 
 def _refuse_events(query: UsageQuery) -> None:
@@ -169,7 +170,7 @@ def _require_whole_hours(query: UsageQuery, scope: Scope) -> None:
         )
 
 
-def _require_whole_days(query: UsageQuery, scope: Scope) -> None:
+def _require_whole_days(query: UsageQuery, scope: Scope, source: Source) -> None:
     for param, bound in (("start", scope.start), ("end", scope.end)):
         if _is_inside_a_day(bound, scope.tenant):
             raise InvalidRequest(
@@ -178,7 +179,7 @@ def _require_whole_days(query: UsageQuery, scope: Scope) -> None:
                 "for more.",
                 param=param,
             )
-    if query.source is Source.DAYS and query.is_about_several:
+    if source is Source.DAYS and query.is_about_several:
         _require_days_of_utc(query, scope)
 
 

@@ -118,7 +118,11 @@ class UsageQuery:
     def _takes_hour_totals(self) -> bool:
         """Tell whether it is about all tenants together."""
         told = {Dimension.TENANT, Dimension.MINUTE, *_OF_KEYS}
-        return told.isdisjoint(self.group_by) and self.tenants is None
+        return (
+            told.isdisjoint(self.group_by)
+            and self.tenants is None
+            and self.reach is None
+        )
 
     @property
     def _takes_utc_days(self) -> bool:

@@ -169,7 +169,7 @@ def _parameters(query: RequestQuery, before: UUID | None) -> dict[str, Any]:
             api_key_id=query.api_key_id,
             reach=query.reach,
         ),
-        is_counted=False,
+        source=None,
     )
     until = uuid_floor(scope.end + _MS)
     return {

@@ -78,12 +78,12 @@ def usage(query: UsageQuery, *, now: dt.datetime) -> UsageReport:
     Raises `InvalidRequest` for a range that is empty, for one that would be counted
     from more than 31 days of single events, and for an answer of more than 10,000 rows.
     """
-    scope = scope_of(query)
-    # Read first: what it promises must already be in the answer.
-    complete = complete_to(now=now)
     source = query.source
     if source in TOTALS and totals_lag() > LAG_MAX:
         source = query.source_without_totals
+    scope = scope_of(query, source=source)
+    # Read first: what it promises must already be in the answer.
+    complete = complete_to(now=now)
     is_keyed = query.names_keys
     statement = TOTALS[source] if source in TOTALS else USAGE[source, is_keyed]
     asked = _parameters(query, scope)

@@ -15,6 +15,7 @@ from django.db import IntegrityError, connections, transaction
 from hypothesis import given
 from hypothesis import strategies as st
 
+from kit.errors import InvalidRequest
 from kit.orm.roles import OPERATOR, as_operator, as_tenant
 from metering.usage import selectors
 from metering.usage.models import Epoch, HourTotal, RollupMark, UtcRollup
@@ -22,6 +23,7 @@ from metering.usage.report import Dimension, Group, Source, UsageQuery
 from metering.usage.services import roll_up
 from metering.usage.totals import utc_spans
 from tests.factories.pricing import make_price
+from tests.factories.tenants import make_tenant
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
 from tests.metering.usage.test_usage import ask
 
@@ -159,6 +161,26 @@ def test_answer_is_whole_before_totals_have_caught_up(
     assert ask(Dimension.DAY, *by).rows == before.rows
 
 
+def test_long_range_is_refused_while_it_would_be_counted_from_events(
+    use: Use, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    kolkata = make_tenant(zone="Asia/Kolkata")
+    commit(
+        make_epoch(started_at=NOON),
+        make_use(price=use.price, admitted_at=NOON, tenant=kolkata),
+    )
+    roll_up()
+    bounds = {"start": TODAY - 39 * DAY, "end": TODAY + DAY}
+    (row,) = ask(Dimension.DAY, Dimension.KEY, **bounds).rows
+    assert row.requests == 1
+
+    monkeypatch.setattr(selectors, "LAG_MAX", 0)
+    RollupMark.objects.update(totals_seq=0)
+
+    with pytest.raises(InvalidRequest, match="counted from single events"):
+        ask(Dimension.DAY, Dimension.KEY, **bounds)
+
+
 def test_questions_over_tenants_are_answered_from_totals() -> None:
     whole = {"start": TODAY, "end": TODAY + DAY}
     cut = {"start": NOON, "end": NOON + HOUR}
@@ -173,6 +195,7 @@ def test_questions_over_tenants_are_answered_from_totals() -> None:
     assert source(Dimension.TENANT, **cut) is Source.HOURS
     assert source(Dimension.HOUR, Dimension.TENANT, **whole) is Source.HOURS
     assert source(Dimension.KEY, **cut) is Source.DAYS
+    assert source(Dimension.MODEL, reach=frozenset({1}), **whole) is Source.DAYS
     assert source(Dimension.MODEL, tenant_id=1, **whole) is Source.DAYS
 
 
