@@ -6,8 +6,11 @@ hour. What a batch adds to such an hour while the bound is moved past it is read
 nobody, and goes with the next purge.
 """
 
+# Where the bound is lost there are none: what compares with nothing would be all.
+KEPT_FROM = "coalesce((SELECT kept_from FROM usage_keyhourspan), 'infinity')"
+
 # After the hours of the same batch, in the order of keys, as rollups are.
-ADD_KEY_HOURS = """
+ADD_KEY_HOURS = f"""
     WITH sums AS MATERIALIZED (
         SELECT tenant_id, date_bin('1 hour', admitted_at, 'epoch'::timestamptz) AS hour,
             project_id, api_key_id, price_id, count(*) AS events,
@@ -30,7 +33,7 @@ ADD_KEY_HOURS = """
             input_tokens, cached_input_tokens, output_tokens, reasoning_tokens,
             charge_picos
         FROM sums
-        WHERE hour >= (SELECT kept_from FROM usage_keyhourspan)
+        WHERE hour >= {KEPT_FROM}
         ORDER BY tenant_id, hour, project_id, api_key_id, price_id
         ON CONFLICT (tenant_id, hour, project_id, api_key_id, price_id) DO UPDATE SET
             requests = rollup.requests + excluded.requests,
@@ -42,7 +45,7 @@ ADD_KEY_HOURS = """
             charge_picos = rollup.charge_picos + excluded.charge_picos
     )
     SELECT coalesce(sum(events), 0)::bigint FROM sums
-"""
+"""  # noqa: S608 - put together from the constant above
 
 KEEP_FROM = """
     UPDATE usage_keyhourspan
@@ -52,5 +55,9 @@ KEEP_FROM = """
 
 PURGE = """
     DELETE FROM usage_keyhourrollup
-    WHERE hour < (SELECT kept_from FROM usage_keyhourspan)
+    WHERE ctid = ANY (ARRAY(
+        SELECT ctid FROM usage_keyhourrollup
+        WHERE hour < (SELECT kept_from FROM usage_keyhourspan)
+        LIMIT %(rows)s
+    ))
 """

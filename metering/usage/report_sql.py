@@ -22,6 +22,7 @@ hours and events are cut at billing days.
 
 from dataclasses import dataclass
 
+from metering.usage.key_hours_sql import KEPT_FROM
 from metering.usage.report import Source
 
 _DAYS = """
@@ -151,7 +152,7 @@ _KEY_HOURS = _Hours(
     table="usage_keyhourrollup",
     keys="rollup.project_id, rollup.api_key_id",
     mark="keyed_seq",
-    first=f"greatest({_FIRST}, (SELECT kept_from FROM usage_keyhourspan))",  # noqa: S608
+    first=f"greatest({_FIRST}, {KEPT_FROM})",
 )
 
 _EVENTS = """

@@ -151,7 +151,8 @@ difference AS (
 )
 """  # noqa: S608 - put together from the constants above
 
-# Hours by project and key likewise, of the hours that are kept.
+# Hours by project and key likewise, of the hours that are kept: no event of them has an
+# id from before. Without the bound nobody knows which these are.
 _KEY_HOURS = f"""
 WITH event AS (
     SELECT event.tenant_id, event.project_id, event.api_key_id, event.price_id,
@@ -162,6 +163,8 @@ WITH event AS (
     JOIN usage_rollupmark mark ON mark.epoch_id = event.epoch_id
         AND event.seq <= mark.keyed_seq
     WHERE {IN_SCOPE}
+        AND event.request_id
+            >= usage_uuid_floor((SELECT kept_from FROM usage_keyhourspan))
         AND event.admitted_at >= (SELECT kept_from FROM usage_keyhourspan)
 ),
 counted AS (
@@ -193,6 +196,9 @@ difference AS (
             || ', project ' || project_id || ', key ' || api_key_id
             || ', price ' || price_id AS subject, expected, found
     FROM compared WHERE expected <> found
+    UNION ALL
+    SELECT NULL, 'hours by key', 'an hour from which on they are kept', 'none'
+    WHERE NOT EXISTS (SELECT FROM usage_keyhourspan)
 )
 """  # noqa: S608 - put together from the constants above
 

@@ -172,7 +172,7 @@ CELERY_BEAT_SCHEDULE = {
     },
     "purge-key-hours": {
         "task": "usage.purge_key_hours",
-        "schedule": crontab(hour="5", minute="25"),
+        "schedule": crontab(minute="25"),
     },
     "purge-alerts": {
         "task": "alerts.purge",

@@ -1,10 +1,16 @@
 """Books that are right: both commands agree, and say what waits for its next step."""
 
+import datetime as dt
+
 import pytest
 
+from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator
 from metering.reconciliation.catalogue import CHECKS
+from metering.reconciliation.checks import rollups
+from metering.reconciliation.checks.check import Scope
 from metering.reconciliation.models import Difference, Run
+from metering.usage.models import KeyHourSpan
 from tests.databases import Database
 from tests.factories.reconciliation import corrupting
 from tests.metering.reconciliation.commands import START, run, run_json
@@ -117,3 +123,15 @@ def test_totals_may_come_later_than_days(books: Database) -> None:
         session.execute("UPDATE usage_rollupmark SET totals_seq = 0")
         session.execute("TRUNCATE usage_utcrollup, usage_hourtotal")
     assert run("reconcile", START)[0] == 0
+
+
+def test_months_without_hours_by_key_are_not_read_for_them(books: Database) -> None:
+    asked = f"{rollups._KEY_HOURS} SELECT * FROM difference"
+    with as_operator(), cursor() as session:
+        bound = dt.datetime(2026, 10, 1, tzinfo=dt.UTC)
+        KeyHourSpan.objects.update(kept_from=bound)
+        session.execute(f"EXPLAIN (ANALYZE) {asked}", Scope().parameters)
+        plan = [line for (line,) in session.fetchall() if "usage_event_2026_" in line]
+    read = {line.split("usage_event_")[1][:7] for line in plan if "never" not in line}
+    assert "2026_10" in read
+    assert "2026_09" not in read

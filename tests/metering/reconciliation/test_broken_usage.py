@@ -180,6 +180,12 @@ _ROLLUPS = (
         "key_hours_rolled_up: 2026-10-02T12:00Z, project",
     ),
     Damage(
+        "the bound of hours by key lost",
+        "DELETE FROM usage_keyhourspan",
+        {"key_hours_rolled_up": 1},
+        "hours by key: an hour from which on they are kept / none",
+    ),
+    Damage(
         "a day of UTC changed",
         "UPDATE usage_utcrollup SET charge_picos = charge_picos + 1"
         f" WHERE NOT is_month AND date = '2026-10-02' AND tenant_id = {_FIRST}",

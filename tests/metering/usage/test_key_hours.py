@@ -161,6 +161,34 @@ def test_old_hours_go_and_answers_stay(use: Use, other: Use) -> None:
     assert by_key(use, **bounds) == before
 
 
+def test_old_hours_go_in_slices_and_a_later_run_goes_on(use: Use) -> None:
+    old = NOON - KEPT_FOR
+    commit(
+        make_epoch(started_at=NOON),
+        *(replace(use, admitted_at=old - n * HOUR) for n in range(8)),
+    )
+    roll_up()
+    bounds = {"start": old - DAY, "end": old + HOUR}
+    before = by_key(use, **bounds)
+    gone = []
+    for _ in range(3):
+        gone.append(purge_key_hours(now=NOON, rows=2, slices=2))
+        assert KeyHourSpan.objects.get().kept_from == old
+        assert by_key(use, **bounds) == before
+    assert gone == [4, 3, 0]
+    assert [row.hour for row in KeyHourRollup.objects.all()] == [old]
+
+
+def test_without_its_bound_nothing_is_lost(use: Use) -> None:
+    commit(make_epoch(started_at=NOON), use)
+    roll_up()
+    KeyHourSpan.objects.all().delete()
+    commit(make_epoch(started_at=NOON), use)
+    roll_up()
+    assert [row.requests for row in by_key(use)] == [2]
+    assert KeyHourRollup.objects.get().requests == 1
+
+
 def test_what_comes_late_for_an_hour_that_went_is_counted_once(use: Use) -> None:
     commit(make_epoch(started_at=NOON), use)
     roll_up()
