@@ -66,6 +66,8 @@ _READ = frozenset(
 )
 _DROPPED = frozenset(
     {
+        # What a client tells its own provider of itself, as Codex does.
+        "client_metadata",
         "prompt_cache_options",
         "prompt_cache_retention",
         "service_tier",

@@ -138,6 +138,10 @@ def _claude_code(here: Here) -> tuple[Snippet, ...]:
 def _codex(here: Here) -> tuple[Snippet, ...]:
     text = f"""model = "{here.model}"
 model_provider = "tollgate"
+web_search = "disabled"
+
+[features]
+multi_agent = false
 
 [model_providers.tollgate]
 name = "Tollgate"
@@ -189,9 +193,15 @@ ASSISTANTS: Final = (
         "claude-code",
         "Claude Code",
         _claude_code,
-        note="It speaks Anthropic's messages, at the address without /v1.",
+        note="It speaks Anthropic's messages, at the address without /v1. Its own"
+        " prompt is over 32,000 tokens: the model's context must be larger.",
     ),
-    Client("codex", "Codex", _codex),
+    Client(
+        "codex",
+        "Codex",
+        _codex,
+        note="Searches and agents that a provider would have to run are turned off.",
+    ),
     Client(
         "cline",
         "Cline",

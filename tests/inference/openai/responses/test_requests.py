@@ -91,6 +91,7 @@ def test_each_response_has_an_id_of_its_own() -> None:
         ({"store": True}, {}, {"store": False}),
         ({"truncation": "auto"}, {}, {"truncation": "disabled"}),
         ({"service_tier": "flex"}, {}, {"service_tier": "default"}),
+        ({"client_metadata": {"turn_id": "t"}}, {}, {}),
         ({"max_tool_calls": 3}, {}, {"max_tool_calls": 3}),
         ({"background": False, "previous_response_id": None, "conversation": None},
          {}, {"background": False}),

@@ -49,8 +49,11 @@ def test_what_is_to_be_copied_is_well_formed() -> None:
     assert json.loads(curl[-1])["model"] == HERE.model
     for name in ("python", "langchain"):
         compile(written(name), name, "exec")
-    provider = tomllib.loads(written("codex"))["model_providers"]["tollgate"]
-    assert provider["base_url"] == HERE.base_url
+    codex = tomllib.loads(written("codex"))
+    assert codex["model_providers"]["tollgate"]["base_url"] == HERE.base_url
+    # Tools that a provider runs are refused, and Codex offers them of itself.
+    assert codex["web_search"] == "disabled"
+    assert codex["features"] == {"multi_agent": False}
     (model,) = yaml.safe_load(written("continue"))["models"]
     assert model["apiBase"] == HERE.base_url
     # Anthropic's SDKs add /v1 themselves.
