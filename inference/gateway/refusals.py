@@ -5,7 +5,8 @@ many. It is counted in memory instead, and every few seconds what has changed is
 for the tenant to see, on a connection that is there anyway. A row says all that its
 process counted of one kind within an hour, so that writing it again changes nothing.
 
-Failure: what cannot be written is written later; a process that is killed loses what it
+Failure: what cannot be written at once, as where its rows are locked, is written later,
+and holds up nothing else of that connection; a process that ends loses what it
 counted since it last wrote. Where kinds get too many, those that come later are counted
 together, without key and model. Owns: the counters of about an hour.
 """
@@ -30,6 +31,11 @@ HOUR_US = 3_600_000_000
 KINDS_MAX = 5_000
 ROWS_MAX = 1_000
 NAME_CHARS_MAX = 64
+# In milliseconds. Keys that are revoked wait for what shares the connection.
+_PATIENCE = """
+SELECT set_config('lock_timeout', '300', true),
+    set_config('statement_timeout', '500', true)
+"""
 
 _TELL = """
 INSERT INTO control_refusal (
@@ -67,14 +73,15 @@ class Kind(NamedTuple):
 
 
 class Count:
-    """How many, when the last of them, and how many of them are written."""
+    """How many, when the last of them, and how many of them are written, and when."""
 
-    __slots__ = ("last_us", "number", "told")
+    __slots__ = ("last_us", "number", "told", "tried_us")
 
     def __init__(self) -> None:
         self.number = 0
         self.told = 0
         self.last_us = 0
+        self.tried_us = 0
 
 
 class Refusals:
@@ -118,28 +125,38 @@ class Refusals:
         count.last_us = now_us
 
     async def tell(self, connection: AsyncConnection) -> None:
-        """Write what has changed, unless that was done a moment ago."""
+        """Write what has changed, unless that was done a moment ago.
+
+        Of more than fit, those come first that were not written for longest.
+        """
         now_us = boot_us()
         if self._told_us is not None and now_us - self._told_us < TELL_US:
             return
         self._told_us = now_us
+        waiting = [
+            each for each in self._counts.items() if each[1].number != each[1].told
+        ]
+        if not waiting:
+            return
+        waiting.sort(key=lambda each: each[1].tried_us)
         changed = [
             (kind, count, count.number, count.last_us)
-            for kind, count in self._counts.items()
-            if count.number != count.told
-        ][:ROWS_MAX]
-        if not changed:
-            return
+            for kind, count in waiting[:ROWS_MAX]
+        ]
+        for _, count, _, _ in changed:
+            count.tried_us = now_us
         rows = [
             {**kind._asdict(), "requests": number, "last_us": last_us}
             for kind, _, number, last_us in changed
         ]
         values = {"source": self.source, "rows": orjson.dumps(rows).decode()}
         try:
-            await connection.execute(_TELL, values)
-        except psycopg.OperationalError:
-            raise
+            async with connection.transaction():
+                await connection.execute(_PATIENCE)
+                await connection.execute(_TELL, values)
         except psycopg.Error as error:
+            if connection.closed:
+                raise
             # Nobody's request waits for it: what shares the connection goes on.
             if not self._is_refused:
                 log.warning("refusals_not_told", reason=type(error).__name__)

@@ -1,6 +1,7 @@
 """What is refused is counted for its tenant, once, and what is metered is not."""
 
-from collections.abc import Iterator
+import contextlib
+from collections.abc import AsyncIterator, Iterator
 from types import SimpleNamespace
 from typing import Any
 
@@ -8,7 +9,7 @@ import httpx
 import orjson
 import pytest
 from psycopg import OperationalError
-from psycopg.errors import UndefinedTable
+from psycopg.errors import LockNotAvailable, UndefinedTable
 from structlog.testing import capture_logs
 
 from inference.gateway import refusals
@@ -163,9 +164,17 @@ class Connection:
     def __init__(self) -> None:
         self.written: list[dict[str, Any]] = []
         self.fails: Exception | None = None
+        self.closed = False
 
-    async def execute(self, _: str, values: dict[str, Any]) -> None:
-        """Keep the values, or fail."""
+    @contextlib.asynccontextmanager
+    async def transaction(self) -> AsyncIterator[None]:
+        """Do nothing: what fails has written nothing here."""
+        yield
+
+    async def execute(self, _: str, values: dict[str, Any] | None = None) -> None:
+        """Keep the values, if there are any, or fail."""
+        if values is None:
+            return
         if self.fails is not None:
             raise self.fails
         self.written.append({**values, "rows": orjson.loads(values["rows"])})
@@ -196,10 +205,10 @@ async def test_what_has_changed_is_told_as_all_that_there_is_of_the_hour(
     [told] = first["rows"]
     assert (told["requests"], told["hour"], told["last_us"]) == (3, HOUR, NOW_US)
     assert (told["tenant_id"], told["api_key_id"], told["model"]) == (7, 1, "m")
-    # Of the hour before, all of it; of the new one what there is.
+    # Of the new hour what there is; of the one before, all of it.
     assert [(row["requests"], row["hour"], row["code"]) for row in second["rows"]] == [
-        (4, HOUR, "rate_limit_exceeded"),
         (1, HOUR + 1, "invalid_request_error"),
+        (4, HOUR, "rate_limit_exceeded"),
     ]
     clock.us += HOUR_US
     made.add(request(), LIMITED)
@@ -214,16 +223,32 @@ async def test_what_could_not_be_told_is_told_later(
     made = Refusals("g", Clock())
     made.add(request(), LIMITED)
     with capture_logs() as logged:
-        for fails in (UndefinedTable("control_refusal"),) * 2:
+        for fails in (UndefinedTable("control_refusal"), LockNotAvailable("locked")):
             connection.fails = fails
             await made.tell(connection)
     assert [each["event"] for each in logged] == ["refusals_not_told"]
-    connection.fails = OperationalError("gone")
+    connection.fails, connection.closed = OperationalError("gone"), True
     with pytest.raises(OperationalError):
         await made.tell(connection)
-    connection.fails = None
+    connection.fails, connection.closed = None, False
     await made.tell(connection)
     assert [row["requests"] for row in connection.written[0]["rows"]] == [1]
+
+
+async def test_of_more_than_fit_those_come_first_that_waited_longest(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refusals, "TELL_US", 0)
+    monkeypatch.setattr(refusals, "ROWS_MAX", 2)
+    connection: Any = Connection()
+    made = Refusals("g", Clock())
+    for _ in range(2):
+        for key in (1, 2, 3):
+            made.add(request(key), LIMITED)
+        await made.tell(connection)
+    first, second = connection.written
+    assert [row["api_key_id"] for row in first["rows"]] == [1, 2]
+    assert [row["api_key_id"] for row in second["rows"]] == [3, 1]
 
 
 def test_too_many_kinds_are_counted_together_and_then_not_at_all(

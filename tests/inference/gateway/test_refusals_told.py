@@ -1,9 +1,15 @@
 """What a gateway refuses stands in the database within seconds, counted by the hour."""
 
+from types import SimpleNamespace
+
+import psycopg
 import pytest
+from psycopg import AsyncConnection
 
 from inference.control.models import Refusal
 from inference.gateway import refusals
+from kit.contracts import Caller
+from kit.errors import RateLimited
 from kit.orm.roles import as_operator
 from tests.databases import Database
 from tests.factories.limits import make_rate_limit
@@ -51,3 +57,21 @@ def test_a_gateway_tells_what_it_refused(
         assert row.last_at.replace(minute=0, second=0, microsecond=0) == row.hour
     # What was let in has its event, and what was refused none.
     assert {event.status for event in events()} <= {0}
+
+
+async def test_rows_that_are_locked_hold_up_nothing_else(
+    fresh_database: Database,
+) -> None:
+    made = refusals.Refusals("g", lambda: 1_795_000_000_000_000)
+    caller = SimpleNamespace(caller=Caller(7, 8, 1, "USD"), model="m", is_metered=False)
+    made.add(caller, RateLimited("Wait.", refused_by="tenant:requests:day"))  # type: ignore[arg-type]
+    url = fresh_database.url_for("gateway")
+    async with await AsyncConnection.connect(url, autocommit=True) as mine:
+        with psycopg.connect(fresh_database.url_for("owner")) as other:
+            other.execute("LOCK TABLE control_refusal IN ACCESS EXCLUSIVE MODE")
+            await made.tell(mine)
+            found = await (await mine.execute("SHOW lock_timeout")).fetchone()
+        # Nothing is told, and the connection goes on as it was.
+        assert not mine.closed
+        assert found == ("0",)
+    assert [count.told for count in made._counts.values()] == [0]
