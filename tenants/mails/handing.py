@@ -1,10 +1,12 @@
 """Hand mails to the mail server: one to each reader, who sees no other.
 
 A mail to many is taken as soon as one of them is, and whoever was refused is told to
-nobody. So each gets one of its own, over one connection, and who was reached is known.
+nobody. So each gets one of its own, and who was reached is known. They share one
+connection; after a mail that was not taken there is another: it was left half said.
 
-Failure: what is refused for one reader stops no other; a mail server that is away stops
-all that are left. Owns: nothing.
+Failure: what is refused for one reader, or hung up on, stops no other. A mail server
+that is away or silent, or hangs up twice in a row, stops all that are left. Owns:
+nothing.
 """
 
 import hashlib
@@ -22,8 +24,9 @@ from django.core.mail import EmailMultiAlternatives, get_connection
 from tenants.mails.letter import Letter, message_of
 
 _DIGEST_CHARS = 16
-# Of one mail alone: the connection is good for the next.
-_OF_ONE = (SMTPRecipientsRefused, SMTPSenderRefused, SMTPDataError)
+_HUNG_UP_MAX = 2
+# The server says so, and closes.
+_CLOSING = 421
 
 
 class UnwritableMailError(SMTPException):
@@ -60,34 +63,54 @@ def hand_in(messages: Sequence[EmailMultiAlternatives]) -> Handed:
     if not waiting:
         return handed
     connection = get_connection()
+    hung_up = 0
     try:
-        connection.open()
-        while waiting:
+        while waiting and hung_up < _HUNG_UP_MAX:
+            # Of one that is open nothing.
+            connection.open()
             message = waiting[0]
             message.connection = connection
-            _hand_in_one(message, handed)
+            error = _hand_in_one(message, handed)
             waiting.pop(0)
+            hung_up = hung_up + 1 if error and _is_hang_up(error) else 0
+            if isinstance(error, TimeoutError):
+                # One such wait is long enough.
+                break
+            if error:
+                _close(connection)
     except OSError as error:
         handed.error = error
     finally:
         _close(connection)
-    handed.refused += [each for message in waiting for each in message.to]
+    # Those first whose turn never came: next time it does.
+    handed.refused[:0] = [each for message in waiting for each in message.to]
     return handed
 
 
-def _hand_in_one(message: EmailMultiAlternatives, handed: Handed) -> None:
-    """Give one to the mail server; raises what is not about this mail alone."""
+def _hand_in_one(message: EmailMultiAlternatives, handed: Handed) -> OSError | None:
+    """Give one to the mail server; return what it said against it."""
+    said: OSError | None = None
     try:
         message.send()
     except (ValueError, LookupError) as error:
         handed.error = UnwritableMailError("the mail cannot be written")
         handed.error.__cause__ = error
-    except _OF_ONE as error:
-        handed.error = error
+    except OSError as error:
+        handed.error = said = error
     else:
         handed.reached += message.to
-        return
+        return None
     handed.refused += message.to
+    return said
+
+
+def _is_hang_up(error: OSError) -> bool:
+    """Tell whether the connection is gone, and not one mail refused."""
+    if isinstance(error, SMTPRecipientsRefused):
+        return any(code == _CLOSING for code, _ in error.recipients.values())
+    if isinstance(error, SMTPSenderRefused | SMTPDataError):
+        return error.smtp_code == _CLOSING
+    return True
 
 
 def _close(connection: object) -> None:

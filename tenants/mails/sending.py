@@ -195,6 +195,8 @@ def _send(row: Mail, now: dt.datetime) -> bool:
         return False
     reference = f"{row.kind}-{row.subject_id}-{row.number}"
     left = [each for each in found.readers if each not in row.addresses]
+    # Those first who were not tried the last time.
+    left.sort(key=lambda each: row.refused.index(each) if each in row.refused else -1)
     handed = hand_in(messages_of(found.letter, readers=left, reference=reference))
     said = {
         "title": " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX],

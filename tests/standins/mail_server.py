@@ -12,10 +12,14 @@ from dataclasses import dataclass, field
 
 @dataclass
 class MailServer:
-    """Where it is, whom it refuses by which answer, what it took, how often called."""
+    """Where it is, whom it refuses by which answer, what it took, how often called.
+
+    `unwanted` are refused when their mail's text is to come.
+    """
 
     port: int = 0
     refused: dict[str, str] = field(default_factory=dict)
+    unwanted: dict[str, str] = field(default_factory=dict)
     taken: list[tuple[list[str], str]] = field(default_factory=list)
     connections: int = 0
 
@@ -47,6 +51,7 @@ def serving() -> Iterator[MailServer]:
 def _converse(on: socketserver.StreamRequestHandler, state: MailServer) -> None:
     """Answer commands until the client leaves, or is told to."""
     to: list[str] = []
+    is_begun = False
 
     def say(line: str) -> None:
         on.wfile.write(f"{line}\r\n".encode())
@@ -61,16 +66,25 @@ def _converse(on: socketserver.StreamRequestHandler, state: MailServer) -> None:
             say(answer)
             if answer.startswith("421"):
                 return
+        elif verb == "MAIL FROM":
+            # A mail that was begun is given up before the next one.
+            say("503 one at a time" if is_begun else "250 yes")
+            is_begun = True
         elif verb == "DATA":
+            if answer := next(
+                (state.unwanted[e] for e in to if e in state.unwanted), ""
+            ):
+                say(answer)
+                continue
             say("354 go on")
             state.taken.append((to, _text(on)))
-            to = []
+            to, is_begun = [], False
             say("250 taken")
         elif verb == "QUIT":
             say("221 bye")
             return
         else:
-            to = []
+            to, is_begun = [], False
             say("250 yes")
 
 

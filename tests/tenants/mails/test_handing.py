@@ -36,6 +36,22 @@ def test_one_that_is_refused_is_known_and_the_others_are_reached(
     assert handed.problem == "SMTPRecipientsRefused"
     assert [to for to, _ in server.taken] == [["a@x.example"], ["c@x.example"]]
     assert "a@x.example" not in server.taken[1][1]
+
+
+def test_one_whose_text_is_refused_costs_the_next_nothing(server: MailServer) -> None:
+    server.unwanted["b@x.example"] = "554 not this"
+
+    handed = hand_in(messages_of(LETTER, readers=READERS, reference="x"))
+
+    assert handed.reached == ["a@x.example", "c@x.example"]
+    assert handed.refused == ["b@x.example"]
+    assert handed.problem == "SMTPDataError"
+
+
+def test_many_share_a_connection(server: MailServer) -> None:
+    handed = hand_in(messages_of(LETTER, readers=READERS, reference="x"))
+
+    assert handed.reached == list(READERS)
     assert server.connections == 1
 
 
@@ -49,16 +65,26 @@ def test_one_that_no_mail_can_be_written_for_costs_no_other(server: MailServer) 
     assert handed.problem == "UnwritableMailError"
 
 
-def test_a_server_that_hangs_up_ends_it_and_who_is_left_is_known(
-    server: MailServer,
-) -> None:
+def test_one_that_is_hung_up_on_costs_no_other(server: MailServer) -> None:
     server.refused["b@x.example"] = "421 too many"
 
     handed = hand_in(messages_of(LETTER, readers=READERS, reference="x"))
 
-    assert handed.reached == ["a@x.example"]
-    assert handed.refused == ["b@x.example", "c@x.example"]
-    assert server.connections == 1
+    assert handed.reached == ["a@x.example", "c@x.example"]
+    assert handed.refused == ["b@x.example"]
+    assert server.connections == 2
+
+
+def test_a_server_that_hangs_up_again_ends_it_and_who_is_left_is_known(
+    server: MailServer,
+) -> None:
+    server.refused |= dict.fromkeys(READERS[:2], "421 too many")
+
+    handed = hand_in(messages_of(LETTER, readers=READERS, reference="x"))
+
+    assert handed.reached == []
+    assert handed.refused == ["c@x.example", "a@x.example", "b@x.example"]
+    assert server.connections == 2
 
 
 def test_a_server_that_is_not_there_is_an_error_of_all(settings: Settings) -> None:

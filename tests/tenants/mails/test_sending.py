@@ -135,8 +135,10 @@ def test_a_server_that_goes_away_is_asked_once(monkeypatch: pytest.MonkeyPatch) 
     assert sending.send_waiting(now=NOW) == 0
     row.refresh_from_db()
     assert (row.addresses, row.problem) == ([], "TimeoutError")
-    assert row.refused == ["a@x.example", "b@x.example"]
+    assert row.refused == ["b@x.example", "a@x.example"]
     assert len(asked) == 1
+    sending.send_waiting(now=NOW + dt.timedelta(days=1))
+    assert [each.to for [each] in asked] == [["a@x.example"], ["b@x.example"]]
 
 
 def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
@@ -159,7 +161,8 @@ def test_what_fails_is_tried_again_with_the_same_id_and_then_given_up(
         sending.send_waiting(now=now)
     row.refresh_from_db()
     assert (row.state, row.problem) == ("failed", "SMTPServerDisconnected")
-    assert len(seen) == 1
+    # One of each reader.
+    assert len(seen) == 2
 
 
 def test_one_that_cannot_be_written_holds_up_no_other(
