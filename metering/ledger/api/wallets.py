@@ -297,7 +297,7 @@ def _span_meant(actor: Actor, asked: dict[str, Any]) -> dict[str, Any]:
         end=asked.get("end", end),
         tenant_id=tenant.pk,
     )
-    span = scope_of(query, is_counted=False)
+    span = scope_of(query, source=None)
     return {"tenant": tenant, "start": span.start, "end": span.end}
 
 
