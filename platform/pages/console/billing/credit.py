@@ -160,9 +160,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     if (month := form.cleaned_data["month"]) is not None:
         is_running = month == first.replace(day=1)
         first, end = month_of(month)
-    span = scope_of(
-        UsageQuery(start=first, end=end, tenant_id=tenant.pk), is_counted=False
-    )
+    span = scope_of(UsageQuery(start=first, end=end, tenant_id=tenant.pk), source=None)
     meant: dict[str, Any] = {"tenant": tenant, "start": span.start, "end": span.end}
     table, grants = lines_table(tenant), grants_table(tenant, now)
     ordered = credit_grants(tenant=tenant).order_by("priority", "expires_at", "id")
