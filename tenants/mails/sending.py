@@ -127,7 +127,15 @@ def send_noted(
 def reached(*, kind: Mail.Kind, subject_id: int) -> list[str]:
     """Return whom a mail of another outbox has reached already."""
     row = Mail.objects.filter(kind=kind, subject_id=subject_id, number=0).first()
-    return row.addresses if row else []
+    return _reached(row) if row else []
+
+
+def _reached(row: Mail) -> list[str]:
+    """Return whom it has reached.
+
+    Versions that noted nobody as refused noted those as addresses whom they tried.
+    """
+    return row.addresses if row.refused or not row.problem else []
 
 
 def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
@@ -194,13 +202,14 @@ def _send(row: Mail, now: dt.datetime) -> bool:
         _end(row, State.NO_READER)
         return False
     reference = f"{row.kind}-{row.subject_id}-{row.number}"
-    left = [each for each in found.readers if each not in row.addresses]
+    before = _reached(row)
+    left = [each for each in found.readers if each not in before]
     # Those first who were not tried the last time.
     left.sort(key=lambda each: row.refused.index(each) if each in row.refused else -1)
     handed = hand_in(messages_of(found.letter, readers=left, reference=reference))
     said = {
         "title": " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX],
-        "addresses": [*row.addresses, *handed.reached],
+        "addresses": [*before, *handed.reached],
         "refused": handed.refused,
         "problem": handed.problem,
     }

@@ -123,6 +123,18 @@ def test_whoever_is_refused_is_noted_and_tried_again_alone(
     assert mail.outbox[-1].to == ["a@x.example"]
 
 
+def test_whom_an_older_version_tried_in_vain_is_not_taken_for_reached() -> None:
+    row = waiting()
+    tried = ["a@x.example", "b@x.example"]
+    Mail.objects.update(addresses=tried, problem="TimeoutError", attempts=1)
+
+    assert sending.reached(kind=KIND, subject_id=7) == []
+    assert sending.send_waiting(now=NOW) == 1
+    row.refresh_from_db()
+    assert (row.state, row.addresses) == ("sent", tried)
+    assert [each.to for each in mail.outbox] == [[each] for each in tried]
+
+
 def test_a_server_that_goes_away_is_asked_once(monkeypatch: pytest.MonkeyPatch) -> None:
     row = waiting()
     asked = []
