@@ -11,6 +11,7 @@ has the same message id. Owns: `Mail`.
 """
 
 import datetime as dt
+import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
@@ -26,6 +27,8 @@ from tenants.mails.letter import Letter
 from tenants.models import Mail
 
 BATCH = 20
+# What is claimed near its end is still being sent for minutes before it is due again.
+RUN_S_MAX = 60.0
 RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960))
 KEPT = dt.timedelta(days=400)
 _TITLE_CHARS_MAX = 300
@@ -76,12 +79,14 @@ def send_waiting(*, now: dt.datetime) -> int:
     """Send the mails that are due; return how many went.
 
     Without a mail server nothing is tried, and they wait. Each is claimed as its turn
-    comes: behind a slow mail server none is due again before it was tried.
+    comes, and a slow run ends early: none is due again while it is being sent.
     """
     if not settings.EMAIL_IS_SET:
         return 0
-    sent = 0
+    sent, until = 0, time.monotonic() + RUN_S_MAX
     for _ in range(BATCH):
+        if time.monotonic() >= until:
+            break
         row = _claimed(now)
         if row is None:
             break

@@ -123,6 +123,14 @@ def test_whoever_is_refused_is_noted_and_tried_again_alone(
     assert mail.outbox[-1].to == ["a@x.example"]
 
 
+def test_a_run_that_takes_long_claims_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    row = waiting()
+    monkeypatch.setattr(sending, "RUN_S_MAX", 0.0)
+    assert sending.send_waiting(now=NOW) == 0
+    row.refresh_from_db()
+    assert (row.state, row.attempts) == ("waiting", 0)
+
+
 def test_whom_an_older_version_tried_in_vain_is_not_taken_for_reached() -> None:
     row = waiting()
     tried = ["a@x.example", "b@x.example"]
