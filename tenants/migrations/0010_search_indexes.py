@@ -15,7 +15,11 @@ def _index(table: str, column: str) -> migrations.RunSQL:
     # The expression that a search in any case makes of a column.
     name = f"{table}_{column}_trigrams"
     return migrations.RunSQL(
-        f"CREATE INDEX CONCURRENTLY {name} ON {table} USING gin (upper({column}::text) gin_trgm_ops)",
+        # Killed while it made one, it is run again, and that one is in the way.
+        [
+            f"DROP INDEX CONCURRENTLY IF EXISTS {name}",
+            f"CREATE INDEX CONCURRENTLY {name} ON {table} USING gin (upper({column}::text) gin_trgm_ops)",
+        ],
         f"DROP INDEX CONCURRENTLY {name}",
     )
 

@@ -1,8 +1,9 @@
 """Find the periods to be closed without reading all; texts are empty at first."""
 
 import django.core.validators
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -102,7 +103,7 @@ class Migration(migrations.Migration):
                 blank=True, db_default="", default="", max_length=40
             ),
         ),
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             model_name="period",
             index=models.Index(
                 condition=models.Q(("state", "open")),

@@ -1,7 +1,8 @@
 """Find a tenant's fees without reading the lines of all."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -12,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0008_accounts")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             model_name="invoiceline",
             index=models.Index(
                 fields=["tenant_id"],

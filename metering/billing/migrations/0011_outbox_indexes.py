@@ -1,7 +1,8 @@
 """Find what is undone without reading all."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -12,7 +13,7 @@ class Migration(migrations.Migration):
     dependencies = [("billing", "0010_outbox")]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             model_name="invoice",
             index=models.Index(
                 condition=models.Q(("hosted_url", "")),
@@ -20,7 +21,7 @@ class Migration(migrations.Migration):
                 name="invoice_to_advance",
             ),
         ),
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             model_name="provideroperation",
             index=models.Index(
                 condition=models.Q(("state", "succeeded"), _negated=True),

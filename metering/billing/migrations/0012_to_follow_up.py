@@ -1,7 +1,8 @@
 """Find the invoices that are overdue without reading all that were ever issued."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("billing", "0011_outbox_indexes")]
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             "invoice",
             models.Index(
                 fields=["due_date"],

@@ -1,7 +1,8 @@
 """Attempts to collect that failed are found without reading every invoice's standing."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -14,7 +15,7 @@ class Migration(migrations.Migration):
     ]
 
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             model_name="standing",
             index=models.Index(
                 condition=models.Q(("failure", ""), _negated=True),

@@ -1,7 +1,8 @@
 """Find a tenant's entries without reading everybody's: a balance is their sum."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("ledger", "0002_double_entry")]
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             "entry", models.Index(fields=["tenant_id"], name="ledger_entry_by_tenant")
         ),
     ]

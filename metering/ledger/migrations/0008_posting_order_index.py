@@ -1,7 +1,8 @@
 """Find a tenant's postings of a span of numbers without reading all of them."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("ledger", "0007_posting_order")]
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             "dayposting",
             models.Index(fields=["tenant_id", "id"], name="day_posting_in_order"),
         ),

@@ -1,7 +1,8 @@
 """Find the grants that burned since they were last booked."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("ledger", "0010_burn_rules")]
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             "creditgrant",
             models.Index(
                 fields=["tenant_id"],

@@ -1,7 +1,8 @@
 """Find what was booked late on a day."""
 
-from django.contrib.postgres.operations import AddIndexConcurrently
 from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -10,7 +11,7 @@ class Migration(migrations.Migration):
     atomic = False
     dependencies = [("ledger", "0015_locked_months_rules")]
     operations = [
-        AddIndexConcurrently(
+        AddIndexRepeatably(
             "dayposting",
             models.Index(
                 fields=["booked_on"],
