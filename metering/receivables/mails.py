@@ -6,6 +6,7 @@ up and shown as failed; it stops no other, nor any step.
 """
 
 import datetime as dt
+import time
 from smtplib import SMTPException
 
 import structlog
@@ -19,7 +20,7 @@ from tenants.mail import plain
 from tenants.mails.addresses import bill_readers
 from tenants.mails.handing import messages_of
 from tenants.mails.letter import Action, Letter, console_address
-from tenants.mails.sending import Composed, reached, send_noted
+from tenants.mails.sending import RUN_S_MAX, Composed, reached, send_noted
 from tenants.models import Mail as MailRow
 
 BATCH = 20
@@ -34,11 +35,21 @@ OURS = "offline"
 def send_mails(*, now: dt.datetime) -> int:
     """Send the mails that are due; return how many went.
 
-    Without a mail server nothing is tried, and they wait.
+    Without a mail server nothing is tried, and they wait. Each is claimed as its turn
+    comes, and a slow run ends early: none is due again while it is being sent.
     """
     if not settings.EMAIL_IS_SET:
         return 0
-    return sum(_send(step, now) for step in _claimed(now))
+    _give_up(now)
+    sent, until = 0, time.monotonic() + RUN_S_MAX
+    for _ in range(BATCH):
+        if time.monotonic() >= until:
+            break
+        step = _claimed(now)
+        if step is None:
+            break
+        sent += _send(step, now)
+    return sent
 
 
 def letter_of(step: DunningStep) -> Letter:
@@ -104,22 +115,30 @@ def composed(mail: MailRow) -> Composed | None:
     return Composed(letter_of(step), bill_readers(step.tenant))
 
 
-def _claimed(now: dt.datetime) -> list[DunningStep]:
-    """Take the mails that are due, and put off their next attempt before this one."""
+def _give_up(now: dt.datetime) -> None:
+    """End those whose last attempt broke off without a word."""
+    DunningStep.objects.filter(
+        mail=Mail.WAITING, mail_due_at__lte=now, mail_attempts__gte=len(RETRY_AFTER)
+    ).update(mail=Mail.FAILED)
+
+
+def _claimed(now: dt.datetime) -> DunningStep | None:
+    """Take the mail that is due first, and put off its next attempt before this one."""
     with atomic():
-        rows = list(
+        row = (
             DunningStep.objects.select_for_update(skip_locked=True, of=("self",))
             .filter(mail=Mail.WAITING, mail_due_at__lte=now)
             .select_related("invoice", "tenant")
-            .order_by("mail_due_at")[:BATCH]
+            .order_by("mail_due_at", "id")
+            .first()
         )
-        for row in rows:
+        if row is not None:
             row.mail_due_at = (
                 now + RETRY_AFTER[min(row.mail_attempts, len(RETRY_AFTER) - 1)]
             )
             row.mail_attempts += 1
             row.save(update_fields=["mail_due_at", "mail_attempts"])
-    return rows
+    return row
 
 
 def _send(step: DunningStep, now: dt.datetime) -> bool:

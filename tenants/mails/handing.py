@@ -10,7 +10,7 @@ nothing.
 """
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from smtplib import (
     SMTPDataError,
@@ -57,8 +57,16 @@ def messages_of(
     ]
 
 
-def hand_in(messages: Sequence[EmailMultiAlternatives]) -> Handed:
-    """Give mails, each to one reader, to the mail server; raises nothing of its."""
+def hand_in(
+    messages: Sequence[EmailMultiAlternatives],
+    *,
+    note: Callable[[str], object] = lambda _: None,
+) -> Handed:
+    """Give mails, each to one reader, to the mail server; raises nothing of its.
+
+    `note` is told of each reader as he is reached: what ends the process between two of
+    them forgets nobody.
+    """
     handed, waiting = Handed(), list(messages)
     if not waiting:
         return handed
@@ -72,6 +80,8 @@ def hand_in(messages: Sequence[EmailMultiAlternatives]) -> Handed:
             message.connection = connection
             error = _hand_in_one(message, handed)
             waiting.pop(0)
+            if message.to == handed.reached[-1:]:
+                note(message.to[0])
             hung_up = hung_up + 1 if error and _is_hang_up(error) else 0
             if isinstance(error, TimeoutError):
                 # One such wait is long enough.
@@ -92,11 +102,11 @@ def _hand_in_one(message: EmailMultiAlternatives, handed: Handed) -> OSError | N
     said: OSError | None = None
     try:
         message.send()
-    except (ValueError, LookupError) as error:
-        handed.error = UnwritableMailError("the mail cannot be written")
-        handed.error.__cause__ = error
     except OSError as error:
         handed.error = said = error
+    except Exception as error:
+        handed.error = UnwritableMailError("the mail cannot be written")
+        handed.error.__cause__ = error
     else:
         handed.reached += message.to
         return None

@@ -6,8 +6,9 @@ letter as it is sent. Mails with an outbox of their own (invitations, alerts, du
 are noted here as they go (`send_noted`).
 
 Failure: whom the mail server refuses is tried again, later each time, for a day, and
-then shown; whoever was reached is not written to again. Sent twice after a crash, it
-has the same message id. Owns: `Mail`.
+then shown, as is one whose attempts all break off; whoever was reached is noted at once
+and not written to again. Sent twice after a crash, it has the same message id. Owns:
+`Mail`.
 """
 
 import datetime as dt
@@ -18,6 +19,8 @@ from dataclasses import dataclass
 import structlog
 from django.conf import settings
 from django.core.mail import EmailMultiAlternatives
+from django.db import models
+from django.db.models import Func, QuerySet, Value
 
 from kit.errors import Conflict
 from kit.orm.atomic import atomic
@@ -32,6 +35,7 @@ RUN_S_MAX = 60.0
 RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960))
 KEPT = dt.timedelta(days=400)
 _TITLE_CHARS_MAX = 300
+_BROKE_OFF = "the last attempt broke off"
 State = Mail.State
 log = structlog.get_logger(__name__)
 
@@ -83,6 +87,7 @@ def send_waiting(*, now: dt.datetime) -> int:
     """
     if not settings.EMAIL_IS_SET:
         return 0
+    _give_up(now)
     sent, until = 0, time.monotonic() + RUN_S_MAX
     for _ in range(BATCH):
         if time.monotonic() >= until:
@@ -108,23 +113,29 @@ def send_noted(
     Raises what the mail server does, once all were tried. Whoever was reached `before`
     stays noted.
     """
-    handed = hand_in(messages)
-    has_failed = handed.error is not None
-    said = {
-        "tenant_id": tenant_id,
-        "title": messages[0].subject[:_TITLE_CHARS_MAX] if messages else "",
-        "addresses": [*before, *handed.reached],
-        "refused": handed.refused,
-        "state": State.FAILED if has_failed else State.SENT,
-        "problem": handed.problem,
-        # Its own outbox counts, and tries again.
-        "due_at": None,
-        "sent_at": None if has_failed else now,
-    }
+    rows = Mail.objects.filter(kind=kind, subject_id=subject_id, number=0)
     if messages:
+        begun = {
+            "tenant_id": tenant_id,
+            "title": messages[0].subject[:_TITLE_CHARS_MAX],
+            "addresses": [*before],
+            "refused": [],
+            "state": State.WAITING,
+            "problem": "",
+            # Its own outbox counts, and tries again.
+            "due_at": None,
+        }
         Mail.objects.update_or_create(
-            kind=kind, subject_id=subject_id, number=0, defaults=said
+            kind=kind, subject_id=subject_id, number=0, defaults=begun
         )
+    handed = hand_in(messages, note=lambda address: _note(rows, address))
+    has_failed = handed.error is not None
+    rows.update(
+        refused=handed.refused,
+        state=State.FAILED if has_failed else State.SENT,
+        problem=handed.problem,
+        sent_at=None if has_failed else now,
+    )
     if handed.error is not None:
         raise handed.error
 
@@ -143,11 +154,22 @@ def _reached(row: Mail) -> list[str]:
     return row.addresses if row.refused or not row.problem else []
 
 
+def _note(rows: QuerySet[Mail], address: str) -> None:
+    """Add whom a mail reached; one that is forgotten meanwhile stays so."""
+    rows.update(
+        addresses=Func(
+            "addresses",
+            Value(address, output_field=models.EmailField()),
+            function="array_append",
+        )
+    )
+
+
 def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
     """Let a mail go once more, composed anew; return the one that waits.
 
-    Raises `Conflict` for one that waits, and for a kind whose link may not be sent
-    again from here.
+    One that failed goes to those alone whom it did not reach. Raises `Conflict` for one
+    that waits, and for a kind whose link may not be sent again from here.
     """
     if mail.kind == Mail.Kind.UNCOLLECTED:
         raise Conflict("It tells of one attempt: the next one that fails is told, too.")
@@ -168,6 +190,7 @@ def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
             kind=mail.kind,
             subject_id=mail.subject_id,
             number=last.number + 1,
+            addresses=_reached(last) if last.state == State.FAILED else [],
             due_at=now,
         )
         tell(row, action="send_again", after={"mail": mail.pk})
@@ -178,10 +201,17 @@ def forget_mails(*, now: dt.datetime) -> int:
     """Delete what went long ago; return how many."""
     gone, _ = (
         Mail.objects.filter(created_at__lt=now - KEPT)
-        .exclude(state=State.WAITING)
+        .exclude(state=State.WAITING, due_at__isnull=False)
         .delete()
     )
     return gone
+
+
+def _give_up(now: dt.datetime) -> None:
+    """End those whose last attempt broke off without a word."""
+    Mail.objects.filter(
+        state=State.WAITING, due_at__lte=now, attempts__gte=len(RETRY_AFTER)
+    ).update(state=State.FAILED, due_at=None, problem=_BROKE_OFF)
 
 
 def _claimed(now: dt.datetime) -> Mail | None:
@@ -203,18 +233,23 @@ def _claimed(now: dt.datetime) -> Mail | None:
 
 def _send(row: Mail, now: dt.datetime) -> bool:
     found = _composers[row.kind](row) if row.kind in _composers else None
-    if found is None or not found.readers:
-        _end(row, State.NO_READER)
-        return False
-    reference = f"{row.kind}-{row.subject_id}-{row.number}"
     before = _reached(row)
+    if found is None or not found.readers:
+        _end(row, State.SENT if before else State.NO_READER)
+        return False
+    rows = Mail.objects.filter(pk=row.pk)
+    if before != row.addresses:
+        rows.update(addresses=before, problem="")
+    reference = f"{row.kind}-{row.subject_id}-{row.number}"
     left = [each for each in found.readers if each not in before]
     # Those first who were not tried the last time.
     left.sort(key=lambda each: row.refused.index(each) if each in row.refused else -1)
-    handed = hand_in(messages_of(found.letter, readers=left, reference=reference))
+    handed = hand_in(
+        messages_of(found.letter, readers=left, reference=reference),
+        note=lambda address: _note(rows, address),
+    )
     said = {
         "title": " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX],
-        "addresses": [*before, *handed.reached],
         "refused": handed.refused,
         "problem": handed.problem,
     }

@@ -285,6 +285,39 @@ def test_a_step_is_mailed_again_to_whom_it_did_not_reach_alone(
     assert row.addresses == ["carol@acme.example", "pay@acme.example"]
 
 
+def test_one_whose_turn_has_not_come_is_not_claimed(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second worker does not find it due again while the first is slow."""
+    followed(invoice, 3, 7)
+    waiting: list[int] = []
+
+    def look(message: mail.EmailMultiAlternatives) -> int:
+        waiting.append(DunningStep.objects.filter(mail_attempts=0).count())
+        return 1
+
+    monkeypatch.setattr(mail.EmailMultiAlternatives, "send", look)
+    assert mails.send_mails(now=at(invoice, 7)) == 2
+    assert waiting == [1, 0]
+
+
+def test_a_run_that_takes_long_claims_no_more(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    followed(invoice, 3)
+    monkeypatch.setattr(mails, "RUN_S_MAX", 0.0)
+    assert mails.send_mails(now=at(invoice, 3)) == 0
+    assert DunningStep.objects.get().mail_attempts == 0
+
+
+def test_one_whose_last_attempt_broke_off_is_given_up(invoice: Invoice) -> None:
+    followed(invoice, 3)
+    DunningStep.objects.update(mail_attempts=len(mails.RETRY_AFTER))
+    assert mails.send_mails(now=at(invoice, 3)) == 0
+    assert DunningStep.objects.get().mail == "failed"
+    assert not mail.outbox
+
+
 def test_without_an_address_or_a_server_the_steps_are_taken_all_the_same(
     settings: Settings, invoice: Invoice
 ) -> None:

@@ -116,7 +116,7 @@ def test_whoever_is_refused_is_noted_and_tried_again_alone(
     assert (row.state, row.problem) == ("failed", "SMTPRecipientsRefused")
     assert [each.to for each in mail.outbox] == [["b@x.example"]]
     nobody.clear()
-    Mail.objects.update(state="waiting", due_at=now)
+    Mail.objects.update(state="waiting", due_at=now, attempts=0)
     assert sending.send_waiting(now=now) == 1
     row.refresh_from_db()
     assert (row.state, row.refused) == ("sent", [])
