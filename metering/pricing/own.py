@@ -1,4 +1,4 @@
-"""What one tenant pays: every model's price in force, and when that may change.
+"""What one tenant pays, what it paid before, and what is planned from when on.
 
 A tenant's own role may ask: the tables of prices are not its to read, since they tell
 what others pay. The database answers it about itself alone; asked about another tenant
@@ -7,13 +7,16 @@ can be called.
 """
 
 import datetime as dt
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from kit.contracts import LinearPrice
 from kit.orm.atomic import cursor
 
 _PRICES = "SELECT * FROM pricing_own_prices(%s, %s)"
 _NEXT_CHANGE = "SELECT pricing_own_next_change(%s, %s)"
+_HISTORY = "SELECT * FROM pricing_own_history(%s, %s, %s)"
+# Instants at which a price may change: more than a book is given in many years.
+INSTANTS_MAX = 500
 
 
 @dataclass(frozen=True, slots=True)
@@ -23,6 +26,16 @@ class OwnPrice:
     price: LinearPrice
     version: int
     effective_at: dt.datetime
+
+
+@dataclass(frozen=True, slots=True)
+class PriceSpan:
+    """A time for which a model's price stayed the same; None where it had none."""
+
+    price: OwnPrice | None
+    starts_at: dt.datetime
+    ends_at: dt.datetime | None
+    """Exclusive; None as long as no other price is planned."""
 
 
 def own_prices(*, tenant_id: int, at: dt.datetime) -> dict[str, OwnPrice]:
@@ -49,3 +62,46 @@ def next_change(*, tenant_id: int, at: dt.datetime) -> dt.datetime | None:
         session.execute(_NEXT_CHANGE, [tenant_id, at])
         found = session.fetchone()
     return None if found is None else found[0]
+
+
+def price_history(*, tenant_id: int, model: str) -> list[PriceSpan]:
+    """Return what a tenant paid, pays and is going to pay for a model, oldest first.
+
+    It begins with the tenant, or with the first price after that. A version or book
+    that changes nothing of this price begins no span.
+    """
+    with cursor() as session:
+        session.execute(_HISTORY, [tenant_id, model, INSTANTS_MAX])
+        rows = session.fetchall()
+    found: list[PriceSpan] = []
+    for starts_at, pk, currency, *picos, version, effective_at in rows:
+        price = (
+            None
+            if pk is None
+            else OwnPrice(
+                LinearPrice(pk, model, currency, *picos), version, effective_at
+            )
+        )
+        before = found[-1] if found else None
+        if is_same(before.price if before else None, price):
+            continue
+        if before is not None:
+            found[-1] = replace(before, ends_at=starts_at)
+        found.append(PriceSpan(price, starts_at, None))
+    return found
+
+
+def is_same(one: OwnPrice | None, other: OwnPrice | None) -> bool:
+    """Tell whether two prices come to the same for whatever is used."""
+    if one is None or other is None:
+        return one is other
+    return _terms(one.price) == _terms(other.price)
+
+
+def _terms(price: LinearPrice) -> tuple[object, ...]:
+    return (
+        price.currency,
+        price.input_picos,
+        price.cached_input_picos,
+        price.output_picos,
+    )

@@ -6,7 +6,8 @@ import pytest
 
 from kit.contracts import LinearPrice
 from kit.orm.roles import as_operator, as_tenant
-from metering.pricing.own import next_change, own_prices
+from metering.pricing import services
+from metering.pricing.own import PriceSpan, next_change, own_prices, price_history
 from metering.pricing.selectors import price_in_force
 from tenants.models import Tenant
 from tests.factories.pricing import (
@@ -22,6 +23,11 @@ pytestmark = pytest.mark.usefixtures("fresh_database")
 
 NOW = dt.datetime(2026, 11, 22, 12, tzinfo=dt.UTC)
 HOUR = dt.timedelta(hours=1)
+QUOTES = {
+    "input_per_million": "1",
+    "cached_input_per_million": "1",
+    "output_per_million": "1",
+}
 
 
 def own(tenant: Tenant, at: dt.datetime = NOW) -> LinearPrice:
@@ -79,6 +85,60 @@ def test_the_next_change_is_the_first_instant_of_other_prices() -> None:
         assert next_change(tenant_id=tenant.pk, at=LONG_AGO) == NOW + HOUR
 
 
+def history(tenant: Tenant) -> list[PriceSpan]:
+    """Return what a tenant that was always there reads of its one model's prices."""
+    with as_operator():
+        Tenant.objects.filter(pk=tenant.pk).update(created_at=LONG_AGO)
+    with as_tenant(tenant.pk):
+        return price_history(tenant_id=tenant.pk, model="demo-model")
+
+
+def test_a_history_joins_what_costs_the_same_and_tells_each_other_price() -> None:
+    book = make_book(is_default=True)
+    make_price(book=book, effective_at=NOW - 9 * HOUR)
+    make_price(book=book, effective_at=NOW - 8 * HOUR)
+    make_price(book=book, effective_at=NOW - HOUR, per_million=("4", "4", "4"))
+    tenant = make_tenant()
+    make_contract(
+        tenant=tenant, base=book, starts_at=NOW - 2 * HOUR, ends_at=NOW + 3 * HOUR
+    )
+    with as_operator():
+        closing = services.draft_version(book=book, effective_at=NOW + HOUR)
+        services.set_price(version=closing, model="another", **QUOTES)
+        services.publish_version(version=closing, now=NOW, drop=["demo-model"])
+
+    found = history(tenant)
+
+    assert [
+        (span.starts_at, span.price and span.price.price.output_picos) for span in found
+    ] == [
+        (NOW - 9 * HOUR, 15_000_000),
+        (NOW - 2 * HOUR, 7_500_000),
+        (NOW - HOUR, 2_000_000),
+        (NOW + HOUR, None),
+    ]
+    assert [span.ends_at for span in found] == [
+        *(span.starts_at for span in found[1:]),
+        None,
+    ]
+    for span in found[:-1]:
+        assert span.price is not None
+        assert span.price.price == told(tenant, span.starts_at)
+
+
+def test_a_history_begins_with_the_tenant() -> None:
+    book = make_book(is_default=True)
+    make_price(book=book, effective_at=NOW - 2 * HOUR)
+    make_price(book=book, effective_at=NOW + HOUR, per_million=("4", "4", "4"))
+    tenant = make_tenant()
+    with as_operator():
+        Tenant.objects.filter(pk=tenant.pk).update(created_at=NOW)
+    with as_tenant(tenant.pk):
+        found = price_history(tenant_id=tenant.pk, model="demo-model")
+
+    assert [span.starts_at for span in found] == [NOW, NOW + HOUR]
+
+
 def test_nobody_reads_what_another_tenant_pays() -> None:
     book = make_book(is_default=True)
     make_price(book=book)
@@ -88,5 +148,6 @@ def test_nobody_reads_what_another_tenant_pays() -> None:
     with as_tenant(tenant.pk):
         assert own_prices(tenant_id=other.pk, at=NOW) == {}
         assert next_change(tenant_id=other.pk, at=LONG_AGO) is None
+        assert price_history(tenant_id=other.pk, model="demo-model") == []
     with as_operator():
         assert own_prices(tenant_id=other.pk, at=NOW)

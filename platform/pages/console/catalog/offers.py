@@ -12,7 +12,7 @@ from inference.control.models import ServedModel
 from inference.control.offered import ModelState, model_states
 from kit.acting import current
 from kit.contracts import LinearPrice
-from metering.pricing.own import OwnPrice, next_change, own_prices
+from metering.pricing.own import OwnPrice, is_same, next_change, own_prices
 from metering.usage.speeds import Speed, recent_speeds
 from pages.design.badges import Badge, Tone
 from tenants.models import Tenant
@@ -63,7 +63,7 @@ def offers(
     for model in models:
         price, coming = prices.get(model.name), then.get(model.name)
         cached = prices.get(priced_as(model.name)) if model.cache_s else None
-        is_other = change is not None and not _is_same(price, coming)
+        is_other = change is not None and not is_same(price, coming)
         found.append(
             Offer(
                 model=model,
@@ -93,22 +93,6 @@ def coming_change(
     changed = {
         name.removesuffix(MARK)
         for name in before.keys() | after.keys()
-        if not _is_same(before.get(name), after.get(name))
+        if not is_same(before.get(name), after.get(name))
     }
     return (change, len(changed)) if changed else None
-
-
-def _is_same(one: OwnPrice | None, other: OwnPrice | None) -> bool:
-    """Tell whether two prices come to the same for whatever is used."""
-    if one is None or other is None:
-        return one is other
-    return _terms(one.price) == _terms(other.price)
-
-
-def _terms(price: LinearPrice) -> tuple[object, ...]:
-    return (
-        price.currency,
-        price.input_picos,
-        price.cached_input_picos,
-        price.output_picos,
-    )

@@ -19,15 +19,18 @@ from inference.openai.tasks import Task
 from kit.acting import current
 from kit.contracts import LinearPrice, TokenCounts
 from kit.scopes import Scope
+from metering.pricing.own import price_history
 from metering.pricing.rating import charge_picos
 from metering.usage.selectors import database_now
 from pages.access import live_page
+from pages.console.catalog.history import history_table
 from pages.console.catalog.offers import MILLION, Offer, offers
 from pages.console.frame import way_to
 from pages.console.place import place_page, require
 from pages.console.start.snippets import CLIENTS, Here
 from pages.design.address import query_of
 from pages.design.cells import Cell, Kind, money, nothing, words
+from pages.design.files import file_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.table import Column, LaidOut, Table
@@ -103,6 +106,12 @@ def model(request: HttpRequest, *, place: Member, model_id: int) -> HttpResponse
     tenant, now = place.tenant, database_now()
     row = served_model(model_id, enabled=True)
     (offer,) = offers([row], tenant=tenant, now=now)
+    query, history = query_of(request.GET), history_table(tenant, now=now)
+    spans = price_history(tenant_id=tenant.pk, model=row.name)[::-1]
+    if wants_file(history, query):
+        return file_of(
+            history, spans, query, name=f"prices-{tenant.slug}-model-{row.pk}"
+        )
     form = UseForm(request.GET)
     price = offer.price.price if offer.price else None
     context = {
@@ -112,6 +121,7 @@ def model(request: HttpRequest, *, place: Member, model_id: int) -> HttpResponse
         "tiles": _tiles(offer),
         "facts": _facts(offer),
         "prices": _prices(tenant, offer) if price else None,
+        "history": history.laid_out(spans, query) if spans else None,
         "form": form,
         "spend": money_tile("Spend", charge_picos(price, form.counts), tenant.currency)
         if form.is_valid() and price

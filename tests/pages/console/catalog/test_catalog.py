@@ -111,6 +111,32 @@ def test_a_change_that_is_published_is_shown_with_its_date_and_what_it_will_be()
     assert f"1 model price changes on {at:%Y-%m-%d %H:%M} UTC." in text(home.content)
 
 
+def test_what_a_model_cost_costs_and_will_cost_is_told_and_leaves_as_a_file() -> None:
+    model = make_model(name="dear")
+    member = priced("dear")
+    with as_operator():
+        now = database_now()
+        (assigned,) = member.tenant.pricebookassignment_set.all()
+        before = assigned.book.versions.get()
+        at = now + dt.timedelta(days=29)
+        version = pricing.draft_version(
+            book=assigned.book, effective_at=at, copy_from=before
+        )
+        dearer = QUOTES | {"output_per_million": "12.00"}
+        pricing.set_price(version=version, model="dear", **dearer)
+        pricing.publish_version(version=version, now=now)
+
+    told = tables(opened(member, f"{model.pk}/"))["Your prices over time, USD"]
+    file = opened(member, f"{model.pk}/", file="history").decode().splitlines()
+
+    assert [[*row[2:5], row[6]] for row in told[1:]] == [
+        ["3.20", "0.32", "12.00", "planned"],
+        ["3.20", "0.32", "9.60", "in force"],
+    ]
+    assert told[1][0] == told[2][1] == f"{at:%Y-%m-%d %H:%M:%S}"
+    assert [line.split(",")[4] for line in file] == ["output", "12.00", "9.60"]
+
+
 def test_the_calculator_answers_what_rating_charges() -> None:
     model = make_model(name="dear")
     member = priced("dear")
