@@ -14,8 +14,8 @@ class ControlConfig(AppConfig):
     def ready(self) -> None:
         """Publish every change from now on, and tell which models there are."""
         # Models can be imported only once every application is loaded.
-        from inference.control import receivers, selectors  # noqa: PLC0415
+        from inference.control import receivers, retiring, selectors  # noqa: PLC0415
         from tenants import catalog  # noqa: PLC0415
 
         receivers.connect()
-        catalog.read_from(selectors.model_names)
+        catalog.read_from(selectors.model_names, retiring.retirements)

@@ -83,6 +83,8 @@ def model_body(row: ServedModel) -> dict[str, Any] | None:
             allows_tools=None if row.allows_tools else False,
             cache_s=row.cache_s,
             fallbacks=[each.name for each in row.fallbacks if each.enabled],
+            retires_at=row.retires_at and int(row.retires_at.timestamp()),
+            successor=row.successor.name if row.successor else None,
         ),
         **row.serving(),
     }
@@ -122,7 +124,7 @@ SOURCES: Mapping[Kind, Source] = {
     Kind.TENANT: RowSource(Tenant.objects.all, "pk", tenant_body, tenant_field="pk"),
     Kind.MODEL: RowSource(
         lambda: ServedModel.objects.select_related(
-            "calibration", "base__calibration"
+            "calibration", "base__calibration", "successor"
         ).prefetch_related("fallback_rows__fallback"),
         "name",
         model_body,

@@ -3,6 +3,7 @@
 Failure: a single row that is not there is a `NotFound` that says what was looked for.
 """
 
+import datetime as dt
 from collections.abc import Collection
 
 from django.db.models import Q, QuerySet
@@ -18,7 +19,7 @@ def served_models(
     search: str | None = None,
 ) -> QuerySet[ServedModel]:
     """List served models; None means no narrowing."""
-    rows = ServedModel.objects.select_related("base").prefetch_related(
+    rows = ServedModel.objects.select_related("base", "successor").prefetch_related(
         "fallback_rows__fallback"
     )
     if enabled is not None:
@@ -28,6 +29,12 @@ def served_models(
     if search is not None:
         rows = rows.filter(Q(name__icontains=search) | Q(description__icontains=search))
     return rows
+
+
+def callable_models(*, now: dt.datetime) -> QuerySet[ServedModel]:
+    """List the models that are offered and have not retired."""
+    rows = served_models(enabled=True)
+    return rows.filter(Q(retires_at=None) | Q(retires_at__gt=now))
 
 
 def model_names(offered: bool) -> frozenset[str]:

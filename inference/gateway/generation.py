@@ -28,7 +28,11 @@ from inference.gateway.keeping import (
 from inference.gateway.live import EndedError
 from inference.gateway.media import NOTHING_REMOTE, RemoteMedia
 from inference.gateway.metrics import GatewayMetrics
-from inference.gateway.model_policy import as_served, output_tokens_max
+from inference.gateway.model_policy import (
+    as_served,
+    output_tokens_max,
+    require_served,
+)
 from inference.gateway.relay import relay_stream
 from inference.gateway.settle import NOTHING_HELD, Settlement, judge
 from inference.gateway.surfaces import SurfaceEntry
@@ -130,6 +134,7 @@ class Generation:
         model: ModelEntry,
         keyed: KeyedRequest | None,
     ) -> Call:
+        require_served(model, self.snapshot, now_us=self.admissions.now_us())
         request = as_served(request, model)
         return Call(caller, request, model, output_tokens_max(request, model), keyed)
 

@@ -2,23 +2,33 @@
 
 Looked at before anything is admitted, so that what is held, counted and sent is one
 request. Of a model without rules nothing is touched. Failure: `InvalidRequest` that
-names the field. Pure.
+names the field, or `ModelRetired`. Pure.
 """
 
+import datetime as dt
 from dataclasses import replace
 from typing import Any
 
 from inference.openai.requests import GenerationRequest
 from inference.openai.tasks import Task
 from inference.routing.model_rules import ModelRules
-from inference.routing.snapshot import ModelEntry
-from kit.errors import InvalidRequest
+from inference.routing.snapshot import ModelEntry, Snapshot
+from kit.errors import InvalidRequest, ModelRetired
 from kit.json_values import is_object
 
 # What a completion may say by default, in the API as in vLLM.
 COMPLETION_TOKENS = 16
 # Of these a request may say a part, and the rest holds as it is by default.
 _MERGED = "chat_template_kwargs"
+
+
+def require_served(model: ModelEntry, snapshot: Snapshot, *, now_us: int) -> None:
+    """Raise `ModelRetired`, with what to call instead, once a model has retired."""
+    if model.retires_at_us is None or not model.is_retired(now_us):
+        return
+    on = dt.datetime.fromtimestamp(model.retires_at_us // 1_000_000, dt.UTC)
+    successor = snapshot.successor_of(model, now_us=now_us)
+    raise ModelRetired(model.name, on=f"{on:%Y-%m-%d}", successor=successor)
 
 
 def as_served(request: GenerationRequest, model: ModelEntry) -> GenerationRequest:

@@ -1,11 +1,13 @@
 """The models that a key may call: served, priced, and none that it is kept from."""
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import orjson
 
 from inference.gateway.authentication import Authenticator
 from inference.gateway.http import HttpRequest
+from inference.gateway.model_policy import require_served
 from inference.routing.snapshot import ModelEntry, Snapshot
 from kit.contracts import Caller, Meter
 from kit.errors import ModelNotFound
@@ -19,6 +21,7 @@ class ModelList:
     authenticator: Authenticator
     snapshot: Snapshot
     meter: Meter
+    now_us: Callable[[], int]
 
     async def list_all(self, http: HttpRequest) -> None:
         """List the models and their aliases by name."""
@@ -33,6 +36,9 @@ class ModelList:
         caller = self.authenticator.caller(http, needs=Scope.MODELS)
         entry = self._callable(caller, name)
         if entry is None:
+            named = self.snapshot.model(name)
+            if named is not None and caller.may_call(named.name):
+                require_served(named, self.snapshot, now_us=self.now_us())
             raise ModelNotFound(name)
         await http.respond(200, orjson.dumps(_shown(name, entry)))
 
@@ -40,6 +46,8 @@ class ModelList:
         """Return the model that a name leads to, if the caller can call it."""
         entry = self.snapshot.model(name)
         if entry is None or not caller.may_call(entry.name):
+            return None
+        if entry.is_retired(self.now_us()):
             return None
         return entry if self.meter.price(caller, entry.name) is not None else None
 

@@ -17,7 +17,7 @@ from inference.gateway.connection import ClientGoneError
 from inference.gateway.generation import Generation
 from inference.gateway.http import HttpRequest
 from inference.gateway.interruption import Interruption
-from inference.gateway.model_policy import as_served
+from inference.gateway.model_policy import as_served, require_served
 from inference.gateway.rates import Taken
 from inference.limiting.limiter import Unit
 from inference.openai.requests import GenerationRequest
@@ -64,6 +64,8 @@ class PromptCounts:
         request = parse(await http.body(bytes_max=generation.body_bytes_max))
         model = generation.model(caller, request, path=http.path, is_counted=True)
         http.model = model.name
+        now_us = generation.admissions.now_us()
+        require_served(model, generation.snapshot, now_us=now_us)
         request = as_served(request, model)
         taken = await self._taken(http, caller, model.name)
         interruption = Interruption()

@@ -103,6 +103,13 @@ class ModelEntry:
     # Which kinds of input its engines take.
     modalities: frozenset[str] = TEXT_ONLY
     serving: Serving = DEFAULT_SERVING
+    # From when on its calls are refused, and what callers are told to call instead.
+    retires_at_us: int | None = None
+    successor: str = ""
+
+    def is_retired(self, now_us: int) -> bool:
+        """Tell whether its calls are refused by now."""
+        return self.retires_at_us is not None and self.retires_at_us <= now_us
 
 
 @dataclass(frozen=True, slots=True)
@@ -150,6 +157,18 @@ class Snapshot:
         if entry is None and self.aliases:
             entry = self.models.get(self.aliases.get(name, ""))
         return entry
+
+    def successor_of(self, entry: ModelEntry, *, now_us: int) -> str:
+        """Return what to call in place of a model that retired; empty for nothing.
+
+        Of several that retired one after the other, what the last one names.
+        """
+        found = self.models.get(entry.successor)
+        for _ in self.models:
+            if found is None or not found.is_retired(now_us):
+                break
+            found = self.models.get(found.successor)
+        return "" if found is None or found.is_retired(now_us) else found.name
 
     def pool_of(self, model: str) -> str:
         """Return whose replicas serve a model: an adapter mostly shares its base's."""
@@ -267,6 +286,8 @@ def _model(key: str, body: Mapping[str, Any]) -> ModelEntry:
         cache_s=body.get("cache_s", 0),
         modalities=frozenset(body.get("modalities", TEXT_ONLY)),
         serving=Serving.of_published(body),
+        retires_at_us=body["retires_at"] * 1_000_000 if "retires_at" in body else None,
+        successor=body.get("successor", ""),
     )
 
 

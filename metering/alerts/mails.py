@@ -61,7 +61,36 @@ def letter_of(event_type: str, data: Mapping[str, Any], *, tenant: Tenant) -> Le
         return _test(plain(data["tenant"]["name"]))
     if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
         return _top_up(event_type, data, tenant)
+    if event_type == EventType.MODEL_RETIRING:
+        return _retiring(data, tenant)
     return _budget(event_type, data, tenant)
+
+
+def _retiring(data: Mapping[str, Any], tenant: Tenant) -> Letter:
+    model, at = plain(data["model"]), dt.datetime.fromisoformat(data["retires_at"])
+    headline = f"The model “{model}” retires on {moment(at, tenant.zone)}"
+    successor = data["successor"] and plain(data["successor"])
+    instead = (
+        f"Call “{successor}” instead: it serves all that this one does."
+        if successor
+        else "No other model was named in its place: ask whoever runs the installation."
+    )
+    return Letter(
+        subject=f"{headline}: “{plain(tenant.name)}”",
+        headline=headline,
+        paragraphs=(f"From then on calls of it are refused. {instead}",),
+        facts=(
+            ("Tenant", f"“{plain(tenant.name)}”"),
+            ("Model", f"“{model}”"),
+            *([("Instead", f"“{successor}”")] if successor else []),
+            (
+                "Called",
+                f"{data['requests']:,} times within {data['requests_within_days']}"
+                " days",
+            ),
+        ),
+        action=Action("See the models", console_address(tenant.slug, "models/")),
+    )
 
 
 def _paused(data: Mapping[str, Any], tenant: Tenant) -> Letter:

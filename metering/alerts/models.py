@@ -26,6 +26,7 @@ class EventType(models.TextChoices):
     RESUMED = "budget.resumed", "resumed"
     TOP_UP_WAITING = "top_up.waiting", "top-up waits"
     TOP_UP_FAILED = "top_up.failed", "top-up failed"
+    MODEL_RETIRING = "model.retiring", "model retires"
     ENDPOINT_PAUSED = "webhook_endpoint.paused", "webhook endpoint paused"
     TEST = "webhook_endpoint.test", "test"
 
@@ -37,6 +38,7 @@ CHOSEN_EVENTS = (
     EventType.RESUMED,
     EventType.TOP_UP_WAITING,
     EventType.TOP_UP_FAILED,
+    EventType.MODEL_RETIRING,
 )
 
 
@@ -177,11 +179,20 @@ class Event(models.Model):
     uid = models.UUIDField(unique=True)
     type = models.CharField(max_length=40, choices=EventType)
     data = models.JSONField()
+    # What it tells of, where a tenant is told of that once; else empty.
+    once = models.CharField(
+        max_length=250, default="", db_default="", blank=True, editable=False
+    )
     created_at = models.DateTimeField(db_index=True)
 
     class Meta:
         ordering = ("-id",)
         constraints = (
+            models.UniqueConstraint(
+                fields=("once", "tenant"),
+                condition=~models.Q(once=""),
+                name="alerts_event_once",
+            ),
             models.UniqueConstraint(
                 fields=("tenant", "id"), name="alerts_event_of_tenant"
             ),

@@ -4,7 +4,7 @@ from celery import shared_task
 from django.utils import timezone
 
 from kit.orm.roles import as_operator
-from metering.alerts import purging, sending, watching
+from metering.alerts import purging, retiring, sending, watching
 from metering.usage.selectors import database_now
 
 
@@ -21,6 +21,13 @@ def watch_all() -> None:
     """Watch the windows that were opened unseen."""
     with as_operator():
         watching.watch_all(now=database_now())
+
+
+@shared_task(name="alerts.tell_of_models")
+def tell_of_models() -> None:
+    """Tell of models that retire whoever called them lately."""
+    with as_operator():
+        retiring.scan(now=timezone.now())
 
 
 @shared_task(name="alerts.call_webhooks")

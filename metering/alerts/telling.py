@@ -23,6 +23,7 @@ from tenants.models import Member, Role, Tenant
 
 _TOLD_OF_BUDGETS = (Role.OWNER, Role.ADMIN, Role.BILLING)
 _TOLD_OF_ENDPOINTS = (Role.OWNER, Role.ADMIN)
+_TOLD_OF_MODELS = (Role.OWNER, Role.ADMIN)
 # Who gets which mail, for people: see the functions below for who else does.
 MAILED: Mapping[EventType, tuple[Role, ...]] = {
     EventType.THRESHOLD_REACHED: _TOLD_OF_BUDGETS,
@@ -30,6 +31,7 @@ MAILED: Mapping[EventType, tuple[Role, ...]] = {
     EventType.RESUMED: _TOLD_OF_BUDGETS,
     EventType.TOP_UP_WAITING: _TOLD_OF_BUDGETS,
     EventType.TOP_UP_FAILED: _TOLD_OF_BUDGETS,
+    EventType.MODEL_RETIRING: _TOLD_OF_MODELS,
     EventType.ENDPOINT_PAUSED: _TOLD_OF_ENDPOINTS,
 }
 TOPICS: Mapping[EventType, Topic] = {
@@ -38,6 +40,7 @@ TOPICS: Mapping[EventType, Topic] = {
     EventType.RESUMED: Topic.LIMITS,
     EventType.TOP_UP_WAITING: Topic.TOP_UPS,
     EventType.TOP_UP_FAILED: Topic.TOP_UPS,
+    EventType.MODEL_RETIRING: Topic.MODELS,
     EventType.ENDPOINT_PAUSED: Topic.WEBHOOKS,
 }
 
@@ -66,6 +69,22 @@ def tell_of_top_up(
     members = _members(tenant, _TOLD_OF_BUDGETS)
     _to_people(event, members, billing_email=tenant.billing_email, now=now)
     _to_endpoints(event, _endpoints(tenant, event_type), now=now)
+    return event
+
+
+def tell_of_model(
+    *, tenant: Tenant, data: JsonObject, once: str, now: dt.datetime
+) -> Event:
+    """Tell a tenant's owners, admins and all endpoints of a model that retires.
+
+    Raises `IntegrityError` where the tenant was told of `once` before.
+    """
+    said: JsonObject = {"tenant": _tenant_data(tenant)}
+    event = write(
+        EventType.MODEL_RETIRING, tenant=tenant, data=said | data, now=now, once=once
+    )
+    _to_people(event, _members(tenant, _TOLD_OF_MODELS), billing_email="", now=now)
+    _to_endpoints(event, _endpoints(tenant, EventType.MODEL_RETIRING), now=now)
     return event
 
 
@@ -100,7 +119,12 @@ def tell_test_mail(member: Member, *, now: dt.datetime) -> Delivery:
 
 
 def write(
-    event_type: EventType, *, tenant: Tenant | None, data: JsonObject, now: dt.datetime
+    event_type: EventType,
+    *,
+    tenant: Tenant | None,
+    data: JsonObject,
+    now: dt.datetime,
+    once: str = "",
 ) -> Event:
     """Write an event down, for nobody yet."""
     return Event.objects.create(
@@ -108,6 +132,7 @@ def write(
         uid=uuid7(int(now.timestamp() * 1000)),
         type=event_type,
         data=data,
+        once=once,
         created_at=now,
     )
 

@@ -292,6 +292,7 @@ class GatewayProcess:
         )
 
     def _application(self) -> Gateway:
+        now_us = self.meter.clock.now_us
         generation = Generation(
             authenticator=self.authenticator,
             snapshot=self.snapshot,
@@ -306,7 +307,7 @@ class GatewayProcess:
                 meter=self.meter,
                 live=self.live,
                 idempotency=self.idempotency,
-                now_us=self.meter.clock.now_us,
+                now_us=now_us,
             ),
             keeping=Keeping(self.answers, self.meter),
             metrics=self.metrics,
@@ -317,7 +318,7 @@ class GatewayProcess:
         )
         return Gateway(
             generation=generation,
-            models=ModelList(self.authenticator, self.snapshot, self.meter),
+            models=ModelList(self.authenticator, self.snapshot, self.meter, now_us),
             probes=Probes(self.readiness, self._metrics_page()),
             passthrough=Passthrough(
                 pool=self.engines.pool,

@@ -7,6 +7,7 @@
     |-- PermissionDenied 403
     |-- ModelNotPriced 403
     |-- ModelNotFound 404
+    |-- ModelRetired 404
     |-- NotFound 404
     |-- Conflict 409
     |-- PreconditionFailed 412
@@ -108,6 +109,21 @@ class ModelNotFound(PlatformError):
         super().__init__(
             f"The model '{model[:200]}' does not exist or you have no access to it.",
             param="model",
+        )
+
+
+class ModelRetired(PlatformError):
+    """The model was served and is no more."""
+
+    status = 404
+    type = "invalid_request_error"
+    code = "model_retired"
+
+    def __init__(self, model: str, *, on: str = "", successor: str = "") -> None:
+        when = f" on {on}" if on else ""
+        instead = f" Call '{successor}' instead." if successor else ""
+        super().__init__(
+            f"The model '{model[:200]}' was retired{when}.{instead}", param="model"
         )
 
 

@@ -1,4 +1,4 @@
-"""Which mails a member gets by choice: of limits, of top-ups, of webhook endpoints.
+"""Which mails a member gets by choice: of limits, top-ups, models, webhook endpoints.
 
 What the law, a contract or safety asks for is nobody's choice: invoices, receipts,
 payments that failed, reminders and suspensions, invitations, and what has to do with an
@@ -23,6 +23,7 @@ class Topic(models.TextChoices):
 
     LIMITS = "limits", "Limits: a share is used, all is used, it can be used again"
     TOP_UPS = "top_ups", "Top-ups that wait or failed"
+    MODELS = "models", "Models that retire"
     WEBHOOKS = "webhooks", "Webhook endpoints that are paused"
 
 

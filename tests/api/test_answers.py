@@ -157,6 +157,8 @@ def call_serving(call: Caller) -> None:
     call("update_replica", replica)
     for act in ("drain_replica", "disable_replica", "activate_replica"):
         call(act, replica)
+    call("retire_model", model)
+    call("call_off_retirement_model", model)
     call("disable_model", model)
     call("enable_model", model)
 

@@ -52,6 +52,8 @@ def test_a_model_is_created_read_changed_disabled_and_enabled(
         "wake_ms": 0,
         "fallbacks": [],
         "enabled": True,
+        "retires_at": None,
+        "successor": None,
         "created_at": model["created_at"],
     }
     one = f"models/{model['id']}/"

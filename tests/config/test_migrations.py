@@ -74,6 +74,11 @@ ACCEPTED = {
     },
     # Deliveries are few, written when something is told: it is done in a moment.
     "alerts.0004_replays": {"ADD_UNIQUE", "CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
+    "alerts.0005_models_retire": {
+        "ADD_UNIQUE",
+        "CREATE_INDEX",
+        "CREATE_INDEX_EXCLUSIVE",
+    },
     # It makes the tables.
     "tenants.0019_mails": {"CREATE_INDEX", "CREATE_INDEX_EXCLUSIVE"},
 }

@@ -25,6 +25,7 @@ TABLE = {
     "InvalidApiKey": (401, "invalid_request_error", "invalid_api_key"),
     "InvalidRequest": (400, "invalid_request_error", None),
     "ModelNotFound": (404, "invalid_request_error", "model_not_found"),
+    "ModelRetired": (404, "invalid_request_error", "model_retired"),
     "ModelNotPriced": (403, "permission_error", "model_not_priced"),
     "NotFound": (404, "invalid_request_error", "not_found"),
     "PayloadTooLarge": (413, "invalid_request_error", "request_too_large"),

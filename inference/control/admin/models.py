@@ -5,8 +5,10 @@ from typing import Any
 
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
+from django.utils import timezone
 
-from inference.control import services
+from inference.control import retiring, services
+from inference.control.admin.retirement import RetirementForm
 from inference.control.calibration import services as calibration
 from inference.control.calibration.telling import told
 from inference.control.forms import ModelForm
@@ -51,6 +53,7 @@ class ServedModelAdmin(ServiceAdmin):
                     ("choices_max", "allows_tools"),
                     "cache_s",
                     ("enabled", "created_at"),
+                    ("retires_at", "successor"),
                     "prompt_bound",
                 )
             },
@@ -60,15 +63,37 @@ class ServedModelAdmin(ServiceAdmin):
         ("Fallback", {"fields": ("fallbacks",)}),
     )
     autocomplete_fields = ("base",)
-    readonly_fields = ("enabled", "created_at", "prompt_bound")
+    readonly_fields = (
+        "enabled",
+        "created_at",
+        "retires_at",
+        "successor",
+        "prompt_bound",
+    )
     fixed_fields = ("name",)
     inlines = (_ReplicaInline,)
-    actions_detail = ("enable", "disable", "recalibrate")
+    actions_detail = (
+        "enable",
+        "disable",
+        "retire",
+        "call_off_retirement",
+        "recalibrate",
+    )
 
-    @state_label(ordering="enabled", enabled="success", disabled="danger")
+    @state_label(
+        ordering="enabled",
+        enabled="success",
+        disabled="danger",
+        retiring="warning",
+        retired="danger",
+    )
     def status(self, row: ServedModel) -> str:
         """Show the state as a label."""
-        return "enabled" if row.enabled else "disabled"
+        if not row.enabled:
+            return "disabled"
+        if row.retires_at is None:
+            return "enabled"
+        return "retired" if row.retires_at <= timezone.now() else "retiring"
 
     @admin.display(description="prompt bound")
     def prompt_bound(self, row: ServedModel) -> str:
@@ -123,6 +148,47 @@ class ServedModelAdmin(ServiceAdmin):
             object_id,
             lambda row: services.disable_model(model=row),
             done="Disabled.",
+        )
+
+    @confirmed_action(
+        label="Retire",
+        explanation=(
+            "From that instant on its calls are refused, with the name of what to call"
+            " instead. Tenants that use it are told 90, 30 and 7 days before."
+        ),
+        icon="event_busy",
+        is_danger=True,
+        form=RetirementForm,
+    )
+    def retire(self, request: HttpRequest, form: Any, object_id: str) -> HttpResponse:
+        """Plan when the model retires."""
+        given = form.cleaned_data
+        return self.act(
+            request,
+            object_id,
+            lambda row: retiring.plan_retirement(
+                model=row,
+                retires_at=given["retires_at"],
+                successor=given["successor"],
+                now=timezone.now(),
+            ),
+            done=f"Retires at {given['retires_at']:%Y-%m-%d %H:%M} UTC.",
+        )
+
+    @confirmed_action(
+        label="Call off retirement",
+        explanation="It is served as long as it is enabled, also if it retired.",
+        icon="event_available",
+    )
+    def call_off_retirement(
+        self, request: HttpRequest, form: Any, object_id: str
+    ) -> HttpResponse:
+        """Serve the model without an end."""
+        return self.act(
+            request,
+            object_id,
+            lambda row: retiring.call_off_retirement(model=row),
+            done="It does not retire.",
         )
 
     @confirmed_action(

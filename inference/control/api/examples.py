@@ -25,6 +25,8 @@ MODEL = {
     "wake_ms": 0,
     "fallbacks": ["llama-3.1-8b"],
     "enabled": True,
+    "retires_at": None,
+    "successor": None,
     "created_at": "2026-11-02T09:10:00.125000Z",
 }
 NEW_MODEL = {
@@ -38,6 +40,7 @@ NEW_MODEL = {
     "queue_ms": 20000,
 }
 MODEL_CHANGES = {"max_output_tokens": 16384, "canary_permille": 50, "fallbacks": []}
+RETIREMENT = {"retires_at": "2028-03-01T00:00:00Z", "successor": None}
 
 ALIAS = {
     "id": 2,

@@ -2,13 +2,14 @@
 
 from typing import ClassVar
 
+from django.utils import timezone
 from drf_spectacular.utils import extend_schema
 from rest_framework import status
 from rest_framework.decorators import action
 from rest_framework.request import Request
 from rest_framework.response import Response
 
-from inference.control import selectors, services
+from inference.control import retiring, selectors, services
 from inference.control.api.serializers import models as wire
 from inference.control.models import ServedModel
 from kit.drf.views import ManagementViewSet
@@ -28,6 +29,8 @@ class ModelViewSet(ManagementViewSet):
         "partial_update": Scope.OPERATE_WRITE,
         "enable": Scope.OPERATE_WRITE,
         "disable": Scope.OPERATE_WRITE,
+        "retire": Scope.OPERATE_WRITE,
+        "call_off_retirement": Scope.OPERATE_WRITE,
     }
 
     @extend_schema(
@@ -96,4 +99,26 @@ class ModelViewSet(ManagementViewSet):
         Callers are told that there is no such model. Prices and usage stay.
         """
         row = services.disable_model(model=selectors.served_model(pk))
+        return Response(wire.ModelOutput(row).data)
+
+    @extend_schema(request=wire.RetirementPlan, responses=wire.ModelOutput)
+    @action(detail=True, methods=["post"])
+    def retire(self, request: Request, pk: int) -> Response:
+        """Serve a model no longer from an instant on; in the place of what was planned.
+
+        From then on callers are told that it retired, and what to call instead; until
+        then tenants that use it are told 90, 30 and 7 days before.
+        """
+        row = retiring.plan_retirement(
+            model=selectors.served_model(pk),
+            now=timezone.now(),
+            **self.parse(wire.RetirementPlan),
+        )
+        return Response(wire.ModelOutput(row).data)
+
+    @extend_schema(request=None, responses=wire.ModelOutput)
+    @action(detail=True, methods=["post"], url_path="call-off-retirement")
+    def call_off_retirement(self, request: Request, pk: int) -> Response:
+        """Serve a model for as long as it is enabled, also one that has retired."""
+        row = retiring.call_off_retirement(model=selectors.served_model(pk))
         return Response(wire.ModelOutput(row).data)

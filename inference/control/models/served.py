@@ -111,6 +111,22 @@ class ServedModel(ServingSettings):
         ),
     )
     enabled = models.BooleanField(default=True)
+    retires_at = models.DateTimeField(
+        null=True,
+        blank=True,
+        editable=False,
+        help_text="From when on its calls are refused.",
+    )
+    successor = models.ForeignKey(
+        "self",
+        models.PROTECT,
+        null=True,
+        blank=True,
+        editable=False,
+        related_name="succeeds",
+        db_index=False,
+        help_text="What callers are told to call instead.",
+    )
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
     audited: ClassVar = Audited("model", tenant=None)

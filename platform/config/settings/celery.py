@@ -160,6 +160,7 @@ CELERY_BEAT_SCHEDULE = {
         "options": {"expires": 10},
     },
     "watch-budgets": {"task": "alerts.watch_all", "schedule": 3600.0},
+    "tell-of-models": {"task": "alerts.tell_of_models", "schedule": 3600.0},
     "call-webhooks": {
         "task": "alerts.call_webhooks",
         "schedule": 5.0,

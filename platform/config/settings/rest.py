@@ -161,6 +161,7 @@ SPECTACULAR_SETTINGS = {
             "budget.resumed",
             "top_up.waiting",
             "top_up.failed",
+            "model.retiring",
         ],
         "WebhookEventType": "metering.alerts.models.EventType",
         "WebhookPausedBecause": "metering.alerts.models.Endpoint.PausedBecause",

@@ -1,5 +1,6 @@
 """The admin's fields of routing and fallbacks, and what is done to many replicas."""
 
+from datetime import timedelta
 from typing import Any
 
 import pytest
@@ -193,3 +194,32 @@ def test_shares_count_slots_and_leave_out_what_gets_nothing() -> None:
     assert share_of(replica(state="disabled"), others).percent == "0.0 %"
     assert share_of(replica(canary=True), others).percent == "50.0 %"
     assert share_of(replica(state="disabled"), []).percent == "0.0 %"
+
+
+def test_a_model_retires_by_a_dialog_that_refuses_what_cannot_be(admin: Client) -> None:
+    model, other = make_model(name="demo"), make_model(name="next")
+    address = action(MODEL, "retire", model.pk)
+    assert "Now demo does not retire." in words(admin.get(address).content)
+    at = (timezone.now() + timedelta(days=50)).replace(second=0, microsecond=0)
+
+    confirm(admin, address, retires_at=f"{at:%Y-%m-%dT%H:%M}", successor=str(other.pk))
+
+    model.refresh_from_db()
+    assert (model.retires_at, model.successor) == (at, other)
+    asked = words(admin.get(address).content)
+    assert f"Now demo retires at {at:%Y-%m-%d %H:%M} UTC, then call next." in asked
+    shown = words(admin.get(page(MODEL, "changelist")).content)
+    assert "retiring" in shown
+    for wrong in ({"retires_at": "soon"}, {"retires_at": "2020-01-01T00:00"}, {}):
+        confirm(admin, address, successor="", **wrong)
+    confirm(admin, address, retires_at=f"{at:%Y-%m-%dT%H:%M}", successor=str(model.pk))
+    model.refresh_from_db()
+    assert (model.retires_at, model.successor) == (at, other)
+    (told,) = AuditEntry.objects.filter(action="plan_retirement")
+    assert told.object_id == str(model.pk)
+
+    confirm(admin, action(MODEL, "call_off_retirement", model.pk))
+
+    model.refresh_from_db()
+    assert model.retires_at is None
+    assert model.successor is None

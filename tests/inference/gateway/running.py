@@ -311,7 +311,7 @@ async def _compose(options: GatewayOptions, listener: socket.socket) -> RunningG
             metrics=metrics,
             body_bytes_max=options.body_bytes_max,
         ),
-        models=ModelList(authenticator, snapshot, meter),
+        models=ModelList(authenticator, snapshot, meter, lambda: NOW_US),
         probes=Probes(
             lambda: readiness,
             MetricsPage(metrics, gateway="gateway-t", gauges={}, counters={}),

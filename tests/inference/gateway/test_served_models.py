@@ -1,5 +1,6 @@
 """Aliases, adapters, defaults and caps, through the gateway to engines that tell."""
 
+import datetime as dt
 from typing import Any
 
 import httpx
@@ -7,6 +8,7 @@ import pytest
 
 from tests.inference.engines.scripted import EngineSide, scripted_engine
 from tests.inference.engines.simulator.running import RunningSimulator
+from tests.inference.gateway.meter import NOW_US
 from tests.inference.gateway.running import RunningGateway
 
 CHAT: dict[str, Any] = {
@@ -100,6 +102,57 @@ class TestAliases:
         # The control side lets no such pair be.
         gateway.publish("alias", model, {"model": "gone"})
         assert chat(gateway, model).status_code == 200
+
+
+class TestRetired:
+    """A model that retired is refused with what to call instead, and not listed."""
+
+    def test_before_its_instant_it_answers_and_then_names_its_successor(
+        self, gateway: RunningGateway, simulator: RunningSimulator, model: str
+    ) -> None:
+        now_s = NOW_US // 1_000_000
+        old, older = f"{model}-old", f"{model}-older"
+        body = {**MODEL, "retires_at": now_s + 1, "successor": model}
+        gateway.publish("model", old, body)
+        gateway.publish("alias", older, {"model": old})
+        assert {old, older} <= cards(gateway).keys()
+
+        gateway.publish("model", old, {**body, "retires_at": now_s})
+
+        for name in (old, older):
+            refused = chat(gateway, name)
+            assert refused.status_code == 404
+            assert refused.json()["error"] == {
+                "message": f"The model '{old}' was retired on"
+                f" {dt.datetime.fromtimestamp(now_s, dt.UTC):%Y-%m-%d}."
+                f" Call '{model}' instead.",
+                "type": "invalid_request_error",
+                "param": "model",
+                "code": "model_retired",
+            }
+            shown = gateway.client.get(f"/v1/models/{name}")
+            assert shown.json()["error"]["code"] == "model_retired"
+        assert not {old, older} & cards(gateway).keys()
+        assert not gateway.meter.admissions
+
+    def test_of_several_that_retired_the_last_ones_successor_is_named(
+        self, gateway: RunningGateway, model: str
+    ) -> None:
+        gone = {**MODEL, "retires_at": 1}
+        gateway.publish("model", "first", {**gone, "successor": "second"})
+        gateway.publish("model", "second", {**gone, "successor": model})
+        assert f"Call '{model}'" in chat(gateway, "first").json()["error"]["message"]
+        # The control side lets no circle be.
+        gateway.publish("model", "second", {**gone, "successor": "first"})
+        said = chat(gateway, "first").json()["error"]["message"]
+        assert said == "The model 'first' was retired on 1970-01-01."
+
+    def test_a_key_that_is_kept_from_it_learns_nothing(
+        self, gateway: RunningGateway, model: str
+    ) -> None:
+        gateway.publish("model", "old", {**MODEL, "retires_at": 1})
+        kept = gateway.issue_key(tenant_id=91, models=[model])
+        assert chat(gateway, "old", kept).json()["error"]["code"] == "model_not_found"
 
 
 class TestAdapters:

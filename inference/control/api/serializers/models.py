@@ -125,6 +125,12 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
     base = serializers.SlugRelatedField[ServedModel](
         slug_field="name", read_only=True, allow_null=True
     )
+    successor = serializers.SlugRelatedField[ServedModel](
+        slug_field="name",
+        read_only=True,
+        allow_null=True,
+        help_text="What to call instead once it retires.",
+    )
     tasks = serializers.ListField(
         child=serializers.ChoiceField(choices=_TASKS), read_only=True
     )
@@ -168,6 +174,8 @@ class ModelOutput(serializers.ModelSerializer[ServedModel]):
             *_HOW_IT_IS_SERVED,
             "fallbacks",
             "enabled",
+            "retires_at",
+            "successor",
             "created_at",
         )
         read_only_fields = fields
@@ -242,6 +250,22 @@ class ModelUpdate(Input):
     queue_ms = serving.queue_ms(required=False)
     wake_ms = serving.wake_ms(required=False)
     fallbacks = serving.fallbacks(required=False)
+
+
+@example(examples.RETIREMENT)
+class RetirementPlan(Input):
+    """When a model retires, and what is to be called instead."""
+
+    retires_at = serializers.DateTimeField(
+        help_text="From when on its calls are refused: to come, within three years."
+    )
+    successor = ModelReference(
+        queryset=ServedModel.objects.all(),
+        slug_field="name",
+        allow_null=True,
+        default=None,
+        help_text="An offered model that serves all that this one does.",
+    )
 
 
 class ModelFilters(Filters):

@@ -79,7 +79,9 @@ def _table(tenant: Tenant) -> Table[Offer]:
                 ),
                 sort=lambda row: row.model.name,
             ),
-            Column("state", "State", lambda row: state(row.badge)),
+            Column(
+                "state", "State", lambda row: state(row.badge, note=_retires(row, zone))
+            ),
             Column(
                 "context",
                 "Context",
@@ -131,6 +133,15 @@ def _prices(currency: str) -> tuple[Column[Offer], ...]:
         price_of("cached_input", "Cached"),
         price_of("output", "Output"),
     )
+
+
+def _retires(row: Offer, zone: ZoneInfo) -> str:
+    """Return when a model retires or did, and what to call instead."""
+    at, successor = row.model.retires_at, row.model.successor
+    if at is None:
+        return ""
+    told = f"{'since' if row.is_retired else 'retires'} {at.astimezone(zone):%Y-%m-%d}"
+    return f"{told}, then {successor.name}" if successor else told
 
 
 def _since(row: Offer, zone: ZoneInfo) -> Cell:

@@ -41,10 +41,13 @@ class Offer:
     """Its price from then on; None where it has none any more."""
     state: ModelState
     speed: Speed | None
+    is_retired: bool
 
     @property
     def badge(self) -> Badge:
         """Return its state as people read it."""
+        if self.is_retired:
+            return Badge("retired", Tone.BAD)
         if self.price is None:
             return Badge("no price", Tone.OVER)
         return Badge(_WORDS.get(self.state, self.state.value), _TONES[self.state])
@@ -73,6 +76,7 @@ def offers(
                 coming=coming.price if coming and is_other else None,
                 state=states.get(model.pk, ModelState.UNKNOWN),
                 speed=speeds.get(model.name),
+                is_retired=model.retires_at is not None and model.retires_at <= now,
             )
         )
     return found

@@ -12,6 +12,7 @@ from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
+from django.urls import reverse
 from django.views.decorators.http import require_safe
 
 from inference.control.selectors import served_model
@@ -118,6 +119,7 @@ def model(request: HttpRequest, *, place: Member, model_id: int) -> HttpResponse
         "place": place,
         "heading": _heading(tenant, offer),
         "offer": offer,
+        "retirement": _retirement(tenant, offer),
         "tiles": _tiles(offer),
         "facts": _facts(offer),
         "prices": _prices(tenant, offer) if price else None,
@@ -126,7 +128,9 @@ def model(request: HttpRequest, *, place: Member, model_id: int) -> HttpResponse
         "spend": money_tile("Spend", charge_picos(price, form.counts), tenant.currency)
         if form.is_valid() and price
         else None,
-        "ways": _ways(tenant, row.name) if current().may(Scope.GENERATE) else [],
+        "ways": _ways(tenant, row.name)
+        if current().may(Scope.GENERATE) and not offer.is_retired
+        else [],
         "call": CLIENTS[0].write(Here(settings.PUBLIC_URL.rstrip("/"), row.name))[0]
         if Task.CHAT in row.tasks
         else None,
@@ -141,6 +145,27 @@ def _heading(tenant: Tenant, offer: Offer) -> Heading:
         crumbs=(Crumb("Models and prices", way_to(tenant, "console:models")),),
         lead=offer.model.description,
     )
+
+
+@dataclass(frozen=True, slots=True)
+class Retirement:
+    """When a model retires or did, and the way to what is to be called instead."""
+
+    is_over: bool
+    at: str
+    successor: str = ""
+    address: str = ""
+
+
+def _retirement(tenant: Tenant, offer: Offer) -> Retirement | None:
+    at, successor = offer.model.retires_at, offer.model.successor
+    if at is None:
+        return None
+    said = f"{_at(at, ZoneInfo(tenant.zone))} {tenant.zone}"
+    if successor is None:
+        return Retirement(offer.is_retired, said)
+    there = reverse("console:model", args=(tenant.slug, successor.pk))
+    return Retirement(offer.is_retired, said, successor.name, there)
 
 
 def _tiles(offer: Offer) -> list[Tile]:

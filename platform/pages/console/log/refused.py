@@ -37,6 +37,7 @@ _REASONS: Mapping[str, str] = MappingProxyType(
         "ip_not_allowed": "it came from outside of the key's networks",
         "model_not_found": "no such model for this key",
         "model_not_priced": "the model has no price",
+        "model_retired": "the model has retired",
         "permission_denied": "the key may not do this",
         "rate_limit_exceeded": "too many at once",
         "request_too_large": "its body was too large",

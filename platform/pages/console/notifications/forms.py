@@ -21,6 +21,7 @@ MEANINGS = {
     "budget.resumed": "what was used up can be used again",
     "top_up.waiting": "a top-up waits to be paid for",
     "top_up.failed": "a top-up could not be bought",
+    "model.retiring": "a model that was called lately retires",
     "webhook_endpoint.paused": "a webhook endpoint is paused",
     "webhook_endpoint.test": "a test",
 }

@@ -94,7 +94,7 @@ def _alert(
         if each.role == role and wants(each, topic)
     ]
     told = ", ".join(f"{role}s" if role != "billing" else role for role in roles)
-    if event != EventType.ENDPOINT_PAUSED:
+    if event not in (EventType.ENDPOINT_PAUSED, EventType.MODEL_RETIRING):
         told += ", the billing address"
         readers += [billing_email] if billing_email else []
     return MailRow(

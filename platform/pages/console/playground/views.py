@@ -21,7 +21,7 @@ from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_POST, require_safe
 
-from inference.control.selectors import served_models
+from inference.control.selectors import callable_models
 from inference.openai.prompt_bound import DEFAULT
 from inference.openai.tasks import Task
 from kit.acting import current
@@ -161,7 +161,7 @@ def minted(*, place: Member, now: dt.datetime) -> list[ApiKey]:
 def choices(*, tenant_id: int, now: dt.datetime) -> list[Choice]:
     """Return the models that chat and have a price in force, by name."""
     prices = own_prices(tenant_id=tenant_id, at=now)
-    rows = served_models(enabled=True).filter(tasks__contains=[Task.CHAT])
+    rows = callable_models(now=now).filter(tasks__contains=[Task.CHAT])
     return [
         Choice(
             row.name,

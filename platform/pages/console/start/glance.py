@@ -7,6 +7,7 @@ Failure: a tenant whose calendar is not written yet has no figures (`NotFound`).
 """
 
 import datetime as dt
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -108,6 +109,17 @@ def dearest(
     theirs = [row for row in rows if row.currency == tenant.currency]
     theirs.sort(key=lambda row: (-row.charge_picos, -row.requests))
     return theirs[:TOP], len(theirs)
+
+
+def models_called(
+    *, tenant: Tenant, first: dt.date, last: dt.date, now: dt.datetime
+) -> dict[str, int]:
+    """Return how many requests called each model on these days, both included."""
+    found = usage(_asked(tenant, first, last, Dimension.MODEL), now=now)
+    calls: Counter[str] = Counter()
+    for row in found.rows:
+        calls[row.group.model or ""] += row.requests
+    return calls
 
 
 def _asked(tenant: Tenant, first: dt.date, last: dt.date, by: Dimension) -> UsageQuery:

@@ -22,13 +22,17 @@ from metering.receivables.selectors import unpaid
 from pages.console.catalog.offers import coming_change
 from pages.console.frame import way_to
 from pages.console.log.refused import LATELY, reason
+from pages.console.start.glance import models_called
 from pages.design.badges import Badge, Tone
 from pages.figures import count, rounded
 from tenants import selectors
+from tenants.catalog import retirements
 from tenants.models import Member
 
 EXPIRES_SOON = dt.timedelta(days=14)
 CHANGES_SOON = dt.timedelta(days=30)
+RETIRES_SOON = dt.timedelta(days=90)
+USED_LATELY = dt.timedelta(days=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +55,7 @@ def notices(
         found += _overdue(place, today)
     found += _prices(place, now)
     if actor.may(Scope.USAGE_READ):
+        found += _retiring(place, today, now)
         found += _refused(place, now)
     if credit is not None:
         found += _expiring(place, credit)
@@ -88,6 +93,31 @@ def _prices(place: Member, now: dt.datetime) -> Iterator[Notice]:
             f"{count(number)} model {change} on {local:%Y-%m-%d %H:%M} "
             f"{place.tenant.zone}.",
             address=way_to(place.tenant, "console:models"),
+        )
+
+
+def _retiring(place: Member, today: dt.date, now: dt.datetime) -> Iterator[Notice]:
+    """Tell of models that retire or just did, where they were called lately."""
+    zone = ZoneInfo(place.tenant.zone)
+    span = (now - USED_LATELY, now + RETIRES_SOON)
+    planned = [each for each in retirements() if span[0] < each.retires_at < span[1]]
+    if not planned:
+        return
+    calls = models_called(
+        tenant=place.tenant, first=today - USED_LATELY, last=today, now=now
+    )
+    for each in planned:
+        if not (number := calls.get(each.model)):
+            continue
+        is_over = each.retires_at <= now
+        told = "has retired" if is_over else "retires"
+        at = each.retires_at.astimezone(zone)
+        yield Notice(
+            Badge("retired", Tone.BAD) if is_over else Badge("retiring", Tone.WAIT),
+            f"{each.model} {told} on {at:%Y-%m-%d %H:%M} {place.tenant.zone}.",
+            (f"Call {each.successor} instead. " if each.successor else "")
+            + f"{count(number)} {_plural(number, 'request')} called it within 30 days.",
+            way_to(place.tenant, "console:models"),
         )
 
 

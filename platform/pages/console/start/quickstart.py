@@ -4,6 +4,7 @@ Failure: a client or model that is not known is the first of them. What is serve
 may not be called yet, having no price, is not offered.
 """
 
+import datetime as dt
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -12,7 +13,7 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from inference.control.selectors import served_models
+from inference.control.selectors import callable_models
 from inference.openai.tasks import Task
 from kit import api_keys
 from kit.acting import current
@@ -52,7 +53,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
     require(Scope.GENERATE)
     query = query_of(request.GET)
     now = database_now()
-    models = _models()
+    models = _models(now)
     model = query.get("model", "")
     if model not in models:
         model = models[0] if models else "MODEL"
@@ -100,9 +101,9 @@ def _arrival(request: HttpRequest, place: Member) -> Arrival:
     return arrival(place, since=since, address=again, now=now)
 
 
-def _models() -> list[str]:
+def _models(now: dt.datetime) -> list[str]:
     """Return the names of the models that answer chats."""
-    rows = served_models(enabled=True).filter(tasks__contains=[Task.CHAT])
+    rows = callable_models(now=now).filter(tasks__contains=[Task.CHAT])
     return list(rows.order_by("name").values_list("name", flat=True)[:MODELS_SHOWN_MAX])
 
 

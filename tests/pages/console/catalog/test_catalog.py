@@ -10,6 +10,7 @@ from django.test.utils import CaptureQueriesContext
 
 from inference.control.models import Pulse
 from inference.control.offered import ModelState, model_states
+from inference.control.retiring import plan_retirement
 from kit.contracts import TokenCounts
 from kit.money import format_picos
 from kit.orm.roles import APP, as_operator, as_tenant
@@ -176,6 +177,39 @@ def test_a_model_that_is_not_offered_is_not_there() -> None:
     page = f"/console/{member.tenant.slug}/models/{model.pk}/"
 
     assert sign_in(Client(), member.user).get(page).status_code == 404
+
+
+def test_a_model_that_retires_says_when_and_what_to_call_instead() -> None:
+    old, new = make_model(name="old"), make_model(name="new")
+    member = priced("old", "new")
+    with as_operator():
+        now = database_now()
+        at = now + dt.timedelta(days=40)
+        plan_retirement(model=old, retires_at=at, successor=new, now=now)
+
+    (row,) = [row for row in tables(opened(member))[LISTED] if row[0].startswith("old")]
+    page = text(opened(member, f"{old.pk}/"))
+
+    assert row[1] == f"down retires {at:%Y-%m-%d}, then new"
+    assert (
+        f"It retires on {at:%Y-%m-%d %H:%M} UTC: from then on calls are refused. Call"
+        " new instead." in page
+    )
+    with as_operator():
+        type(old).objects.filter(pk=old.pk).update(retires_at=now)
+    (row,) = [row for row in tables(opened(member))[LISTED] if row[0].startswith("old")]
+    page = text(opened(member, f"{old.pk}/"))
+
+    assert row[1] == f"retired since {now:%Y-%m-%d}, then new"
+    assert "calls are refused. Call new instead." in page
+    owner = make_member(tenant=member.tenant, role="owner")
+    assert "Try it" in text(opened(owner, f"{new.pk}/"))
+    assert "Try it" not in text(opened(owner, f"{old.pk}/"))
+    for place in ("playground", "start"):
+        console = f"/console/{member.tenant.slug}"
+        answer = sign_in(Client(), owner.user).get(f"{console}/{place}/")
+        assert b'value="new"' in answer.content
+        assert b'value="old"' not in answer.content
 
 
 def test_states_are_one_word_and_all_that_tenants_learn() -> None:

@@ -46,7 +46,7 @@ def test_every_role_chooses_for_itself(role: str) -> None:
     assert "Your choice is kept" in text(answer.content)
     assert answer.content.decode().count(" checked") == 1
     assert (off(member), off(other)) == (["limits", "webhooks"], [])
-    person.post(page(member), {"wanted": ["limits", "top_ups", "webhooks"]})
+    person.post(page(member), {"wanted": ["limits", "top_ups", "models", "webhooks"]})
     assert off(member) == []
 
 
@@ -56,7 +56,7 @@ def test_none_at_all_is_a_choice_and_invoices_are_none() -> None:
     assert person.post(page(member), {"wanted": ["invoice"]}).status_code == 400
     assert off(member) == []
     assert person.post(page(member)).status_code == 302
-    assert off(member) == ["limits", "top_ups", "webhooks"]
+    assert off(member) == ["limits", "top_ups", "models", "webhooks"]
 
 
 def test_of_a_suspended_tenant_it_is_chosen_too() -> None:

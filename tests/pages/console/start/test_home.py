@@ -2,12 +2,14 @@
 
 import datetime as dt
 from dataclasses import replace
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.db import connections
 from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
+from inference.control.retiring import plan_retirement
 from kit.money import format_picos
 from kit.orm.roles import APP, as_operator
 from metering.usage.selectors import UsageQuery, billing_day, database_now, usage
@@ -16,6 +18,7 @@ from tenants import services
 from tenants.models import ApiKey, Member
 from tenants.selectors import actor_in
 from tests.factories.accounts import sign_in
+from tests.factories.control import make_model
 from tests.factories.limits import make_budget
 from tests.factories.pricing import make_price
 from tests.factories.receivables import make_invoice
@@ -137,6 +140,28 @@ def test_keys_that_end_soon_are_told_to_who_may_see_keys() -> None:
 
     assert "1 API key expires within 14 days." in text(home(member))
     assert "expires within" not in text(home(viewer))
+
+
+def test_a_model_that_retires_is_told_of_where_it_was_called_lately() -> None:
+    member, now = used()
+    stranger = make_member()
+    with as_operator():
+        at = now + 20 * DAY
+        new = make_model(name="new")
+        for name in ("demo-model", "unused"):
+            plan_retirement(
+                model=make_model(name=name), retires_at=at, successor=new, now=now
+            )
+
+    said = text(home(member))
+
+    local = at.astimezone(ZoneInfo(member.tenant.zone))
+    assert (
+        f"demo-model retires on {local:%Y-%m-%d %H:%M} {member.tenant.zone}. Call new"
+        " instead. 3 requests called it within 30 days." in said
+    )
+    assert "unused" not in said
+    assert "retires" not in text(home(stranger))
 
 
 def test_what_is_overdue_is_told_to_who_sees_bills() -> None:
