@@ -13,6 +13,7 @@ from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
 
+from kit.scopes import Scope
 from metering.alerts.models import Delivery, EventType
 from metering.alerts.telling import TOPICS, limit_anchor
 from tenants.mail import plain
@@ -25,6 +26,7 @@ from tenants.mails.letter import (
     moment,
 )
 from tenants.models import Tenant
+from tenants.roles import scopes_of
 
 _LEVELS = {"tenant": "tenant", "project": "project", "api_key": "API key"}
 _WINDOWS = {"day": "a day", "month": "a month", "forever": "all time"}
@@ -44,7 +46,10 @@ def message(row: Delivery, *, to: str) -> EmailMultiAlternatives:
     """Compose the mail of a delivery."""
     if row.tenant is None:
         raise ValueError(f"delivery {row.pk} is of no tenant")
-    letter = letter_of(row.event.type, row.event.data, tenant=row.tenant)
+    may_pay = row.member is None or Scope.BILLING_WRITE in scopes_of(row.member.role)
+    letter = letter_of(
+        row.event.type, row.event.data, tenant=row.tenant, may_pay=may_pay
+    )
     # A billing address is nobody's place: what comes there is chosen in the console.
     if row.member is not None and EventType(row.event.type) in TOPICS:
         chosen = console_address(row.tenant.slug, "notifications/mine/")
@@ -53,17 +58,26 @@ def message(row: Delivery, *, to: str) -> EmailMultiAlternatives:
     return message_of(letter, to=[to], reference=reference)
 
 
-def letter_of(event_type: str, data: Mapping[str, Any], *, tenant: Tenant) -> Letter:
+def letter_of(
+    event_type: str, data: Mapping[str, Any], *, tenant: Tenant, may_pay: bool = True
+) -> Letter:
     """Return what a mail says of an event to people of a tenant."""
     if event_type == EventType.ENDPOINT_PAUSED:
         return _paused(data, tenant)
     if event_type == EventType.TEST:
         return _test(plain(data["tenant"]["name"]))
     if event_type in (EventType.TOP_UP_WAITING, EventType.TOP_UP_FAILED):
-        return _top_up(event_type, data, tenant)
+        return _top_up(event_type, data, tenant, _credit(tenant, may_pay=may_pay))
     if event_type == EventType.MODEL_RETIRING:
         return _retiring(data, tenant)
-    return _budget(event_type, data, tenant)
+    return _budget(event_type, data, tenant, _credit(tenant, may_pay=may_pay))
+
+
+def _credit(tenant: Tenant, *, may_pay: bool) -> Action:
+    """Return the way to buy credit or, for whoever may not, to see what is left."""
+    if may_pay:
+        return Action("Buy credit", console_address(tenant.slug, "billing/top-up/"))
+    return Action("See the credit", console_address(tenant.slug, "billing/credit/"))
 
 
 def _retiring(data: Mapping[str, Any], tenant: Tenant) -> Letter:
@@ -121,7 +135,9 @@ def _test(tenant: str) -> Letter:
     )
 
 
-def _top_up(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
+def _top_up(
+    event_type: str, data: Mapping[str, Any], tenant: Tenant, action: Action
+) -> Letter:
     has_failed = event_type == EventType.TOP_UP_FAILED
     amount = f"{data['top_up']['amount']} {data['top_up']['currency']}"
     headline = (
@@ -142,11 +158,13 @@ def _top_up(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
         headline=headline,
         paragraphs=(f"{follows} Once all credit is used, calls are refused.",),
         facts=(("Tenant", f"“{name}”"), *([("Reason", problem)] if problem else [])),
-        action=Action("Buy credit", console_address(tenant.slug, "billing/top-up/")),
+        action=action,
     )
 
 
-def _budget(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
+def _budget(
+    event_type: str, data: Mapping[str, Any], tenant: Tenant, credit: Action
+) -> Letter:
     scope = data["scope"]
     whose = f"{_LEVELS[scope['level']]} “{plain(scope['name'])}”"
     what = {"quota": "quota", "credit": "credit"}.get(data["kind"], "budget")
@@ -167,20 +185,18 @@ def _budget(event_type: str, data: Mapping[str, Any], tenant: Tenant) -> Letter:
             ("Used", f"{used} of {limit}" if limit else used or ""),
             ("In", window),
         ),
-        action=_leads_to(data, tenant),
+        action=credit if data["kind"] == "credit" else _leads_to(data, tenant),
     )
 
 
 def _leads_to(data: Mapping[str, Any], tenant: Tenant) -> Action:
-    """Return the way to the very limit; of credit, to where more is bought."""
-    if data["kind"] == "credit":
-        there = console_address(tenant.slug, "billing/top-up/")
-        return Action("Buy credit", there)
+    """Return the way to the very limit."""
     # Of events that were written before they named it, to all of them.
     row = data.get("limit_id")
     scope = data["scope"]
     place = limit_anchor(data["kind"], row, scope["level"], scope["id"]) if row else ""
-    there = f"limits/#{place}" if place else "limits/"
+    # Of many limits a page shows a part: the address asks for this one.
+    there = f"limits/?show={place}#{place}" if place else "limits/"
     return Action("See the limit", console_address(tenant.slug, there))
 
 

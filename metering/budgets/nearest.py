@@ -51,11 +51,21 @@ class AllLimits:
 
 
 def all_limits(
-    *, tenant: Tenant, now: dt.datetime, reach: frozenset[int] | None = None
+    *,
+    tenant: Tenant,
+    now: dt.datetime,
+    reach: frozenset[int] | None = None,
+    among: tuple[str, int] | None = None,
 ) -> AllLimits:
-    """Say how all limits of a tenant stand; `reach` are projects, None for all."""
+    """Say how all limits of a tenant stand; `reach` are projects, None for all.
+
+    `among` is a level and the id of a project or key that is told whatever it used, if
+    it is within reach.
+    """
     mine = standing(tenant=tenant, now=now)
     holders, is_cut = _holders(tenant, now, reach)
+    if among is not None and among not in holders and _reaches(tenant, among, reach):
+        holders.append(among)
     names, projects = _named(holders)
     below = [
         each
@@ -82,6 +92,18 @@ def all_limits(
     counted.sort(key=lambda each: -each.place.share_used if each.place else 0)
     credit = next((each for each in places if each.limited_by is None), None)
     return AllLimits(tuple(counted), tuple(rates), credit, is_cut)
+
+
+def _reaches(tenant: Tenant, whose: _Holder, reach: frozenset[int] | None) -> bool:
+    """Tell whether a project or key is the tenant's and within reach."""
+    level, holder_id = whose
+    if level == "project":
+        there = Project.objects.filter(tenant=tenant, pk=holder_id)
+        return (reach is None or holder_id in reach) and there.exists()
+    keys = ApiKey.objects.filter(tenant=tenant, pk=holder_id)
+    if reach is not None:
+        keys = keys.filter(project_id__in=reach)
+    return level == "api_key" and keys.exists()
 
 
 def _holders(

@@ -8,8 +8,9 @@ Failure: none of its own.
 """
 
 import datetime as dt
-from collections.abc import Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any
 
 from django.db.models import Q, QuerySet, Sum
@@ -166,24 +167,24 @@ def statement_lines(
 
 
 def with_balances(
-    rows: Sequence[Transaction], *, tenant: Tenant, start: dt.datetime, end: dt.datetime
-) -> list[Moved]:
-    """Return lines with the balance after each; `rows` are a page, newest first."""
-    if not rows:
-        return []
+    rows: Iterable[Transaction], *, tenant: Tenant, start: dt.datetime, end: dt.datetime
+) -> Iterator[Moved]:
+    """Yield lines with the balance after each; `rows` are some, newest first."""
+    each = iter(rows)
+    newest = next(each, None)
+    if newest is None:
+        return
     before = Q(transaction__occurred_at__lt=start)
     upto = Q(
         transaction__occurred_at__gte=start,
         transaction__occurred_at__lt=end,
-        transaction__lte=rows[0].pk,
+        transaction__lte=newest.pk,
     )
     balance = _balance(tenant.pk, before | upto)
-    found = []
-    for row in rows:
+    for row in chain([newest], each):
         picos = int(row.picos)  # type: ignore[attr-defined]
-        found.append(Moved(row, picos, balance))
+        yield Moved(row, picos, balance)
         balance -= picos
-    return found
 
 
 def _lines(tenant_id: int) -> QuerySet[Transaction]:

@@ -157,7 +157,7 @@ def call_serving(call: Caller) -> None:
     call("update_replica", replica)
     for act in ("drain_replica", "disable_replica", "activate_replica"):
         call(act, replica)
-    call("retire_model", model)
+    call("retire_model", model, retires_at=soon())
     call("call_off_retirement_model", model)
     call("disable_model", model)
     call("enable_model", model)

@@ -32,6 +32,7 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     "create_model_alias": lambda _, __: {"model": MODEL},
     "update_model_alias": lambda _, __: {"model": MODEL},
     "update_model": lambda _, __: {"max_output_tokens": 1024, "fallbacks": []},
+    "retire_model": lambda _, __: {"retires_at": (now() + MONTH).isoformat()},
     "create_key": lambda _, caller: {"scopes": held(caller, DATA_PLANE)},
     "create_token": lambda _, caller: {
         "scopes": held(caller, TENANTS - DATA_PLANE),

@@ -40,7 +40,7 @@ NEW_MODEL = {
     "queue_ms": 20000,
 }
 MODEL_CHANGES = {"max_output_tokens": 16384, "canary_permille": 50, "fallbacks": []}
-RETIREMENT = {"retires_at": "2028-03-01T00:00:00Z", "successor": None}
+RETIREMENT = {"retires_at": "2027-03-01T00:00:00Z", "successor": None}
 
 ALIAS = {
     "id": 2,

@@ -236,7 +236,7 @@ class StatementLineView(ManagementViewSet):
         pages.decode_cursor(request)
         meant = _span_meant(self.actor, asked)
         page = self.paginate_queryset(wallets.statement_lines(**meant))
-        lines = wallets.with_balances(page or [], **meant)
+        lines = wallets.with_balances(page or (), **meant)
         shown = [
             {
                 "id": line.transaction.pk,

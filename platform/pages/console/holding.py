@@ -8,7 +8,7 @@ from dataclasses import replace
 from metering.budgets.selectors import CREDIT, Place, Standing
 from pages.console.keys.parts import limit_cell, limit_words
 from pages.design.badges import Badge, Tone
-from pages.design.cells import Cell, Kind, instant, nothing, state, words
+from pages.design.cells import Cell, Kind, clock, nothing, state, words
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 
@@ -20,8 +20,8 @@ def kept_to(found: Standing) -> list[Place]:
     return [each for each in found.places if each.what.kind != CREDIT]
 
 
-def holding_table(what: str, empty: Empty) -> Table[Place]:
-    """Return the table of what holds."""
+def holding_table(what: str, empty: Empty, zone: str) -> Table[Place]:
+    """Return the table of what holds, its instants on a tenant's clocks."""
     return Table(
         name="limits",
         title=what[:1].upper() + what[1:],
@@ -42,9 +42,11 @@ def holding_table(what: str, empty: Empty) -> Table[Place]:
             Column("does", "At the limit", _does),
             Column(
                 "resets",
-                "Resets, UTC",
+                "Resets",
                 lambda place: (
-                    nothing("never") if place.is_for_ever else instant(place.ends_at)
+                    nothing("never")
+                    if place.is_for_ever
+                    else clock(place.ends_at, zone)
                 ),
             ),
         ),

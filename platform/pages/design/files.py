@@ -15,13 +15,16 @@ import hashlib
 import io
 from collections.abc import Generator, Iterable, Iterator
 from itertools import chain
-from typing import cast
+from typing import Protocol, TypeVar, cast
 
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 
 from kit.drf.files import streamed
 from pages.design.address import Query
 from pages.design.table import Row, Table
+
+Taken_co = TypeVar("Taken_co", covariant=True)
+Taken = TypeVar("Taken")
 
 PIECE_CHARS = 1 << 16
 # Of a file that is made whole: what memory holds of one page's rows.
@@ -33,6 +36,24 @@ def wants_file(table: Table[Row], query: Query) -> bool:
     return table.has_file and query.get("file") == table.name
 
 
+class Sliceable(Protocol[Taken_co]):
+    """A queryset, or a list: rows of which the first few can be taken."""
+
+    def __getitem__(self, key: slice, /) -> Iterable[Taken_co]:
+        """Return these of the rows."""
+        ...
+
+
+def first_of(table: Table[Row], rows: Sliceable[Taken]) -> tuple[list[Taken], str]:
+    """Return as many rows as the table's file holds, and what its name says of it.
+
+    That is nothing where these are all. `rows` are what the table's are made of.
+    """
+    most = table.file_rows_max
+    found = list(rows[: most + 1])
+    return found[:most], f"-first-{most}" if len(found) > most else ""
+
+
 def file_of(
     table: Table[Row], rows: Iterable[Row], query: Query, *, name: str
 ) -> HttpResponse:
@@ -40,9 +61,11 @@ def file_of(
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow([column.name for column in table.columns])
-    ordered = table.in_order(rows, table.asked(query))
-    for row in ordered:
+    asked, found = table.asked(query), 0
+    # Rows that come in their order are not held beside what is written of them.
+    for row in table.in_order(rows, asked) if asked.column else rows:
         writer.writerow([column.cell(row).value for column in table.columns])
+        found += 1
     body = text.getvalue().encode()
     digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
     return HttpResponse(
@@ -51,7 +74,7 @@ def file_of(
         headers={
             "Content-Disposition": f'attachment; filename="tollgate-{name}.csv"',
             "Repr-Digest": f"sha-256=:{digest}:",
-            "X-Row-Count": f"{len(ordered)}",
+            "X-Row-Count": f"{found}",
         },
     )
 

@@ -16,6 +16,7 @@ from kit.errors import InvalidRequest
 from pages.design.address import Query, address
 from pages.design.cells import Cell, Kind, with_places
 from pages.design.states import Empty
+from pages.figures import count as count_text
 from pages.figures import places_of
 
 Row = TypeVar("Row")
@@ -111,6 +112,8 @@ class LaidOut:
     pager: Pager
     file: str
     """The address of the same rows as a file; empty where there is none."""
+    file_first: str
+    """How many of the rows the file holds; empty where it holds all."""
     empty: Empty | None
 
 
@@ -132,6 +135,8 @@ class Table(Generic[Row]):
     parts: Callable[[Row], Sequence[Row]] | None = None
     is_one_of_many: bool = False
     has_file: bool = True
+    file_rows_max: int = 0
+    """How many rows its file holds at most; 0 for all. The page says so, too."""
 
     def parameter(self, word: str) -> str:
         """Return what `sort`, `page` or `open` is called in this table's address."""
@@ -208,6 +213,9 @@ class Table(Generic[Row]):
             totals=sums,
             pager=pager,
             file=file if self.has_file else "",
+            file_first=count_text(self.file_rows_max)
+            if 0 < self.file_rows_max < there
+            else "",
             empty=None if there else empty or self.empty,
         )
 

@@ -12,10 +12,12 @@ from django.test import Client
 from django.urls import resolve
 from pytest_django.fixtures import Settings
 
+from kit.json_values import JsonObject
 from kit.orm.roles import as_operator
 from metering.alerts import mails
 from metering.alerts.models import Delivery, EventType
 from metering.alerts.sending import send_mails
+from metering.alerts.telling import tell_of_top_up
 from metering.alerts.watching import scan
 from tenants import services
 from tenants.models import Member, Tenant
@@ -88,10 +90,12 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
     console = f"https://gate.example.com/console/{tenant.slug}"
     marked = f"budget-{budget.pk}-tenant-{tenant.pk}"
     assert re.findall(r"https?://[^\s\"<]+", text) == [
-        f"{console}/limits/#{marked}",
+        f"{console}/limits/?show={marked}#{marked}",
         f"{console}/notifications/mine/",
     ]
-    page = sign_in(Client(), owner.user).get(f"/console/{tenant.slug}/limits/")
+    page = sign_in(Client(), owner.user).get(
+        f"/console/{tenant.slug}/limits/", {"show": marked}
+    )
     assert f'id="{marked}"' in page.content.decode()
 
 
@@ -152,7 +156,29 @@ def test_a_limit_that_an_event_does_not_name_is_among_all() -> None:
     tenant = make_tenant()
     old = {"kind": "budget", "scope": {"level": "tenant", "id": 1}}
     assert mails._leads_to(old, tenant).address.endswith("/limits/")
-    assert mails._leads_to({"kind": "credit"}, tenant).address.endswith("/top-up/")
+
+
+@pytest.mark.parametrize(
+    ("role", "leads_to"), [("billing", "top-up/"), ("admin", "credit/")]
+)
+def test_mails_of_credit_lead_each_reader_where_that_one_may_go(
+    role: str, leads_to: str
+) -> None:
+    tenant = make_tenant(payment_mode="prepaid")
+    reader = make_member(tenant=tenant, email="ada@example.com", role=role)
+    data: JsonObject = {
+        "top_up": {"amount": "5.00", "currency": "USD"},
+        "problem": "declined",
+    }
+    with as_operator():
+        tell_of_top_up(EventType.TOP_UP_FAILED, tenant=tenant, data=data, now=NOW)
+    send()
+
+    [message] = mail.outbox
+    body = str(message.body)
+    (page,) = re.findall(r"https://gate.example.com(\S+/billing/\S+)", body)
+    assert page.endswith(f"/billing/{leads_to}")
+    assert sign_in(Client(), reader.user).get(page).status_code == 200
 
 
 def test_what_is_for_ever_and_what_is_credit_do_not_wait_for_a_window() -> None:

@@ -113,7 +113,7 @@ def test_a_page_of_lines_goes_on_with_the_balance() -> None:
         give_at(tenant, NOON + day * DAY, 2, f"grant {day}")
     span: dict[str, Any] = {"tenant": tenant, "start": NOON, "end": NOON + 5 * DAY}
     rows = wallets.statement_lines(**span)[3:5]
-    found = wallets.with_balances(list(rows), **span)
+    found = wallets.with_balances(rows, **span)
     assert [each.balance for each in found] == [4 * UNIT, 2 * UNIT]
 
 

@@ -31,12 +31,13 @@ from metering.usage.question import scope_of
 from metering.usage.selectors import UsageQuery, billing_month, database_now
 from metering.usage.zones import month_of
 from pages.console.billing.reading import said_at
+from pages.console.paging import page_of
 from pages.console.place import place_page, require
 from pages.design import cells
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.filters import FilterForm, MonthField
 from pages.design.heading import Heading
 from pages.design.states import Empty
@@ -45,6 +46,7 @@ from pages.design.tiles import Tile, money_tile
 from tenants.models import Member, Tenant
 
 FILE_LINES_MAX = 100_000
+_READ_AT_ONCE = 2_000
 # What moved credit, in the words of whom it is moved for.
 WORDS = {
     Transaction.Kind.CREDIT: "credit given",
@@ -70,6 +72,7 @@ def lines_table(tenant: Tenant) -> Table[Moved]:
     return Table(
         name="statement",
         title="Statement",
+        file_rows_max=FILE_LINES_MAX,
         note="What is in the books, newest first. Use is booked once a day.",
         columns=(
             Column(
@@ -97,6 +100,7 @@ def grants_table(tenant: Tenant, now: dt.datetime) -> Table[CreditGrant]:
     return Table(
         name="grants",
         title="Grants",
+        file_rows_max=FILE_ROWS_MAX,
         note="They are used in this order: the lowest priority first, then whichever"
         " expires first, then the oldest.",
         is_one_of_many=True,
@@ -164,18 +168,21 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     meant: dict[str, Any] = {"tenant": tenant, "start": span.start, "end": span.end}
     table, grants = lines_table(tenant), grants_table(tenant, now)
     ordered = credit_grants(tenant=tenant).order_by("priority", "expires_at", "id")
-    given = list(ordered[:FILE_ROWS_MAX])
     rows = statement_lines(**meant)
     name = f"{tenant.slug}-{first:%Y-%m}"
     if wants_file(grants, query):
-        return file_of(grants, given, query, name=f"grants-{name}")
+        given, cut = first_of(grants, ordered)
+        return file_of(grants, given, query, name=f"grants-{name}{cut}")
     if wants_file(table, query):
-        lines = with_balances(list(rows[:FILE_LINES_MAX]), **meant)
-        return file_of(table, lines, query, name=f"statement-{name}")
+        # Written as they are read: rows of a busy month are not all held at once.
+        lines = rows[:FILE_LINES_MAX].iterator(chunk_size=_READ_AT_ONCE)
+        cut = f"-first-{FILE_LINES_MAX}" if rows.count() > FILE_LINES_MAX else ""
+        told = with_balances(lines, **meant)
+        return file_of(table, told, query, name=f"statement-{name}{cut}")
     count = rows.count()
     asked = table.asked(query)
     start = min(asked.offset(), max(count - 1, 0) // 50 * 50)
-    lines = with_balances(list(rows[start : start + 50]), **meant)
+    page = list(with_balances(rows[start : start + 50], **meant))
     found = statement(**meant)
     context = {
         "place": place,
@@ -192,8 +199,8 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
         "hero": _now(tenant, now),
         "tiles": _moved(found),
         "tables": [
-            table.laid_out(lines, query, count=count),
-            grants.laid_out(given, query),
+            table.laid_out(page, query, count=count),
+            page_of(grants, ordered, query),
         ],
     }
     return render(request, "pages/console/page.html", context)

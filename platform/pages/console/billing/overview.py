@@ -32,12 +32,13 @@ from metering.usage.spans import Span
 from metering.usage.zones import ONE_DAY, date_at
 from pages.console.billing.reading import issued, open_minor, said_at, state_of
 from pages.console.billing.tables import short_table_of
+from pages.console.paging import page_of
 from pages.console.place import place_page, require
 from pages.design import cells
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
@@ -98,6 +99,7 @@ METHODS: Table[PaymentMethod] = Table(
 TOP_UPS: Table[TopUp] = Table(
     name="top-ups",
     title="Credit bought",
+    file_rows_max=FILE_ROWS_MAX,
     is_one_of_many=True,
     columns=(
         Column("asked", "When", _top_up_at),
@@ -135,9 +137,10 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
     """Show what a tenant owes, what comes next, and how it is paid."""
     require(Scope.BILLING_READ)
     tenant, now, query = place.tenant, database_now(), query_of(request.GET)
-    bought = list(top_ups(tenant=tenant).select_related("tenant")[:FILE_ROWS_MAX])
+    bought = top_ups(tenant=tenant).select_related("tenant")
     if wants_file(TOP_UPS, query):
-        return file_of(TOP_UPS, bought, query, name=f"top-ups-{tenant.slug}")
+        rows, cut = first_of(TOP_UPS, bought)
+        return file_of(TOP_UPS, rows, query, name=f"top-ups-{tenant.slug}{cut}")
     coming = coming_of(tenant, now=now)
     recent = list(issued(tenant)[:RECENT_MAX])
     is_online = settings.BILLING_PROVIDER != OFFLINE
@@ -163,7 +166,7 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
         "recent": shown if recent else None,
         "tables": [
             *([METHODS.laid_out(_methods(tenant), query)] if is_online else []),
-            *([TOP_UPS.laid_out(bought, query)] if bought else []),
+            *([page_of(TOP_UPS, bought, query)] if bought.exists() else []),
         ],
     }
     return render(request, "pages/console/billing/overview.html", context)

@@ -29,7 +29,7 @@ from pages.console.place import place_page, require
 from pages.console.spending import BySpend, Spending, spending, spent
 from pages.design.address import query_of
 from pages.design.cells import Cell, Kind, clock, nothing, state, words
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -89,9 +89,9 @@ def keys(request: HttpRequest, *, place: Member) -> HttpResponse:
     plain = _table(tenant, found, {}, now=now)
     asked = plain.asked(query)
     if wants_file(plain, query):
-        whole = list(_ordered(rows, asked, found)[:FILE_ROWS_MAX])
+        whole, cut = first_of(plain, _ordered(rows, asked, found))
         table = _table(tenant, found, _standing(tenant, whole, now=now), now=now)
-        return file_of(table, whole, query, name=f"keys-{tenant.slug}")
+        return file_of(table, whole, query, name=f"keys-{tenant.slug}{cut}")
     count = rows.order_by().count()
     last = max(count - 1, 0) // plain.rows_per_page * plain.rows_per_page
     start = min(asked.offset(plain.rows_per_page), last)
@@ -207,6 +207,7 @@ def _table(
     return Table(
         name="keys",
         title="Keys",
+        file_rows_max=FILE_ROWS_MAX,
         usual_sort="-issued",
         empty=Empty(
             "There is no key yet",

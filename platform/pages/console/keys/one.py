@@ -31,8 +31,7 @@ from pages.console.keys.parts import (
     may_change,
 )
 from pages.console.place import place_page, require
-from pages.console.records.changes import TABLE as CHANGES
-from pages.console.records.changes import changes
+from pages.console.records.changes import changes, changes_table
 from pages.console.spending import running
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
@@ -214,7 +213,9 @@ def _last_used(row: ApiKey, *, now: dt.datetime) -> Cell:
 def _tables(place: Member, row: ApiKey, query: Any, *, now: dt.datetime) -> list[Any]:
     tenant = place.tenant
     places = kept_to(standing(tenant=tenant, api_key=row, now=now))
-    limits = holding_table("budgets and quotas that it counts to", _no_limit(row))
+    limits = holding_table(
+        "budgets and quotas that it counts to", _no_limit(row), tenant.zone
+    )
     tables = [limits.laid_out(places, query)]
     if current().may(Scope.AUDIT_READ):
         rows = selectors.audit_entries(
@@ -222,7 +223,9 @@ def _tables(place: Member, row: ApiKey, query: Any, *, now: dt.datetime) -> list
         )
         found = changes(list(rows.order_by("-id")[:CHANGES_SHOWN]))
         tables.append(
-            replace(CHANGES, has_file=False).laid_out(found, query, count=len(found))
+            replace(changes_table(tenant.zone), has_file=False).laid_out(
+                found, query, count=len(found)
+            )
         )
     return tables
 

@@ -18,6 +18,7 @@ from pages.charts.bullet import Bullet, bullet
 from pages.charts.measure import Measure
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind, nothing, percent_text, state, words
+from pages.design.files import FILE_ROWS_MAX
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from tenants.limits.resolution import Row
@@ -117,7 +118,7 @@ def counted_table(zone: str, *, edit: Callable[[Named], str], new: str) -> Table
             Column("origin", "Set by", lambda row: _origin(row, edit)),
         ),
         usual_sort="-used",
-        anchor=_anchor,
+        anchor=mark_of,
         empty=Empty(
             "No budget and no quota holds",
             "Nothing stops or warns as spend grows.",
@@ -155,6 +156,7 @@ def crossings_table(zone: str) -> Table[Crossed]:
     return Table(
         name="alerts",
         title="Alert history",
+        file_rows_max=FILE_ROWS_MAX,
         is_one_of_many=True,
         columns=(
             Column(
@@ -217,7 +219,8 @@ def _head() -> tuple[Column[Named], Column[Named]]:
     )
 
 
-def _anchor(named: Named) -> str:
+def mark_of(named: Named) -> str:
+    """Return how a limit's row is marked, for links that lead to it."""
     effective = named.effective
     row = effective.row
     kind = row.measure.kind.value

@@ -6,7 +6,9 @@ operators', and the lower one holds.
 Failure: what a service refuses is said beside its field, and nothing is written.
 """
 
+import re
 from collections.abc import Mapping
+from dataclasses import dataclass, replace
 from typing import Any
 
 from django.contrib import messages
@@ -24,7 +26,7 @@ from kit.money import decimal_from_picos
 from kit.scopes import Scope
 from metering.alerts.models import Crossing
 from metering.alerts.selectors import crossings
-from metering.budgets.nearest import HOLDERS_MAX, Named, all_limits
+from metering.budgets.nearest import HOLDERS_MAX, AllLimits, Named, all_limits
 from metering.usage.selectors import database_now
 from pages.console.limits.forms import MODELS, LimitForm
 from pages.console.limits.tables import (
@@ -33,12 +35,13 @@ from pages.console.limits.tables import (
     counted_table,
     credit_text,
     crossings_table,
+    mark_of,
     names_of,
     rates_table,
 )
 from pages.console.place import place_page, require
 from pages.design.address import query_of
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import file_of, first_of, wants_file
 from pages.design.heading import Heading
 from pages.design.table import LaidOut
 from tenants import selectors, services
@@ -46,6 +49,10 @@ from tenants.limits.resolution import Kind
 from tenants.models import ApiKey, Limit, Member, Project, SetBy
 from tenants.services import Holder
 
+# As `limit_anchor` writes it; ids are those of bigint.
+_MARK = re.compile(
+    r"[a-z_]{1,20}-[0-9]{1,18}-(?P<level>[a-z_]{1,20})-(?P<holder>[0-9]{1,18})"
+)
 Names = Mapping[tuple[str, int], str]
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 CHOICES_MAX = 200
@@ -58,6 +65,30 @@ _CREATE: dict[Kind, Any] = {
 }
 
 
+@dataclass(frozen=True, slots=True)
+class _Asked:
+    """The limit that an address asks for, by how its row is marked."""
+
+    mark: str
+    holder: tuple[str, int] | None
+
+    @classmethod
+    def of(cls, text: str) -> "_Asked | None":
+        """Return what is asked for; None of nothing."""
+        if not text:
+            return None
+        found = _MARK.fullmatch(text)
+        return cls(text, (found["level"], int(found["holder"])) if found else None)
+
+    def only(self, found: AllLimits) -> AllLimits | None:
+        """Return the limit alone; None where it holds no more, or for others."""
+        counted = tuple(each for each in found.counted if mark_of(each) == self.mark)
+        rates = tuple(each for each in found.rates if mark_of(each) == self.mark)
+        if not counted and not rates:
+            return None
+        return replace(found, counted=counted, rates=rates)
+
+
 @require_safe
 @place_page
 def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
@@ -65,7 +96,12 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
     require(Scope.LIMITS_READ)
     now, query, zone = database_now(), query_of(request.GET), place.tenant.zone
     reach, may_write = current().project_ids, current().may(Scope.LIMITS_WRITE)
-    found = all_limits(tenant=place.tenant, now=now, reach=reach)
+    asked = _Asked.of(query.get("show", ""))
+    found = all_limits(
+        tenant=place.tenant, now=now, reach=reach, among=asked.holder if asked else None
+    )
+    one = found if asked is None else asked.only(found)
+    shown = one or found
     new = reverse("console:limit_new", args=(place.tenant.slug, Kind.BUDGET.value))
 
     def edit(named: Named) -> str:
@@ -75,14 +111,14 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
 
     counted = counted_table(zone, edit=edit, new=new if may_write else "")
     rates = rates_table(edit=edit)
-    for table, rows in ((counted, found.counted), (rates, found.rates)):
+    for table, rows in ((counted, shown.counted), (rates, shown.rates)):
         if wants_file(table, query):
             return file_of(table, rows, query, name=f"limits-{place.tenant.slug}")
     names, alerts = names_of(found.counted), crossings_table(zone)
     if wants_file(alerts, query):
-        latest = _crossings(place)[:FILE_ROWS_MAX]
+        latest, cut = first_of(alerts, _crossings(place))
         told = [_crossed(each, names) for each in latest]
-        return file_of(alerts, told, query, name=f"alerts-{place.tenant.slug}")
+        return file_of(alerts, told, query, name=f"alerts-{place.tenant.slug}{cut}")
     context = {
         "place": place,
         "heading": Heading(
@@ -91,10 +127,15 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
         "nearest": bullets(found.counted, zone),
         "credit": credit_text(found.credit, place.tenant.currency),
         "tables": [
-            counted.laid_out(found.counted, query),
-            rates.laid_out(found.rates, query),
+            *(
+                table.laid_out(rows, query)
+                for table, rows in ((counted, shown.counted), (rates, shown.rates))
+                if rows or not asked
+            ),
             _alerts(place, query, names),
         ],
+        "is_one": asked is not None and one is not None,
+        "is_gone": one is None,
         "is_cut": found.is_cut,
         "holders_max": HOLDERS_MAX,
         "may_write": may_write,

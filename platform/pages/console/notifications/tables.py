@@ -19,6 +19,7 @@ from pages.design.cells import (
     state,
     words,
 )
+from pages.design.files import FILE_ROWS_MAX
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 
@@ -127,6 +128,7 @@ def deliveries_table(
     return Table(
         name="deliveries",
         title="Deliveries",
+        file_rows_max=FILE_ROWS_MAX,
         rows_per_page=DELIVERIES_PER_PAGE,
         columns=(
             Column(

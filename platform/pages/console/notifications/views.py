@@ -44,7 +44,7 @@ from pages.console.notifications.tables import (
 )
 from pages.console.place import place_page, require
 from pages.design.address import query_of
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import file_of, first_of, wants_file
 from pages.design.heading import Crumb, Heading
 from pages.design.tiles import Tile, number_tile
 from tenants import selectors as tenant_selectors
@@ -134,8 +134,9 @@ def endpoint(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpRe
     )
     sent = selectors.deliveries_to(row)
     if wants_file(table, query):
-        name = f"webhook-{row.pk}-deliveries"
-        return file_of(table, sent[:FILE_ROWS_MAX], query, name=name)
+        told, cut = first_of(table, sent)
+        name = f"webhook-{row.pk}-deliveries{cut}"
+        return file_of(table, told, query, name=name)
     first = table.asked(query).offset(DELIVERIES_PER_PAGE)
     page = list(sent[first : first + DELIVERIES_PER_PAGE])
     context = {

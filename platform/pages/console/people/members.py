@@ -28,7 +28,7 @@ from pages.console.place import place_page, require
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind, clock, day, nothing, number, state, words
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -69,8 +69,9 @@ def members(request: HttpRequest, *, place: Member) -> HttpResponse:
     asked = plain.asked(query)
     by = _ORDERS[asked.column]
     ordered = rows.order_by(by.desc() if asked.is_descending else by.asc(), "id")
+    count, cut = 0, ""
     if wants_file(plain, query):
-        page = list(ordered[:FILE_ROWS_MAX])
+        page, cut = first_of(plain, ordered)
     else:
         count = rows.order_by().count()
         last = max(count - 1, 0) // plain.rows_per_page * plain.rows_per_page
@@ -84,7 +85,7 @@ def members(request: HttpRequest, *, place: Member) -> HttpResponse:
         now=now,
     )
     if wants_file(table, query):
-        return file_of(table, page, query, name=f"members-{tenant.slug}")
+        return file_of(table, page, query, name=f"members-{tenant.slug}{cut}")
     offers = _offers(now) if leads else []
     context: dict[str, Any] = {
         "place": place,
@@ -193,7 +194,13 @@ def _table(
                 "seen", "Signed in", lambda row: _seen(known.get(row.pk), zone, now)
             ),
         ]
-    return Table(name="members", title="Members", usual_sort="email", columns=columns)
+    return Table(
+        name="members",
+        title="Members",
+        usual_sort="email",
+        columns=columns,
+        file_rows_max=FILE_ROWS_MAX,
+    )
 
 
 def _projects(row: Member) -> Cell:

@@ -39,7 +39,7 @@ from pages.design.cells import (
     state,
     words,
 )
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.filters import FilterForm
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
@@ -84,9 +84,9 @@ def projects(request: HttpRequest, *, place: Member) -> HttpResponse:
     plain = _table(tenant, Figures(found, before, {}, {}, {}))
     asked = plain.asked(query)
     if wants_file(plain, query):
-        whole = list(_ordered(rows, asked, found)[:FILE_ROWS_MAX])
+        whole, cut = first_of(plain, _ordered(rows, asked, found))
         table = _table(tenant, _figures(tenant, whole, found, before, now=now))
-        return file_of(table, whole, query, name=f"projects-{tenant.slug}")
+        return file_of(table, whole, query, name=f"projects-{tenant.slug}{cut}")
     count = rows.order_by().count()
     last = max(count - 1, 0) // plain.rows_per_page * plain.rows_per_page
     start = min(asked.offset(plain.rows_per_page), last)
@@ -180,6 +180,7 @@ def _table(tenant: Tenant, figures: Figures) -> Table[Project]:
     return Table(
         name="projects",
         title="Projects",
+        file_rows_max=FILE_ROWS_MAX,
         usual_sort="name",
         empty=Empty(
             "No project fits",

@@ -106,6 +106,7 @@ def project(request: HttpRequest, *, place: Member, project_id: int) -> HttpResp
             holding_table(
                 "budgets and quotas that its keys count to",
                 Empty("No budget and no quota holds for it"),
+                place.tenant.zone,
             ).laid_out(
                 kept_to(standing(tenant=place.tenant, project=row, now=now)), query
             ),

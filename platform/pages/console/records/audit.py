@@ -4,6 +4,7 @@ Failure: a filter that makes no sense is said beside its field.
 """
 
 import datetime as dt
+from zoneinfo import ZoneInfo
 
 from django import forms
 from django.db.models import QuerySet
@@ -15,10 +16,10 @@ from django.views.decorators.http import require_safe
 from kit.acting import ActorKind
 from kit.scopes import Scope
 from pages.console.place import place_page, require
-from pages.console.records.changes import TABLE, changes
+from pages.console.records.changes import changes, changes_table
 from pages.design.address import query_of
-from pages.design.cells import instant
-from pages.design.files import FILE_ROWS_MAX, file_of, wants_file
+from pages.design.cells import clock
+from pages.design.files import file_of, first_of, wants_file
 from pages.design.filters import DayField, FilterForm
 from pages.design.heading import Heading
 from pages.design.states import Empty
@@ -29,7 +30,6 @@ from tenants.models import AuditEntry, Member
 # Beyond it the number itself says no more than that it is a lot.
 COUNTED_MAX = 100_000
 _ONE_DAY = dt.timedelta(days=1)
-_MIDNIGHT = dt.time(tzinfo=dt.UTC)
 _THINGS = (
     "api_key",
     "billing_profile",
@@ -63,7 +63,7 @@ _PEOPLE = (
 
 
 class AuditFilter(FilterForm):
-    """What the audit may be narrowed by; days are those of UTC, both included."""
+    """What the audit may be narrowed by; days are the tenant's, both included."""
 
     kind = forms.ChoiceField(
         required=False,
@@ -88,30 +88,30 @@ def audit(request: HttpRequest, *, place: Member) -> HttpResponse:
     """List changes, the newest first."""
     require(Scope.AUDIT_READ)
     query, tenant = query_of(request.GET), place.tenant
+    table = changes_table(tenant.zone)
     form = AuditFilter(request.GET)
     rows = _asked_for(form, place) if form.is_valid() else AuditEntry.objects.none()
-    if wants_file(TABLE, query):
-        found = changes(list(rows[: FILE_ROWS_MAX + 1]))
-        cut = f"-first-{FILE_ROWS_MAX}" if len(found) > FILE_ROWS_MAX else ""
+    if wants_file(table, query):
+        entries, cut = first_of(table, rows)
         name = f"audit-{tenant.slug}{cut}"
-        return file_of(TABLE, found[:FILE_ROWS_MAX], query, name=name)
+        return file_of(table, changes(entries), query, name=name)
     count = rows.order_by()[:COUNTED_MAX].count()
-    per = TABLE.rows_per_page
-    start = min(TABLE.asked(query).offset(per), max(count - 1, 0) // per * per)
+    per = table.rows_per_page
+    start = min(table.asked(query).offset(per), max(count - 1, 0) // per * per)
     found = changes(list(rows[start : start + per]))
     is_narrowed = not form.is_valid() or any(form.cleaned_data.values())
     context = {
         "place": place,
         "heading": Heading(
             "Audit",
-            scope=(tenant.name, "instants in UTC"),
+            scope=(tenant.name, f"times in {tenant.zone}"),
             lead="Every change of what is yours, by whomever. Entries are chained: none"
             " can be altered or dropped unseen.",
         ),
         "form": form,
-        "tiles": _tiles(count, rows),
+        "tiles": _tiles(count, rows, ZoneInfo(tenant.zone)),
         "tables": [
-            TABLE.laid_out(
+            table.laid_out(
                 found, query, count=count, empty=_none_fit() if is_narrowed else None
             )
         ],
@@ -121,31 +121,32 @@ def audit(request: HttpRequest, *, place: Member) -> HttpResponse:
 
 
 def _asked_for(form: AuditFilter, place: Member) -> QuerySet[AuditEntry]:
-    given = form.cleaned_data
+    given, zone = form.cleaned_data, ZoneInfo(place.tenant.zone)
     rows = selectors.audit_entries(
         tenant_id=place.tenant_id,
         object_kind=given["kind"] or None,
         object_id=given["id"].strip() or None,
         actor_kind=given["by"] or None,
-        start=_midnight(given["first"]),
-        end=_midnight(given["last"] and given["last"] + _ONE_DAY),
+        start=_midnight(given["first"], zone),
+        end=_midnight(given["last"] and given["last"] + _ONE_DAY, zone),
     )
     return rows.order_by("-id")
 
 
-def _midnight(date: dt.date | None) -> dt.datetime | None:
-    return None if date is None else dt.datetime.combine(date, _MIDNIGHT)
+def _midnight(date: dt.date | None, zone: ZoneInfo) -> dt.datetime | None:
+    return None if date is None else dt.datetime.combine(date, dt.time(), zone)
 
 
-def _tiles(count: int, rows: QuerySet[AuditEntry]) -> list[Tile]:
+def _tiles(count: int, rows: QuerySet[AuditEntry], zone: ZoneInfo) -> list[Tile]:
     most = f"{COUNTED_MAX:,} or more" if count == COUNTED_MAX else f"{count:,}"
-    today = timezone.now().replace(hour=0, minute=0, second=0, microsecond=0)
+    today = _midnight(timezone.now().astimezone(zone).date(), zone)
     lately = rows.order_by().filter(at__gte=today)[:COUNTED_MAX].count()
     first = rows.first()
+    latest = clock(first.at, zone.key).shown if first else "none"
     return [
         Tile("Changes", most, note="that fit the filters"),
-        Tile("Today", f"{lately:,}", note="since midnight UTC"),
-        Tile("Latest", instant(first.at).shown if first else "none", note="UTC"),
+        Tile("Today", f"{lately:,}", note=f"since midnight, {zone.key}"),
+        Tile("Latest", latest, note=zone.key),
     ]
 
 

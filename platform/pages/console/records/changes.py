@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.acting import ActorKind
-from pages.design.cells import Cell, Kind, instant, nothing, words
+from pages.design.cells import Cell, Kind, clock, nothing, words
+from pages.design.files import FILE_ROWS_MAX
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from tenants import selectors
@@ -133,15 +134,18 @@ def _value(value: Any) -> str:
     return str(value)
 
 
-TABLE: Table[Change] = Table(
-    name="audit",
-    title="Changes",
-    empty=Empty("Nothing was changed yet"),
-    columns=(
-        Column("at", "At, UTC", lambda row: instant(row.entry.at)),
-        Column("by", "By", _by),
-        Column("what", "What", lambda row: words(what(row))),
-        Column("fields", "From what to what", _fields, Kind.LONG),
-        Column("request", "Request", lambda row: words(row.entry.request_id)),
-    ),
-)
+def changes_table(zone: str) -> Table[Change]:
+    """Return the table of changes, on a tenant's clocks."""
+    return Table(
+        name="audit",
+        title="Changes",
+        empty=Empty("Nothing was changed yet"),
+        file_rows_max=FILE_ROWS_MAX,
+        columns=(
+            Column("at", "At", lambda row: clock(row.entry.at, zone)),
+            Column("by", "By", _by),
+            Column("what", "What", lambda row: words(what(row))),
+            Column("fields", "From what to what", _fields, Kind.LONG),
+            Column("request", "Request", lambda row: words(row.entry.request_id)),
+        ),
+    )

@@ -30,7 +30,7 @@ from pages.console.place import form_page, place_page, require
 from pages.console.spending import running
 from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
-from pages.design.cells import Cell, Kind, instant, nothing, number, state, words
+from pages.design.cells import Cell, Kind, clock, nothing, number, state, words
 from pages.design.filters import DayField
 from pages.design.heading import Crumb, Heading
 from pages.design.progress import Progress
@@ -86,7 +86,7 @@ def exports(request: HttpRequest, *, place: Member) -> HttpResponse:
         "place": place,
         "heading": Heading(
             "Exports",
-            scope=(tenant.name, f"billing days of {tenant.zone}"),
+            scope=(tenant.name, f"days and times of {tenant.zone}"),
             lead="Files of what was used, booked and invoiced, of one moment each.",
         ),
         "ask": form,
@@ -113,12 +113,12 @@ def export(request: HttpRequest, *, place: Member, export_id: int) -> HttpRespon
             f"{row.get_subject_display().capitalize()}, {_days(row)}",
             scope=(
                 row.get_form_display(),
-                f"asked for {row.created_at:%Y-%m-%d %H:%M} UTC",
+                f"asked for {clock(row.created_at, place.tenant.zone).title}",
             ),
             crumbs=(listed,),
         ),
         "export": row,
-        "facts": _facts(row),
+        "facts": _facts(row, place.tenant.zone),
         "file": _at(place, row, "export_file"),
         "is_ready": row.state == Export.State.READY,
     }
@@ -191,24 +191,25 @@ def _progress(row: Export) -> Progress:
     )
 
 
-def _facts(row: Export) -> list[tuple[str, Cell]]:
+def _facts(row: Export, zone: str) -> list[tuple[str, Cell]]:
     if row.state not in (Export.State.READY, Export.State.EXPIRED):
         return []
-    expires = instant(row.expires_at) if row.expires_at else nothing("never")
+    expires = clock(row.expires_at, zone) if row.expires_at else nothing("never")
     return [
         ("Name", words(row.file_name)),
         ("Rows", number(row.row_count or 0)),
         ("Bytes", number(row.byte_count or 0)),
         ("SHA-256", words(row.sha256)),
         (
-            "Use complete to, UTC",
-            instant(row.complete_to) if row.complete_to else nothing("not said"),
+            f"Use complete to ({zone})",
+            clock(row.complete_to, zone) if row.complete_to else nothing("not said"),
         ),
-        ("Thrown away, UTC", expires),
+        (f"Thrown away ({zone})", expires),
     ]
 
 
 def _table(place: Member) -> Table[Export]:
+    zone = place.tenant.zone
     return Table(
         name="exports",
         title="Files",
@@ -246,12 +247,14 @@ def _table(place: Member) -> Table[Export]:
                 ),
                 Kind.NUMBER,
             ),
-            Column("asked", "Asked for, UTC", lambda row: instant(row.created_at)),
+            Column("asked", "Asked for", lambda row: clock(row.created_at, zone)),
             Column(
                 "expires",
-                "Thrown away, UTC",
+                "Thrown away",
                 lambda row: (
-                    instant(row.expires_at) if row.expires_at else nothing("not yet")
+                    clock(row.expires_at, zone)
+                    if row.expires_at
+                    else nothing("not yet")
                 ),
             ),
         ),

@@ -89,7 +89,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
 def arrived(request: HttpRequest, *, place: Member) -> HttpResponse:
     """Show the part alone that waits for a request."""
     require(Scope.GENERATE)
-    context = {"arrival": _arrival(request, place)}
+    context = {"place": place, "arrival": _arrival(request, place)}
     return render(request, "pages/console/start/_arrival.html", context)
 
 

@@ -6,7 +6,7 @@ paged by its selector gives them by `whole`, which is called for a file alone.
 
 import datetime as dt
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from pages.design.address import Query
@@ -66,7 +66,7 @@ def paged(table: Table[Any], rows: Any, query: Query, *, most: int = 100_000) ->
     count = rows.order_by()[:most].count()
     start = min(start, max(count - 1, 0) // table.rows_per_page * table.rows_per_page)
     return Part(
-        table,
+        replace(table, file_rows_max=FILE_ROWS_MAX),
         list(rows[start : start + table.rows_per_page]),
         count=count,
         whole=lambda: list(rows[: FILE_ROWS_MAX + 1]),

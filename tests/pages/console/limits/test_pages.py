@@ -83,6 +83,47 @@ def test_the_nearest_comes_first_and_says_what_it_does(owner: Member) -> None:
     assert "90.0 % of 2,000, only warns" in text(answer.content)
 
 
+def test_a_link_to_a_limit_finds_it_however_many_there_are(
+    owner: Member, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    windows(owner)
+    tenant = owner.tenant
+    quiet = make_key(tenant=tenant, name="quiet").row
+    row = make_quota(7, api_key=quiet, window="forever")
+    for number in range(2):
+        make_quota(9, api_key=make_key(tenant=tenant, name=f"k{number}").row)
+    monkeypatch.setattr("metering.budgets.nearest.HOLDERS_MAX", 1)
+    person = sign_in(Client(), owner.user)
+    mark = f"quota-{row.pk}-api_key-{quiet.pk}"
+    assert mark not in shown(owner).content.decode()
+
+    found = person.get(page(owner), {"show": mark})
+
+    _, only = tables(found.content)["Budgets and quotas"]
+    assert only[0].startswith("key quiet")
+    assert f'id="{mark}"' in found.content.decode()
+    assert "This is one limit of several." in text(found.content)
+    other = make_key(name="elsewhere").row
+    for wrong in ("quota-1-api_key-1", f"quota-9-api_key-{other.pk}", "x", "-" * 300):
+        answer = person.get(page(owner), {"show": wrong})
+        assert answer.status_code == 200
+        assert "The limit that was asked for holds no more" in text(answer.content)
+        assert "elsewhere" not in text(answer.content)
+
+
+def test_who_sees_a_project_alone_is_shown_no_limit_beyond_it(owner: Member) -> None:
+    developer = make_member(tenant=owner.tenant, role="developer")
+    key = make_key(tenant=owner.tenant, name="not-theirs").row
+    row = make_quota(7, api_key=key, window="forever")
+
+    answer = sign_in(Client(), developer.user).get(
+        page(developer), {"show": f"quota-{row.pk}-api_key-{key.pk}"}
+    )
+
+    assert "not-theirs" not in text(answer.content)
+    assert "holds no more, or is not for you to see" in text(answer.content)
+
+
 def test_the_file_is_the_table(owner: Member) -> None:
     windows(owner)
     answer = sign_in(Client(), owner.user).get(page(owner), {"file": "limits"})

@@ -39,13 +39,13 @@ def test_every_role_chooses_for_itself(role: str) -> None:
     member = make_member(role=role)
     other = make_member(tenant=member.tenant)
     person = sign_in(Client(), member.user)
-    assert person.get(page(member)).content.decode().count(" checked") == 3
+    assert person.get(page(member)).content.decode().count(" checked") == 4
 
     answer = person.post(page(member), {"wanted": ["top_ups"]}, follow=True)
 
     assert "Your choice is kept" in text(answer.content)
     assert answer.content.decode().count(" checked") == 1
-    assert (off(member), off(other)) == (["limits", "webhooks"], [])
+    assert (off(member), off(other)) == (["limits", "models", "webhooks"], [])
     person.post(page(member), {"wanted": ["limits", "top_ups", "models", "webhooks"]})
     assert off(member) == []
 

@@ -12,7 +12,7 @@ from django.test import Client
 from kit.orm.roles import as_operator
 from metering.alerts.models import Delivery, Endpoint
 from metering.alerts.sending import REPLAY_HEADER, send_mails
-from pages.console.notifications import views
+from pages.console.notifications import tables as laid
 from tenants.models import Member
 from tests.factories.accounts import sign_in
 from tests.factories.alerts import make_endpoint
@@ -136,8 +136,11 @@ def test_a_file_holds_no_more_than_memory_should(
     there = page(owner, f"webhooks/{row.endpoint_id}/")
     person.post(f"{there}deliveries/{row.pk}/")
     assert person.get(f"{there}?file=deliveries")["X-Row-Count"] == "2"
-    monkeypatch.setattr(views, "FILE_ROWS_MAX", 1)
-    assert person.get(f"{there}?file=deliveries")["X-Row-Count"] == "1"
+    monkeypatch.setattr(laid, "FILE_ROWS_MAX", 1)
+    cut = person.get(f"{there}?file=deliveries")
+    assert cut["X-Row-Count"] == "1"
+    assert "-first-1.csv" in cut["Content-Disposition"]
+    assert "CSV, first 1 rows" in text(person.get(there).content)
 
 
 def test_a_replay_that_fails_is_tried_once_and_says_nothing_of_the_endpoint(

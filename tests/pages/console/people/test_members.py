@@ -46,6 +46,26 @@ def test_days_are_those_of_the_tenants_clocks() -> None:
     assert "2026-11-21" in content
 
 
+def test_a_file_that_is_cut_says_so_in_its_name_and_on_the_page(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    owner = make_member()
+    for _ in range(2):
+        make_member(tenant=owner.tenant)
+    person = browser(owner)
+    whole = person.get(at(owner), {"file": "members"})
+    assert whole["X-Row-Count"] == "3"
+    assert "first" not in whole["Content-Disposition"]
+    assert "CSV of Members, all rows" in text(person.get(at(owner)).content)
+
+    monkeypatch.setattr("pages.console.people.members.FILE_ROWS_MAX", 2)
+
+    cut = person.get(at(owner), {"file": "members"})
+    assert cut["X-Row-Count"] == "2"
+    assert "-first-2.csv" in cut["Content-Disposition"]
+    assert "CSV, first 2 rows of Members" in text(person.get(at(owner)).content)
+
+
 def test_somebody_is_invited_and_the_offer_taken_back() -> None:
     owner = make_member()
     person = browser(owner)

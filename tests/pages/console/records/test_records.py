@@ -5,6 +5,7 @@ import datetime as dt
 import hashlib
 import io
 from typing import Any
+from zoneinfo import ZoneInfo
 
 import pytest
 from django.test import Client
@@ -20,6 +21,8 @@ from tests.factories.accounts import sign_in
 from tests.factories.exports import make_export
 from tests.factories.tenants import make_key, make_member, make_tenant
 from tests.pages.reading import tables, text
+
+ONE_DAY = dt.timedelta(days=1)
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -73,6 +76,21 @@ def test_the_audit_says_who_changed_what_from_what_to_what() -> None:
     rows = list(csv.DictReader(io.StringIO(content(file).decode())))
     with as_operator():
         assert len(rows) == AuditEntry.objects.filter(chain=member.tenant_id).count()
+
+
+def test_days_and_times_of_the_audit_are_the_tenants() -> None:
+    member = make_member(tenant=make_tenant(zone="Pacific/Kiritimati"))
+    person = browser(member)
+    page = person.get(at(member, "audit/"))
+    assert "times in Pacific/Kiritimati" in text(page.content)
+    newest = tables(page.content)["Changes"][1][0]
+    with as_operator():
+        row = AuditEntry.objects.filter(chain=member.tenant_id).latest("pk")
+    local = row.at.astimezone(ZoneInfo("Pacific/Kiritimati"))
+    assert newest == f"{local:%Y-%m-%d %H:%M:%S}"
+    for day, there in ((local.date(), True), (local.date() + ONE_DAY, False)):
+        found = person.get(at(member, f"audit/?from={day}&to={day}"))
+        assert (newest in text(found.content)) is there
 
 
 @pytest.mark.parametrize(
