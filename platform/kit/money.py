@@ -18,6 +18,7 @@ QUOTE_DECIMALS = 6
 QUOTE_DIGITS_MAX = 15
 _UNIT_DIGITS_MAX = 15
 _AMOUNT = re.compile(rf"([0-9]{{1,{_UNIT_DIGITS_MAX}}})(?:\.([0-9]{{1,12}}))?")
+_GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
 _QUOTE_STEP = Decimal(1).scaleb(-QUOTE_DECIMALS)
 _PICOS_PER_QUOTE_STEP: int = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
 
@@ -116,6 +117,16 @@ def picos_from_decimal(text: str) -> int:
         )
     whole, fraction = match.groups(default="")
     return int(whole) * PICOS_PER_UNIT + int(f"{fraction:0<12}")
+
+
+def ungrouped(text: str) -> str:
+    """Return a number as it is typed, less the commas between its thousands.
+
+    Other commas stay, so that `1,50`, which somebody may mean as one and a half, is no
+    number and never a hundred times as much.
+    """
+    typed = text.strip()
+    return typed.replace(",", "") if _GROUPED.fullmatch(typed) else typed
 
 
 def quote_per_million(picos: int) -> str:

@@ -47,18 +47,26 @@ def bill_readers(tenant: Tenant) -> tuple[str, ...]:
     """Return whom bills go to now: each address once.
 
     Those are the operators' address of the tenant, the confirmed ones of its own, and
-    its members with the role billing.
+    its members with the role billing; its owners where that is nobody, or it would be
+    suspended for what it was never told of.
     """
     confirmed = billing_addresses(tenant=tenant).filter(confirmed_at__isnull=False)
-    members = Member.objects.filter(
-        tenant=tenant, role=Role.BILLING, removed_at=None
-    ).exclude(email="")
     named = (
         tenant.billing_email,
         *confirmed.values_list("email", flat=True),
-        *members.order_by("id").values_list("email", flat=True),
+        *_addresses_of(tenant, Role.BILLING),
     )
-    return tuple({each.lower(): each for each in named if each}.values())
+    found = {each.lower(): each for each in named if each}
+    if not found:
+        found = {each.lower(): each for each in _addresses_of(tenant, Role.OWNER)}
+    return tuple(found.values())
+
+
+def _addresses_of(tenant: Tenant, role: Role) -> list[str]:
+    """Return the addresses of the members with a role, the first member's first."""
+    members = Member.objects.filter(tenant=tenant, role=role, removed_at=None)
+    named = members.exclude(email="").order_by("id")
+    return list(named.values_list("email", flat=True))
 
 
 def add_billing_address(

@@ -22,6 +22,7 @@ from kit.money import (
     picos_from_minor,
     picos_per_token,
     quote_per_million,
+    ungrouped,
 )
 
 # One of each exponent: 0, 2 and 3.
@@ -192,6 +193,22 @@ def test_quote_shows_at_least_two_decimals(picos: int, quote: str) -> None:
 def test_exact_amount_is_shown(picos: int, shown: str) -> None:
     assert format_picos(picos) == shown
     assert decimal_from_picos(picos) == shown.replace(",", "")
+
+
+@pytest.mark.parametrize(
+    ("typed", "number"),
+    [
+        (" 1,234,567.50 ", "1234567.50"),
+        ("12,000", "12000"),
+        ("1234.5", "1234.5"),
+        ("1,50", "1,50"),
+        ("1234,567", "1234,567"),
+        ("0,500", "0,500"),
+        ("1.234,567", "1.234,567"),
+    ],
+)
+def test_only_commas_between_thousands_are_left_out(typed: str, number: str) -> None:
+    assert ungrouped(typed) == number
 
 
 @given(st.integers(-(10**27), 10**27))

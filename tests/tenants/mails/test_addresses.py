@@ -86,6 +86,17 @@ def test_an_address_that_is_named_twice_gets_a_bill_once() -> None:
     assert len(readers(tenant)) == 1
 
 
+def test_owners_get_bills_where_nobody_else_does() -> None:
+    tenant = make_tenant()
+    make_member(tenant=tenant, role=Role.OWNER, email="ada@acme.example")
+    make_member(tenant=tenant, role=Role.ADMIN, email="bob@acme.example")
+    assert readers(tenant) == ("ada@acme.example",)
+
+    make_member(tenant=tenant, role=Role.BILLING, email="carol@acme.example")
+
+    assert readers(tenant) == ("carol@acme.example",)
+
+
 def test_another_mail_makes_the_link_before_it_dead() -> None:
     tenant = make_tenant()
     row = added(tenant)

@@ -1,17 +1,19 @@
 """Forms of billing: credit to buy, who one is on bills, where they go."""
 
+import re
 from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
 
-from kit.money import decimal_from_minor, exponent, minor_from_picos
+from kit.money import decimal_from_minor, exponent, minor_from_picos, ungrouped
 from metering.billing.models import BillingProfile
 from metering.billing.parties import ProfileTerms
 from metering.topups.models import TopUpRule
 
 # As the management API has it, in minor units.
 _DIGITS_MAX = 15
+_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 
 
 class AmountField(forms.DecimalField):
@@ -26,6 +28,13 @@ class AmountField(forms.DecimalField):
             widget=forms.TextInput({"inputmode": "decimal", "autocomplete": "off"}),
             **kwargs,
         )
+
+    def to_python(self, value: Any) -> Any:
+        """Return the decimal that was typed, in digits alone: `1e9` is a slip."""
+        typed = ungrouped(str(value or ""))
+        if typed and not _PLAIN.fullmatch(typed):
+            raise forms.ValidationError("Write an amount like 500.00.")
+        return super().to_python(typed)
 
     def clean(self, value: Any) -> Any:
         """Return the amount in minor units."""

@@ -6,7 +6,8 @@ from typing import Any, ClassVar
 
 from django import forms
 
-from kit.money import picos_from_decimal
+from kit.money import AmountFormatError, picos_from_decimal, ungrouped
+from tenants import catalog
 from tenants.limits.resolution import Kind
 from tenants.models import Budget, Quota, RateLimit
 
@@ -47,12 +48,9 @@ class _Amount(forms.CharField):
     def clean(self, value: Any) -> Any:
         """Return picos."""
         try:
-            picos = picos_from_decimal(super().clean(value).strip().replace(",", ""))
-        except ValueError:
+            return picos_from_decimal(ungrouped(super().clean(value)))
+        except AmountFormatError:
             raise forms.ValidationError("Write an amount like 500.00.") from None
-        if picos < 0:
-            raise forms.ValidationError("An amount cannot be negative.")
-        return picos
 
 
 class LimitForm(forms.Form):
@@ -108,11 +106,12 @@ class LimitForm(forms.Form):
 
     def _says_what(self, kind: Kind, whom: Sequence[tuple[str, str]]) -> None:
         self.fields["whom"] = forms.ChoiceField(label="For", choices=whom)
-        self.fields["model"] = forms.CharField(
+        # Of those there are: one that is mistyped would hold nothing back.
+        names = sorted(catalog.known_models(offered=True))
+        self.fields["model"] = forms.ChoiceField(
             label="Model",
             required=False,
-            max_length=200,
-            help_text="One model's name; empty for all.",
+            choices=[("", "every model"), *((name, name) for name in names)],
         )
         if kind is not Kind.BUDGET:
             units = MODELS[kind]._meta.get_field("unit").choices

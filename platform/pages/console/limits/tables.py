@@ -264,7 +264,7 @@ def _resets(named: Named, zone: str) -> Cell:
 def _origin(named: Named, edit: Callable[[Named], str]) -> Cell:
     row = named.effective.row
     if row.is_tenants:
-        return words("you", address=edit(named))
+        return words("you: change it", address=edit(named))
     return words("the plan" if row.plan_id is not None else "operators")
 
 

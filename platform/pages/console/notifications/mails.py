@@ -16,7 +16,7 @@ from tenants.mails.topics import wants
 from tenants.models import Mail, Member
 
 _READERS_SHOWN = 3
-_BILLS_TO = "the billing address, those that agreed, billing"
+_BILLS_TO = "the billing address, those that agreed, billing; owners where none is"
 BILLS = {
     Mail.Kind.INVOICE: "an invoice is issued",
     Mail.Kind.PAYMENT: "a payment has come in",

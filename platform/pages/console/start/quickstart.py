@@ -18,6 +18,7 @@ from inference.openai.tasks import Task
 from kit import api_keys
 from kit.acting import current
 from kit.scopes import Scope
+from metering.pricing.own import own_prices
 from metering.usage.selectors import database_now
 from pages.access import live_page
 from pages.console.frame import way_to
@@ -53,7 +54,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
     require(Scope.GENERATE)
     query = query_of(request.GET)
     now = database_now()
-    models = _models(now)
+    models = _models(place, now)
     model = query.get("model", "")
     if model not in models:
         model = models[0] if models else "MODEL"
@@ -101,10 +102,12 @@ def _arrival(request: HttpRequest, place: Member) -> Arrival:
     return arrival(place, since=since, address=again, now=now)
 
 
-def _models(now: dt.datetime) -> list[str]:
-    """Return the names of the models that answer chats."""
+def _models(place: Member, now: dt.datetime) -> list[str]:
+    """Return the names of the models that answer chats and have a price in force."""
     rows = callable_models(now=now).filter(tasks__contains=[Task.CHAT])
-    return list(rows.order_by("name").values_list("name", flat=True)[:MODELS_SHOWN_MAX])
+    priced = own_prices(tenant_id=place.tenant_id, at=now)
+    rows = rows.filter(name__in=priced).order_by("name")
+    return list(rows.values_list("name", flat=True)[:MODELS_SHOWN_MAX])
 
 
 def _tab(each: Client, chosen: Client, query: dict[str, str]) -> dict[str, object]:

@@ -18,7 +18,7 @@ from django.urls import reverse
 from django.utils import timezone
 
 from kit.errors import NotFound, PlatformError
-from kit.money import AmountFormatError, format_picos, picos_from_decimal
+from kit.money import AmountFormatError, format_picos, picos_from_decimal, ungrouped
 from metering.usage.zones import date_at, day_start
 from pages.access import admin_page, refusal
 from pages.design.heading import Crumb, Heading
@@ -65,7 +65,7 @@ class RaiseForm(forms.Form):
 
     def clean_value(self) -> int:
         """Return the new limit, more than the one that holds now."""
-        text = str(self.cleaned_data["value"]).strip().replace(",", "")
+        text = ungrouped(str(self.cleaned_data["value"]))
         if self._line.row.measure.kind is Kind.BUDGET:
             try:
                 value = picos_from_decimal(text)

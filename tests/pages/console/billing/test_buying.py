@@ -48,7 +48,9 @@ def test_a_top_up_is_asked_for_by_its_invoice_where_nothing_is_paid_online() -> 
     assert "open already" in text(again.content)
 
 
-@pytest.mark.parametrize("amount", ["", "0", "-5", "1.001", "x", "9" * 40])
+@pytest.mark.parametrize(
+    "amount", ["", "0", "-5", "1.001", "1e3", "1,50", "x", "9" * 40]
+)
 def test_an_amount_that_is_none_is_refused(amount: str) -> None:
     browser, member = billing()
 

@@ -177,6 +177,7 @@ def test_what_is_refused_is_said_and_nothing_is_set(owner: Member) -> None:
         "warn_at": "",
     }
     for wrong, said in (
+        ({"model": "mistyped"}, "is not one of the available choices"),
         ({"warn_at": "80, 50"}, "ascending"),
         ({"warn_at": "lots"}, "Write percents like"),
         ({"value": "-1"}, "greater than or equal to 0"),
@@ -185,8 +186,11 @@ def test_what_is_refused_is_said_and_nothing_is_set(owner: Member) -> None:
         answer = person.post(page(owner, "new/quota/"), good | wrong)
         assert answer.status_code == 400
         assert said in text(answer.content)
+    answer = person.post(page(owner, "new/budget/"), good | {"amount_picos": "1,50"})
+    assert "Write an amount like 500.00." in text(answer.content)
     with as_operator():
         assert not Quota.objects.exists()
+        assert not Budget.objects.exists()
     assert person.get(page(owner, "new/nonsense/")).status_code == 404
 
 

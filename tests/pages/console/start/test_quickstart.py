@@ -11,13 +11,14 @@ import yaml
 from django.test import Client
 
 from kit.orm.roles import as_operator
+from metering.pricing import services as pricing
 from metering.usage.selectors import database_now
 from pages.access import LIVE_POLICY
 from pages.console.start.snippets import ASSISTANTS, CLIENTS, Here, client_of
 from tenants.models import Member, Project
 from tests.factories.accounts import sign_in
 from tests.factories.control import make_model
-from tests.factories.pricing import make_price
+from tests.factories.pricing import LONG_AGO, make_assignment, make_book, make_price
 from tests.factories.tenants import make_key, make_member, make_project
 from tests.factories.usage import Use, commit, make_epoch, make_use
 from tests.pages.reading import text
@@ -158,10 +159,26 @@ def test_the_last_request_before_is_told_while_it_waits(use: Use) -> None:
 
 def test_the_model_that_was_chosen_stays_chosen(use: Use) -> None:
     member = member_of(use, "developer")
-    for name in ("a-first-model", "z-last-model"):
-        make_model(name=name)
+    book = make_book(currency=member.tenant.currency)
+    make_model(name="a-first-model")
+    make_model(name="no-price-model")
+    make_model(name="z-last-model")
+    with as_operator():
+        version = pricing.draft_version(book=book, effective_at=LONG_AGO)
+        for name in ("a-first-model", "z-last-model"):
+            pricing.set_price(
+                version=version,
+                model=name,
+                input_per_million="1",
+                cached_input_per_million="1",
+                output_per_million="1",
+            )
+        pricing.publish_version(version=version, now=LONG_AGO)
+    make_assignment(tenant=member.tenant, book=book)
 
     page = f"/console/{member.tenant.slug}/start/"
     answer = sign_in(Client(), member.user).get(page, {"model": "z-last-model"})
 
-    assert "<option selected>z-last-model</option>" in answer.content.decode()
+    said = answer.content.decode()
+    assert "<option selected>z-last-model</option>" in said
+    assert "no-price-model" not in said
