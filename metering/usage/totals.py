@@ -47,8 +47,6 @@ def totals_parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
     return {
         "first": first,
         "last": last,
-        "spans_from": min((each.first for each in spans), default=start),
-        "spans_to": max((each.until for each in spans), default=end),
         "spans_are_months": [each.is_month for each in spans],
         "spans_first": [each.first for each in spans],
         "spans_end": [each.until for each in spans],

@@ -121,7 +121,8 @@ _HOUR_TOTALS = """
 
 # Days and months, added or taken away: a month less the days that the range leaves out
 # is often fewer rows than the days that it holds. They are summed before anything is
-# joined to them, by what the question divides by; the outer bounds are for the planner.
+# joined to them, by what the question divides by. Each span is looked up by itself: its
+# rows are those of its index, however much else there is of other months.
 _SPANS = """
     SELECT CASE WHEN %(by_day)s THEN rollup.date::timestamp AT TIME ZONE 'UTC' END,
         CASE WHEN %(by_tenant)s OR %(by_project)s THEN rollup.tenant_id END,
@@ -138,11 +139,14 @@ _SPANS = """
         %(spans_are_months)s::boolean[], %(spans_first)s::date[], %(spans_end)s::date[],
         %(spans_sign)s::integer[]
     ) AS asked (is_month, first, until, sign)
-    JOIN usage_utcrollup rollup ON rollup.is_month = asked.is_month
-        AND rollup.date >= asked.first AND rollup.date < asked.until
-    WHERE rollup.date >= %(spans_from)s AND rollup.date < %(spans_to)s
-        AND (%(tenants)s::bigint[] IS NULL OR rollup.tenant_id = ANY (%(tenants)s))
-        AND (%(model)s::text IS NULL OR rollup.model = %(model)s)
+    CROSS JOIN LATERAL (
+        SELECT * FROM usage_utcrollup rollup
+        WHERE rollup.is_month = asked.is_month
+            AND rollup.date >= asked.first AND rollup.date < asked.until
+            AND (%(tenants)s::bigint[] IS NULL OR rollup.tenant_id = ANY (%(tenants)s))
+            AND (%(model)s::text IS NULL OR rollup.model = %(model)s)
+        OFFSET 0
+    ) AS rollup
     GROUP BY 1, 2, 3, 4, 5, 6
 """
 
