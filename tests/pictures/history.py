@@ -3,7 +3,7 @@
 Runs inside the product's environment, by `manage.py shell`. Tenants, keys, models and
 prices are made by the services that operators use, events by the factory that writes as
 a gateway does; the product's own worker then rolls them up and its own books take them
-over. Prints each tenant's slug and a key of its as JSON.
+over. Prints every key with its tenant's slug as JSON.
 """
 
 import datetime as dt
@@ -25,7 +25,7 @@ from metering.pricing.selectors import linear, prices
 from metering.usage.models import Epoch
 from metering.usage.services import cover, make_partitions
 from tenants import services as tenancy
-from tenants.models import ApiKey, Tenant
+from tenants.models import Tenant
 from tests.factories.tenants import default_project
 from tests.factories.usage import Use, commit
 from tests.pictures.past import (
@@ -57,7 +57,7 @@ def main() -> None:
 
 
 def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
-    """Write it all, or a share of the requests; return each tenant with a key."""
+    """Write it all, or a share of the requests; return every key with its tenant."""
     now, chance = dt.datetime.now(dt.UTC), random.Random(SEED)
     speeds = random.Random(SEED)
     made = []
@@ -68,7 +68,8 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
         _serve(engine_url)
         book, listed = _price(since=began(now) - dt.timedelta(days=1))
         for customer in CUSTOMERS:
-            tenant, keys, text = _tenant(customer, book, since=began(now))
+            tenant, issued = _tenant(customer, book, since=began(now))
+            keys = [one.row for one in issued]
             cover(tenant=tenant, earliest=began(now), latest=now)
             uses = [
                 Use(
@@ -88,7 +89,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
                 for key in chance.choices(keys)
             ]
             _commit([_paced(use, speeds) for use in uses])
-            made.append((tenant, text))
+            made += [(tenant, one.key) for one in issued]
         invite(made[0][0])
     return made
 
@@ -124,8 +125,8 @@ def _price(*, since: dt.datetime) -> tuple[PriceBook, dict[str, LinearPrice]]:
 
 def _tenant(
     customer: Customer, book: PriceBook, *, since: dt.datetime
-) -> tuple[Tenant, list[ApiKey], str]:
-    """Make a tenant of long ago with two projects; return a key's text too."""
+) -> tuple[Tenant, list[tenancy.IssuedKey]]:
+    """Make a tenant of long ago with two projects and three keys."""
     tenant = tenancy.create_tenant(
         slug=customer.slug,
         name=customer.name,
@@ -143,7 +144,7 @@ def _tenant(
             (research, "notebooks"),
         )
     ]
-    return tenant, [one.row for one in issued], issued[0].key
+    return tenant, issued
 
 
 def _paced(use: Use, speeds: random.Random) -> Use:

@@ -16,7 +16,7 @@ from playwright.sync_api import Error
 from config.local.code import code_at
 from tests.browser.chromium import launched
 from tests.browser.registry import SCREENS, Screen, Who
-from tests.browser.watch import LOOKS, Look, Watched, visit
+from tests.browser.watch import LOOKS, Watched, visit
 from tests.journeys.product import Product
 from tests.pictures.past import MEMBERS_PASSWORD, member_address
 
@@ -36,8 +36,7 @@ def take_screens(product: Product, folder: Path, names: set[str]) -> None:
         _sign_in(windows["operator"], product)
         _sign_in_member(windows["member"])
         for screen in wanted:
-            for look in LOOKS:
-                _take(screen, look, windows[screen.who], folder)
+            _take(screen, windows[screen.who], folder)
     _list(folder)
 
 
@@ -59,18 +58,24 @@ def _sign_in_member(watched: Watched) -> None:
     page.wait_for_url("**/console/**")
 
 
-def _take(screen: Screen, look: Look, watched: Watched, folder: Path) -> None:
-    watched.look(look)
+def _take(screen: Screen, watched: Watched, folder: Path) -> None:
+    """Open a page once and take it in every look: styles alone tell them apart."""
+    watched.look(LOOKS[0])
     try:
         screen.prepare(watched)
     except (AssertionError, Error) as wrong:
         reason = str(wrong).splitlines()[0]
         sys.stderr.write(f"{screen.name} is not taken: {reason}\n")
         return
+    for look in LOOKS:
+        watched.look(look)
+        _keep(watched, folder / f"{screen.name}-{look.name}.webp")
+
+
+def _keep(watched: Watched, file: Path) -> None:
     shot = watched.page.screenshot(full_page=True, animations="disabled")
     with Image.open(io.BytesIO(shot)) as picture:
         cut = picture.crop((0, 0, picture.width, min(picture.height, HEIGHT_MAX)))
-        file = folder / f"{screen.name}-{look.name}.webp"
         cut.convert("RGB").save(file, quality=QUALITY, method=6)
 
 

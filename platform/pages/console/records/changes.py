@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.acting import ActorKind
+from kit.money import format_picos
 from pages.design.cells import Cell, Kind, clock, nothing, words
 from pages.design.files import FILE_ROWS_MAX
 from pages.design.states import Empty
@@ -45,6 +46,8 @@ _DONE = {
 # What says of a new row no more than the entry itself.
 _SAID_BESIDE = frozenset({"id", "created_at", "tenant_id", "digest"})
 _WORDS_MAX = 90
+# Amounts are kept in picos and read in units of their currency.
+_PICOS = "_picos"
 _NONE: tuple[object, ...] = (None, "", [], {})
 _OPERATORS = frozenset(
     {
@@ -119,16 +122,18 @@ def _is_said(row: Change, name: str) -> bool:
 
 
 def _field(row: Change, name: str) -> str:
-    called = name.removesuffix("_id").replace("_", " ")
-    now = _value(row.after.get(name))
+    called = name.removesuffix("_id").removesuffix(_PICOS).replace("_", " ")
+    now = _value(name, row.after.get(name))
     if name not in row.before:
         return f"{called}: {now}"
-    return f"{called}: {_value(row.before[name])} \N{RIGHTWARDS ARROW} {now}"
+    return f"{called}: {_value(name, row.before[name])} \N{RIGHTWARDS ARROW} {now}"
 
 
-def _value(value: Any) -> str:
+def _value(name: str, value: Any) -> str:
     if value in _NONE:
         return "none"
+    if name.endswith(_PICOS) and isinstance(value, int):
+        return format_picos(value)
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)

@@ -19,6 +19,7 @@ from tenants import services
 from tenants.models import AuditEntry, Member, Tenant
 from tests.factories.accounts import sign_in
 from tests.factories.exports import make_export
+from tests.factories.limits import make_budget
 from tests.factories.tenants import make_key, make_member, make_tenant
 from tests.pages.reading import tables, text
 
@@ -76,6 +77,14 @@ def test_the_audit_says_who_changed_what_from_what_to_what() -> None:
     rows = list(csv.DictReader(io.StringIO(content(file).decode())))
     with as_operator():
         assert len(rows) == AuditEntry.objects.filter(chain=member.tenant_id).count()
+
+
+def test_amounts_in_the_audit_are_read_in_units_of_the_currency() -> None:
+    member = make_member()
+    make_budget(tenant=member.tenant, amount_picos=1_234_500_000_000_000)
+    page = browser(member).get(at(member, "audit/?kind=budget"))
+    said = tables(page.content)["Changes"][1][3]
+    assert said.startswith("amount: 1,234.50; ")
 
 
 def test_days_and_times_of_the_audit_are_the_tenants() -> None:
