@@ -9,7 +9,7 @@ Failure: what a gateway has not told yet, a few seconds' worth, is not here.
 
 import datetime as dt
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from http import HTTPStatus
 from typing import Any
 
@@ -18,7 +18,14 @@ from kit.orm.atomic import cursor
 
 KEPT = dt.timedelta(days=31)
 
-_OF_KIND = """
+_ASKED = """tenant_id = %(tenant)s
+        AND hour >= date_trunc('hour', %(start)s, 'UTC') AND hour < %(end)s
+        AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
+        AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
+        AND (%(model)s::text IS NULL OR model = %(model)s)
+        AND (%(status)s::smallint IS NULL OR status = %(status)s)
+        AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))"""
+_OF_KIND = f"""
 SELECT kind.api_key_id, api_key.name || ' (' || api_key.shown || ')' AS api_key,
     kind.model, kind.status, kind.code, kind.refused_by, kind.requests, kind.last_at,
     kind.of_all
@@ -27,20 +34,39 @@ FROM (
         sum(requests)::bigint AS requests, max(last_at) AS last_at,
         (sum(sum(requests)) OVER ())::bigint AS of_all
     FROM control_refusal
-    WHERE tenant_id = %(tenant)s
-        AND hour >= date_trunc('hour', %(start)s, 'UTC') AND hour < %(end)s
-        AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
-        AND (%(key)s::bigint IS NULL OR api_key_id = %(key)s)
-        AND (%(model)s::text IS NULL OR model = %(model)s)
-        AND (%(status)s::smallint IS NULL OR status = %(status)s)
-        AND (%(reach)s::bigint[] IS NULL OR project_id = ANY (%(reach)s))
+    WHERE {_ASKED}
     GROUP BY api_key_id, model, status, code, refused_by
     ORDER BY requests DESC, last_at DESC, 1, 2, 3, 4, 5
     LIMIT %(size)s
 ) kind
 LEFT JOIN tenants_apikey api_key ON api_key.id = kind.api_key_id
 ORDER BY kind.requests DESC, kind.last_at DESC, 1, 3, 4, 5, 6
-"""
+"""  # noqa: S608 - put together from the constant above
+
+# What tells the kinds of an hour apart, in an order that lasts: a list goes on by it.
+_KIND = """encode(sha256(convert_to(
+        concat_ws('/', project_id, api_key_id, status, code, refused_by, model), 'UTF8'
+    )), 'hex')"""
+_BY_HOUR = f"""
+SELECT counted.hour, nullif(counted.project_id, 0), project.slug,
+    nullif(counted.api_key_id, 0), api_key.name || ' (' || api_key.shown || ')',
+    counted.model, counted.status, counted.code, counted.refused_by,
+    counted.requests, counted.last_at, counted.kind
+FROM (
+    SELECT hour, project_id, api_key_id, model, status, code, refused_by,
+        sum(requests)::bigint AS requests, max(last_at) AS last_at, {_KIND} AS kind
+    FROM control_refusal
+    WHERE {_ASKED}
+        AND (%(before)s::timestamptz IS NULL OR (hour, {_KIND})
+            < (%(before)s, %(kind)s::text))
+    GROUP BY hour, project_id, api_key_id, model, status, code, refused_by
+    ORDER BY hour DESC, kind DESC
+    LIMIT %(size)s
+) counted
+LEFT JOIN tenants_project project ON project.id = counted.project_id
+LEFT JOIN tenants_apikey api_key ON api_key.id = counted.api_key_id
+ORDER BY counted.hour DESC, counted.kind DESC
+"""  # noqa: S608 - put together from the constants above
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -91,9 +117,58 @@ class Refusals:
     requests: int
 
 
+@dataclass(frozen=True, slots=True)
+class RefusedWithinHour:
+    """Refusals of one kind within an hour of UTC; `limit` as that of `Refused`.
+
+    Project and key are None where they are not known; what is gone has no name.
+    """
+
+    hour: dt.datetime
+    project_id: int | None
+    project: str | None
+    api_key_id: int | None
+    api_key: str | None
+    model: str
+    status: int
+    code: str
+    limit: str
+    requests: int
+    last_at: dt.datetime
+    kind: str = field(repr=False)
+
+    @property
+    def position(self) -> tuple[dt.datetime, str]:
+        """Return what the next page begins after."""
+        return self.hour, self.kind
+
+
 def refused(query: RefusalQuery, *, size: int) -> Refusals:
     """Return at most `size` kinds of refusals, those with most requests first."""
-    asked: dict[str, Any] = {
+    with cursor() as session:
+        session.execute(_OF_KIND, {**_parameters(query), "size": size})
+        rows = session.fetchall()
+    kinds = [Refused(*row[:8]) for row in rows]
+    return Refusals(kinds, rows[0][8] if rows else 0)
+
+
+def refused_by_hour(
+    query: RefusalQuery, *, before: tuple[dt.datetime, str] | None = None, size: int
+) -> tuple[RefusedWithinHour, ...]:
+    """Return at most `size` kinds by the hour, the newest first.
+
+    `before` is the position of the last one that was seen. What the running hour still
+    adds to a kind that was seen is not seen again.
+    """
+    hour, kind = before or (None, None)
+    asked = {**_parameters(query), "before": hour, "kind": kind, "size": size}
+    with cursor() as session:
+        session.execute(_BY_HOUR, asked)
+        return tuple(RefusedWithinHour(*row) for row in session)
+
+
+def _parameters(query: RefusalQuery) -> dict[str, Any]:
+    return {
         "tenant": query.tenant_id,
         "start": query.start,
         "end": query.end,
@@ -102,13 +177,7 @@ def refused(query: RefusalQuery, *, size: int) -> Refusals:
         "model": query.model,
         "status": query.status,
         "reach": None if query.reach is None else sorted(query.reach),
-        "size": size,
     }
-    with cursor() as session:
-        session.execute(_OF_KIND, asked)
-        rows = session.fetchall()
-    kinds = [Refused(*row[:8]) for row in rows]
-    return Refusals(kinds, rows[0][8] if rows else 0)
 
 
 def forget(*, now: dt.datetime) -> int:

@@ -142,21 +142,10 @@ def parameters(events: Sequence[UsageEvent], *, first: int) -> dict[str, PackedA
 def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
     """Lay an event out in the order of `COLUMNS`."""
     admission, outcome, counts = event.admission, event.outcome, event.counts
-    latency, handling = outcome.latency, outcome.handling
-    first_us = outcome.first_token_us
-    figures = (
-        latency.queue_us,
-        latency.last_token_us,
-        latency.chunks,
-        latency.gap_max_us,
-        handling.attempts,
-        handling.held_input_tokens,
-        handling.held_output_tokens,
-        handling.keyed,
-    )
     status = outcome.status
     if event.kind is EventKind.UNDELIVERED:
         status = EventStatus.UNDELIVERED
+    first_token_us, *figures = _figures(event)
     return (
         admission.caller.tenant_id,
         event.request_id.bytes,
@@ -167,9 +156,9 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.price.id,
         outcome.replica_id,
         event.charge_picos,
-        NO_FIGURE if first_us is None else first_us,
+        first_token_us,
         outcome.duration_us,
-        *[NO_FIGURE if figure is None else figure for figure in figures],
+        *figures,
         counts.input_tokens,
         counts.cached_input_tokens,
         counts.output_tokens,
@@ -182,3 +171,26 @@ def _row(event: UsageEvent, seq: int) -> tuple[Any, ...]:
         admission.streamed,
         (event.corrects or NO_EVENT).bytes,
     )
+
+
+def _figures(event: UsageEvent) -> list[int]:
+    """Return what was measured and noted of a request, in the order of `COLUMNS`.
+
+    A correction has none of it: a sum over events would count its request's twice.
+    """
+    outcome = event.outcome
+    latency, handling = outcome.latency, outcome.handling
+    figures = (
+        outcome.first_token_us,
+        latency.queue_us,
+        latency.last_token_us,
+        latency.chunks,
+        latency.gap_max_us,
+        handling.attempts,
+        handling.held_input_tokens,
+        handling.held_output_tokens,
+        handling.keyed,
+    )
+    if not event.settles:
+        return [NO_FIGURE] * len(figures)
+    return [NO_FIGURE if figure is None else figure for figure in figures]

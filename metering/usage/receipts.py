@@ -14,7 +14,7 @@ from uuid import UUID
 
 from kit.contracts import EventKind, TokenClass
 from kit.errors import NotFound
-from kit.handling import Handling, Keyed
+from kit.handling import Handling
 from kit.orm.atomic import cursor
 from metering.usage.request_log import LoggedRequest, RequestQuery, requests
 
@@ -22,15 +22,14 @@ _EVENTS = """
 SELECT event.request_id, event.kind, event.price_id, event.committed_at,
     event.queue_us, event.chunks, event.gap_max_us, event.generated_tokens,
     event.input_tokens, event.cached_input_tokens, event.output_tokens,
-    event.charge_picos, event.attempts, event.held_input_tokens,
-    event.held_output_tokens, event.keyed
+    event.charge_picos
 FROM usage_event event
 WHERE event.tenant_id = %(tenant)s AND event.request_id = %(request)s
 UNION ALL
 SELECT event.request_id, event.kind, event.price_id, event.committed_at,
     NULL, NULL, NULL, NULL,
     event.input_tokens, event.cached_input_tokens, event.output_tokens,
-    event.charge_picos, NULL, NULL, NULL, NULL
+    event.charge_picos
 FROM usage_correction correction
 JOIN usage_event event ON event.tenant_id = correction.tenant_id
     AND event.request_id = correction.request_id
@@ -95,7 +94,11 @@ class Receipt:
     chunks: int | None
     gap_max_us: int | None
     generated_tokens: int
-    handling: Handling
+
+    @property
+    def handling(self) -> Handling:
+        """Return what was done for it on its way."""
+        return self.request.handling
 
     @property
     def held_picos(self) -> int | None:
@@ -142,15 +145,6 @@ def receipt(
         chunks=timed[5],
         gap_max_us=timed[6],
         generated_tokens=timed[7],
-        handling=_handling(*timed[12:]),
-    )
-
-
-def _handling(
-    attempts: int | None, held_in: int | None, held_out: int | None, keyed: int | None
-) -> Handling:
-    return Handling(
-        attempts, held_in, held_out, None if keyed is None else Keyed(keyed)
     )
 
 

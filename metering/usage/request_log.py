@@ -15,6 +15,7 @@ from uuid import UUID
 
 from kit.contracts import CountedBy, EventStatus, Surface
 from kit.errors import InvalidRequest
+from kit.handling import Handling, Keyed, KeyPart
 from kit.ids import uuid_floor
 from kit.money import decimal_from_picos
 from kit.orm.atomic import cursor
@@ -57,7 +58,8 @@ class LoggedRequest:
     """One request as it was metered, and what is left of its charge.
 
     `net_charge_picos` is the charge with all corrections of it. Durations are
-    microseconds since the request arrived; None is what was not measured.
+    microseconds since the request arrived; None is what was not measured. `is_retried`
+    tells that its attempt was given back, since another one took its place.
     """
 
     request_id: UUID
@@ -82,6 +84,16 @@ class LoggedRequest:
     first_token_us: int | None
     last_token_us: int | None
     duration_us: int
+    handling: Handling
+    is_retried: bool
+
+    @property
+    def key_part(self) -> KeyPart | None:
+        """Return what part an `Idempotency-Key` had; None is what nobody noted."""
+        if self.is_retried:
+            return KeyPart.GIVEN_BACK
+        keyed = self.handling.keyed
+        return None if keyed is None else KeyPart(keyed.name.lower())
 
     @property
     def charge(self) -> str:
@@ -212,6 +224,13 @@ def _row(values: dict[str, Any]) -> LoggedRequest:
     values["surface"] = Surface(values["surface"])
     values["counted_by"] = CountedBy(values["counted_by"])
     values["net_charge_picos"] = int(values["net_charge_picos"])
+    keyed = values.pop("keyed")
+    values["handling"] = Handling(
+        attempts=values.pop("attempts"),
+        held_input_tokens=values.pop("held_input_tokens"),
+        held_output_tokens=values.pop("held_output_tokens"),
+        keyed=None if keyed is None else Keyed(keyed),
+    )
     return LoggedRequest(**values)
 
 

@@ -12,10 +12,10 @@ _SCANNED = """SELECT * FROM usage_event
         LIMIT %(scanned)s::bigint"""
 
 
-def _net(request: str) -> str:
-    """Return the expression of a request's charge with all corrections of it."""
-    return f"""{request}.charge_picos + (
-        SELECT coalesce(sum(event.charge_picos), 0)
+def _corrections(of: str, request: str) -> str:
+    """Return the query of something of all corrections of a request."""
+    return f"""(
+        SELECT {of}
         FROM usage_correction correction
         JOIN usage_event event ON event.tenant_id = correction.tenant_id
             AND event.request_id = correction.request_id
@@ -24,7 +24,10 @@ def _net(request: str) -> str:
     )"""  # noqa: S608 - put together from constants of this module
 
 
-_CHARGED = _net("scanned")
+_SUM = "coalesce(sum(event.charge_picos), 0) AS charge_picos"
+_CHARGED = f"scanned.charge_picos + {_corrections(_SUM, 'scanned')}"
+# What was tried again, by our fault, is given back by an event of kind 3.
+_SUM_AND_RETRIED = f"{_SUM}, coalesce(bool_or(event.kind = 3), false) AS is_retried"
 _WANTED = f"""kind = 0
         AND admitted_at >= %(start)s AND admitted_at < %(end)s
         AND (%(project)s::bigint IS NULL OR project_id = %(project)s)
@@ -49,10 +52,12 @@ SELECT page.request_id, page.admitted_at, page.tenant_id, page.project_id,
     api_key.name || ' (' || api_key.shown || ')' AS api_key, price.model, page.status,
     page.surface, page.streamed, page.counted_by, page.input_tokens,
     page.cached_input_tokens, page.output_tokens, page.reasoning_tokens,
-    page.charge_picos,
-    {_net("page")} AS net_charge_picos,
-    book.currency, page.first_token_us, page.last_token_us, page.duration_us
+    page.charge_picos, page.charge_picos + corrected.charge_picos AS net_charge_picos,
+    book.currency, page.first_token_us, page.last_token_us, page.duration_us,
+    page.attempts, page.held_input_tokens, page.held_output_tokens, page.keyed,
+    corrected.is_retried
 FROM page
+CROSS JOIN LATERAL {_corrections(_SUM_AND_RETRIED, "page")} corrected
 JOIN pricing_price price ON price.id = page.price_id
 JOIN pricing_pricebookversion version ON version.id = price.version_id
 JOIN pricing_pricebook book ON book.id = version.book_id

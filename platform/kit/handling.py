@@ -21,6 +21,16 @@ class Keyed(enum.IntEnum):
     RETRY = 2
 
 
+class KeyPart(enum.StrEnum):
+    """The same in words, and whether its attempt was given back."""
+
+    NONE = "none"
+    FIRST = "first"
+    RETRY = "retry"
+    # Tried again because of us: a later attempt is charged in its place.
+    GIVEN_BACK = "given_back"
+
+
 @record(frozen=True, slots=True)
 class Handling:
     """What was done for a request; None is what nobody noted.

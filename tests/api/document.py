@@ -1,5 +1,6 @@
 """The OpenAPI document, read as a caller's tools read it."""
 
+import re
 from collections.abc import Iterator
 from copy import deepcopy
 from dataclasses import dataclass
@@ -10,6 +11,8 @@ from openapi_schema_validator import OAS31Validator, oas31_format_checker
 
 from kit.drf.schema import ManagementSchemaGenerator
 
+# The words of paths whose rows are known by a UUID.
+BY_UUID = frozenset({"requests"})
 METHODS = ("get", "post", "put", "patch", "delete")
 JSON = "application/json"
 
@@ -63,6 +66,17 @@ def operations() -> tuple[Operation, ...]:
         for method in METHODS
         if method in item
     )
+
+
+def at_number(path: str, number: int) -> str:
+    """Fill the ids of a path with a number, or with a UUID that ends in it."""
+
+    def id_of(match: re.Match[str]) -> str:
+        word = match.group(1)
+        uuid = f"019ab5f2-0b1c-7c1a-8f1e-{number:012}"
+        return f"{word}/{uuid if word in BY_UUID else number}"
+
+    return re.sub(r"([a-z-]+)/\{[^}]+\}", id_of, path)
 
 
 def operation(name: str) -> Operation:

@@ -44,6 +44,7 @@ from tests.factories.alerts import make_endpoint
 from tests.factories.billing import make_draft
 from tests.factories.jobs import finish_jobs
 from tests.factories.pricing import make_price
+from tests.factories.refusals import make_refusal
 from tests.factories.tenants import (
     make_key,
     make_member,
@@ -175,7 +176,12 @@ def call_usage_and_invoices(call: Caller) -> None:
         commit(make_epoch(started_at=now), use)
         for division in ("", "tenant,project,key,model,day", "hour,model", "minute"):
             call("read_usage", query=f"group_by={division}&tenant={tenant.slug}")
-        assert call("list_requests", query=f"tenant={tenant.slug}&status=ok")["data"]
+        (row,) = call("list_requests", query=f"tenant={tenant.slug}&status=ok")["data"]
+        query = f"tenant={tenant.slug}"
+        receipt = call("retrieve_request", row["request_id"], query=query)
+        assert receipt["charges"][0]["adds_up"]
+        make_refusal(make_key(tenant=tenant).row, now)
+        assert call("list_refusals", query=f"{query}&status=429")["data"]
     assert call("read_usage")["total"]["charge"] is None
     invoice = make_draft()
     call("list_invoices", query="state=draft")

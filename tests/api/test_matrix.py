@@ -11,9 +11,12 @@ import pytest
 from django.test import Client
 from django.urls import get_resolver
 
-from tests.api.document import METHODS, document, faults
+from tests.api.document import METHODS, at_number, document, faults
+from tests.factories.tenants import make_tenant
 
-UNKNOWN_ID = "999999999"
+UNKNOWN_ID = 999_999_999
+# What an operator must say besides of what it asks for.
+QUERIES = {"/api/v1/usage/requests/{id}/": "?tenant={tenant}"}
 ERROR = {"$ref": "#/components/schemas/Problem"}
 
 
@@ -29,7 +32,7 @@ def operations(*, with_id: bool = False) -> list[tuple[str, str]]:
 
 def at_unknown(path: str) -> str:
     """Fill the ids of a path with such as there is nothing of."""
-    return re.sub(r"\{[^}]+\}", UNKNOWN_ID, path)
+    return at_number(path, UNKNOWN_ID)
 
 
 def is_error(body: Any) -> bool:
@@ -88,8 +91,12 @@ def test_with_a_wrong_token_it_is_401_with_a_challenge(
 
 @pytest.mark.parametrize(("method", "path"), operations(with_id=True))
 def test_an_unknown_id_is_404(operator: Client, method: str, path: str) -> None:
+    query = QUERIES.get(path, "")
     response = operator.generic(
-        method.upper(), at_unknown(path), "{}", content_type="application/json"
+        method.upper(),
+        at_unknown(path) + (query and query.format(tenant=make_tenant().pk)),
+        "{}",
+        content_type="application/json",
     )
     assert response.status_code == 404, response.content
     assert is_error(response.json())

@@ -15,7 +15,7 @@ from typing import Any
 from django.urls import resolve
 
 from kit.scopes import Scope
-from tests.api.document import Operation, operations
+from tests.api.document import Operation, at_number, operations
 from tests.isolation.world import Caller, Side, World
 
 NOWHERE = 999_999_999
@@ -46,6 +46,8 @@ OWNED = {
     "payments": "payment",
     "credit-notes": "credit_note",
     "subscriptions": "subscription",
+    # By the id that its answer had.
+    "requests": "request",
 }
 # The same for rows of the installation.
 SHARED = {
@@ -64,7 +66,7 @@ SHARED = {
     "plan-versions": "plan_version",
 }
 # What belongs to a project, and so to those who are in it.
-OF_PROJECT = frozenset({"project", "key", "adjustment"})
+OF_PROJECT = frozenset({"project", "key", "adjustment", "request"})
 # Of programs, and so of those who manage them: others see their own tokens.
 OF_MANAGERS = frozenset({"token"})
 # What a question must say besides.
@@ -72,12 +74,15 @@ QUERIES = {
     "read_effective_limits": "tenant={tenant}",
     "read_standing": "tenant={tenant}",
     "list_requests": "tenant={tenant}",
+    "list_refusals": "tenant={tenant}",
     "explain_day": "date=2026-09-10",
     "read_wallet": "tenant={tenant}",
     "read_statement": "tenant={tenant}",
     "list_statement_lines": "tenant={tenant}",
     "read_balances": "tenant={tenant}",
 }
+# What operators must say: a tenant's caller asks about its own, whoever's the row.
+QUERIES_OF_OPERATORS = {"retrieve_request": "tenant={tenant}"}
 
 
 class Target(Enum):
@@ -104,7 +109,8 @@ class Cell:
         path = filled(
             self.operation.path, world, side, nowhere=self.target is Target.NOWHERE
         )
-        return f"{path}?{QUERIES.get(self.operation.id, '').format(**side.ids)}"
+        queries = QUERIES | (QUERIES_OF_OPERATORS if self.caller.is_operator else {})
+        return f"{path}?{queries.get(self.operation.id, '').format(**side.ids)}"
 
     def __str__(self) -> str:
         return f"{self.operation.id} by {self.caller.name}, {self.target.value}"
@@ -116,7 +122,9 @@ def filled(path: str, world: World, side: Side, *, nowhere: bool = False) -> str
     def id_of(match: re.Match[str]) -> str:
         word = match.group(1)
         if nowhere:
-            return f"{word}/{NOWHERE}"
+            return at_number(match.group(), NOWHERE)
+        if word == "requests":
+            return f"{word}/{side.request_id}"
         if word in OWNED:
             return f"{word}/{side.ids[OWNED[word]]}"
         return f"{word}/{world.shared[SHARED[word]]}"
@@ -131,7 +139,7 @@ def scope_needed(operation: Operation) -> Scope | None:
 
 @cache
 def _scope(path: str, method: str) -> Scope | None:
-    match: Any = resolve(re.sub(r"\{[^}]+\}", "1", path))
+    match: Any = resolve(at_number(path, 1))
     view = getattr(match.func, "cls", None) or match.func.view_class
     action = getattr(match.func, "actions", {}).get(method, method)
     found: Scope | None = view.scopes.get(action)

@@ -52,6 +52,20 @@ ALIAS = {
 NEW_ALIAS = {"name": "default", "model": "llama-3.3-70b"}
 ALIAS_CHANGES = {"model": "llama-3.3-70b"}
 
+REFUSAL = {
+    "hour": "2026-11-21T13:00:00Z",
+    "project_id": 7,
+    "project": "default",
+    "key_id": 9,
+    "key": "batch (tg_a1b2...9zX0)",
+    "model": "llama-3.3-70b",
+    "status": 429,
+    "code": "rate_limit_exceeded",
+    "limit": "api_key:requests:minute",
+    "requests": 412,
+    "last_at": "2026-11-21T13:41:09.500000Z",
+}
+
 REPLICA = {
     "id": 12,
     "model": "llama-3.3-70b",

@@ -16,9 +16,8 @@ from metering.adjustments.adjusting import TOKENS_MAX, Effect, Wanted
 from metering.adjustments.api import examples
 from metering.adjustments.models import Adjustment
 from metering.adjustments.selectors import Net
-from metering.usage.api.fields import TenantField
 from metering.usage.corrections import Request
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 REASON_CHARS_MAX = 500

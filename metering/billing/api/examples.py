@@ -5,6 +5,8 @@ Its one line is rounded once, to the cent, and the invoice is the sum of its lin
 
 from typing import Any
 
+from metering.usage.api.examples import REQUEST
+
 INVOICE = {
     "exact_picos": "1111111101900000",
     "exact": "1111.1111019",
@@ -114,6 +116,61 @@ PLAN_EFFECT = {
             "kind": "fee",
             "description": "Team 2026, 2026-10",
             "amount": "149.00",
+        }
+    ],
+}
+RECEIPT: dict[str, Any] = {
+    **REQUEST,
+    "queue_ms": 2.4,
+    "last_token_ms": 2208.31,
+    "settled_at": "2026-11-21T13:05:11.361000Z",
+    "chunks": 308,
+    "gap_max_ms": 21.9,
+    "generated_tokens": 310,
+    "held_picos": "24860000000",
+    "held": "0.02486",
+    "charges": [
+        {
+            "event_id": REQUEST["request_id"],
+            "kind": "request",
+            "committed_at": "2026-11-21T13:05:11.361000Z",
+            "price_version": 4,
+            "price_since": "2026-11-01T00:00:00Z",
+            "lines": [
+                {
+                    "token_class": "input",
+                    "tokens": 1200,
+                    "price_per_million": "5.00",
+                    "charge_picos": "6000000000",
+                    "charge": "0.006",
+                },
+                {
+                    "token_class": "cached_input",
+                    "tokens": 256,
+                    "price_per_million": "0.9375",
+                    "charge_picos": "240000000",
+                    "charge": "0.00024",
+                },
+                {
+                    "token_class": "output",
+                    "tokens": 310,
+                    "price_per_million": "15.00",
+                    "charge_picos": "4650000000",
+                    "charge": "0.00465",
+                },
+            ],
+            "charge_picos": "10890000000",
+            "charge": "0.01089",
+            "adds_up": True,
+        }
+    ],
+    "billing_day": "2026-11-21",
+    "invoice_lines": [
+        {
+            "invoice": 311,
+            "number": "T-2026-000311",
+            "position": 1,
+            "description": "llama-3.3-70b, input tokens",
         }
     ],
 }

@@ -16,8 +16,8 @@ from metering.billing.api.examples import PLAN_EFFECT
 from metering.billing.composing.compose import Charges
 from metering.billing.previewing import PlanEffect, holders, plan_effects
 from metering.subscriptions import selectors
-from metering.usage.api.fields import TenantField
 from metering.usage.epochs import database_now
+from tenants.api.serializers.references import TenantField
 
 
 class PlanPreviewFilters(Filters):

@@ -16,11 +16,10 @@ from kit.drf.serializers import Filters, Input
 from kit.money import decimal_from_picos
 from metering.billing.api import examples
 from metering.billing.models import Invoice, InvoiceLine
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
-_BILLED_CLASSES = [
+BILLED_CLASSES = [
     token_class.name.lower()
     for token_class in (TokenClass.INPUT, TokenClass.CACHED_INPUT, TokenClass.OUTPUT)
 ]
@@ -78,7 +77,7 @@ class LineOutput(ExactOutput):
     price_id = serializers.IntegerField(allow_null=True)
     price_per_million = serializers.SerializerMethodField()
 
-    @extend_schema_field({"type": "string", "enum": [*_BILLED_CLASSES, ""]})
+    @extend_schema_field({"type": "string", "enum": [*BILLED_CLASSES, ""]})
     def get_token_class(self, line: InvoiceLine) -> str:
         """Return the class as usage names it."""
         return line.class_name

@@ -5,6 +5,7 @@ from rest_framework.routers import SimpleRouter
 
 from metering.billing.api.explaining import LineEventsView, LineView
 from metering.billing.api.previews import PlanPreviewViewSet
+from metering.billing.api.receipts import ReceiptViewSet
 from metering.billing.api.views import BillingProfileViewSet, InvoiceViewSet
 
 router = SimpleRouter(use_regex_path=False)
@@ -18,6 +19,11 @@ urlpatterns = [
         "invoices/<int:pk>/lines/<int:position>/events/",
         LineEventsView.as_view(),
         name="line_events",
+    ),
+    path(
+        "usage/requests/<uuid:pk>/",
+        ReceiptViewSet.as_view({"get": "retrieve"}),
+        name="receipt",
     ),
     path(
         "plan-versions/<int:pk>/preview/",

@@ -11,8 +11,7 @@ from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from metering.collection.api import examples
 from metering.collection.models import PaymentMethod, PortalLink, Purchase
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _AMOUNT_MAX = 10**15

@@ -8,8 +8,7 @@ from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from metering.exports.api import examples
 from metering.exports.models import Export, Form, Subject
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _STATES = Export.State.choices

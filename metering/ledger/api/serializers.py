@@ -12,9 +12,8 @@ from kit.drf.serializers import Filters, Input
 from kit.money import decimal_from_picos
 from metering.ledger.api import examples
 from metering.ledger.models import PRIORITY_MAX, CreditGrant
-from metering.usage.api.fields import TenantField
 from tenants.api.serializers.limits import AmountInput
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _BURNED = "What use has taken of it."

@@ -19,9 +19,10 @@ from kit.scopes import Scope
 from metering.ledger import selectors, wallets
 from metering.ledger.api import examples
 from metering.ledger.models import Account, Transaction
-from metering.usage.api.fields import BoundField, TenantField
+from metering.usage.api.fields import BoundField
 from metering.usage.question import scope_of
 from metering.usage.selectors import UsageQuery, billing_month, database_now
+from tenants.api.serializers.references import TenantField
 from tenants.models import Tenant
 from tenants.selectors import tenant as tenant_by_id
 

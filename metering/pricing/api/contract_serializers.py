@@ -15,8 +15,7 @@ from metering.pricing.api.serializers import (
     QuoteOutput,
 )
 from metering.pricing.models import Contract, PriceBook
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _OFF_ALL = "Off every price of the book that the contract does not name."

@@ -17,8 +17,7 @@ from kit.drf.serializers import Filters, Input
 from kit.money import quote_per_million
 from metering.pricing.api import examples
 from metering.pricing.models import PriceBookVersion
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")

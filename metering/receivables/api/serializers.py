@@ -16,7 +16,7 @@ from metering.receivables.holding import open_hold
 from metering.receivables.models import DunningStep, Hold, Payment, Refund
 from metering.receivables.paying import EXCESS
 from metering.receivables.settling import facts_of
-from metering.usage.api.fields import TenantField
+from tenants.api.serializers.references import TenantField
 
 _MINOR = "In the currency's minor unit."
 _EXCESS_HELP = (

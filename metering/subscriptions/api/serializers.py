@@ -25,8 +25,7 @@ from metering.subscriptions.models import (
     PlanVersion,
 )
 from metering.subscriptions.publishing import NAME_CHARS_MAX
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Plan, Tenant
 
 _AMOUNT_CHARS_MAX = 30

@@ -15,8 +15,7 @@ from kit.drf.schema import example
 from kit.drf.serializers import Filters, Input
 from metering.taxes.api import examples
 from metering.taxes.models import TaxTreatment, percent_text
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _PERCENT = re.compile(r"[0-9]{1,3}(\.[0-9]{1,4})?")

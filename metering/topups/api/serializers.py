@@ -12,8 +12,7 @@ from kit.drf.serializers import Filters, Input
 from kit.money import minor_from_picos
 from metering.topups.api import examples
 from metering.topups.models import COOL_OFF_S_MAX, TopUp, TopUpRule
-from metering.usage.api.fields import TenantField
-from tenants.api.serializers.references import TenantReference
+from tenants.api.serializers.references import TenantField, TenantReference
 from tenants.models import Tenant
 
 _MINOR = "In the currency's minor unit, before tax."

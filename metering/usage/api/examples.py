@@ -112,4 +112,8 @@ REQUEST: Final[dict[str, Any]] = {
     "currency": "USD",
     "first_token_ms": 84.2,
     "duration_ms": 2210.75,
+    "attempts": 1,
+    "held_input_tokens": 1900,
+    "held_output_tokens": 1024,
+    "idempotency_key": "none",
 }

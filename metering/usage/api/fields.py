@@ -1,4 +1,4 @@
-"""Query fields of the metering API: bounds of a range, dimensions, a tenant by name.
+"""Query fields of the metering API: bounds of a range, dimensions.
 
 Failure: what cannot be read is a validation error that says what to write instead.
 """
@@ -10,13 +10,7 @@ from drf_spectacular.types import OpenApiTypes
 from drf_spectacular.utils import extend_schema_field
 from rest_framework import serializers
 
-from kit.errors import NotFound
 from metering.usage.selectors import Dimension
-from tenants.models import Tenant
-from tenants.selectors import tenant as tenant_by_id
-from tenants.selectors import tenant_by_slug
-
-_ID_DIGITS_MAX = 18
 
 
 @extend_schema_field(OpenApiTypes.STR)
@@ -55,23 +49,3 @@ class GroupByField(serializers.Field[tuple[Dimension, ...], str, str, Any]):
             raise serializers.ValidationError(
                 f"Give some of {known}, separated by commas."
             ) from None
-
-
-@extend_schema_field(OpenApiTypes.STR)
-class TenantField(serializers.Field[Tenant, str, str, Any]):
-    """A tenant by its slug, or else by its id: a slug of digits is still a slug."""
-
-    def to_internal_value(self, data: str) -> Tenant:
-        """Return the tenant."""
-        # PostgreSQL has no text with a NUL in it, and says so as an error.
-        data = data.replace("\0", "\N{REPLACEMENT CHARACTER}")
-        try:
-            return tenant_by_slug(data)
-        except NotFound as missing:
-            refusal = serializers.ValidationError(missing.message, code="not_found")
-        if data.isascii() and data.isdigit() and len(data) <= _ID_DIGITS_MAX:
-            try:
-                return tenant_by_id(int(data))
-            except NotFound:
-                pass
-        raise refusal

@@ -5,19 +5,19 @@ from uuid import UUID
 
 from drf_spectacular.utils import extend_schema
 from rest_framework import serializers
-from rest_framework.pagination import Cursor
 from rest_framework.request import Request
 from rest_framework.response import Response
 
 from kit.contracts import CountedBy, EventStatus, Surface
-from kit.drf.pagination import KeysetPagination
+from kit.drf.pagination import ForwardPagination
 from kit.drf.schema import example
 from kit.drf.serializers import Filters
 from kit.drf.views import ManagementViewSet
+from kit.handling import KeyPart
 from kit.money import AmountFormatError, picos_from_decimal
 from kit.scopes import Scope
 from metering.usage.api.examples import REQUEST
-from metering.usage.api.fields import BoundField, TenantField
+from metering.usage.api.fields import BoundField
 from metering.usage.request_log import (
     CHARGE_PICOS_MAX,
     LoggedRequest,
@@ -25,6 +25,7 @@ from metering.usage.request_log import (
     requests,
     require_tenant,
 )
+from tenants.api.serializers.references import TenantField
 
 STATUSES = {each.name.lower(): each for each in EventStatus}
 _US_PER_MS = 1000
@@ -122,28 +123,31 @@ class LoggedRequestOutput(serializers.Serializer[Any]):
         help_text="From the request's arrival; null where there was none.",
     )
     duration_ms = serializers.FloatField()
+    attempts = serializers.IntegerField(
+        allow_null=True,
+        help_text="Replicas that it was sent to, one after another: 0 where its answer "
+        "was kept from before; null where nobody noted it.",
+    )
+    held_input_tokens = serializers.IntegerField(
+        allow_null=True,
+        help_text="Held when it was let in: 0 where no budget, quota or credit bounds "
+        "it; null where nobody noted it.",
+    )
+    held_output_tokens = serializers.IntegerField(allow_null=True)
+    idempotency_key = serializers.ChoiceField(
+        choices=[each.value for each in KeyPart],
+        allow_null=True,
+        help_text="The part that an `Idempotency-Key` had: `none` was sent; it was the "
+        "`first` attempt with it; a `retry` of an earlier one; or an attempt that was "
+        "`given_back`, since a later one took its place.",
+    )
 
 
-class LogPagination(KeysetPagination):
-    """Pages along request ids, newest first. They only go on: `previous` is null."""
+class LogPagination(ForwardPagination):
+    """Pages along request ids, newest first."""
 
     ordering = "-request_id"
     position = r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}"
-
-    def before(self, request: Request) -> UUID | None:
-        """Return the id that the page ends before, None for the first page."""
-        cursor = self.decode_cursor(request)
-        return None if cursor is None else UUID(str(cursor.position))
-
-    def answer(self, request: Request, data: Any, before: UUID | None) -> Response:
-        """Answer with a page, and where the next one starts."""
-        self.base_url = request.build_absolute_uri()
-        following = None
-        if before is not None:
-            # DRF pages by any field, whatever its types say.
-            position: Any = str(before)
-            following = self.encode_cursor(Cursor(0, reverse=False, position=position))
-        return Response({"data": data, "next": following, "previous": None})
 
 
 class RequestLogView(ManagementViewSet):
@@ -189,17 +193,17 @@ class RequestLogView(ManagementViewSet):
             duration_us_min=None if least_ms is None else least_ms * _US_PER_MS,
             reach=self.actor.project_ids,
         )
-        page = requests(query, before=before, size=size)
-        return pages.answer(request, [_shown(row) for row in page.rows], page.before)
+        page = requests(query, before=UUID(before) if before else None, size=size)
+        return pages.answer(request, [logged(row) for row in page.rows], page.before)
 
 
-def _shown(row: LoggedRequest) -> dict[str, Any]:
+def logged(row: LoggedRequest) -> dict[str, Any]:
+    """Return what is shown of a request."""
     plain = (
         *("request_id", "admitted_at", "tenant_id", "project_id", "project", "model"),
         *("streamed", "input_tokens", "cached_input_tokens", "output_tokens"),
         *("reasoning_tokens", "charge", "net_charge", "currency"),
     )
-    first = row.first_token_us
     shown = {
         **{name: getattr(row, name) for name in plain},
         "key_id": row.api_key_id,
@@ -210,7 +214,16 @@ def _shown(row: LoggedRequest) -> dict[str, Any]:
             name: getattr(row, name).name.lower()
             for name in ("status", "surface", "counted_by")
         },
-        "first_token_ms": None if first is None else first / _US_PER_MS,
-        "duration_ms": row.duration_us / _US_PER_MS,
+        "first_token_ms": milliseconds(row.first_token_us),
+        "duration_ms": milliseconds(row.duration_us),
+        "attempts": row.handling.attempts,
+        "held_input_tokens": row.handling.held_input_tokens,
+        "held_output_tokens": row.handling.held_output_tokens,
+        "idempotency_key": row.key_part,
     }
     return dict(LoggedRequestOutput(shown).data)
+
+
+def milliseconds(span_us: int | None) -> float | None:
+    """Return a span as it is shown; None is what was not measured."""
+    return None if span_us is None else span_us / _US_PER_MS

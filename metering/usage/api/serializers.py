@@ -9,7 +9,8 @@ from typing import Any
 from rest_framework import serializers
 
 from kit.drf.serializers import Filters
-from metering.usage.api.fields import BoundField, GroupByField, TenantField
+from metering.usage.api.fields import BoundField, GroupByField
+from tenants.api.serializers.references import TenantField
 
 _BOUND_HELP = (
     "An instant with its offset, or a date: the tenant's billing day, the day of UTC "

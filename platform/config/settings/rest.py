@@ -5,6 +5,7 @@ from inference.openai.media import Modality
 from inference.openai.tasks import Task
 from kit.acting import ActorKind
 from kit.contracts import CountedBy, EventKind, EventStatus, Surface
+from kit.handling import KeyPart
 from kit.scopes import DATA_PLANE, EVERY
 
 _api = load(ApiSettings)
@@ -149,6 +150,7 @@ SPECTACULAR_SETTINGS = {
         "ReplicaDialect": "inference.control.models.Replica.Dialect",
         "ReplicaState": "inference.control.models.Replica.State",
         "EventKind": [each.name.lower() for each in EventKind],
+        "RequestKeyPart": [each.value for each in KeyPart],
         "RequestStatus": [each.name.lower() for each in EventStatus],
         "RequestSurface": [each.name.lower() for each in Surface],
         "RequestCountedBy": [each.name.lower() for each in CountedBy],

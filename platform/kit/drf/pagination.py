@@ -85,3 +85,22 @@ class KeysetPagination(CursorPagination):
             "required": ["data", "next", "previous"],
             "properties": {"data": schema, **links},
         }
+
+
+class ForwardPagination(KeysetPagination):
+    """Pages that only go on, of rows that a selector has read: `previous` is null."""
+
+    def before(self, request: Request) -> str | None:
+        """Return the position that the page begins after, None for the first page."""
+        cursor = self.decode_cursor(request)
+        return None if cursor is None else str(cursor.position)
+
+    def answer(self, request: Request, data: Any, before: object | None) -> Response:
+        """Answer with a page, and where the next one starts; None where none does."""
+        self.base_url = request.build_absolute_uri()
+        following = None
+        if before is not None:
+            # DRF pages by any field, whatever its types say.
+            position: Any = str(before)
+            following = self.encode_cursor(Cursor(0, reverse=False, position=position))
+        return Response({"data": data, "next": following, "previous": None})

@@ -41,6 +41,8 @@ class Column(Generic[Row]):
     sort: Callable[[Row], Any] | None = None
     note: str = ""
     """What exactly it holds, where the heading does not say."""
+    is_for_files: bool = False
+    """Only a file has it: a page shows it of one row, where that leads to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,6 +140,11 @@ class Table(Generic[Row]):
     file_rows_max: int = 0
     """How many rows its file holds at most; 0 for all. The page says so, too."""
 
+    @property
+    def shown(self) -> list[Column[Row]]:
+        """Return the columns of a page."""
+        return [each for each in self.columns if not each.is_for_files]
+
     def parameter(self, word: str) -> str:
         """Return what `sort`, `page` or `open` is called in this table's address."""
         return f"{self.name}-{word}" if self.is_one_of_many else word
@@ -192,10 +199,7 @@ class Table(Generic[Row]):
             rows = self.in_order(rows, asked)[max(pager.first - 1, 0) : pager.last]
         lines = [self._line(row, asked, query) for row in rows]
         sums = [
-            [
-                self._set(total.get(each.name, Cell("", "")), each)
-                for each in self.columns
-            ]
+            [self._set(total.get(each.name, Cell("", "")), each) for each in self.shown]
             for total in totals
         ]
         self._align(
@@ -208,7 +212,7 @@ class Table(Generic[Row]):
             name=self.name,
             title=self.title,
             note=self.note,
-            headings=[self._heading(each, asked, query) for each in self.columns],
+            headings=[self._heading(each, asked, query) for each in self.shown],
             lines=lines,
             totals=sums,
             pager=pager,
@@ -237,7 +241,7 @@ class Table(Generic[Row]):
         )
 
     def _cells(self, row: Row) -> list[Cell]:
-        return [self._set(column.cell(row), column) for column in self.columns]
+        return [self._set(column.cell(row), column) for column in self.shown]
 
     def _set(self, cell: Cell, column: Column[Row]) -> Cell:
         return replace(cell, kind=column.kind)
@@ -245,7 +249,7 @@ class Table(Generic[Row]):
     def _align(self, *groups: list[list[Cell]]) -> None:
         """Give the amounts of a column equally many places."""
         lines = [cells for group in groups for cells in group]
-        for number in range(len(self.columns)):
+        for number in range(len(self.shown)):
             places = places_of(
                 (cells[number].picos or 0, cells[number].currency)
                 for cells in lines

@@ -8,7 +8,7 @@ from kit.clock import boot_us
 from kit.handling import Handling, Keyed
 from kit.latency import Latency
 from metering.intake.committer import BATCH_EVENTS_MAX
-from metering.intake.events import request_event
+from metering.intake.events import request_event, undelivered_event
 from tests.databases import Database
 from tests.eventually import eventually
 from tests.metering.intake.metered import (
@@ -23,6 +23,11 @@ from tests.metering.intake.metered import (
     running,
 )
 
+# What is measured and noted of requests, and may be missing.
+FIGURES = (
+    *("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"),
+    *("attempts", "held_input_tokens", "held_output_tokens", "keyed"),
+)
 LOCK_EPOCHS = "SELECT FROM usage_epoch FOR UPDATE"
 COMMIT_NAME = f"{GATEWAY} commit"
 
@@ -95,10 +100,21 @@ async def test_what_nobody_measured_is_stored_as_nothing(
     async with running(made):
         await waiting
     [row] = witness.events()
-    for name in (
-        *("first_token_us", "queue_us", "last_token_us", "chunks", "gap_max_us"),
-        *("attempts", "held_input_tokens", "held_output_tokens", "keyed"),
-    ):
+    for name in FIGURES:
+        assert row[name] is None, name
+
+
+async def test_a_correction_repeats_no_figure_of_its_request(
+    url: str, witness: Witness
+) -> None:
+    made = committer(url)
+    given_back = undelivered_event(admission(), OUTCOME, prompt_too=True)
+    waiting = made.add(given_back)
+    async with running(made):
+        await waiting
+    [row] = witness.events()
+    assert row["output_tokens"] == -OUTCOME.counts.output_tokens
+    for name in FIGURES:
         assert row[name] is None, name
 
 

@@ -9,7 +9,8 @@ import pytest
 from django.db import connections
 from django.test import Client
 
-from kit.contracts import EventStatus
+from kit.contracts import EventKind, EventStatus
+from kit.handling import Handling, Keyed
 from kit.orm.roles import OPERATOR
 from metering.usage import request_log
 from metering.usage.request_log_sql import PAGE
@@ -71,6 +72,27 @@ def test_a_row_says_what_was_metered_and_what_is_left_of_it(operator: Client) ->
     assert (first["first_token_ms"], first["duration_ms"]) == (1.0, 2.0)
     assert first["project"] == "default"
     assert first["admitted_at"] == "2026-11-10T12:00:01Z"
+    assert [first["attempts"], first["idempotency_key"]] == [None, None]
+
+
+def test_a_row_says_what_was_done_for_it(operator: Client) -> None:
+    noted = Handling(2, 200, 64, Keyed.RETRY)
+    use, _ = used(1, handling=noted)
+    epoch = make_epoch(started_at=NOON)
+    first = replace(
+        use,
+        admitted_at=NOON - SECOND,
+        handling=replace(noted, attempts=1, keyed=Keyed.FIRST),
+    )
+    (event,) = commit(epoch, first)
+    commit(epoch, replace(undoing(event, first), kind=EventKind.RETRY))
+
+    retry, given_back = ask(operator, tenant=use.tenant_id)["data"]
+
+    assert (retry["attempts"], retry["idempotency_key"]) == (2, "retry")
+    assert (retry["held_input_tokens"], retry["held_output_tokens"]) == (200, 64)
+    assert (given_back["attempts"], given_back["net_charge_picos"]) == (1, "0")
+    assert given_back["idempotency_key"] == "given_back"
 
 
 def test_pages_hold_every_request_once(operator: Client) -> None:
@@ -176,7 +198,7 @@ def test_a_page_reads_along_the_key(operator: Client) -> None:
         session.execute(f"EXPLAIN {PAGE}", asked)
         plan = "\n".join(row[0] for row in session.fetchall())
 
-    reading, _ = plan.split("SubPlan", 1)
+    reading, _ = plan.split("Aggregate", 1)
     assert "Seq Scan on usage_event" not in reading
     assert "Index Scan Backward using usage_event_2026_11_pkey" in reading
     assert f"tenant_id = {use.tenant_id}" in reading

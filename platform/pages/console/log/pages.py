@@ -34,6 +34,7 @@ from pages.console.log.form import LogForm
 from pages.console.log.refused import (
     asked_of,
     found_by,
+    refused_file,
     refused_table,
     refused_tile,
 )
@@ -93,6 +94,9 @@ def log(request: HttpRequest, *, place: Member) -> HttpResponse:
     if wants_file(rows, query):
         name = f"requests-{place.tenant.slug}"
         return file_of(rows, list(everything(asked)), query, name=name)
+    question = asked_of(asked, now=now)
+    if question is not None and wants_file(refused_table(place.tenant), query):
+        return refused_file(place.tenant, question, query)
     if form.cleaned_data["live"]:
         return _watched(request, rows, asked, query, context)
     page = requests(asked, before=_before(query), size=ROWS_PER_PAGE)

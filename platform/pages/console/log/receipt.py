@@ -16,7 +16,7 @@ from django.views.decorators.http import require_safe
 
 from kit.acting import current
 from kit.contracts import CountedBy, EventKind, TokenClass
-from kit.handling import Keyed
+from kit.handling import KeyPart
 from kit.money import decimal_from_picos, quote_per_million
 from kit.scopes import Scope
 from metering.billing.charged_in import ChargedIn, charged_in
@@ -63,10 +63,11 @@ _COUNTED = {
     CountedBy.NONE: "nobody: nothing is billed of what was not counted",
 }
 
-_KEYED = {
-    Keyed.NONE: "none given",
-    Keyed.FIRST: "given: the first attempt with it",
-    Keyed.RETRY: "given: it tried an earlier request again",
+_KEY_PARTS = {
+    KeyPart.NONE: "none given",
+    KeyPart.FIRST: "given: the first attempt with it",
+    KeyPart.RETRY: "given: it tried an earlier request again",
+    KeyPart.GIVEN_BACK: "given: it was tried again, and this attempt is given back",
 }
 
 
@@ -328,10 +329,8 @@ def _attempts(found: Receipt) -> str:
 
 
 def _idempotency(found: Receipt) -> str:
-    keyed = found.handling.keyed
-    if any(each.kind is EventKind.RETRY for each in found.corrections):
-        return "given: it was tried again, and this attempt is given back"
-    return NOT_RECORDED if keyed is None else _KEYED[keyed]
+    part = found.request.key_part
+    return NOT_RECORDED if part is None else _KEY_PARTS[part]
 
 
 def _billed(found: Receipt, place: Member) -> list[tuple[str, str, str]]:

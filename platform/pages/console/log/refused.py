@@ -1,7 +1,8 @@
 """What was refused of a tenant's requests: counted by the hour, never kept singly.
 
 A refused request is not metered and has no receipt, so it is no row of the log; how
-many there were, by which limit or for which reason, stands below it. Failure: none.
+many there were, by which limit or for which reason, stands below it and in a file of
+all kinds. Failure: a file of more kinds than one may have is refused with what to ask.
 """
 
 import datetime as dt
@@ -9,12 +10,17 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from zoneinfo import ZoneInfo
 
+from django.http import HttpResponse
+
 from inference.control.refusals import RefusalQuery, Refusals, Refused, refused
 from kit.acting import current
+from kit.errors import InvalidRequest
 from kit.scopes import Scope
 from metering.usage.request_log import RequestQuery
 from pages.console.frame import way_to
+from pages.design.address import Query
 from pages.design.cells import Cell, Kind, instant_in, nothing, number, words
+from pages.design.files import FILE_ROWS_MAX, file_of
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, number_tile
 from tenants.models import Tenant
@@ -91,6 +97,20 @@ def found_by(asked: RefusalQuery) -> Refusals:
     return refused(asked, size=KINDS)
 
 
+def refused_file(tenant: Tenant, asked: RefusalQuery, query: Query) -> HttpResponse:
+    """Answer with all kinds as CSV; raises `InvalidRequest` for too many."""
+    found = refused(asked, size=FILE_ROWS_MAX + 1)
+    if len(found.kinds) > FILE_ROWS_MAX:
+        raise InvalidRequest(
+            f"A file holds at most {FILE_ROWS_MAX:,} kinds: choose a shorter range, or"
+            " read them by the management API.",
+            param="file",
+        )
+    return file_of(
+        refused_table(tenant), found.kinds, query, name=f"refused-{tenant.slug}"
+    )
+
+
 def refused_tile(found: Refusals) -> Tile:
     """Return how many requests were refused."""
     return number_tile(
@@ -130,10 +150,9 @@ def refused_table(tenant: Tenant) -> Table[Refused]:
         title="Refused",
         note="Counted by whole hours of UTC that the range touches, without a range by"
         f" those of the last day; kept for a month. At most {KINDS} kinds, those with"
-        " most requests.",
+        " most requests; its file has all.",
         columns=tuple(columns),
         is_one_of_many=True,
-        has_file=False,
     )
 
 

@@ -153,4 +153,43 @@ def _measures() -> tuple[Column[LoggedRequest], ...]:
         Column(
             "streamed", "Streamed", lambda row: words("yes" if row.streamed else "no")
         ),
+        Column(
+            "attempts",
+            "Attempts",
+            lambda row: _noted(row.handling.attempts),
+            Kind.NUMBER,
+            note="At how many replicas it was tried: 0 where its answer was kept from"
+            " before.",
+        ),
+        *_in_files(),
     )
+
+
+def _in_files() -> tuple[Column[LoggedRequest], ...]:
+    """Return what a receipt tells of one request, and the file of all."""
+    return (
+        Column(
+            "held_input",
+            "Held input",
+            lambda row: _noted(row.handling.held_input_tokens),
+            Kind.NUMBER,
+            is_for_files=True,
+        ),
+        Column(
+            "held_output",
+            "Held output",
+            lambda row: _noted(row.handling.held_output_tokens),
+            Kind.NUMBER,
+            is_for_files=True,
+        ),
+        Column(
+            "idempotency_key",
+            "Idempotency key",
+            lambda row: words(row.key_part or ""),
+            is_for_files=True,
+        ),
+    )
+
+
+def _noted(figure: int | None) -> Cell:
+    return nothing("not recorded") if figure is None else number(figure)

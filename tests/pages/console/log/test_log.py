@@ -12,6 +12,7 @@ from django.test import Client
 from django.test.utils import CaptureQueriesContext
 
 from kit.contracts import EventStatus
+from kit.handling import Handling, Keyed
 from kit.orm.roles import APP, as_operator
 from metering.usage import request_log
 from pages.access import LIVE_POLICY
@@ -86,6 +87,20 @@ def test_pages_go_on_and_the_file_is_all_of_it(
 
     assert [row["id"] for row in rows(file)] == ids
     assert file["Content-Disposition"].endswith(f'{member.tenant.slug}.csv"')
+
+
+def test_the_file_says_what_was_done_for_each() -> None:
+    member = make_member()
+    used(member, 1, handling=Handling(2, 200, 64, Keyed.RETRY))
+    person = browser(member)
+
+    (row,) = rows(person.get(at(member, "?file=requests")))
+    page = text(person.get(at(member)).content)
+
+    assert (row["attempts"], row["idempotency_key"]) == ("2", "retry")
+    assert (row["held_input"], row["held_output"]) == ("200", "64")
+    assert "Attempts" in page
+    assert "Held input" not in page
 
 
 def test_what_narrows_it() -> None:

@@ -1,6 +1,8 @@
 """What limits refused is seen on the log and at home, with the way to the limits."""
 
+import csv
 import datetime as dt
+import io
 from typing import Any
 
 import pytest
@@ -10,6 +12,7 @@ from django.utils import timezone
 from kit.orm.roles import as_operator
 from metering.usage.selectors import database_now
 from metering.usage.services import cover
+from pages.console.log import refused
 from tenants.models import Member, ProjectMember
 from tests.factories.accounts import sign_in
 from tests.factories.refusals import make_refusal
@@ -67,6 +70,43 @@ def test_the_log_says_by_what_how_many_and_since_when() -> None:
     # Of the two that a limit refused.
     limits = f'href="/console/{member.tenant.slug}/limits/"'
     assert page[page.index('id="refused"') :].count(limits) == 2
+
+
+def test_its_file_has_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
+    member = make_member(tenant=make_tenant(zone="UTC"))
+    key = make_key(tenant=member.tenant, name="batch").row
+    for number in range(3):
+        make_refusal(key, NINE, model=f"m{number}", requests=number + 1)
+    monkeypatch.setattr(refused, "KINDS", 2)
+
+    page = look(member, f"/requests/?{RANGE}").content.decode()
+    assert "file=refused" in page
+    assert "m0" not in page[page.index('id="refused"') :]
+    file = look(member, f"/requests/?{RANGE}&file=refused")
+    found = list(csv.DictReader(io.StringIO(file.content.decode())))
+
+    assert [(row["model"], row["requests"]) for row in found] == [
+        ("m2", "3"),
+        ("m1", "2"),
+        ("m0", "1"),
+    ]
+    assert found[0]["status"] == "429 rate_limit_exceeded"
+    assert file["X-Row-Count"] == "3"
+    assert f"refused-{member.tenant.slug}.csv" in file["Content-Disposition"]
+
+
+def test_a_file_of_too_many_kinds_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    member = make_member(tenant=make_tenant(zone="UTC"))
+    key = make_key(tenant=member.tenant).row
+    for number in range(3):
+        make_refusal(key, NINE, model=f"m{number}")
+    monkeypatch.setattr(refused, "FILE_ROWS_MAX", 2)
+
+    address = f"/console/{member.tenant.slug}/requests/?{RANGE}&file=refused"
+    answer = sign_in(Client(), member.user).get(address)
+
+    assert answer.status_code == 400
+    assert "at most 2 kinds" in answer.content.decode()
 
 
 @pytest.mark.parametrize(

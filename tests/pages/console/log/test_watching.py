@@ -9,6 +9,7 @@ from django.test import Client
 from django.utils import timezone
 
 from kit.contracts import CountedBy, EventStatus, Surface
+from kit.handling import NOT_NOTED
 from kit.ids import uuid7
 from metering.usage.request_log import LoggedRequest, RequestPage, RequestQuery
 from pages.console.log import watching
@@ -42,6 +43,8 @@ ROW = LoggedRequest(
     first_token_us=1,
     last_token_us=2,
     duration_us=3,
+    handling=NOT_NOTED,
+    is_retried=False,
 )
 
 
