@@ -27,11 +27,16 @@ class ChargedIn:
 
 
 def charged_in(
-    *, tenant_id: int, at: dt.datetime, price_ids: Collection[int]
+    *,
+    tenant_id: int,
+    at: dt.datetime,
+    price_ids: Collection[int],
+    with_drafts: bool = True,
 ) -> ChargedIn | None:
     """Return where what was admitted at an instant is charged, at some prices.
 
-    None for an instant that no billing day of the tenant has.
+    None for an instant that no billing day of the tenant has. To tenants a draft is no
+    invoice yet: they are answered without it.
     """
     day = BillingDay.objects.filter(
         tenant_id=tenant_id, starts_at__lte=at, ends_at__gt=at
@@ -47,7 +52,12 @@ def charged_in(
     for invoice in _invoices(day):
         charged = [each for each in postings if _charges(invoice, each)]
         found |= {line.pk: line for line in _lines(invoice, day, charged)}
-    ordered = sorted(found.values(), key=lambda line: (line.invoice_id, line.position))
+    shown = [
+        line
+        for line in found.values()
+        if with_drafts or line.invoice.state != Invoice.State.DRAFT
+    ]
+    ordered = sorted(shown, key=lambda line: (line.invoice_id, line.position))
     return ChargedIn(day, tuple(ordered))
 
 

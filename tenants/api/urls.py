@@ -4,6 +4,7 @@ from django.urls import path
 from rest_framework.routers import SimpleRouter
 
 from tenants.api.views.audit import AuditViewSet
+from tenants.api.views.billing_addresses import BillingAddressViewSet
 from tenants.api.views.invitations import InvitationViewSet
 from tenants.api.views.keys import KeyViewSet
 from tenants.api.views.limits import (
@@ -24,6 +25,7 @@ router.register("tenants", TenantViewSet, basename="tenant")
 router.register("projects", ProjectViewSet, basename="project")
 router.register("members", MemberViewSet, basename="member")
 router.register("invitations", InvitationViewSet, basename="invitation")
+router.register("billing-addresses", BillingAddressViewSet, basename="billing_address")
 router.register("keys", KeyViewSet, basename="key")
 router.register("plans", PlanViewSet, basename="plan")
 router.register("rate-limits", RateLimitViewSet, basename="rate_limit")

@@ -82,6 +82,12 @@ class BillingAddress(models.Model):
     declined is removed as well, and is not asked again.
     """
 
+    class State(models.TextChoices):
+        WAITING = "waiting"
+        CONFIRMED = "confirmed"
+        DECLINED = "declined"
+        REMOVED = "removed"
+
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
     email = models.EmailField(blank=True)
     asked = models.PositiveSmallIntegerField(default=1, db_default=1)
@@ -112,3 +118,12 @@ class BillingAddress(models.Model):
 
     def __str__(self) -> str:
         return self.email or f"billing address {self.pk}"
+
+    @property
+    def state(self) -> State:
+        """Return whether bills go there, or why they do not."""
+        if self.declined_at is not None:
+            return self.State.DECLINED
+        if self.removed_at is not None:
+            return self.State.REMOVED
+        return self.State.WAITING if self.confirmed_at is None else self.State.CONFIRMED

@@ -10,6 +10,7 @@ from tenants.selectors.audit import (
     audit_details,
     audit_entries,
 )
+from tenants.selectors.billing_addresses import named_address, named_addresses
 from tenants.selectors.invitations import invitation, invitations
 from tenants.selectors.keys import api_key, api_key_by_text, api_keys
 from tenants.selectors.limits import (
@@ -56,6 +57,8 @@ __all__ = [
     "limits_of_each",
     "member",
     "members",
+    "named_address",
+    "named_addresses",
     "note_authors",
     "notes",
     "place_among",

@@ -24,6 +24,7 @@ from metering.usage.services import cover
 from tenants.models import Invitation, Project, Tenant
 from tenants.services import keys
 from tests.api.calling import Caller, Ids, soon, taken
+from tests.api.calls_addresses import call_addresses, conflicts_of_addresses
 from tests.api.calls_billing import call_billing
 from tests.api.calls_collection import call_collection, conflicts_of_collection
 from tests.api.calls_documents import call_documents, refused_documents
@@ -314,6 +315,7 @@ def test_every_operation_answers_as_the_document_says(call: Caller) -> None:
     call_topups(call, tenant)
     call_collection(call, tenant)
     call_billing(call, tenant)
+    call_addresses(call, tenant)
     call_receivables(call)
     call_tokens(call, tenant)
     call_serving(call)
@@ -407,6 +409,7 @@ def test_every_conflict_that_is_documented_occurs_and_no_other(
         **conflicts_of_credit(operator, project),
         **conflicts_of_taxes(operator, project.tenant_id),
         **conflicts_of_topups(operator, project.tenant_id),
+        **conflicts_of_addresses(operator, project.tenant_id),
         **conflicts_of_collection(operator, make_project().tenant_id),
         **conflicts_of_receivables(operator),
         **conflicts_of_plans(operator),

@@ -76,6 +76,9 @@ CHANGES: Mapping[str, Callable[[World, Caller], Body]] = {
     },
     "create_tax_rate": lambda _, __: {"name": f"tax {next(_numbers)}"},
     "create_contract": lambda world, _: {"price_book": world.shared["price_book"]},
+    "create_billing_address": lambda world, _: {
+        "tenant": world.sides["a"].ids["tenant"],
+    },
     "create_invitation": lambda world, _: {
         "projects": [world.sides["a"].ids["project"]],
         "tenant": world.sides["a"].ids["tenant"],

@@ -32,6 +32,7 @@ OWNED = {
     "budgets": "budget",
     "invoices": "invoice",
     "billing-profiles": "billing_profile",
+    "billing-addresses": "billing_address",
     "credit-grants": "credit_grant",
     "webhook-endpoints": "webhook_endpoint",
     "adjustments": "adjustment",

@@ -45,6 +45,7 @@ from metering.taxes.services import create_rate, treat_tenant
 from metering.topups.services import ask_top_up, cancel_top_up, set_rule
 from metering.usage.corrections import Request
 from tenants.models import (
+    BillingAddress,
     Budget,
     Invitation,
     Level,
@@ -248,13 +249,23 @@ def make_side(name: str, held_version: int) -> Side:
         asked = ask_top_up(tenant=tenant, amount_minor=100, now=A_MOMENT)
         side.ids["top_up"] = cancel_top_up(top_up=asked, now=A_MOMENT).pk
         side.ids |= _collected(tenant)
-        side.ids["billing_profile"] = set_billing_profile(
-            tenant=tenant, legal_name=f"{canary} Ltd"
-        ).tenant_id
+        side.ids |= _billed(side)
         side.ids["tax_treatment"] = treat_tenant(
             tenant=tenant, now=A_MOMENT, kind="exempt", note=canary
         ).pk
     return side
+
+
+def _billed(side: Side) -> dict[str, int]:
+    """Say who a side is on its bills, and name an address for them."""
+    profile = set_billing_profile(tenant=side.tenant, legal_name=f"{side.canary} Ltd")
+    address = BillingAddress.objects.create(
+        tenant=side.tenant,
+        email=f"{side.canary}@books.example",
+        # Asked two days ago, so that it may be asked again.
+        asked_at=dt.datetime.now(dt.UTC) - dt.timedelta(days=2),
+    )
+    return {"billing_profile": profile.tenant_id, "billing_address": address.pk}
 
 
 def _collected(tenant: Tenant) -> dict[str, int]:

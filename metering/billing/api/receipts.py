@@ -68,7 +68,7 @@ class ReceiptInvoiceLineOutput(serializers.Serializer[Any]):
     """A line of an invoice that charges the request's billing day at its price."""
 
     invoice = serializers.IntegerField(help_text="Its id.")
-    number = serializers.CharField(help_text="Empty while it is a draft.")
+    number = serializers.CharField(help_text="Empty while it has none.")
     position = serializers.IntegerField(help_text="The line's place on it.")
     description = serializers.CharField()
 
@@ -135,7 +135,7 @@ class ReceiptViewSet(ManagementViewSet):
             request_id=pk,
             reach=self.actor.project_ids,
         )
-        where = _charged_in(found)
+        where = _charged_in(found, with_drafts=self.actor.is_operator)
         sees_bills = self.actor.may(Scope.BILLING_READ)
         shown = {
             **logged(found.request),
@@ -185,12 +185,13 @@ def _charge(charge: Charge) -> dict[str, Any]:
     }
 
 
-def _charged_in(found: Receipt) -> ChargedIn | None:
+def _charged_in(found: Receipt, *, with_drafts: bool) -> ChargedIn | None:
     charges = (found.charge, *found.corrections)
     return charged_in(
         tenant_id=found.request.tenant_id,
         at=found.request.admitted_at,
         price_ids={charge.version.price_id for charge in charges},
+        with_drafts=with_drafts,
     )
 
 

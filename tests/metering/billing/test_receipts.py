@@ -86,6 +86,12 @@ def test_it_leads_to_its_invoice_lines_for_who_may_see_bills(caller: Callers) ->
 
     with as_operator():
         closed = close_period(tenant=tenant, date=FIRST, now=CLOSED)
+    # A draft is for operators.
+    assert ask(reader, event.request_id).json()["invoice_lines"] == []
+    query = f"?tenant={tenant.slug}"
+    drafted = ask(caller(), event.request_id, query).json()["invoice_lines"]
+    assert {each["number"] for each in drafted} == {""}
+    with as_operator():
         assert closed.invoice is not None
         invoice = issue_invoice(invoice=closed.invoice, now=CLOSED)
 

@@ -342,6 +342,7 @@ def _billed(found: Receipt, place: Member) -> list[tuple[str, str, str]]:
         tenant_id=place.tenant_id,
         at=found.request.admitted_at,
         price_ids={charge.version.price_id for charge in charges},
+        with_drafts=False,
     )
     if where is None:
         return [("Invoice", "not yet: its billing day is not known", "")]
@@ -363,7 +364,7 @@ def _billed(found: Receipt, place: Member) -> list[tuple[str, str, str]]:
 
 
 def _number(invoice: Invoice) -> str:
-    return invoice.number or "the draft of the period"
+    return invoice.number or "an invoice without a number yet"
 
 
 def _unbilled(where: ChargedIn) -> str:

@@ -68,15 +68,17 @@ def test_it_names_the_invoice_lines_for_whoever_may_see_invoices() -> None:
     request_id = a_request(member)
     with as_operator():
         closed = services.close_period(tenant=member.tenant, date=FIRST, now=CLOSED)
+    # Its draft is not the tenant's to see yet.
+    _, said = receipt(member, request_id)
+    assert "Invoice none yet by itself" in said
+    with as_operator():
         assert closed.invoice is not None
         services.issue_invoice(invoice=closed.invoice, now=CLOSED)
         line = InvoiceLine.objects.filter(kind="usage").latest("position")
         closed.invoice.refresh_from_db()
 
     _, said = receipt(member, request_id)
-    named = (
-        f"{closed.invoice.number or 'the draft of the period'}, line {line.position}"
-    )
+    named = f"{closed.invoice.number}, line {line.position}"
     assert f"Invoice line {named}: {line.description}" in said
     person = sign_in(Client(), member.user)
     address = f"/console/{member.tenant.slug}"
