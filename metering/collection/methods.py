@@ -135,7 +135,7 @@ def _keep_one(
     now: dt.datetime,
 ) -> None:
     said = {name: getattr(found, name) for name in _SHOWN}
-    said |= {"is_default": is_default, "read_at": now}
+    said["is_default"] = is_default
     row = PaymentMethod.objects.filter(
         account=customer.account, reference=found.reference
     ).first()
@@ -144,8 +144,11 @@ def _keep_one(
             tenant_id=customer.tenant_id,
             account=customer.account,
             reference=found.reference,
+            read_at=now,
             **said,
         )
         create(row, action="add")
     else:
         change(row, said)
+        # That it was read again is no change of it.
+        PaymentMethod.objects.filter(pk=row.pk).update(read_at=now)

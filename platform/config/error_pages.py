@@ -1,15 +1,19 @@
 """What Django answers where no view of ours did: JSON under the API, pages elsewhere.
 
-Failure: nothing internal is shown; what broke is in the log.
+Failure: nothing internal is shown; what broke is in the log. Where that was what a page
+of ours needs, such as the database, Django's own page says so without it.
 """
 
 from http import HTTPStatus
 
+import structlog
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
 from kit.drf.problems import CONTENT_TYPE, REQUEST_ID, Fault, problem, request_id_of
 from pages.access import refusal
+
+log = structlog.get_logger(__name__)
 
 API_PREFIX = "/api/"
 
@@ -17,7 +21,12 @@ API_PREFIX = "/api/"
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django would not take."""
     if not request.path.startswith(API_PREFIX):
-        return defaults.bad_request(request, exception)
+        return refusal(
+            request,
+            HTTPStatus.BAD_REQUEST,
+            "This request cannot be read",
+            "Its host, a header or its length is wrong. Nothing was changed.",
+        )
     return _refusal(
         request,
         HTTPStatus.BAD_REQUEST,
@@ -31,7 +40,12 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django refused."""
     if not request.path.startswith(API_PREFIX):
-        return defaults.permission_denied(request, exception)
+        return refusal(
+            request,
+            HTTPStatus.FORBIDDEN,
+            "Not yours to do",
+            "Your account may not do this. Ask an operator for the permission.",
+        )
     fault = Fault("Your token does not hold this right.", code="permission_denied")
     return _refusal(request, HTTPStatus.FORBIDDEN, fault)
 
@@ -50,7 +64,12 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that leads nowhere."""
     if not request.path.startswith(API_PREFIX):
-        return defaults.page_not_found(request, exception)
+        return refusal(
+            request,
+            HTTPStatus.NOT_FOUND,
+            "Nothing here",
+            "There is no page at this address.",
+        )
     fault = Fault(
         "There is nothing at this address; /api/v1/docs/ lists what there is. Addresses"
         " end in a slash.",
@@ -62,13 +81,28 @@ def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
 def server_error(request: HttpRequest) -> HttpResponse:
     """Answer a request that met a bug."""
     if not request.path.startswith(API_PREFIX):
-        return defaults.server_error(request)
+        return _sorry(request)
     fault = Fault(
         "Something went wrong on our side, and nothing was changed. Try again; if it"
         f" stays so, name the request {request_id_of(request)} to whoever runs this.",
         code="internal_error",
     )
     return _refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, fault)
+
+
+def _sorry(request: HttpRequest) -> HttpResponse:
+    """Say that something broke, also where what broke is what our pages need."""
+    name = request_id_of(request)
+    log.error("page_failed", request_id=name, path=request.path)
+    message = (
+        f"Try again; if it stays so, name the request {name} to whoever runs this."
+    )
+    status = HTTPStatus.INTERNAL_SERVER_ERROR
+    try:
+        return refusal(request, status, "Something went wrong on our side", message)
+    except Exception:
+        log.exception("error_page_failed")
+        return defaults.server_error(request)
 
 
 def _refusal(request: HttpRequest, status: HTTPStatus, fault: Fault) -> HttpResponse:

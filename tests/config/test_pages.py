@@ -1,15 +1,19 @@
 """Every page says what it may load; a form that is refused says what to do."""
 
 import pytest
-from django.test import Client
+from django.db import OperationalError
+from django.test import Client, RequestFactory
 
+from config import error_pages
 from config.middleware import ADMIN_POLICY
+from kit.drf.problems import REQUEST_ID
 from pages.access import POLICY
 from tests.factories.accounts import PASSWORD, make_operator, make_person, sign_in
 
 pytestmark = pytest.mark.usefixtures("operator_db")
 
 HEADER = "Content-Security-Policy"
+NAMED = "01a206ff-a2a0-7f40-923b-2d2a270a2ffb"
 
 
 @pytest.mark.parametrize(
@@ -44,3 +48,35 @@ def test_a_form_from_elsewhere_is_refused_in_words(address: str) -> None:
     assert answer.status_code == 403
     assert b"open its page again" in answer.content
     assert b"<style" not in answer.content
+
+
+def test_an_address_that_leads_nowhere_is_told_in_our_own_words() -> None:
+    answer = Client().get("/nothing")
+
+    assert answer.status_code == 404
+    assert "There is no page at this address." in answer.content.decode()
+    assert b"Go to your start page" in answer.content
+
+
+def test_what_broke_is_told_with_the_name_of_its_request(rf: RequestFactory) -> None:
+    request = rf.get("/finance/", headers={REQUEST_ID: NAMED})
+
+    answer = error_pages.server_error(request)
+
+    assert answer.status_code == 500
+    assert f"name the request {NAMED} to whoever runs this" in answer.content.decode()
+
+
+def test_where_our_page_breaks_too_there_is_a_plain_one(
+    rf: RequestFactory, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def broken(*_: object) -> None:
+        raise OperationalError("a password stands in here")
+
+    monkeypatch.setattr(error_pages, "refusal", broken)
+
+    answer = error_pages.server_error(rf.get("/finance/"))
+
+    assert answer.status_code == 500
+    assert b"Server Error" in answer.content
+    assert b"password" not in answer.content

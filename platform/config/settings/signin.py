@@ -36,6 +36,7 @@ ACCOUNT_FORMS = {"login": "pages.accounts.forms.SignInForm"}
 ACCOUNT_EMAIL_VERIFICATION = "none"
 ACCOUNT_CHANGE_EMAIL = True
 ACCOUNT_EMAIL_NOTIFICATIONS = True
+ACCOUNT_USER_DISPLAY = "pages.accounts.adapter.shown_name"
 ACCOUNT_EMAIL_SUBJECT_PREFIX = "[Tollgate] "
 ACCOUNT_LOGOUT_REDIRECT_URL = "account_login"
 # The cookie goes with the browser; how long the session lives is the server's business.

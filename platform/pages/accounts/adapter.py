@@ -31,6 +31,11 @@ _WAIT = (
 )
 
 
+def shown_name(user: User) -> str:
+    """Return what a person is called on our pages: the name they gave, if any."""
+    return user.get_full_name() or user.get_username()
+
+
 class AccountAdapter(DefaultAccountAdapter):  # type: ignore[misc]
     """Accounts: no sign-up but by invitation."""
 

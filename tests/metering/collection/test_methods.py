@@ -7,6 +7,7 @@ from metering.collection.method_handlers import customer_changed, method_changed
 from metering.collection.methods import default_method, read_methods
 from metering.collection.models import PaymentMethod
 from metering.usage.selectors import database_now
+from tenants.models import AuditEntry
 from tests.metering.collection.buying.scene import prepaid
 from tests.metering.collection.shopping import VISA, store_card
 from tests.standins.stripe import StripeStandIn
@@ -64,5 +65,10 @@ def test_news_of_strangers_is_none_of_ours(standin: StripeStandIn) -> None:
 def test_reading_again_changes_nothing(standin: StripeStandIn) -> None:
     owner = store_card(standin, prepaid(), VISA)
     [row] = PaymentMethod.objects.all()
+    told = AuditEntry.objects.filter(object_kind="payment_method").count()
+
     read_methods(customer=owner, now=database_now())
-    assert PaymentMethod.objects.get().pk == row.pk
+
+    again = PaymentMethod.objects.get()
+    assert (again.pk, again.read_at > row.read_at) == (row.pk, True)
+    assert AuditEntry.objects.filter(object_kind="payment_method").count() == told
