@@ -331,7 +331,7 @@ class PriceBookVersionAdmin(ServiceAdmin):
         return self.act(
             request,
             object_id,
-            lambda row: services.publish_version(
+            lambda row: services.publish_or_begin_now(
                 version=row,
                 now=database_now(),
                 drop=left_out(row) if form.cleaned_data["drop"] else (),

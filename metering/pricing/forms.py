@@ -14,6 +14,8 @@ from metering.pricing import selectors
 from metering.pricing.contracts import Agreed
 from metering.pricing.models import ContractPrice, Price, PriceBookVersion
 from metering.pricing.replaying import said_before
+from metering.pricing.services import is_late
+from metering.usage.epochs import database_now
 
 QUOTED = {
     "input_per_million": "input_picos",
@@ -131,10 +133,12 @@ class PublishForm(Confirmation):
         """Count the prices, and name the models that would have none any more."""
         version = PriceBookVersion.objects.get(pk=object_id)
         closed = ", ".join(left_out(version)) or "none"
+        begins = f"{version.effective_at:%Y-%m-%d %H:%M} UTC"
+        if is_late(version, now=database_now()):
+            begins = f"now, {begins} being over,"
         return (
-            f"Prices: {version.prices.count()}, from "
-            f"{version.effective_at:%Y-%m-%d %H:%M} UTC on. Models left out: {closed}. "
-            + said_before(version)
+            f"Prices: {version.prices.count()}, from {begins} on. Models left out:"
+            f" {closed}. {said_before(version)}"
         )
 
 

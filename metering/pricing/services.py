@@ -253,6 +253,26 @@ def quoted_picos(param: str, quote: str | Decimal) -> int:
     return picos
 
 
+def is_late(version: PriceBookVersion, *, now: dt.datetime) -> bool:
+    """Tell whether a draft would begin where another version's prices were charged."""
+    if version.effective_at >= now - TOLERANCE:
+        return False
+    return last_published(book=version.book) is not None
+
+
+def publish_or_begin_now(
+    *, version: PriceBookVersion, now: dt.datetime, drop: Collection[str] = ()
+) -> PriceBookVersion:
+    """Publish a draft; one whose instant went by as it was written begins now.
+
+    Raises as `publish_version` does, and then leaves the instant as it was.
+    """
+    with atomic():
+        if version.published_at is None and is_late(version, now=now):
+            version = reschedule_version(version=version, effective_at=now)
+        return publish_version(version=version, now=now, drop=drop)
+
+
 def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
     """Refuse a version that would change the price of requests already rated.
 
@@ -274,7 +294,7 @@ def _require_in_time(version: PriceBookVersion, now: dt.datetime) -> None:
             f"{previous} ({shown(previous.effective_at)}).",
             param="effective_at",
         )
-    if version.effective_at < now - TOLERANCE:
+    if is_late(version, now=now):
         raise Conflict(
             f"{version} would have begun at {shown(version.effective_at)} already: "
             "requests since then are rated. Let it begin now or later.",

@@ -211,6 +211,22 @@ def test_models_left_out_are_named_and_closed_only_when_said(
     assert version.published_at is not None
 
 
+def test_a_draft_whose_instant_went_by_begins_as_it_is_published(
+    admin: Client, draft: PriceBookVersion
+) -> None:
+    publish_version(version=draft, now=LONG_AGO)
+    meant = timezone.now() - dt.timedelta(minutes=20)
+    version = drafted(draft.book, "demo-model", effective_at=meant)
+    address = action(VERSION, "publish", version.pk)
+    said = f"from now, {meant:%Y-%m-%d %H:%M} UTC being over, on."
+    assert said in words(admin.get(address).content)
+
+    confirm(admin, address, typed=str(version))
+
+    version.refresh_from_db()
+    assert version.published_at == version.effective_at > meant
+
+
 def test_a_version_is_shown_beside_the_one_before(
     admin: Client, draft: PriceBookVersion
 ) -> None:
