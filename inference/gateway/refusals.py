@@ -6,11 +6,12 @@ for the tenant to see, on a connection that is there anyway. A row says all that
 process counted of one kind within an hour, so that writing it again changes nothing.
 
 Failure: what cannot be written at once, as where its rows are locked, is written later,
-and holds up nothing else of that connection; a process that ends loses what it
+and holds up nothing else of that connection; a process that is killed loses what it
 counted since it last wrote. Where kinds get too many, those that come later are counted
 together, without key and model. Owns: the counters of about an hour.
 """
 
+import asyncio
 import secrets
 from collections.abc import Callable
 from typing import NamedTuple
@@ -24,8 +25,10 @@ from inference.gateway.http import HttpRequest
 from kit.clock import boot_us
 from kit.contracts import Caller
 from kit.errors import PlatformError
+from kit.postgres import connect
 
 TELL_US = 5_000_000
+LAST_S = 2.0
 HOUR_US = 3_600_000_000
 # Kinds that one process tells apart, and as many of tenants alone.
 KINDS_MAX = 5_000
@@ -124,13 +127,15 @@ class Refusals:
         count.number += 1
         count.last_us = now_us
 
-    async def tell(self, connection: AsyncConnection) -> None:
+    async def tell(self, connection: AsyncConnection, *, is_last: bool = False) -> None:
         """Write what has changed, unless that was done a moment ago.
 
-        Of more than fit, those come first that were not written for longest.
+        Of more than fit, those come first that were not written for longest. The last
+        time nothing is put off.
         """
         now_us = boot_us()
-        if self._told_us is not None and now_us - self._told_us < TELL_US:
+        just_told = self._told_us is not None and now_us - self._told_us < TELL_US
+        if just_told and not is_last:
             return
         self._told_us = now_us
         waiting = [
@@ -165,6 +170,18 @@ class Refusals:
         self._is_refused = False
         for _, count, number, _ in changed:
             count.told = number
+
+    async def tell_last(self, url: str) -> None:
+        """Write what is left as the process stops: within a moment, or not at all."""
+        try:
+            async with asyncio.timeout(LAST_S):
+                connection = await connect(url, name=f"{self.source} refusals")
+                try:
+                    await self.tell(connection, is_last=True)
+                finally:
+                    await connection.close()
+        except (TimeoutError, psycopg.Error) as error:
+            log.warning("refusals_lost", reason=type(error).__name__)
 
     def _count_of(self, kind: Kind) -> Count | None:
         """Return the counter of a kind, else of its tenant's rest; None if too many."""

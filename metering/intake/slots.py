@@ -64,6 +64,7 @@ _NOT_NOTED = bytes(HANDLING.size)
 _HELD_BITS = HELD_TOKENS_MAX.bit_length()
 _ATTEMPTS_AT = 2 * _HELD_BITS
 _KEYED_AT = _ATTEMPTS_AT + ATTEMPTS_MAX.bit_length()
+_KEYED = frozenset(Keyed)
 
 
 class Phase(enum.IntEnum):
@@ -255,13 +256,15 @@ def _handling_bytes(handling: Handling) -> bytes:
 
 def _handling(data: bytes) -> Handling:
     (number,) = HANDLING.unpack(data)
-    if not number:
+    keyed = (number >> _KEYED_AT) - 1
+    # What no version writes is taken for nothing noted: a journal is always read.
+    if keyed not in _KEYED:
         return NOT_NOTED
     return Handling(
         attempts=number >> _ATTEMPTS_AT & ATTEMPTS_MAX,
         held_input_tokens=number & HELD_TOKENS_MAX,
         held_output_tokens=number >> _HELD_BITS & HELD_TOKENS_MAX,
-        keyed=Keyed((number >> _KEYED_AT) - 1),
+        keyed=Keyed(keyed),
     )
 
 

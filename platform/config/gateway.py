@@ -218,6 +218,7 @@ class GatewayProcess:
             for task in (starting, *followers):
                 task.cancel()
             await asyncio.gather(starting, *followers, return_exceptions=True)
+            await self.refusals.tell_last(self._database.direct_url)
             await self.counting.close()
             await self.meter.stop()
             await self.limiter.close()
@@ -263,8 +264,7 @@ class GatewayProcess:
     async def _refresh_snapshot(self, connection: AsyncConnection) -> None:
         """Follow the control side; load a tokenizer before a request can need it.
 
-        Looking is also when keys are seen to expire: what runs for a caller that may
-        not go on ends here, whether or not anything was published.
+        Keys are seen to expire, too: what runs for a caller that may not go on ends.
         """
         await self.snapshot.refresh(connection)
         await self._peers.refresh(connection)

@@ -10,6 +10,7 @@ from config.env import DatabaseSettings, load
 _database = load(DatabaseSettings)
 
 STATEMENT_TIMEOUT_MS = 60_000
+OWNER_LOCK_TIMEOUT_MS = 2_000
 
 
 def _alias(url: str, *, options: str = "") -> dict[str, Any]:
@@ -34,9 +35,13 @@ def _alias(url: str, *, options: str = "") -> dict[str, Any]:
 # A long snapshot keeps dead rows of hot tables alive; nothing here needs one.
 _patience = f"-c statement_timeout={STATEMENT_TIMEOUT_MS} -c idle_in_transaction_session_timeout=60000"
 
+# Whoever waits for the lock that a change of a table takes is waited for by everybody
+# who comes later, gateways too: it is better tried again.
+_short = f"-c lock_timeout={OWNER_LOCK_TIMEOUT_MS}"
+
 DATABASES = {
     "default": _alias(_database.url_for("app"), options=_patience),
     "operator": _alias(_database.url_for("operator"), options=_patience),
-    "owner": _alias(_database.database_url),
+    "owner": _alias(_database.database_url, options=_short),
 }
 DATABASE_ROUTERS = ["kit.orm.roles.RoleRouter"]

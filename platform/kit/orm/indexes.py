@@ -3,7 +3,8 @@
 Such an index is made outside a transaction. A migration that was killed meanwhile
 leaves one of that name behind: an invalid one, which PostgreSQL keeps up to date and
 never reads, or a whole one that no migration has noted. Django's operation then fails
-until somebody drops it by hand.
+until somebody drops it by hand. Nobody waits behind it while it waits, so it may do so
+for as long as it takes.
 
 Failure: Django's and PostgreSQL's own.
 """
@@ -26,7 +27,12 @@ class AddIndexRepeatably(AddIndexConcurrently):
         """Drop the index where there is one, then create it."""
         self._ensure_not_in_transaction(schema_editor)
         model = to_state.apps.get_model(app_label, self.model_name)
-        if self.allow_migrate_model(schema_editor.connection.alias, model):
-            name = schema_editor.quote_name(self.index.name)
+        if not self.allow_migrate_model(schema_editor.connection.alias, model):
+            return
+        name = schema_editor.quote_name(self.index.name)
+        schema_editor.execute("SET lock_timeout = 0")
+        try:
             schema_editor.execute(f"DROP INDEX CONCURRENTLY IF EXISTS {name}")
-        super().database_forwards(app_label, schema_editor, from_state, to_state)
+            super().database_forwards(app_label, schema_editor, from_state, to_state)
+        finally:
+            schema_editor.execute("RESET lock_timeout")

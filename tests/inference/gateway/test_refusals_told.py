@@ -5,6 +5,7 @@ from types import SimpleNamespace
 import psycopg
 import pytest
 from psycopg import AsyncConnection
+from structlog.testing import capture_logs
 
 from inference.control.models import Refusal
 from inference.gateway import refusals
@@ -57,6 +58,39 @@ def test_a_gateway_tells_what_it_refused(
         assert row.last_at.replace(minute=0, second=0, microsecond=0) == row.hour
     # What was let in has its event, and what was refused none.
     assert {event.status for event in events()} <= {0}
+
+
+def test_what_was_refused_last_is_told_as_the_gateway_stops(
+    fresh_database: Database,
+    simulator: RunningSimulator,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    issued = seed(simulator.base_url)
+    with metered_gateway(fresh_database, issued) as gateway:
+        with as_operator():
+            make_rate_limit(
+                tenant=issued.row.tenant, unit="requests", window="day", value=1
+            )
+        wait_until(lambda: gateway.ask().status_code == 429)
+        # Its next turn does not come.
+        monkeypatch.setattr(refusals, "TELL_US", 10**15)
+        for _ in range(3):
+            assert gateway.ask().status_code == 429
+        refused = sum(each.number for each in gateway.process.refusals._counts.values())
+
+    with as_operator():
+        rows = Refusal.objects.filter(tenant_id=issued.row.tenant_id)
+        assert sum(row.requests for row in rows) == refused >= 4
+
+
+async def test_without_a_database_a_gateway_stops_all_the_same(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(refusals, "LAST_S", 0.1)
+    made = refusals.Refusals("g", lambda: 1_795_000_000_000_000)
+    with capture_logs() as said:
+        await made.tell_last("postgresql://nobody@127.0.0.1:1/none")
+    assert "refusals_lost" in [each["event"] for each in said]
 
 
 async def test_rows_that_are_locked_hold_up_nothing_else(

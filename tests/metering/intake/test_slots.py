@@ -463,3 +463,17 @@ def test_a_checkpoint_is_of_what_is_not_settled() -> None:
     found = [slot.admission.request_id.int for slot in read_slots(made.checkpoint())]
     assert found == [3]
     made.close()
+
+
+def test_what_no_version_writes_of_a_handling_is_nothing_noted() -> None:
+    given = outcome(1)
+    data = ended(replace(given, handling=handled(1, (5, 5), Keyed.NONE)))
+    # Something was held, and nothing is said of a key.
+    handling = (7).to_bytes(8, "little")
+    for number, at in enumerate(GAPS_AT):
+        data[at : at + GAP_BYTES] = handling[number * GAP_BYTES :][:GAP_BYTES]
+    times = zlib.crc32(
+        data[LATENCY_AT:252], zlib.crc32(data[CHUNKS_AT : CHUNKS_AT + 4])
+    )
+    data[252:] = zlib.crc32(handling, times).to_bytes(4, "little")
+    assert read(data).outcome == replace(given, handling=Handling())
