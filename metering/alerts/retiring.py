@@ -8,16 +8,14 @@ Failure: a scan that dies is made up for by the next. Owns: nothing.
 """
 
 import datetime as dt
-from collections.abc import Mapping
 
 from django.db import IntegrityError
-from django.db.models import Sum
 
 from kit.orm.atomic import atomic
 from metering.alerts.models import Event, EventType
 from metering.alerts.telling import tell_of_model
 from metering.pricing.resolving import ANSWER_CACHE
-from metering.usage.models import UtcRollup
+from metering.usage.selectors import calls_of
 from tenants.catalog import Retirement, retirements
 from tenants.models import Tenant
 
@@ -46,7 +44,8 @@ def _stage(retirement: Retirement, now: dt.datetime) -> int:
 def _tell(retirement: Retirement, days: int, *, now: dt.datetime, most: int) -> int:
     at = f"{retirement.retires_at.astimezone(dt.UTC):%Y-%m-%dT%H:%M:%SZ}"
     once = f"{EventType.MODEL_RETIRING}:{retirement.model}:{at}:{days}"
-    calls = _calls(retirement.model, now=now)
+    names = (retirement.model, retirement.model + ANSWER_CACHE)
+    calls = calls_of(names, now - USED_WITHIN)
     known = Event.objects.filter(once=once).values("tenant_id")
     tenants = Tenant.objects.filter(
         pk__in=list(calls), state=Tenant.State.ACTIVE
@@ -69,13 +68,3 @@ def _tell(retirement: Retirement, days: int, *, now: dt.datetime, most: int) -> 
             continue
         told += 1
     return told
-
-
-def _calls(model: str, *, now: dt.datetime) -> Mapping[int, int]:
-    """Return how often each tenant called a model lately, by days of UTC."""
-    since = (now - USED_WITHIN).astimezone(dt.UTC).date()
-    rows = UtcRollup.objects.filter(
-        is_month=False, date__gte=since, model__in=[model, model + ANSWER_CACHE]
-    )
-    counted = rows.values_list("tenant_id").annotate(Sum("requests")).order_by()
-    return {tenant: calls for tenant, calls in counted if calls}

@@ -21,7 +21,7 @@ class UsageConfig(AppConfig):
         from metering.usage import selectors  # noqa: PLC0415
         from tenants import activity  # noqa: PLC0415
 
-        activity.read_from(selectors.requests_since)
+        activity.read_from(selectors.requests_since, selectors.calls_of)
         post_save.connect(_renew_calendar, sender="tenants.Tenant")
 
 

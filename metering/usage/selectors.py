@@ -6,15 +6,24 @@ what to ask instead.
 """
 
 import datetime as dt
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any
+
+from django.db.models import Sum
 
 from kit.contracts import EventKind
 from kit.errors import InvalidRequest, NotFound
 from kit.ids import uuid_floor
 from kit.orm.atomic import cursor
 from metering.usage.epochs import complete_to, database_now
-from metering.usage.models import BillingDay, DayRollup, Epoch, Event, HourRollup
+from metering.usage.models import (
+    BillingDay,
+    DayRollup,
+    Epoch,
+    Event,
+    HourRollup,
+    UtcRollup,
+)
 from metering.usage.question import Scope, scope_of
 from metering.usage.recount_sql import CHANGED, RECOUNT, RECOUNT_HOURS
 from metering.usage.report import (
@@ -138,6 +147,20 @@ def changed_days(
     with cursor() as session:
         session.execute(CHANGED, {"ended_by": ended_by, "tenant": tenant_id})
         return {tenant: list(dates) for tenant, dates in session.fetchall()}
+
+
+def calls_of(models: Collection[str], since: dt.datetime) -> Mapping[int, int]:
+    """Return how often each tenant that did called these models, by days of UTC.
+
+    Names are those of prices. For operators: it reads all tenants.
+    """
+    rows = UtcRollup.objects.filter(
+        is_month=False,
+        date__gte=since.astimezone(dt.UTC).date(),
+        model__in=models,
+    )
+    counted = rows.values_list("tenant_id").annotate(Sum("requests")).order_by()
+    return {tenant: calls for tenant, calls in counted if calls}
 
 
 def requests_since(

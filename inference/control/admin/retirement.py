@@ -1,14 +1,19 @@
 """The dialog in which operators say when a model retires and what to call instead."""
 
+import datetime as dt
 from typing import Any
 
 from django import forms
+from django.utils import timezone
 from unfold.widgets import UnfoldAdminSelectWidget, UnfoldAdminTextInputWidget
 
+from inference.caching.naming import priced_as
 from inference.control import selectors
 from inference.control.models import ServedModel
 from kit.admin import Confirmation
+from tenants import activity
 
+USED_WITHIN = dt.timedelta(days=30)
 _AT = "%Y-%m-%d %H:%M"
 
 
@@ -46,8 +51,14 @@ class RetirementForm(Confirmation):
     def consequence(self, object_id: str) -> str:
         """Say what is planned now, and by which other names it is called."""
         row = selectors.served_model(int(object_id))
-        names = [each.name for each in selectors.aliases(model=row.name, enabled=True)]
-        called = f" It is also called {', '.join(names)}." if names else ""
+        aliases = selectors.aliases(model=row.name, enabled=True)
+        also = ", ".join(each.name for each in aliases)
+        called = f" It is also called {also}." if also else ""
+        since = timezone.now() - USED_WITHIN
+        names = (row.name, priced_as(row.name))
+        callers = activity.callers_of(names, since=since)
+        if callers is not None:
+            called += f" Tenants that called it within 30 days: {callers:,}."
         if row.retires_at is None:
             return f"Now {row} does not retire.{called}"
         instead = f", then call {row.successor}" if row.successor else ""

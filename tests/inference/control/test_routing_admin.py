@@ -199,7 +199,9 @@ def test_shares_count_slots_and_leave_out_what_gets_nothing() -> None:
 def test_a_model_retires_by_a_dialog_that_refuses_what_cannot_be(admin: Client) -> None:
     model, other = make_model(name="demo"), make_model(name="next")
     address = action(MODEL, "retire", model.pk)
-    assert "Now demo does not retire." in words(admin.get(address).content)
+    asked = words(admin.get(address).content)
+    assert "Now demo does not retire." in asked
+    assert "Tenants that called it within 30 days: 0." in asked
     at = (timezone.now() + timedelta(days=50)).replace(second=0, microsecond=0)
 
     confirm(admin, address, retires_at=f"{at:%Y-%m-%dT%H:%M}", successor=str(other.pk))

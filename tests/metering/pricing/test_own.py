@@ -5,6 +5,7 @@ import datetime as dt
 import pytest
 
 from kit.contracts import LinearPrice
+from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator, as_tenant
 from metering.pricing import services
 from metering.pricing.own import PriceSpan, next_change, own_prices, price_history
@@ -148,6 +149,11 @@ def test_nobody_reads_what_another_tenant_pays() -> None:
     with as_tenant(tenant.pk):
         assert own_prices(tenant_id=other.pk, at=NOW) == {}
         assert next_change(tenant_id=other.pk, at=LONG_AGO) is None
-        assert price_history(tenant_id=other.pk, model="demo-model") == []
+        with cursor() as session:
+            # Not even when anything changed for it.
+            session.execute(
+                "SELECT * FROM pricing_own_history(%s, 'demo-model', 9)", [other.pk]
+            )
+            assert session.fetchall() == []
     with as_operator():
         assert own_prices(tenant_id=other.pk, at=NOW)

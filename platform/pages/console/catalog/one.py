@@ -30,6 +30,7 @@ from pages.console.frame import way_to
 from pages.console.place import place_page, require
 from pages.console.start.snippets import CLIENTS, Here
 from pages.design.address import query_of
+from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind, money, nothing, words
 from pages.design.files import file_of, wants_file
 from pages.design.filters import FilterForm
@@ -152,6 +153,7 @@ class Retirement:
     """When a model retires or did, and the way to what is to be called instead."""
 
     is_over: bool
+    badge: Badge
     at: str
     successor: str = ""
     address: str = ""
@@ -162,10 +164,13 @@ def _retirement(tenant: Tenant, offer: Offer) -> Retirement | None:
     if at is None:
         return None
     said = f"{_at(at, ZoneInfo(tenant.zone))} {tenant.zone}"
+    badge = (
+        Badge("retired", Tone.BAD) if offer.is_retired else Badge("retiring", Tone.WAIT)
+    )
     if successor is None:
-        return Retirement(offer.is_retired, said)
+        return Retirement(offer.is_retired, badge, said)
     there = reverse("console:model", args=(tenant.slug, successor.pk))
-    return Retirement(offer.is_retired, said, successor.name, there)
+    return Retirement(offer.is_retired, badge, said, successor.name, there)
 
 
 def _tiles(offer: Offer) -> list[Tile]:

@@ -113,7 +113,10 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
     rates = rates_table(edit=edit)
     for table, rows in ((counted, shown.counted), (rates, shown.rates)):
         if wants_file(table, query):
-            return file_of(table, rows, query, name=f"limits-{place.tenant.slug}")
+            # Of more holders than are told, the page says so above its tables.
+            part = "-part" if shown.is_cut and one is found else ""
+            name = f"limits-{place.tenant.slug}{part}"
+            return file_of(table, rows, query, name=name)
     names, alerts = names_of(found.counted), crossings_table(zone)
     if wants_file(alerts, query):
         latest, cut = first_of(alerts, _crossings(place))
