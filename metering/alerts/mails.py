@@ -9,6 +9,7 @@ mail that cannot be composed is a bug; sending is the caller's.
 import datetime as dt
 from collections.abc import Mapping
 from dataclasses import replace
+from decimal import Decimal
 from typing import Any
 
 from django.core.mail import EmailMultiAlternatives
@@ -233,4 +234,4 @@ def _amount(data: Mapping[str, Any], name: str) -> str | None:
         return None
     if data["currency"] is None:
         return f"{int(amount):,} {data['unit'].replace('_', ' ')}"
-    return f"{amount} {data['currency']}"
+    return f"{Decimal(amount):,} {data['currency']}"

@@ -70,9 +70,9 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
         name="Acme <Ltd>\r\nBcc: eve@evil.example", currency="EUR", zone="Asia/Tokyo"
     )
     owner = make_member(tenant=tenant, email="ada@example.com")
-    budget = make_budget(20 * 10**12, tenant=tenant, warn_at=[80])
+    budget = make_budget(2_000 * 10**12, tenant=tenant, warn_at=[80])
     make_window(
-        tenant=tenant, kind="budget", unit="", window="month", posted=17 * 10**12
+        tenant=tenant, kind="budget", unit="", window="month", posted=1_700 * 10**12
     )
     with as_operator():
         scan(now=NOW)
@@ -83,7 +83,7 @@ def test_the_mail_says_which_budget_how_far_and_what_follows() -> None:
     assert message.subject.startswith("80 % of the budget is used: tenant “Acme <Ltd>")
     assert "\n" not in message.subject
     assert "Bcc" not in message.message()
-    assert "Used: 17.00 EUR of 20.00 EUR\n" in text
+    assert "Used: 1,700.00 EUR of 2,000.00 EUR\n" in text
     assert "In: a month, until 21 November 2026, 09:00 (Asia/Tokyo)\n" in text
     assert "Once all of it is used, calls that count towards it are refused." in text
     assert "Acme &lt;Ltd&gt;" in html

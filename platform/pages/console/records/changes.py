@@ -132,8 +132,9 @@ def _field(row: Change, name: str) -> str:
 def _value(name: str, value: Any) -> str:
     if value in _NONE:
         return "none"
-    if name.endswith(_PICOS) and isinstance(value, int):
-        return format_picos(value)
+    # Numbers that JSON would round are kept as text.
+    if name.endswith(_PICOS) and str(value).removeprefix("-").isdecimal():
+        return format_picos(int(value))
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)

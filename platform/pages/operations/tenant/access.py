@@ -94,7 +94,7 @@ def _used(line: Line) -> Cell:
 def _limits(asked: Asked) -> Table[Line]:
     def to_raise(line: Line) -> Cell:
         address = raise_address(asked.tenant, line, asked.reader)
-        return words("until a date", address=address) if address else words("")
+        return words("raise", address=address) if address else words("")
 
     return Table(
         name="limits",
