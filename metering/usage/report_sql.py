@@ -11,7 +11,9 @@ their ids, because only those prune partitions. A correction has an id of its ow
 but the side table finds it by the id that it corrects.
 
 Hours come with keys or without. Those with keys begin with `kept_from`: what is before
-is a piece.
+is a piece. Where these or the cut hours of days lag far behind days, as after an
+upgrade, no hour is read: the tail of all tenants would cost more than the pieces of a
+few, which are as few as where no hours are kept.
 
 `label` is a billing day. With `utc` the answer is by days of UTC instead: a billing day
 is whole only where it is one, and the rest is told by its instant `at`. With `billing`
@@ -20,7 +22,7 @@ hours and events are cut at billing days.
 `OFFSET 0` keeps the planner from joining all events to what are a few index scans.
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from metering.usage.key_hours_sql import KEPT_FROM
 from metering.usage.report import Source
@@ -92,7 +94,7 @@ class _Hours:
     table: str
     keys: str
     mark: str
-    # The first whole hour of a span, of which rows are there.
+    # The first whole hour of a span, of which rows are there; none may be.
     first: str
 
     @property
@@ -131,6 +133,7 @@ tail_hours AS (
     JOIN hours ON hours.tenant_id = event.tenant_id
         AND event.admitted_at >= hours.first AND event.admitted_at < hours.last
     WHERE epoch.last_seq > coalesce(mark.{self.mark}, 0)
+        AND EXISTS (SELECT FROM hours WHERE first < last)
 ),
 piece AS (
     SELECT tenant_id, label, since, least(first, until) AS until FROM hours
@@ -142,17 +145,29 @@ piece AS (
 
 
 _FIRST = "date_bin('1 hour', since + interval '1 hour - 1 us', 'epoch'::timestamptz)"
+
+
+def _caught_up(mark: str) -> str:
+    """Return before all instants, or after them where days are far ahead of a mark."""
+    return f"""(
+        SELECT CASE WHEN sum(greatest(rolled_seq - {mark}, 0)) > %(hours_lag_max)s
+            THEN 'infinity'::timestamptz ELSE '-infinity' END
+        FROM usage_rollupmark
+    )"""  # noqa: S608 - put together from constants of this module
+
+
 _HOURS = _Hours(
     table="usage_hourrollup",
     keys="NULL::bigint, NULL::bigint",
     mark="hours_seq",
     first=_FIRST,
 )
+_HOURS_OF_DAYS = replace(_HOURS, first=f"greatest({_FIRST}, {_caught_up('hours_seq')})")
 _KEY_HOURS = _Hours(
     table="usage_keyhourrollup",
     keys="rollup.project_id, rollup.api_key_id",
     mark="keyed_seq",
-    first=f"greatest({_FIRST}, {KEPT_FROM})",
+    first=f"greatest({_FIRST}, {KEPT_FROM}, {_caught_up('keyed_seq')})",
 )
 
 _EVENTS = """
@@ -276,7 +291,7 @@ _MINUTES = _statement(_SPAN + _EVENTS, raw="SELECT * FROM part")
 
 # By source, and whether projects or keys are told apart.
 USAGE = {
-    (Source.DAYS, False): _statement(_DAYS + _HOURS.source, **_OF_DAYS),
+    (Source.DAYS, False): _statement(_DAYS + _HOURS_OF_DAYS.source, **_OF_DAYS),
     (Source.DAYS, True): _statement(_DAYS + _KEY_HOURS.source, **_OF_DAYS),
     (Source.HOURS, False): _statement(_SPAN + _HOURS.source, **_OF_HOURS),
     (Source.HOURS, True): _statement(_SPAN + _KEY_HOURS.source, **_OF_HOURS),

@@ -36,6 +36,7 @@ from metering.usage.report import (
     totals_of,
 )
 from metering.usage.report_sql import USAGE
+from metering.usage.rollup import BATCH_EVENTS, CAUGHT_UP_BATCHES_MAX
 from metering.usage.totals import LAG_MAX, totals_lag, totals_parameters
 from metering.usage.totals_sql import TOTALS
 from metering.usage.zones import month_of
@@ -70,6 +71,9 @@ _HOUR_SUMS = (
     "reasoning_tokens",
     "charge_picos",
 )
+
+# So many events by which hours lag are read one by one: a run of the roller takes them.
+HOURS_LAG_MAX = CAUGHT_UP_BATCHES_MAX * BATCH_EVENTS
 
 # Of one tenant and day: (project, key, price, token class) -> (quantity, charge in
 # picos).
@@ -253,6 +257,7 @@ def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
         "reach": None if query.reach is None else sorted(query.reach),
         "model": query.model,
         "limit": ROWS_MAX + 1,
+        "hours_lag_max": HOURS_LAG_MAX,
         **{f"by_{each}": each in query.group_by for each in Dimension},
     }
 

@@ -31,7 +31,7 @@ class UtcSpan:
 
 
 def totals_lag() -> int:
-    """Return how many events days and hours are ahead of totals."""
+    """Return how many events days are ahead of totals."""
     with cursor() as session:
         session.execute(LAG)
         (events,) = session.fetchone()

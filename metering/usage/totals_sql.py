@@ -30,10 +30,10 @@ def _grown(table: str) -> str:
     return ", ".join(f"{name} = {table}.{name} + excluded.{name}" for name in _MEASURES)
 
 
-# How many events days and hours are ahead of totals: where many were rolled up before
-# there were totals, answers come from elsewhere until these have caught up.
+# How many events days are ahead of totals: where many were rolled up before there were
+# totals, answers come from elsewhere until these have caught up.
 LAG = """
-    SELECT coalesce(sum(greatest(hours_seq - totals_seq, 0)), 0)::bigint
+    SELECT coalesce(sum(greatest(rolled_seq - totals_seq, 0)), 0)::bigint
     FROM usage_rollupmark
 """
 

@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.orm.roles import OPERATOR, as_operator, as_tenant
+from metering.usage import selectors
 from metering.usage.key_hours import KEPT_FOR
 from metering.usage.models import (
     Epoch,
@@ -225,6 +226,41 @@ def test_hours_by_key_catch_up_in_batches(use: Use, without_keys: Epoch) -> None
     rows = KeyHourRollup.objects.order_by("hour")
     assert [row.requests for row in rows] == [4, 3]
     assert by_key(use) == before
+
+
+@pytest.mark.parametrize(
+    ("by", "table", "mark"),
+    [
+        ((Dimension.HOUR, Dimension.KEY), KeyHourRollup, "keyed_seq"),
+        ((Dimension.KEY,), KeyHourRollup, "keyed_seq"),
+        ((Dimension.MODEL,), HourRollup, "hours_seq"),
+    ],
+)
+@pytest.mark.parametrize(("lag_max", "counted"), [(3, 4 * 70 + 3), (2, 9)])
+def test_hours_far_behind_are_not_read(
+    use: Use,
+    monkeypatch: pytest.MonkeyPatch,
+    by: tuple[Dimension, ...],
+    table: type[KeyHourRollup] | type[HourRollup],
+    mark: str,
+    lag_max: int,
+    counted: int,
+) -> None:
+    """What else would be read are the events of all tenants above the mark."""
+    commit(
+        make_epoch(started_at=NOON),
+        *(replace(use, admitted_at=NOON + n * 2 * QUARTER) for n in range(8)),
+        replace(use, admitted_at=NOON + 4 * HOUR),
+    )
+    roll_up()
+    table.objects.update(requests=70)
+    RollupMark.objects.update(**{mark: 6})
+    monkeypatch.setattr(selectors, "HOURS_LAG_MAX", lag_max)
+
+    bounds = {"start": NOON, "end": NOON + 4 * HOUR + QUARTER}
+    rows = ask(*by, tenant_id=use.tenant_id, **bounds).rows
+
+    assert sum(row.requests for row in rows) == counted
 
 
 def test_a_tenant_reads_its_own_hours_by_key(fresh_database: object) -> None:

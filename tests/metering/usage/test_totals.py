@@ -21,7 +21,7 @@ from metering.usage import selectors
 from metering.usage.models import Epoch, HourTotal, RollupMark, UtcRollup
 from metering.usage.report import Dimension, Group, Source, UsageQuery
 from metering.usage.services import roll_up
-from metering.usage.totals import utc_spans
+from metering.usage.totals import totals_lag, utc_spans
 from tests.factories.pricing import make_price
 from tests.factories.tenants import make_tenant
 from tests.factories.usage import Use, commit, make_epoch, make_use, undoing
@@ -159,6 +159,11 @@ def test_answer_is_whole_before_totals_have_caught_up(
     assert [row.requests for row in before.rows] == [11]
     roll_up()
     assert ask(Dimension.DAY, *by).rows == before.rows
+
+
+def test_totals_lag_behind_days_whatever_hours_do(without_totals: Epoch) -> None:
+    RollupMark.objects.update(hours_seq=0)
+    assert totals_lag() == 11
 
 
 def test_long_range_is_refused_while_it_would_be_counted_from_events(
