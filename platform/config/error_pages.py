@@ -7,6 +7,7 @@ of ours needs, such as the database, Django's own page says so without it.
 from http import HTTPStatus
 
 import structlog
+from django.contrib.auth.models import AnonymousUser
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import defaults
 
@@ -21,7 +22,7 @@ API_PREFIX = "/api/"
 def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django would not take."""
     if not request.path.startswith(API_PREFIX):
-        return refusal(
+        return _page(
             request,
             HTTPStatus.BAD_REQUEST,
             "This request cannot be read",
@@ -40,7 +41,7 @@ def bad_request(request: HttpRequest, exception: Exception) -> HttpResponse:
 def forbidden(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer a request that Django refused."""
     if not request.path.startswith(API_PREFIX):
-        return refusal(
+        return _page(
             request,
             HTTPStatus.FORBIDDEN,
             "Not yours to do",
@@ -56,15 +57,13 @@ def form_refused(request: HttpRequest, reason: str = "") -> HttpResponse:
         "The form was opened before you signed in or out, or comes from elsewhere. "
         "Nothing was changed: open its page again."
     )
-    return refusal(
-        request, HTTPStatus.FORBIDDEN, "This form is no longer good", message
-    )
+    return _page(request, HTTPStatus.FORBIDDEN, "This form is no longer good", message)
 
 
 def not_found(request: HttpRequest, exception: Exception) -> HttpResponse:
     """Answer an address that leads nowhere."""
     if not request.path.startswith(API_PREFIX):
-        return refusal(
+        return _page(
             request,
             HTTPStatus.NOT_FOUND,
             "Nothing here",
@@ -90,6 +89,14 @@ def server_error(request: HttpRequest) -> HttpResponse:
     return _refusal(request, HTTPStatus.INTERNAL_SERVER_ERROR, fault)
 
 
+def _page(
+    request: HttpRequest, status: HTTPStatus, title: str, message: str
+) -> HttpResponse:
+    """Render a page without asking who reads it: no role may read sessions here."""
+    request.user = AnonymousUser()
+    return refusal(request, status, title, message)
+
+
 def _sorry(request: HttpRequest) -> HttpResponse:
     """Say that something broke, also where what broke is what our pages need."""
     name = request_id_of(request)
@@ -99,7 +106,7 @@ def _sorry(request: HttpRequest) -> HttpResponse:
     )
     status = HTTPStatus.INTERNAL_SERVER_ERROR
     try:
-        return refusal(request, status, "Something went wrong on our side", message)
+        return _page(request, status, "Something went wrong on our side", message)
     except Exception:
         log.exception("error_page_failed")
         return defaults.server_error(request)

@@ -2,7 +2,9 @@
 
 import pytest
 from django.db import OperationalError
+from django.http import Http404
 from django.test import Client, RequestFactory
+from django.utils.functional import SimpleLazyObject
 
 from config import error_pages
 from config.middleware import ADMIN_POLICY
@@ -56,6 +58,19 @@ def test_an_address_that_leads_nowhere_is_told_in_our_own_words() -> None:
     assert answer.status_code == 404
     assert "There is no page at this address." in answer.content.decode()
     assert b"Go to your start page" in answer.content
+
+
+def test_an_error_page_does_not_ask_who_reads_it(rf: RequestFactory) -> None:
+    def asked() -> None:
+        raise OperationalError("permission denied for table django_session")
+
+    request = rf.get("/nothing")
+    request.user = SimpleLazyObject(asked)
+
+    answer = error_pages.not_found(request, Http404())
+
+    assert answer.status_code == 404
+    assert b"There is no page at this address." in answer.content
 
 
 def test_what_broke_is_told_with_the_name_of_its_request(rf: RequestFactory) -> None:
