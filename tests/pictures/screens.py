@@ -59,17 +59,22 @@ def _sign_in_member(watched: Watched) -> None:
 
 
 def _take(screen: Screen, watched: Watched, folder: Path) -> None:
-    """Open a page once and take it in every look: styles alone tell them apart."""
-    watched.look(LOOKS[0])
-    try:
-        screen.prepare(watched)
-    except (AssertionError, Error) as wrong:
-        reason = str(wrong).splitlines()[0]
-        sys.stderr.write(f"{screen.name} is not taken: {reason}\n")
-        return
-    for look in LOOKS:
-        watched.look(look)
-        _keep(watched, folder / f"{screen.name}-{look.name}.webp")
+    """Open a page light and dark, and take it wide and on a phone each time.
+
+    Styles alone tell sizes apart; the admin's theme asks for the scheme as it loads.
+    """
+    for scheme in ("light", "dark"):
+        looks = [look for look in LOOKS if look.scheme == scheme]
+        watched.look(looks[0])
+        try:
+            screen.prepare(watched)
+        except (AssertionError, Error) as wrong:
+            reason = str(wrong).splitlines()[0]
+            sys.stderr.write(f"{screen.name} is not taken: {reason}\n")
+            return
+        for look in looks:
+            watched.look(look)
+            _keep(watched, folder / f"{screen.name}-{look.name}.webp")
 
 
 def _keep(watched: Watched, file: Path) -> None:
