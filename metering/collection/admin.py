@@ -48,7 +48,7 @@ class StandingAdmin(ReadOnlyAdmin):
         ("account", "reference"),
         ("status", "remaining"),
         ("attempt_count", "next_attempt_at"),
-        "failure",
+        ("failure", "failed_at"),
         ("difference", "differs_since"),
         "read_at",
     )

@@ -28,13 +28,14 @@ _REASON_CHARS_MAX = 300
 def tell_of_failures(*, now: dt.datetime) -> int:
     """Let mails wait for attempts that failed; return how many are new.
 
-    The number of a mail is which attempt it was: the same one again tells nothing.
+    The number of a mail is which attempt it was: the same one again tells nothing, nor
+    does one that failed long ago and was looked at again.
     """
     failed = (
         Standing.objects.exclude(failure="")
-        .filter(read_at__gt=now - NEWS, invoice__state=Invoice.State.OPEN)
+        .filter(failed_at__gt=now - NEWS, invoice__state=Invoice.State.OPEN)
         .exclude(invoice__kind=Invoice.Kind.TOP_UP)
-        .order_by("-read_at")
+        .order_by("-failed_at")
         .values_list("tenant_id", "invoice_id", "attempt_count")
     )
     return tell_by_mail(kind=Mail.Kind.UNCOLLECTED, told=list(failed[:LATEST]), now=now)

@@ -12,8 +12,8 @@ from config.local.postgres import OWNER as OWNER_ROLE
 from kit.orm.roles import OWNER
 from tests.databases import Database, cloned, pointed_at
 
-BEFORE = ("collection", "0016_meter_currencies")
-NAME = "standing_failed"
+BEFORE = ("collection", "0018_failed_at")
+NAME = "standing_failed_lately"
 _WHOLE = f"CREATE INDEX {NAME} ON collection_standing (failure)"
 _IS_INVALID = f"""
     UPDATE pg_index SET indisvalid = false WHERE indexrelid = '{NAME}'::regclass
@@ -50,4 +50,4 @@ def test_what_a_killed_attempt_left_is_in_no_ones_way(
             session.execute(_DEFINITION)
             is_valid, definition = session.fetchone()
     assert is_valid
-    assert "read_at DESC" in definition
+    assert "failed_at DESC" in definition

@@ -77,9 +77,25 @@ def note(
             "difference": text[:TEXT_CHARS_MAX],
             "differs_since": (since or now) if text else None,
             "read_at": read_at,
+            "failed_at": _failed_at(known, remote, failure, read_at),
             **_shown(remote, invoice.currency, failure),
         },
     )
+
+
+def _failed_at(
+    known: Standing | None,
+    remote: CollectedInvoice | None,
+    failure: str,
+    read_at: dt.datetime,
+) -> dt.datetime | None:
+    """Return when this attempt was first seen to have failed, None where none did."""
+    if remote is None or not failure:
+        return None
+    if known is None or not known.failure:
+        return read_at
+    is_same = known.attempt_count == remote.attempt_count
+    return known.failed_at if is_same else read_at
 
 
 def _shown(

@@ -76,6 +76,9 @@ class Standing(models.Model):
         blank=True,
         help_text="Why the last attempt to be paid failed.",
     )
+    failed_at = models.DateTimeField(
+        null=True, blank=True, help_text="When that was seen first."
+    )
     difference = models.CharField(max_length=TEXT_CHARS_MAX, blank=True)
     differs_since = models.DateTimeField(null=True, blank=True)
     read_at = models.DateTimeField()
@@ -95,9 +98,9 @@ class Standing(models.Model):
                 name="standing_differs",
             ),
             models.Index(
-                fields=("-read_at",),
+                fields=("-failed_at",),
                 condition=~Q(failure=""),
-                name="standing_failed",
+                name="standing_failed_lately",
             ),
         )
 

@@ -47,6 +47,7 @@ def stands(invoice: Invoice, attempt: int = 1, **said: Any) -> Standing:
         "attempt_count": attempt,
         "next_attempt_at": AGAIN,
         "failure": "Your card was declined.",
+        "failed_at": NOW,
         "read_at": NOW,
         **said,
     }
@@ -115,7 +116,13 @@ def test_one_that_is_paid_before_it_is_sent_is_told_to_nobody(
 
 
 @pytest.mark.parametrize(
-    "said", [{"failure": ""}, {"read_at": NOW - dt.timedelta(days=3)}]
+    "said",
+    [
+        {"failure": ""},
+        {"failed_at": NOW - dt.timedelta(days=3)},
+        # Before that was noted.
+        {"failed_at": None},
+    ],
 )
 def test_what_did_not_fail_or_is_old_is_no_news(invoice: Invoice, said: Any) -> None:
     stands(invoice, **said)

@@ -80,6 +80,35 @@ def test_a_failed_attempt_is_shown_and_gone_once_it_is_paid(scene: Scene) -> Non
     assert (standing.status, standing.failure) == ("paid", "")
 
 
+def test_an_attempt_failed_when_it_was_first_seen_to(scene: Scene) -> None:
+    invoice = scene.issue(1000)
+
+    with pytest.raises(Exception, match="declined"):
+        scene.pay(invoice, DECLINED)
+    scene.settle()
+    first = Standing.objects.get()
+    assert first.failed_at is not None
+    # Looked at again.
+    (told, *_) = scene.events("invoice.payment_failed")
+    scene.tell([{**told, "id": "evt_again"}])
+    looked = Standing.objects.get()
+    assert (looked.failed_at, looked.read_at > first.read_at) == (first.failed_at, True)
+
+    # Another attempt than the one that was known.
+    Standing.objects.update(attempt_count=0)
+    scene.tell([{**told, "id": "evt_of_another"}])
+    second = Standing.objects.get()
+    assert second.failed_at is not None
+    assert second.failed_at > first.failed_at
+    # Before this was noted, it is not known: no look makes an old attempt a new one.
+    Standing.objects.update(failed_at=None)
+    scene.tell([{**told, "id": "evt_once_more"}])
+    assert Standing.objects.get().failed_at is None
+    scene.pay(invoice)
+    scene.settle()
+    assert Standing.objects.get().failed_at is None
+
+
 def test_paid_elsewhere_as_told_there_is_paid_here(scene: Scene) -> None:
     invoice = scene.issue(1000)
     scene.stripe.v1.invoices.pay(invoice.provider_reference, {"paid_out_of_band": True})

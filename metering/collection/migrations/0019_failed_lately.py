@@ -1,0 +1,28 @@
+"""Attempts that failed lately are found by when that was seen."""
+
+from django.contrib.postgres.operations import RemoveIndexConcurrently
+from django.db import migrations, models
+
+from kit.orm.indexes import AddIndexRepeatably
+
+
+class Migration(migrations.Migration):
+    """Add the index while the provider goes on to be followed, and drop the other."""
+
+    atomic = False
+
+    dependencies = [
+        ("collection", "0018_failed_at"),
+    ]
+
+    operations = [
+        AddIndexRepeatably(
+            model_name="standing",
+            index=models.Index(
+                condition=models.Q(("failure", ""), _negated=True),
+                fields=["-failed_at"],
+                name="standing_failed_lately",
+            ),
+        ),
+        RemoveIndexConcurrently(model_name="standing", name="standing_failed"),
+    ]
