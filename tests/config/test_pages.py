@@ -1,6 +1,9 @@
 """Every page says what it may load; a form that is refused says what to do."""
 
+from typing import cast
+
 import pytest
+from django.contrib.auth.models import AnonymousUser
 from django.db import OperationalError
 from django.http import Http404
 from django.test import Client, RequestFactory
@@ -61,11 +64,11 @@ def test_an_address_that_leads_nowhere_is_told_in_our_own_words() -> None:
 
 
 def test_an_error_page_does_not_ask_who_reads_it(rf: RequestFactory) -> None:
-    def asked() -> None:
+    def asked() -> AnonymousUser:
         raise OperationalError("permission denied for table django_session")
 
     request = rf.get("/nothing")
-    request.user = SimpleLazyObject(asked)
+    request.user = cast("AnonymousUser", SimpleLazyObject(asked))
 
     answer = error_pages.not_found(request, Http404())
 
