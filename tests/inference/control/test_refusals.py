@@ -4,6 +4,7 @@ import datetime as dt
 from typing import Any
 
 import pytest
+from django.db import ProgrammingError
 
 from inference.control.models import Refusal
 from inference.control.refusals import KEPT, RefusalQuery, forget, refused
@@ -84,6 +85,15 @@ def test_they_are_the_tenant_s_alone() -> None:
         asked = RefusalQuery(tenant_id=key.tenant_id, start=NOON, end=NOON + HOUR)
         assert refused(asked, size=5).requests == 0
     assert read(other.pk).requests == 0
+
+
+def test_tenants_read_no_gateway_s_name() -> None:
+    key = make_key().row
+    make_refusal(key, NOON)
+    with as_tenant(key.tenant_id):
+        assert Refusal.objects.values_list("requests", flat=True).get() == 1
+    with as_tenant(key.tenant_id), pytest.raises(ProgrammingError, match="denied"):
+        list(Refusal.objects.values_list("source", flat=True))
 
 
 def test_a_month_later_they_are_forgotten() -> None:
