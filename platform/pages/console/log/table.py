@@ -160,6 +160,7 @@ def _measures() -> tuple[Column[LoggedRequest], ...]:
             Kind.NUMBER,
             note="At how many replicas it was tried: 0 where its answer was kept from"
             " before.",
+            is_for_files=True,
         ),
         *_in_files(),
     )
