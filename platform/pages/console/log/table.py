@@ -150,8 +150,18 @@ def _measures() -> tuple[Column[LoggedRequest], ...]:
             Kind.NUMBER,
             note="Of a stream, from its first token to its last.",
         ),
+        *_in_files(),
+    )
+
+
+def _in_files() -> tuple[Column[LoggedRequest], ...]:
+    """Return what a receipt tells of one request, and the file of all."""
+    return (
         Column(
-            "streamed", "Streamed", lambda row: words("yes" if row.streamed else "no")
+            "streamed",
+            "Streamed",
+            lambda row: words("yes" if row.streamed else "no"),
+            is_for_files=True,
         ),
         Column(
             "attempts",
@@ -162,13 +172,6 @@ def _measures() -> tuple[Column[LoggedRequest], ...]:
             " before.",
             is_for_files=True,
         ),
-        *_in_files(),
-    )
-
-
-def _in_files() -> tuple[Column[LoggedRequest], ...]:
-    """Return what a receipt tells of one request, and the file of all."""
-    return (
         Column(
             "held_input",
             "Held input",
