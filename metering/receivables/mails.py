@@ -20,7 +20,7 @@ from tenants.mail import plain
 from tenants.mails.addresses import bill_readers
 from tenants.mails.handing import messages_of
 from tenants.mails.letter import Action, Letter, console_address
-from tenants.mails.sending import RUN_S_MAX, Composed, reached, send_noted
+from tenants.mails.sending import RUN_S_MAX, Composed, divided, send_noted
 from tenants.models import Mail as MailRow
 
 BATCH = 20
@@ -147,12 +147,14 @@ def _send(step: DunningStep, now: dt.datetime) -> bool:
     if not readers:
         row.update(mail=Mail.NO_ADDRESS)
         return False
-    before = reached(kind=MailRow.Kind.DUNNING, subject_id=step.pk)
+    before, left = divided(
+        kind=MailRow.Kind.DUNNING, subject_id=step.pk, readers=readers
+    )
     try:
         send_noted(
             messages_of(
                 letter_of(step),
-                readers=[each for each in readers if each not in before],
+                readers=left,
                 reference=f"dunning-{step.pk}",
             ),
             kind=MailRow.Kind.DUNNING,

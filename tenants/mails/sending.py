@@ -140,10 +140,23 @@ def send_noted(
         raise handed.error
 
 
-def reached(*, kind: Mail.Kind, subject_id: int) -> list[str]:
-    """Return whom a mail of another outbox has reached already."""
+def divided(
+    *, kind: Mail.Kind, subject_id: int, readers: Sequence[str]
+) -> tuple[list[str], list[str]]:
+    """Return whom a mail of another outbox has reached, and which readers are left."""
     row = Mail.objects.filter(kind=kind, subject_id=subject_id, number=0).first()
-    return _reached(row) if row else []
+    return _divided(row, readers) if row else ([], [*readers])
+
+
+def _divided(row: Mail, readers: Sequence[str]) -> tuple[list[str], list[str]]:
+    """Return who was reached, and who is left: those first who were not tried last.
+
+    Whoever makes the server hang up would else stand before all others each time.
+    """
+    before = _reached(row)
+    left = [each for each in readers if each not in before]
+    left.sort(key=lambda each: row.refused.index(each) if each in row.refused else -1)
+    return before, left
 
 
 def _reached(row: Mail) -> list[str]:
@@ -233,17 +246,14 @@ def _claimed(now: dt.datetime) -> Mail | None:
 
 def _send(row: Mail, now: dt.datetime) -> bool:
     found = _composers[row.kind](row) if row.kind in _composers else None
-    before = _reached(row)
+    before, left = _divided(row, found.readers if found else ())
     if found is None or not found.readers:
-        _end(row, State.SENT if before else State.NO_READER)
+        _end(row, State.SENT if before else State.NO_READER, refused=[], problem="")
         return False
     rows = Mail.objects.filter(pk=row.pk)
     if before != row.addresses:
         rows.update(addresses=before, problem="")
     reference = f"{row.kind}-{row.subject_id}-{row.number}"
-    left = [each for each in found.readers if each not in before]
-    # Those first who were not tried the last time.
-    left.sort(key=lambda each: row.refused.index(each) if each in row.refused else -1)
     handed = hand_in(
         messages_of(found.letter, readers=left, reference=reference),
         note=lambda address: _note(rows, address),

@@ -198,10 +198,10 @@ def test_a_bug_is_500_with_nothing_internal(
     operator: Client, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     def broken(*args: Any, **kwargs: Any) -> None:
-        raise RuntimeError("the database password is 1234")
+        raise RuntimeError("the database password is hunter-two")
 
     monkeypatch.setattr("tenants.selectors.tenants", broken)
     response = operator.get("/api/v1/tenants/")
     assert response.status_code == 500
     assert is_error(response.json())
-    assert "1234" not in json.dumps(response.json())
+    assert "hunter-two" not in json.dumps(response.json())

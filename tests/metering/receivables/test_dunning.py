@@ -1,7 +1,7 @@
 """Unpaid invoices are followed up to the suspension, and let go of when paid."""
 
 import datetime as dt
-from smtplib import SMTPRecipientsRefused
+from smtplib import SMTPRecipientsRefused, SMTPServerDisconnected
 from typing import Any
 
 import pytest
@@ -283,6 +283,29 @@ def test_a_step_is_mailed_again_to_whom_it_did_not_reach_alone(
     row = MailRow.objects.get()
     assert (row.state, row.refused) == ("sent", [])
     assert row.addresses == ["carol@acme.example", "pay@acme.example"]
+
+
+def test_whoever_the_server_hangs_up_on_stands_behind_the_others_next_time(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("carol", "dora"):
+        make_member(tenant=invoice.tenant, role="billing", email=f"{name}@acme.example")
+    followed(invoice, 3)
+    send, tried = mail.EmailMultiAlternatives.send, []
+
+    def hang_up(message: mail.EmailMultiAlternatives) -> int:
+        tried.append(message.to[0])
+        if message.to[0] != "dora@acme.example":
+            raise SMTPServerDisconnected
+        return send(message)
+
+    monkeypatch.setattr(mail.EmailMultiAlternatives, "send", hang_up)
+    now = at(invoice, 3)
+    assert mails.send_mails(now=now) == 0
+    assert len(tried) == 2
+    mails.send_mails(now=now + DAY)
+    assert tried[2] == "dora@acme.example"
+    assert [each.to for each in mail.outbox] == [["dora@acme.example"]]
 
 
 def test_one_whose_turn_has_not_come_is_not_claimed(

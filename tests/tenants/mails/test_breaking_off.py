@@ -150,8 +150,7 @@ def test_of_another_outbox_too_each_is_noted_as_he_is_reached(
     row: Mail, against: dict[str, BaseException]
 ) -> None:
     def send(to: list[str]) -> None:
-        before = sending.reached(kind=Mail.Kind.DUNNING, subject_id=3)
-        left = [each for each in to if each not in before]
+        before, left = sending.divided(kind=Mail.Kind.DUNNING, subject_id=3, readers=to)
         sending.send_noted(
             messages_of(LETTER, readers=left, reference="x"),
             kind=Mail.Kind.DUNNING,

@@ -136,7 +136,7 @@ def test_whom_an_older_version_tried_in_vain_is_not_taken_for_reached() -> None:
     tried = ["a@x.example", "b@x.example"]
     Mail.objects.update(addresses=tried, problem="TimeoutError", attempts=1)
 
-    assert sending.reached(kind=KIND, subject_id=7) == []
+    assert sending.divided(kind=KIND, subject_id=7, readers=tried) == ([], tried)
     assert sending.send_waiting(now=NOW) == 1
     row.refresh_from_db()
     assert (row.state, row.addresses) == ("sent", tried)

@@ -76,19 +76,19 @@ def test_its_file_has_all_kinds(monkeypatch: pytest.MonkeyPatch) -> None:
     member = make_member(tenant=make_tenant(zone="UTC"))
     key = make_key(tenant=member.tenant, name="batch").row
     for number in range(3):
-        make_refusal(key, NINE, model=f"m{number}", requests=number + 1)
+        make_refusal(key, NINE, model=f"model-{number}", requests=number + 1)
     monkeypatch.setattr(refused, "KINDS", 2)
 
     page = look(member, f"/requests/?{RANGE}").content.decode()
     assert "file=refused" in page
-    assert "m0" not in page[page.index('id="refused"') :]
+    assert "model-0" not in page[page.index('id="refused"') :]
     file = look(member, f"/requests/?{RANGE}&file=refused")
     found = list(csv.DictReader(io.StringIO(file.content.decode())))
 
     assert [(row["model"], row["requests"]) for row in found] == [
-        ("m2", "3"),
-        ("m1", "2"),
-        ("m0", "1"),
+        ("model-2", "3"),
+        ("model-1", "2"),
+        ("model-0", "1"),
     ]
     assert found[0]["status"] == "429 rate_limit_exceeded"
     assert file["X-Row-Count"] == "3"
