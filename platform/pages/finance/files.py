@@ -8,6 +8,7 @@ cannot be asked for or is not ready is said, and nothing changes.
 import datetime as dt
 
 from django.contrib import messages
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, StreamingHttpResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
@@ -21,16 +22,19 @@ from metering.exports.services import ask_for_export
 from metering.ledger.months import month_after
 from pages.access import staff_page
 from pages.design import cells
+from pages.design.address import query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
+from pages.design.files import file_of, wants_file
 from pages.design.heading import Crumb, Heading
+from pages.design.paging import page_of
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.finance.month_report import month_of
 from pages.finance.sections import SEE_FILES
 
 ASK = "exports.add_export"
-LISTED_MAX = 200
+_READ_AT_ONCE = 2_000
 _TONES = {
     Export.State.WAITING: Tone.WAIT,
     Export.State.READY: Tone.GOOD,
@@ -54,7 +58,6 @@ FILES: Table[Export] = Table(
     title="Files of the month",
     note="Of all tenants. A file holds every row, and its digest is that of all its "
     "bytes; after a while its content is thrown away and its digest stays.",
-    has_file=False,
     empty=Empty(
         "No file yet",
         "Nobody has asked for this month's files. They are made in the background.",
@@ -94,7 +97,10 @@ def page(request: HttpRequest, month: str) -> HttpResponse:
     first = month_of(month)
     if request.method == "POST":
         return _asked(request, month, first)
-    found = _files(first)
+    found, query = _files(first), query_of(request.GET)
+    if wants_file(FILES, query):
+        listed = found.iterator(chunk_size=_READ_AT_ONCE)
+        return file_of(FILES, listed, query, name=f"files-{month}")
     context = {
         "heading": Heading(
             f"Files of {first:%B %Y}",
@@ -104,8 +110,8 @@ def page(request: HttpRequest, month: str) -> HttpResponse:
         ),
         "month": month,
         "may_ask": request.user.has_perm(ASK),
-        "is_waiting": any(row.state == Export.State.WAITING for row in found),
-        "tables": [FILES.laid_out(found, {})],
+        "is_waiting": _waiting(first).exists(),
+        "tables": [page_of(FILES, found, query)],
     }
     return render(request, "pages/finance/files.html", context)
 
@@ -133,9 +139,14 @@ def fetch(request: HttpRequest, export_id: int) -> HttpResponse:
     )
 
 
-def _files(first: dt.date) -> list[Export]:
-    rows = exports().filter(tenant=None, first_date=first, end_date=month_after(first))
-    return list(rows[:LISTED_MAX])
+def _files(first: dt.date) -> QuerySet[Export]:
+    """Return the files of a month, the latest first."""
+    return exports().filter(tenant=None, first_date=first, end_date=month_after(first))
+
+
+def _waiting(first: dt.date) -> QuerySet[Export]:
+    """Return those that are being made."""
+    return _files(first).filter(state=Export.State.WAITING)
 
 
 def _asked(request: HttpRequest, month: str, first: dt.date) -> HttpResponse:
@@ -143,11 +154,7 @@ def _asked(request: HttpRequest, month: str, first: dt.date) -> HttpResponse:
     if not request.user.has_perm(ASK):
         messages.error(request, f"Your account needs the permission {ASK}.")
         return redirect("finance:files", month=month)
-    there = {
-        (row.subject, row.form)
-        for row in _files(first)
-        if row.state == Export.State.WAITING
-    }
+    there = set(_waiting(first).values_list("subject", "form"))
     asked = 0
     try:
         for subject in Subject:

@@ -31,7 +31,6 @@ from metering.usage.question import scope_of
 from metering.usage.selectors import UsageQuery, billing_month, database_now
 from metering.usage.zones import month_of
 from pages.console.billing.reading import said_at
-from pages.console.paging import page_of
 from pages.console.place import place_page, require
 from pages.design import cells
 from pages.design.address import query_of
@@ -40,6 +39,7 @@ from pages.design.cells import Cell, Kind
 from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.filters import FilterForm, MonthField
 from pages.design.heading import Heading
+from pages.design.paging import page_of
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, money_tile

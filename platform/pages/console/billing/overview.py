@@ -32,7 +32,6 @@ from metering.usage.spans import Span
 from metering.usage.zones import ONE_DAY, date_at
 from pages.console.billing.reading import issued, open_minor, said_at, state_of
 from pages.console.billing.tables import short_table_of
-from pages.console.paging import page_of
 from pages.console.place import place_page, require
 from pages.design import cells
 from pages.design.address import query_of
@@ -40,6 +39,7 @@ from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
 from pages.design.files import FILE_ROWS_MAX, file_of, first_of, wants_file
 from pages.design.heading import Heading
+from pages.design.paging import page_of
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, minor_tile, missing_tile, money_tile
