@@ -122,10 +122,16 @@ class JobAdmin(ReadOnlyAdmin):
         return [mine, *super().get_urls()]
 
     def follow(self, request: HttpRequest, job_id: int) -> HttpResponse:
-        """Show how far a job is now, as a part of its page."""
+        """Show how far a job is now, as a part of its page.
+
+        Once it is in another state than the page says, the whole page is loaded anew:
+        its label and what may be done are no part of this.
+        """
         row = Job.objects.filter(pk=job_id).first()
         if row is None or not self.has_view_permission(request, row):
             raise Http404
+        if request.GET.get("shown", row.state) != row.state:
+            return HttpResponse(headers={"HX-Refresh": "true"})
         return render(request, "jobs/progress.html", _shown(row))
 
     def get_actions_detail(self, request: HttpRequest, object_id: Any) -> Any:
@@ -245,7 +251,8 @@ def _shown(row: Job) -> dict[str, Any]:
         "progress": progress,
         "counted": _counted(row),
         "left": _said(progress.left) if progress.left is not None else "",
-        "address": reverse("admin:jobs_job_progress", args=(row.pk,)),
+        "address": f"{reverse('admin:jobs_job_progress', args=(row.pk,))}"
+        f"?shown={row.state}",
     }
 
 

@@ -7,6 +7,7 @@ can be called.
 """
 
 import datetime as dt
+from collections.abc import Collection
 from dataclasses import dataclass, replace
 
 from kit.contracts import LinearPrice
@@ -14,7 +15,12 @@ from kit.orm.atomic import cursor
 
 _PRICES = "SELECT * FROM pricing_own_prices(%s, %s)"
 _NEXT_CHANGE = "SELECT pricing_own_next_change(%s, %s)"
-_HISTORY = "SELECT * FROM pricing_own_history(%s, %s, %s)"
+_HISTORY = """
+SELECT asked.model, found.*
+FROM unnest(%s::text[]) AS asked (model)
+CROSS JOIN LATERAL pricing_own_history(%s, asked.model, %s) AS found
+ORDER BY asked.model, found.starts_at
+"""
 # Instants at which a price may change: more than a book is given in many years.
 INSTANTS_MAX = 500
 
@@ -70,11 +76,18 @@ def price_history(*, tenant_id: int, model: str) -> list[PriceSpan]:
     It begins with the tenant, or with the first price after that. A version or book
     that changes nothing of this price begins no span.
     """
+    return price_histories(tenant_id=tenant_id, models=[model])[model]
+
+
+def price_histories(
+    *, tenant_id: int, models: Collection[str]
+) -> dict[str, list[PriceSpan]]:
+    """Return the histories of several models, in one statement."""
     with cursor() as session:
-        session.execute(_HISTORY, [tenant_id, model, INSTANTS_MAX])
+        session.execute(_HISTORY, [list(models), tenant_id, INSTANTS_MAX])
         rows = session.fetchall()
-    found: list[PriceSpan] = []
-    for starts_at, pk, currency, *picos, version, effective_at in rows:
+    histories: dict[str, list[PriceSpan]] = {model: [] for model in models}
+    for model, starts_at, pk, currency, *picos, version, effective_at in rows:
         price = (
             None
             if pk is None
@@ -82,13 +95,19 @@ def price_history(*, tenant_id: int, model: str) -> list[PriceSpan]:
                 LinearPrice(pk, model, currency, *picos), version, effective_at
             )
         )
+        found = histories[model]
         before = found[-1] if found else None
         if is_same(before.price if before else None, price):
             continue
         if before is not None:
             found[-1] = replace(before, ends_at=starts_at)
         found.append(PriceSpan(price, starts_at, None))
-    return found
+    return histories
+
+
+def span_at(history: list[PriceSpan], at: dt.datetime) -> PriceSpan | None:
+    """Return the span that an instant is in; None before the first."""
+    return next((each for each in reversed(history) if each.starts_at <= at), None)
 
 
 def is_same(one: OwnPrice | None, other: OwnPrice | None) -> bool:

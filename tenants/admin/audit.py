@@ -1,6 +1,6 @@
 """Operators' pages of the audit: who changed what, to be searched and never changed."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from django.contrib import admin
@@ -9,12 +9,13 @@ from django.contrib.auth.models import User
 from django.db.models import Q, QuerySet
 from django.http import HttpRequest
 from django.urls import NoReverseMatch, reverse
-from django.utils.html import format_html
+from django.utils.html import format_html, format_html_join
 
 from kit.acting import ActorKind
 from kit.admin import ReadOnlyAdmin
 from kit.orm.audited import Audited
 from tenants import selectors
+from tenants.audit import telling
 from tenants.models import AuditEntry, Member, Tenant
 from tenants.selectors.audit import Named
 
@@ -38,7 +39,7 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         ("at", "request_id"),
         ("action", "thing"),
         ("of", "actor"),
-        ("before", "after"),
+        ("was", "became"),
         ("personal_before", "personal_after"),
         ("chain", "seq"),
         "previous",
@@ -97,6 +98,16 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         names = sorted(row.before.keys() | row.after.keys())
         return ", ".join(names[:6]) + (" …" if len(names) > 6 else "")
 
+    @admin.display(description="before")
+    def was(self, row: AuditEntry) -> str:
+        """Show the fields as they were."""
+        return _fields(row, row.before)
+
+    @admin.display(description="after")
+    def became(self, row: AuditEntry) -> str:
+        """Show the fields as they became."""
+        return _fields(row, row.after)
+
     @admin.display(description="personal, before")
     def personal_before(self, row: AuditEntry) -> str:
         """Show the personal fields as they were, until they are forgotten."""
@@ -110,15 +121,15 @@ class AuditEntryAdmin(ReadOnlyAdmin):
     def _name(self, rows: Sequence[Any]) -> None:
         actors = selectors.audit_actors(rows)
         details = selectors.audit_details(rows)
-        slugs = dict(
-            Tenant.objects.filter(
-                pk__in={row.tenant_id for row in rows if row.tenant_id}
-            ).values_list("pk", "slug")
+        tenants = Tenant.objects.only("slug", "currency").in_bulk(
+            {row.tenant_id for row in rows if row.tenant_id}
         )
         for row in rows:
             row.named = actors[selectors.actor_key(row)]
             row.detail = details.get(row.pk)
-            row.tenant_slug = slugs.get(row.tenant_id, "")
+            of = tenants.get(row.tenant_id)
+            row.tenant_slug = of.slug if of else ""
+            row.tenant_currency = of.currency if of else ""
 
 
 def _by(word: str) -> Q:
@@ -157,6 +168,23 @@ def _address(row: AuditEntry) -> str:
 
 
 _OF_FRAMEWORKS = {"auth.user": "account", "auth.group": "group"}
+
+
+def _fields(row: AuditEntry, side: Mapping[str, Any]) -> str:
+    """Show one side of a change, a field a line; amounts with their currency."""
+    currency = telling.currency_of(
+        row.after, row.before, otherwise=getattr(row, "tenant_currency", "")
+    )
+    lines = format_html_join(
+        "",
+        "<div>{}: {}</div>",
+        (
+            (name, value if amount is None else amount)
+            for name, value in sorted(side.items())
+            for amount in [telling.amount(name, value, currency)]
+        ),
+    )
+    return lines or "-"
 
 
 def _personal(row: AuditEntry, side: str) -> str:

@@ -51,13 +51,19 @@ def test_the_page_follows_a_job_until_it_ends(admin: Client) -> None:
     with adding():
         job = ask(to=2)
         work(now=NOW)
-        address = reverse("admin:jobs_job_progress", args=(job.pk,))
+        plain = reverse("admin:jobs_job_progress", args=(job.pk,))
+        address = f"{plain}?shown=running"
         assert address in admin.get(page(JOBS, "change", job.pk)).content.decode()
         assert b"hx-get" in admin.get(address).content
         work(now=NOW)
-        ended = admin.get(address).content
+        ended = admin.get(plain).content
+        moved = admin.get(address)
+        whole = words(admin.get(page(JOBS, "change", job.pk)).content)
     assert b"hx-get" not in ended
     assert "2 of 2 numbers done. Done" in words(ended)
+    # The label above is not followed: the page is loaded anew to say the same.
+    assert (moved["HX-Refresh"], moved.content) == ("true", b"")
+    assert "running" not in whole
 
 
 def test_a_job_that_is_not_there_is_404(admin: Client) -> None:

@@ -11,6 +11,7 @@ from kit.orm.roles import OPERATOR
 from tenants import services
 from tenants.models import AuditEntry
 from tests.admin import page, signed_in
+from tests.factories.limits import make_budget
 from tests.factories.tenants import make_key, make_member, make_tenant
 
 pytestmark = pytest.mark.usefixtures("operator_db")
@@ -81,6 +82,15 @@ def test_an_entry_shows_what_is_personal_until_it_is_forgotten() -> None:
     shown = admin.get(address).content.decode()
     assert "pay@acme.example" not in shown
     assert "forgotten" in shown
+
+
+def test_amounts_of_an_entry_are_told_with_their_currency() -> None:
+    tenant = make_tenant(currency="EUR")
+    make_budget(tenant=tenant, amount_picos=12_345_500_000_000_000)
+    entry = AuditEntry.objects.get(object_kind="budget")
+    shown = signed_in().get(page("tenants_auditentry", "change", entry.pk)).content
+    assert "amount_picos: 12,345.50 EUR" in shown.decode()
+    assert "12345500000000000" not in shown.decode()
 
 
 def test_the_history_of_an_object_is_a_link_from_its_page() -> None:

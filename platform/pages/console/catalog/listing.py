@@ -145,9 +145,9 @@ def _retires(row: Offer, zone: ZoneInfo) -> str:
 
 
 def _since(row: Offer, zone: ZoneInfo) -> Cell:
-    if row.price is None:
+    if row.since is None:
         return nothing("")
-    return day(row.price.effective_at.astimezone(zone).date())
+    return day(row.since.astimezone(zone).date())
 
 
 def _next(row: Offer, zone: ZoneInfo) -> Cell:

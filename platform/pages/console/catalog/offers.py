@@ -12,7 +12,14 @@ from inference.control.models import ServedModel
 from inference.control.offered import ModelState, model_states
 from kit.acting import current
 from kit.contracts import LinearPrice
-from metering.pricing.own import OwnPrice, is_same, next_change, own_prices
+from metering.pricing.own import (
+    OwnPrice,
+    is_same,
+    next_change,
+    own_prices,
+    price_histories,
+    span_at,
+)
 from metering.usage.speeds import Speed, recent_speeds
 from pages.design.badges import Badge, Tone
 from tenants.models import Tenant
@@ -33,6 +40,8 @@ class Offer:
 
     model: ServedModel
     price: OwnPrice | None
+    since: dt.datetime | None
+    """Since when the tenant pays it, whatever version it has been in."""
     cached_answer: LinearPrice | None
     """What an answer costs that is given again from the cache."""
     changes_at: dt.datetime | None
@@ -57,20 +66,26 @@ def offers(
     models: Iterable[ServedModel], *, tenant: Tenant, now: dt.datetime
 ) -> list[Offer]:
     """Return these models as the tenant finds them."""
+    models = list(models)
     prices = own_prices(tenant_id=tenant.pk, at=now)
     change = next_change(tenant_id=tenant.pk, at=now)
     then = own_prices(tenant_id=tenant.pk, at=change) if change else {}
+    histories = price_histories(
+        tenant_id=tenant.pk, models=[each.name for each in models]
+    )
     states = model_states(now=now)
     speeds = recent_speeds(tenant_id=tenant.pk, reach=current().project_ids, now=now)
     found = []
     for model in models:
         price, coming = prices.get(model.name), then.get(model.name)
         cached = prices.get(priced_as(model.name)) if model.cache_s else None
+        span = span_at(histories[model.name], now)
         is_other = change is not None and not is_same(price, coming)
         found.append(
             Offer(
                 model=model,
                 price=price,
+                since=span.starts_at if span and price else None,
                 cached_answer=cached.price if cached else None,
                 changes_at=change if is_other else None,
                 coming=coming.price if coming and is_other else None,

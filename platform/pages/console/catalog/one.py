@@ -218,7 +218,7 @@ def _prices(tenant: Tenant, offer: Offer) -> LaidOut:
         Column("class", "A million tokens", lambda row: words(row.label)),
         Column(
             "now",
-            f"Since {_at(price.effective_at, zone)}",
+            f"Since {_at(offer.since or price.effective_at, zone)}",
             lambda row: money(row.now, tenant.currency),
             Kind.NUMBER,
         ),

@@ -221,7 +221,7 @@ def _tables(place: Member, row: ApiKey, query: Any, *, now: dt.datetime) -> list
         rows = selectors.audit_entries(
             tenant_id=tenant.pk, object_kind="api_key", object_id=str(row.pk)
         )
-        found = changes(list(rows.order_by("-id")[:CHANGES_SHOWN]))
+        found = changes(list(rows.order_by("-id")[:CHANGES_SHOWN]), tenant)
         tables.append(
             replace(changes_table(tenant.zone), has_file=False).laid_out(
                 found, query, count=len(found)

@@ -94,11 +94,11 @@ def audit(request: HttpRequest, *, place: Member) -> HttpResponse:
     if wants_file(table, query):
         entries, cut = first_of(table, rows)
         name = f"audit-{tenant.slug}{cut}"
-        return file_of(table, changes(entries), query, name=name)
+        return file_of(table, changes(entries, tenant), query, name=name)
     count = rows.order_by()[:COUNTED_MAX].count()
     per = table.rows_per_page
     start = min(table.asked(query).offset(per), max(count - 1, 0) // per * per)
-    found = changes(list(rows[start : start + per]))
+    found = changes(list(rows[start : start + per]), tenant)
     is_narrowed = not form.is_valid() or any(form.cleaned_data.values())
     context = {
         "place": place,

@@ -8,13 +8,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from kit.acting import ActorKind
-from kit.money import format_picos
 from pages.design.cells import Cell, Kind, clock, nothing, words
 from pages.design.files import FILE_ROWS_MAX
 from pages.design.states import Empty
 from pages.design.table import Column, Table
 from tenants import selectors
-from tenants.models import AuditEntry
+from tenants.audit import telling
+from tenants.models import AuditEntry, Tenant
 
 # What people call an action, where its name alone does not say it.
 _DONE = {
@@ -46,8 +46,6 @@ _DONE = {
 # What says of a new row no more than the entry itself.
 _SAID_BESIDE = frozenset({"id", "created_at", "tenant_id", "digest"})
 _WORDS_MAX = 90
-# Amounts are kept in picos and read in units of their currency.
-_PICOS = "_picos"
 _NONE: tuple[object, ...] = (None, "", [], {})
 _OPERATORS = frozenset(
     {
@@ -67,23 +65,22 @@ class Change:
     name: str
     before: Mapping[str, Any]
     after: Mapping[str, Any]
+    currency: str
+    """In which its amounts are."""
 
 
-def changes(entries: Sequence[AuditEntry]) -> list[Change]:
-    """Read who made some entries and their personal fields; a few statements."""
+def changes(entries: Sequence[AuditEntry], tenant: Tenant) -> list[Change]:
+    """Read who made some of a tenant's entries, and their personal fields."""
     actors = selectors.audit_actors(entries)
     details = selectors.audit_details(entries)
     found = []
     for entry in entries:
         named, detail = actors[selectors.actor_key(entry)], details.get(entry.pk)
-        found.append(
-            Change(
-                entry,
-                named.email or named.name or "",
-                {**entry.before, **(detail.before if detail else {})},
-                {**entry.after, **(detail.after if detail else {})},
-            )
-        )
+        before = {**entry.before, **(detail.before if detail else {})}
+        after = {**entry.after, **(detail.after if detail else {})}
+        currency = telling.currency_of(after, before, otherwise=tenant.currency)
+        name = named.email or named.name or ""
+        found.append(Change(entry, name, before, after, currency))
     return found
 
 
@@ -122,19 +119,18 @@ def _is_said(row: Change, name: str) -> bool:
 
 
 def _field(row: Change, name: str) -> str:
-    called = name.removesuffix("_id").removesuffix(_PICOS).replace("_", " ")
-    now = _value(name, row.after.get(name))
+    called, now = telling.called(name), _value(row, name, row.after.get(name))
     if name not in row.before:
         return f"{called}: {now}"
-    return f"{called}: {_value(name, row.before[name])} \N{RIGHTWARDS ARROW} {now}"
+    was = _value(row, name, row.before[name])
+    return f"{called}: {was} \N{RIGHTWARDS ARROW} {now}"
 
 
-def _value(name: str, value: Any) -> str:
+def _value(row: Change, name: str, value: Any) -> str:
     if value in _NONE:
         return "none"
-    # Numbers that JSON would round are kept as text.
-    if name.endswith(_PICOS) and str(value).removeprefix("-").isdecimal():
-        return format_picos(int(value))
+    if (amount := telling.amount(name, value, row.currency)) is not None:
+        return amount
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)

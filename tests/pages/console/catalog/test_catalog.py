@@ -37,18 +37,24 @@ QUERIES_MAX = 45
 LISTED = "Prices of a million tokens, USD"
 
 
-def priced(*names: str, role: str = "viewer") -> Member:
-    """Make a member of a tenant that pays so much for each of these models."""
+def priced(
+    *names: str, role: str = "viewer", before: dt.timedelta = dt.timedelta()
+) -> Member:
+    """Make a member of a tenant that pays so much for each of these models.
+
+    Its book has been in force so long before the tenant came to it.
+    """
     member = make_member(role=role)
     with as_operator():
         now = database_now()
+        then = now - before
         book = pricing.create_price_book(
             name="Standard", currency="USD", is_default=False
         )
-        version = pricing.draft_version(book=book, effective_at=now)
+        version = pricing.draft_version(book=book, effective_at=then)
         for name in names:
             pricing.set_price(version=version, model=name, **QUOTES)
-        pricing.publish_version(version=version, now=now)
+        pricing.publish_version(version=version, now=then)
         assign_book(tenant=member.tenant, book=book, now=now)
     return member
 
@@ -136,6 +142,19 @@ def test_what_a_model_cost_costs_and_will_cost_is_told_and_leaves_as_a_file() ->
     ]
     assert told[1][0] == told[2][1] == f"{at:%Y-%m-%d %H:%M:%S}"
     assert [line.split(",")[4] for line in file] == ["output", "12.00", "9.60"]
+
+
+def test_a_price_is_the_tenants_since_it_pays_it_however_old_the_book() -> None:
+    model = make_model(name="dear")
+    member = priced("dear", before=dt.timedelta(days=400))
+
+    page = opened(member, f"{model.pk}/")
+
+    (line,) = tables(page)["Your prices over time, USD"][1:]
+    assert f"Since {line[0][:16]}" in tables(page)["Your prices, USD"][0]
+    listed = tables(opened(member))[LISTED]
+    since = dict(zip(listed[0], listed[1], strict=True))["Since"]
+    assert since == line[0][:10]
 
 
 def test_the_calculator_answers_what_rating_charges() -> None:

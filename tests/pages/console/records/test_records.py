@@ -86,8 +86,8 @@ def test_amounts_in_the_audit_are_read_in_units_of_the_currency() -> None:
     make_budget(tenant=member.tenant, amount_picos=1_000_000_000_000, window="day")
     page = browser(member).get(at(member, "audit/?kind=budget"))
     newest, first = tables(page.content)["Changes"][1:]
-    assert newest[3].startswith("amount: 1.00; ")
-    assert first[3].startswith("amount: 12,345.50; ")
+    assert newest[3].startswith("amount: 1.00 USD; ")
+    assert first[3].startswith("amount: 12,345.50 USD; ")
 
 
 def test_days_and_times_of_the_audit_are_the_tenants() -> None:
