@@ -18,6 +18,10 @@ _EARLIEST = dt.datetime(2000, 1, 1, tzinfo=dt.UTC)
 _LATEST = dt.datetime(2200, 1, 1, tzinfo=dt.UTC)
 
 
+class TooManyRows(InvalidRequest):
+    """An answer has more rows than are given at once."""
+
+
 class Dimension(enum.StrEnum):
     """What an answer can be divided by."""
 

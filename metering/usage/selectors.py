@@ -7,14 +7,14 @@ what to ask instead.
 
 import datetime as dt
 from collections.abc import Collection, Mapping
-from typing import Any
 
 from django.db.models import Sum
 
 from kit.contracts import EventKind
-from kit.errors import InvalidRequest, NotFound
+from kit.errors import NotFound
 from kit.ids import uuid_floor
 from kit.orm.atomic import cursor
+from metering.usage.asking import asking, row_of
 from metering.usage.epochs import complete_to, database_now
 from metering.usage.models import (
     BillingDay,
@@ -24,21 +24,16 @@ from metering.usage.models import (
     HourRollup,
     UtcRollup,
 )
-from metering.usage.question import Scope, scope_of
 from metering.usage.recount_sql import CHANGED, RECOUNT, RECOUNT_HOURS
 from metering.usage.report import (
     ROWS_MAX,
     Dimension,
-    Group,
+    TooManyRows,
     UsageQuery,
     UsageReport,
     UsageRow,
     totals_of,
 )
-from metering.usage.report_sql import USAGE
-from metering.usage.rollup import BATCH_EVENTS, CAUGHT_UP_BATCHES_MAX
-from metering.usage.totals import LAG_MAX, totals_lag, totals_parameters
-from metering.usage.totals_sql import TOTALS
 from metering.usage.zones import month_of
 from tenants.activity import COUNTED_MAX
 from tenants.models import Tenant
@@ -72,9 +67,6 @@ _HOUR_SUMS = (
     "charge_picos",
 )
 
-# So many events by which hours lag are read one by one: a run of the roller takes them.
-HOURS_LAG_MAX = CAUGHT_UP_BATCHES_MAX * BATCH_EVENTS
-
 # Of one tenant and day: (project, key, price, token class) -> (quantity, charge in
 # picos).
 DaySums = dict[tuple[int, int, int, int], tuple[int, int]]
@@ -91,26 +83,21 @@ def usage(query: UsageQuery, *, now: dt.datetime) -> UsageReport:
     Raises `InvalidRequest` for a range that is empty, for one that would be counted
     from more than 31 days of single events, and for an answer of more than 10,000 rows.
     """
-    source = query.source
-    if source in TOTALS and totals_lag() > LAG_MAX:
-        source = query.source_without_totals
-    scope = scope_of(query, source=source)
+    asked = asking(query, limit=ROWS_MAX + 1)
     # Read first: what it promises must already be in the answer.
     complete = complete_to(now=now)
-    is_keyed = query.names_keys
-    statement = TOTALS[source] if source in TOTALS else USAGE[source, is_keyed]
-    asked = _parameters(query, scope)
     with cursor() as session:
-        session.execute(statement, asked | totals_parameters(query, scope))
+        session.execute(asked.statement, asked.parameters)
         found = session.fetchall()
     if len(found) > ROWS_MAX:
-        raise InvalidRequest(
+        raise TooManyRows(
             f"The answer has more than {ROWS_MAX} rows: ask for a shorter range, fewer "
             "keys in 'group_by', or one tenant, project, key or model.",
             param="group_by",
         )
-    rows = tuple(_row(values) for values in found)
-    return UsageReport(rows, totals_of(rows), scope.start, scope.end, complete)
+    rows = tuple(row_of(values) for values in found)
+    span = asked.scope
+    return UsageReport(rows, totals_of(rows), span.start, span.end, complete)
 
 
 def billing_month(
@@ -234,71 +221,3 @@ def rolled_up_hours(
         tenant_id=tenant_id, hour__gte=start, hour__lt=end
     ).values_list("hour", "price_id", *_HOUR_SUMS)
     return {(hour, price): tuple(sums) for hour, price, *sums in rows if any(sums)}
-
-
-def _parameters(query: UsageQuery, scope: Scope) -> dict[str, Any]:
-    """Return what the statements of `report_sql` are asked with."""
-    by_day = Dimension.DAY in query.group_by
-    by_member = Dimension.MEMBER in query.group_by
-    return {
-        "start": scope.start,
-        "end": scope.end,
-        "utc": by_day and scope.tenant is None,
-        "billing": by_day and scope.tenant is not None,
-        "tenant": scope.tenant.pk if scope.tenant else None,
-        "project": query.project_id,
-        "key": query.api_key_id,
-        "member": query.member_id,
-        "of_members": by_member or query.member_id is not None,
-        "tenants": None if query.tenants is None else sorted(query.tenants),
-        "among": None
-        if query.among is None
-        else [_name(query, each) for each in query.among],
-        "reach": None if query.reach is None else sorted(query.reach),
-        "model": query.model,
-        "limit": ROWS_MAX + 1,
-        "hours_lag_max": HOURS_LAG_MAX,
-        **{f"by_{each}": each in query.group_by for each in Dimension},
-    }
-
-
-def _name(query: UsageQuery, group: Group) -> str:
-    """Return what the statements tell a group by; a model's name stands last."""
-    told = (
-        (Dimension.TENANT, group.tenant_id),
-        (Dimension.PROJECT, group.project_id),
-        (Dimension.KEY, group.api_key_id),
-        (Dimension.MEMBER, group.member_id),
-        (Dimension.MODEL, group.model),
-    )
-    return "|".join(
-        f"{value}" if each in query.group_by and value is not None else ""
-        for each, value in told
-    )
-
-
-def _row(values: tuple) -> UsageRow:  # type: ignore[type-arg]
-    return UsageRow(
-        group=Group(
-            day=values[0],
-            hour=values[1],
-            minute=values[2],
-            tenant_id=values[3],
-            tenant=values[4],
-            project_id=values[5],
-            project=values[6],
-            api_key_id=values[7],
-            api_key=values[8],
-            member_id=values[9],
-            member=values[10],
-            model=values[11],
-            is_told=values[19],
-        ),
-        currency=values[12],
-        requests=int(values[13]),
-        input_tokens=int(values[14]),
-        cached_input_tokens=int(values[15]),
-        output_tokens=int(values[16]),
-        reasoning_tokens=int(values[17]),
-        charge_picos=int(values[18]),
-    )

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import hashlib
 import io
 from dataclasses import replace
 from typing import Any
@@ -53,6 +54,19 @@ def shown(finance: Client, **query: str) -> bytes:
     response = finance.get("/finance/usage/", {**RANGE, **query})
     assert response.status_code == 200
     return response.content
+
+
+def filed(finance: Client, **query: str) -> list[dict[str, str]]:
+    """Return the rows of the table's file, which ends with their count and digest."""
+    answer = finance.get("/finance/usage/", {**RANGE, **query, "file": "usage"})
+    assert answer.status_code == 200
+    body = answer.getvalue()
+    whole, _, last = body.rstrip(b"\r\n").rpartition(b"\n")
+    whole += b"\n"
+    rows = list(csv.DictReader(io.StringIO(whole.decode())))
+    digest = hashlib.sha256(whole).hexdigest()
+    assert last.decode() == f"# {len(rows)} rows, sha-256 {digest}"
+    return rows
 
 
 def answered(**query: str | int) -> Any:
@@ -152,8 +166,7 @@ def test_the_table_is_paged_and_its_file_is_whole(finance: Client) -> None:
 
     page = tables(shown(finance))["By model"]
     last = tables(shown(finance, page="2", sort="model"))["By model"]
-    answer = finance.get("/finance/usage/", {**RANGE, "file": "usage"})
-    rows = list(csv.DictReader(io.StringIO(answer.content.decode())))
+    rows = filed(finance)
 
     assert len(page) == 1 + 50 + 1
     assert [row[0] for row in last[1:]] == ["model-50", "Total USD"]

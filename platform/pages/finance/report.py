@@ -8,7 +8,7 @@ place empty with the reason in words, and the table stands.
 """
 
 import datetime as dt
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, replace
 
 from kit.errors import InvalidRequest, NotFound
@@ -20,6 +20,7 @@ from metering.usage.selectors import (
     billing_day,
     usage,
 )
+from metering.usage.streaming import every_row
 from metering.usage.zones import date_at
 from pages.figures import RoundedAmount, count, rounded
 from pages.finance.buckets import Moment, TimeAxis, days, hours
@@ -121,11 +122,12 @@ def findings(choice: Choice, *, now: dt.datetime, models: Sequence[str]) -> Find
     )
 
 
-def rows_found(
-    choice: Choice, *, now: dt.datetime, models: Sequence[str]
-) -> list[UsageLine]:
-    """Return the table's rows alone, for its file."""
-    return rows_of(choice, usage(choice.question(), now=now), models)
+def every_line(
+    choice: Choice, *, models: Sequence[str], order: Sequence[str]
+) -> Iterator[UsageLine]:
+    """Yield the table's rows for its file: all of them, a few at a time in memory."""
+    for row in every_row(choice.question(), order=order):
+        yield UsageLine(part_of(row, choice, models), row, share=0)
 
 
 def _over_time(choice: Choice, *, now: dt.datetime) -> tuple[UsageReport | None, str]:

@@ -1,6 +1,7 @@
 """The table of the usage page: what was used, divided as the reader chose. Pure."""
 
 from pages.design import cells
+from pages.design.address import Query
 from pages.design.cells import Cell, Kind
 from pages.design.table import Column, Table
 from pages.finance.choice import By, Choice
@@ -49,6 +50,25 @@ def table_of(choice: Choice) -> Table[UsageLine]:
             *(_count(name, heading) for name, heading in COUNTS.items()),
         ),
     )
+
+
+# What the database sorts by where a file is in the order of a column.
+_ORDERS = {
+    By.MODEL: ("model",),
+    By.TENANT: ("tenant",),
+    By.PROJECT: ("project", "tenant"),
+    By.KEY: ("api_key", "tenant", "project"),
+}
+
+
+def order_of(table: Table[UsageLine], query: Query) -> list[str]:
+    """Return the order of a file, as the page would show it on all its pages."""
+    asked = table.asked(query)
+    named = {by.value: names for by, names in _ORDERS.items()}
+    named |= {"spend": ("charge_picos",), "": ()}
+    minus = "-" if asked.is_descending else ""
+    first = [f"{minus}{name}" for name in named.get(asked.column, (asked.column,))]
+    return [*first, "currency", "-charge_picos"]
 
 
 def totals_of(choice: Choice, found: Findings) -> list[dict[str, Cell]]:

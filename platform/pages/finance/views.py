@@ -16,17 +16,18 @@ from kit.errors import InvalidRequest, NotFound
 from kit.orm.snapshot import snapshot
 from metering.billing.selectors import invoice_by_public_id
 from metering.documents.selectors import document_of
+from metering.usage.report import TooManyRows
 from metering.usage.selectors import billing_zones, database_now
 from pages.access import staff_page
 from pages.design.address import query_of
-from pages.design.files import file_of, wants_file
+from pages.design.files import stream_of, wants_file
 from pages.finance.chart import chart
-from pages.finance.choice import options
+from pages.finance.choice import Choice, options
 from pages.finance.form import ChoiceForm
 from pages.finance.invoice import printed, recent
-from pages.finance.report import findings, rows_found
+from pages.finance.report import every_line, findings
 from pages.finance.twin import twin
-from pages.finance.usage_table import table_of, totals_of
+from pages.finance.usage_table import order_of, table_of, totals_of
 
 SEE_USAGE = "usage.view_dayrollup"
 SEE_INVOICES = "billing.view_invoice"
@@ -46,41 +47,54 @@ def usage(request: HttpRequest) -> HttpResponse:
             return _refused(request, form)
         choice, query = form.choice(), query_of(request.GET)
         table = table_of(choice)
-        try:
-            if wants_file(table, query):
-                return file_of(
-                    table,
-                    rows_found(choice, now=now, models=form.models),
-                    query,
-                    name=f"usage-{choice.period.start:%Y-%m-%d}",
-                )
-            found = findings(choice, now=now, models=form.models)
-        except InvalidRequest as refused:
-            # More groups than an answer holds: not even the table can be shown.
-            form.add_error("by", refused.message)
-            return _refused(request, form)
-        context = {
-            "form": form,
-            "choice": choice,
-            "options": options(choice),
-            "found": found,
-            "table": table.laid_out(found.rows, query, totals=totals_of(choice, found)),
-            "charts": [(chart(stack), twin(stack)) for stack in found.stacks],
-            "invoices": recent(tenant=choice.tenant),
-            "everything": choice.address(tenant="", model=""),
-            "so_far": found.start <= now < found.end,
-            "lags": now - found.complete_to > FRESH,
-            "zones": billing_zones(
-                tenant=choice.tenant, start=found.start, end=found.end
-            )
-            if choice.tenant
-            else [],
-        }
+        if not wants_file(table, query):
+            return _page(request, form, choice, now=now)
+    lines = every_line(choice, models=form.models, order=order_of(table, query))
+    name = f"usage-{choice.period.start:%Y-%m-%d}"
+    try:
+        return stream_of(request, table, lines, name=name)
+    except InvalidRequest as refused:
+        form.add_error("by", refused.message)
+        return _refused(request, form)
+
+
+def _page(
+    request: HttpRequest, form: ChoiceForm, choice: Choice, *, now: dt.datetime
+) -> HttpResponse:
+    query, table = query_of(request.GET), table_of(choice)
+    try:
+        found = findings(choice, now=now, models=form.models)
+    except TooManyRows as refused:
+        # Not even the table can be shown; its file has all rows.
+        form.add_error("by", refused.message)
+        return _refused(request, form, whole=choice.address(file=table.name))
+    except InvalidRequest as refused:
+        form.add_error("by", refused.message)
+        return _refused(request, form)
+    context = {
+        "form": form,
+        "choice": choice,
+        "options": options(choice),
+        "found": found,
+        "table": table.laid_out(found.rows, query, totals=totals_of(choice, found)),
+        "charts": [(chart(stack), twin(stack)) for stack in found.stacks],
+        "invoices": recent(tenant=choice.tenant),
+        "everything": choice.address(tenant="", model=""),
+        "so_far": found.start <= now < found.end,
+        "lags": now - found.complete_to > FRESH,
+        "zones": billing_zones(tenant=choice.tenant, start=found.start, end=found.end)
+        if choice.tenant
+        else [],
+    }
     return render(request, "pages/finance/usage.html", context)
 
 
-def _refused(request: HttpRequest, form: ChoiceForm) -> HttpResponse:
-    return render(request, "pages/finance/usage.html", {"form": form}, status=400)
+def _refused(
+    request: HttpRequest, form: ChoiceForm, *, whole: str = ""
+) -> HttpResponse:
+    """Say what is refused; `whole` is where all rows are, as a file."""
+    context = {"form": form, "whole": whole}
+    return render(request, "pages/finance/usage.html", context, status=400)
 
 
 @require_safe

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from kit.orm.roles import OPERATOR, as_operator, as_tenant
-from metering.usage import selectors
+from metering.usage import asking
 from metering.usage.key_hours import KEPT_FOR
 from metering.usage.models import (
     Epoch,
@@ -255,7 +255,7 @@ def test_hours_far_behind_are_not_read(
     roll_up()
     table.objects.update(requests=70)
     RollupMark.objects.update(**{mark: 6})
-    monkeypatch.setattr(selectors, "HOURS_LAG_MAX", lag_max)
+    monkeypatch.setattr(asking, "HOURS_LAG_MAX", lag_max)
 
     bounds = {"start": NOON, "end": NOON + 4 * HOUR + QUARTER}
     rows = ask(*by, tenant_id=use.tenant_id, **bounds).rows

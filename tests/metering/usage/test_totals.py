@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from kit.errors import InvalidRequest
 from kit.orm.roles import OPERATOR, as_operator, as_tenant
-from metering.usage import selectors
+from metering.usage import asking
 from metering.usage.models import Epoch, HourTotal, RollupMark, UtcRollup
 from metering.usage.report import Dimension, Group, Source, UsageQuery
 from metering.usage.services import roll_up
@@ -154,7 +154,7 @@ def test_answer_is_whole_before_totals_have_caught_up(
     lag_max: int,
     by: tuple[Dimension, ...],
 ) -> None:
-    monkeypatch.setattr(selectors, "LAG_MAX", lag_max)
+    monkeypatch.setattr(asking, "LAG_MAX", lag_max)
     before = ask(Dimension.DAY, *by)
     assert [row.requests for row in before.rows] == [11]
     roll_up()
@@ -179,7 +179,7 @@ def test_long_range_is_refused_while_it_would_be_counted_from_events(
     (row,) = ask(Dimension.DAY, Dimension.KEY, **bounds).rows
     assert row.requests == 1
 
-    monkeypatch.setattr(selectors, "LAG_MAX", 0)
+    monkeypatch.setattr(asking, "LAG_MAX", 0)
     RollupMark.objects.update(totals_seq=0)
 
     with pytest.raises(InvalidRequest, match="counted from single events"):
