@@ -1,6 +1,6 @@
 """Two real vLLMs, neither of which can keep what all tenants say: together they do."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from itertools import count
 
 import pytest
@@ -37,6 +37,7 @@ DIFFERENT_BLOCKS = 723
 # Besides that, each that runs fills its last block and the first of its answer.
 BLOCKS = DIFFERENT_BLOCKS * 57 // 100 + 2 * TALKS.at_once
 SLOTS = 32
+COURSES = 5
 _numbers = count()
 
 
@@ -84,11 +85,19 @@ def outcome(
 def test_far_less_is_computed_than_in_turns(
     gateway: RunningGateway, small_engines: list[ServerProcess]
 ) -> None:
-    """Mostly less than half; how even so few tenants' homes are is left to chance.
+    """In all, some 1.6 times less: where so few tenants' homes are is left to chance.
 
-    Ten of twelve at one of the two are a spread of 5/3: one course in 26 draws more.
+    One course alone may draw nine of twelve homes at one of the two, and compute as
+    much as turns do; five together are far from both bounds.
     """
-    in_turns = outcome(gateway, small_engines, "round_robin")
-    by_prompts = outcome(gateway, small_engines, "prefix_aware")
-    assert in_turns.computed_tokens >= 1.5 * by_prompts.computed_tokens
-    assert by_prompts.spread <= 1.75
+    in_turns, by_prompts = (
+        [outcome(gateway, small_engines, policy) for _ in range(COURSES)]
+        for policy in ("round_robin", "prefix_aware")
+    )
+    assert computed(in_turns) >= 1.2 * computed(by_prompts)
+    assert sum(course.spread for course in by_prompts) <= 1.5 * COURSES
+
+
+def computed(courses: Sequence[Outcome]) -> int:
+    """Return how many tokens of prompts the engines computed in all of them."""
+    return sum(course.computed_tokens for course in courses)
