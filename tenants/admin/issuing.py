@@ -1,10 +1,12 @@
 """Pages that issue a credential or replace one, and show its text this once.
 
 The text is rendered into the answer to the form that asked for it: it goes into no
-message, session or log, and no cache keeps it.
+message, session or log, and no cache keeps it. A form that is sent again, as by a
+reload, issues nothing.
 """
 
 import datetime as dt
+from functools import partial
 from typing import Any
 
 from django.contrib import messages
@@ -14,6 +16,7 @@ from django.urls import reverse
 
 from kit.admin import ServiceAdmin
 from kit.errors import InvalidRequest, PlatformError
+from kit.sent_once import CREATED
 from tenants.credentials import OVERLAP_DEFAULT
 
 OVERLAPS = (
@@ -58,10 +61,13 @@ class IssuingAdmin(ServiceAdmin):
         if request.method != "POST":
             return self._ask(request, row)
         try:
-            text, fresh = self.rotated(row, overlap=_overlap(request))
+            return self.once(request, partial(self._rotate, request, row))
         except PlatformError as refused:
             messages.error(request, refused.message)
             return HttpResponseRedirect(self._address("change", row.pk))
+
+    def _rotate(self, request: HttpRequest, row: Any) -> HttpResponse:
+        text, fresh = self.rotated(row, overlap=_overlap(request))
         self.log_change(request, row, f"Rotated: replaced by {fresh.pk}.")
         self.log_addition(request, fresh, f"Issued in place of {row.pk}.")
         return self._issued(request, fresh, text)
@@ -91,7 +97,10 @@ class IssuingAdmin(ServiceAdmin):
             "issued_key": text,
             "back": self._address("changelist"),
         }
-        response = TemplateResponse(request, "tenants/issued.html", context)
+        response = TemplateResponse(
+            request, "tenants/issued.html", context, status=CREATED
+        )
+        response["Location"] = self._address("change", row.pk)
         # Going back in the browser must not bring it up again.
         response["Cache-Control"] = "no-store"
         return response

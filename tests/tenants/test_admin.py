@@ -184,7 +184,7 @@ def test_a_new_key_is_shown_once_and_stands_nowhere_else(
     row = ApiKey.objects.get(name="laptop")
     key = str(issued.context["issued_key"])
     assert api_keys.is_well_formed(key)
-    assert issued.status_code == 200
+    assert issued.status_code == 201
     assert issued.content.decode().count(key) == 1
     assert "no-store" in issued["Cache-Control"]
     for address in (

@@ -1,6 +1,7 @@
 """The two kinds of pages: those whose writes are services, and those only read."""
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any, ClassVar
 from urllib.parse import urlencode
 
@@ -23,7 +24,18 @@ from kit.admin.lists import (
 )
 from kit.errors import PlatformError
 from kit.orm.audited import Audited
+from kit.sent_once import CREATED, FormSentBeforeError, FormTooOldError, do_once
 
+_TOO_OLD = (
+    "The form was opened more than 12 hours ago, or before you signed in anew. Nothing "
+    "was done: this is a new one."
+)
+_SENT_BEFORE = (
+    "The form was sent already, and what it asked for was made then, once. Its text was"
+    " shown on the page that answered first, and is kept nowhere: if it was not stored,"
+    " rotate it."
+)
+_REDIRECTS = range(300, 400)
 _AUDIT = "admin:tenants_auditentry_changelist"
 # What the admin's autocompletion asks with.
 _AUTOCOMPLETED = "term"
@@ -188,12 +200,29 @@ class ServiceAdmin(_Pages):
         obj.__dict__.update(created.__dict__)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show or save the form; what a service refuses becomes a message."""
+        """Show or save the form, once; what a service refuses becomes a message."""
+        view = partial(super().changeform_view, request, *args, **kwargs)
         try:
-            return super().changeform_view(request, *args, **kwargs)
+            return self.once(request, view)
         except PlatformError as refused:
             messages.error(request, refused.message)
             return HttpResponseRedirect(request.get_full_path())
+
+    def once(
+        self, request: HttpRequest, do: Callable[[], HttpResponse]
+    ) -> HttpResponse:
+        """Do what a form asks unless it was sent before; say so where it was.
+
+        A form that was refused is shown again, with 200: it did nothing.
+        """
+        try:
+            return do_once(request, do, is_done=_is_done)
+        except FormTooOldError:
+            messages.error(request, _TOO_OLD)
+            return HttpResponseRedirect(request.get_full_path())
+        except FormSentBeforeError as before:
+            messages.warning(request, _SENT_BEFORE)
+            return HttpResponseRedirect(before.address or request.get_full_path())
 
     def get_fields(self, request: HttpRequest, obj: Any = None) -> Any:
         """Leave out of a new row's page what only a row that exists can show."""
@@ -246,6 +275,10 @@ def audit_address(row: Model) -> str:
         return f"{reverse(_AUDIT)}?{about}"
     except NoReverseMatch:
         return ""
+
+
+def _is_done(answer: HttpResponse) -> bool:
+    return answer.status_code == CREATED or answer.status_code in _REDIRECTS
 
 
 def _page_of(row: Model) -> str:

@@ -9,11 +9,13 @@ Failure: a tenant where one has no place is the 404 of one that does not exist; 
 member may not do is 403.
 """
 
+from collections.abc import Callable
 from dataclasses import replace
-from functools import wraps
+from functools import partial, wraps
 from typing import Any
 
 from django.http import HttpRequest, HttpResponse
+from django.shortcuts import render
 from django.utils import timezone
 from django.views.decorators.http import require_http_methods
 
@@ -22,6 +24,7 @@ from kit.errors import NotFound, PermissionDenied
 from kit.orm.audited import take_turn
 from kit.orm.roles import as_tenant
 from kit.scopes import Scope
+from kit.sent_once import FormSentBeforeError, FormTooOldError, do_once
 from pages.access import Page, refusal, signed_in_page
 from pages.console.looking import actor_looking, is_looking, place_looked_at
 from tenants import selectors
@@ -39,7 +42,7 @@ def place_page(page: Page) -> Page:
     """Let members of the tenant in the address see a page, and act there as such.
 
     The page is called with the `place`, a `Member` with its tenant. What it writes is
-    one transaction.
+    one transaction; a form with a nonce does it once, however often it is sent.
     """
 
     @signed_in_page
@@ -56,13 +59,30 @@ def place_page(page: Page) -> Page:
             # What is only looked at is of one moment: its parts and totals agree.
             is_still = request.method != "POST"
             with as_tenant(place.tenant_id, is_still=is_still), acting_as(actor):
+                shown = partial(page, request, place=place, **named)
                 if request.method == "POST":
                     take_turn(place.tenant_id)
-                return page(request, place=place, **named)
+                    return _once(request, place, shown)
+                return shown()
         except PermissionDenied as refused:
             return refusal(request, 403, "Not yours to do", refused.message)
 
     return answer
+
+
+def _once(
+    request: HttpRequest, place: Member, do: Callable[[], HttpResponse]
+) -> HttpResponse:
+    """Do what a form asks, or say that it is used up and what to do instead."""
+    context: dict[str, Any] = {"place": place, "form_at": request.get_full_path()}
+    try:
+        return do_once(request, do, tenant_id=place.tenant_id)
+    except FormTooOldError:
+        page, status = "form_too_old", 400
+    except FormSentBeforeError as before:
+        page, status = "form_sent_before", 409
+        context["made_at"] = before.address
+    return render(request, f"pages/console/{page}.html", context, status=status)
 
 
 def _taken(request: HttpRequest, places: list[Member], slug: str) -> Member:

@@ -23,7 +23,7 @@ def admin(operator_db: None) -> Client:
 
 def shown_secret(response: Any) -> str:
     """Return the secret that a page shows, which it may do once."""
-    assert response.status_code == 200, response
+    assert response.status_code == 201, response
     assert "no-store" in response["Cache-Control"]
     text = str(response.context["issued_key"])
     assert text.startswith("whsec_")

@@ -1,7 +1,8 @@
 """A new API key, and one in place of another: its text is shown on one page, once.
 
 The text is rendered into the answer to the form that asked for it, and is then nowhere:
-not in the session, a message, an address or a cache.
+not in the session, a message, an address or a cache. A form that is sent again, as by
+a reload, issues nothing (`kit.sent_once`).
 
 Failure: what a service refuses is said beside its field, and nothing is written.
 """
@@ -112,7 +113,9 @@ def _shown(
         "before": before,
         "before_works": bool(before and _works(before, now=timezone.now())),
     }
-    return render(request, "pages/console/keys/issued.html", context, status=201)
+    page = render(request, "pages/console/keys/issued.html", context, status=201)
+    page["Location"] = at_key(issued.row)
+    return page
 
 
 def _works(row: ApiKey, *, now: dt.datetime) -> bool:

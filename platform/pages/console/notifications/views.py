@@ -341,7 +341,10 @@ def _issued(
 ) -> HttpResponse:
     """Show a secret, this once."""
     context = {"place": place, "endpoint": issued.row, "secret": issued.secret}
-    return render(request, f"{_TEMPLATES}/secret.html", context, status=201)
+    page = render(request, f"{_TEMPLATES}/secret.html", context, status=201)
+    args = (place.tenant.slug, issued.row.pk)
+    page["Location"] = reverse("console:webhook", args=args)
+    return page
 
 
 def _ask(

@@ -10,6 +10,7 @@ token of anybody else is not there, be it a colleague's who may be managed elsew
 from django.contrib import messages
 from django.http import HttpRequest, HttpResponse
 from django.shortcuts import redirect, render
+from django.urls import reverse
 from django.utils import timezone
 from django.views.decorators.http import require_safe
 
@@ -123,4 +124,6 @@ def _issued(
 ) -> HttpResponse:
     """Show a new token, this once."""
     context = {"place": place, "token": issued.row, "text": issued.token}
-    return render(request, "pages/console/token_issued.html", context, status=201)
+    page = render(request, "pages/console/token_issued.html", context, status=201)
+    page["Location"] = reverse("console:tokens", args=(place.tenant.slug,))
+    return page
