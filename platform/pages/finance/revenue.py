@@ -17,6 +17,7 @@ from django.views.decorators.http import require_safe
 from kit.contracts import TokenClass
 from kit.errors import InvalidRequest
 from kit.orm.snapshot import snapshot
+from metering.ledger.cohorts import cohort_tenants
 from metering.ledger.earned import (
     Earned,
     ModelUse,
@@ -35,7 +36,7 @@ from pages.design.files import file_of, wants_file
 from pages.design.heading import Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Row, Table
-from pages.design.tiles import Tile, money_tile, percent_tile
+from pages.design.tiles import Tile, money_tile, number_tile, percent_tile
 from pages.finance.choice import Option
 from pages.finance.drawings import Drawing, models_drawing, revenue_drawing
 from pages.finance.scope import Scope, scope_of
@@ -196,20 +197,21 @@ def page(request: HttpRequest) -> HttpResponse:
         by = scope.query.get("by", "month")
         if by not in BY:
             raise InvalidRequest(f"'by' is one of {', '.join(BY)}.", param="by")
+        if scope.cohort and by != "tenant":
+            raise InvalidRequest("'cohort' goes with 'by=tenant'.", param="cohort")
         if by == "model":
             models = _models(scope)
             drawn = [
                 models_drawing(models, currency=scope.currency, when=scope.name)
                 for _ in models[:1]
             ]
-            total = _model_total(models)
-            return _answer(
-                request, scope, by, _model_table(scope), models, (total, drawn)
-            )
+            around = (_model_total(models), drawn, _tiles(scope))
+            table = _model_table(scope)
+            return _answer(request, scope, by, table, models, around)
         lines = _lines(scope, by)
         drawn = [months_drawing(scope, lines)] if by == "month" and lines else []
-        total = _total(lines)
-        return _answer(request, scope, by, _table(by), lines, (total, drawn))
+        around = (_total(lines), drawn, _tiles(scope, lines))
+        return _answer(request, scope, by, _table(by), lines, around)
 
 
 def _answer(
@@ -218,23 +220,23 @@ def _answer(
     by: str,
     table: Table[Row],
     rows: Sequence[Row],
-    around: tuple[dict[str, Cell], list[Drawing]],
+    around: tuple[dict[str, Cell], list[Drawing], list[Tile]],
 ) -> HttpResponse:
-    total, drawn = around
+    total, drawn, tiles = around
     if wants_file(table, scope.query):
         name = f"revenue-by-{by}-{scope.slug}"
         return file_of(table, rows, scope.query, name=name)
     context = {
         "heading": Heading(
             "Revenue",
-            scope=scope.said,
+            scope=(*scope.said, *_of_cohort(scope)),
             fresh=scope.fresh(),
             lead="What we earned, from whom and on what.",
         ),
         "controls": [("By", _ways(scope, by))],
         "form": scope.filters,
         "empty": scope.empty,
-        "hero": _tiles(scope),
+        "hero": tiles,
         "charts": drawn,
         "tables": [table.laid_out(rows, scope.query, totals=[total] if rows else [])],
     }
@@ -243,14 +245,31 @@ def _answer(
 
 def _ways(scope: Scope, by: str) -> list[Option]:
     return [
-        Option(heading, scope.address(by=name, sort="", page=""), name == by)
+        Option(heading, scope.address(by=name, sort="", page="", cohort=""), name == by)
         for name, heading in BY.items()
     ]
 
 
-def _tiles(scope: Scope) -> list[Tile]:
+def _of_cohort(scope: Scope) -> tuple[str, ...]:
+    if scope.cohort is None:
+        return ()
+    return (f"tenants whose first revenue was in {scope.cohort:%B %Y}",)
+
+
+def _cohort_tiles(scope: Scope, lines: Sequence[Line]) -> list[Tile]:
+    earned = [line.earned.net_picos for line in lines]
+    kept = sum(picos > 0 for picos in earned)
+    return [
+        money_tile("Net revenue of the cohort", sum(earned), scope.currency),
+        number_tile("Tenants kept", kept, note="net revenue above zero"),
+    ]
+
+
+def _tiles(scope: Scope, lines: Sequence[Line] = ()) -> list[Tile]:
     if not scope.currency:
         return []
+    if scope.cohort:
+        return _cohort_tiles(scope, lines)
     found = of_month(scope.month, scope.currency)
     before = month_after(scope.month, -1)
     gross = found.gross_picos
@@ -305,6 +324,9 @@ def _lines(scope: Scope, by: str) -> list[Line]:
         found = revenue_by_month(first=first, last=scope.month)
     else:
         found = revenue_by_tenant(first=scope.month, last=scope.month)
+        if scope.cohort:
+            theirs = cohort_tenants(cohort=scope.cohort, currency=scope.currency)
+            found = [row for row in found if row.key in theirs]
     rows = [row for row in found if row.currency == scope.currency]
     most = max((row.net_picos for row in rows), default=0)
     named = _months if by == "month" else _tenants

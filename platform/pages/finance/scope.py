@@ -35,6 +35,7 @@ class MonthForm(FilterForm):
     currency = forms.ChoiceField(required=False, label="Currency")
     by = forms.CharField(required=False, widget=forms.HiddenInput)
     tenant = forms.CharField(required=False, widget=forms.HiddenInput)
+    cohort = MonthField(required=False, widget=forms.HiddenInput)
 
     def __init__(
         self, request: HttpRequest, currencies: list[str], *, has_month: bool
@@ -59,6 +60,8 @@ class Scope:
     now: dt.datetime
     month: dt.date
     currency: str
+    cohort: dt.date | None = None
+    """The month of their first revenue, where only these tenants are asked for."""
 
     @property
     def this_month(self) -> dt.date:
@@ -78,7 +81,8 @@ class Scope:
     @property
     def slug(self) -> str:
         """Return what names it in files."""
-        return f"{self.month:%Y-%m}-{self.currency.lower()}"
+        whose = f"-of-{self.cohort:%Y-%m}" if self.cohort else ""
+        return f"{self.month:%Y-%m}-{self.currency.lower()}{whose}"
 
     @property
     def said(self) -> tuple[str, ...]:
@@ -125,4 +129,5 @@ def scope_of(
     month = month or form.cleaned_data.get("month") or this_month
     currency = form.cleaned_data["currency"] or (currencies[0] if currencies else "")
     form.data = {**query, "month": f"{month:%Y-%m}", "currency": currency}
-    return Scope(query, form, now, month, currency)
+    cohort = form.cleaned_data["cohort"]
+    return Scope(query, form, now, month, currency, cohort)

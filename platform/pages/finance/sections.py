@@ -22,6 +22,7 @@ GROUPS: Final = (
         "Earned",
         (
             Section("Revenue", "finance:revenue", SEE_LEDGER),
+            Section("Cohorts", "finance:cohorts", SEE_LEDGER),
             Section("Recurring", "finance:mrr", SEE_PLANS),
             Section(
                 "Usage and spend",

@@ -4,6 +4,7 @@ from django.urls import path, re_path
 
 from pages.finance import (
     close,
+    cohorts,
     costs,
     credit,
     explaining,
@@ -27,6 +28,7 @@ urlpatterns = [
     path("", overview.page, name="overview"),
     path("usage/", views.usage, name="usage"),
     path("revenue/", revenue.page, name="revenue"),
+    path("cohorts/", cohorts.page, name="cohorts"),
     path("mrr/", mrr.page, name="mrr"),
     path("waterfall/", waterfall.page, name="waterfall"),
     path("journal/", journal.page, name="journal"),

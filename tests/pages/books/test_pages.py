@@ -41,6 +41,7 @@ PAGES = (
     "credit/",
     "reports/2026-09/",
     "reports/2026-10/",
+    "cohorts/",
     "waterfall/",
     "journal/",
 )
@@ -219,6 +220,8 @@ def test_pages_of_empty_books_say_why(finance: Client, page: str) -> None:
     [
         ("revenue/", {"month": "2026-13"}, "A month is written like 2026-11"),
         ("revenue/", {"by": "colour"}, "'by' is one of month, tenant, model"),
+        ("revenue/", {"cohort": "2026-09"}, "'cohort' goes with 'by=tenant'"),
+        ("cohorts/", {"by": "colour"}, "'by' is one of tenants, revenue"),
         ("credit/", {"currency": "CHF"}, "Nothing is booked in this currency"),
         ("receivables/", {"currency": "EUR"}, "Nothing is booked in this currency"),
         ("revenue/", {"sort": "colour"}, "is no column to sort by"),

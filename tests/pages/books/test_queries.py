@@ -14,6 +14,8 @@ PAGES = {
     "revenue/": 16,
     "revenue/?by=tenant": 17,
     "revenue/?by=model": 15,
+    "revenue/?by=tenant&cohort=2026-10": 18,
+    "cohorts/": 12,
     "waterfall/": 14,
     "journal/": 14,
     "receivables/": 16,
