@@ -23,6 +23,7 @@ from inference.control.models import (
 )
 from inference.openai.media import Modality
 from inference.openai.tasks import Task
+from kit.number_fields import PlainDecimalField
 
 Unless = Callable[[], list[str]]
 
@@ -69,12 +70,12 @@ class PerCentField(forms.Field):
     def to_python(self, value: Any) -> int:
         """Return per cent as thousandths; nothing is none."""
         try:
-            permille = Decimal(str(value or 0)) * 10
-            if permille == int(permille):
-                return int(permille)
-        except (ArithmeticError, ValueError):
-            pass
-        raise ValidationError("Give per cent, with one decimal at most.")
+            permille = (PlainDecimalField().to_python(str(value or 0)) or 0) * 10
+        except ValidationError:
+            permille = None
+        if permille is None or permille != int(permille):
+            raise ValidationError("Give per cent, with one decimal at most.")
+        return int(permille)
 
 
 class NamesField(forms.Field):

@@ -24,6 +24,7 @@ from unfold.widgets import (
 from kit.contracts import TokenCounts
 from kit.errors import PlatformError
 from kit.money import format_picos
+from kit.number_fields import WholeField
 from metering.adjustments.adjusting import TOKENS_MAX, Wanted, preview_adjustment
 from metering.adjustments.models import Adjustment, Rerating
 from metering.adjustments.previewing import Scope, TenantEffect, preview_rerating
@@ -90,8 +91,8 @@ class PreviewedForm(forms.ModelForm):  # type: ignore[type-arg]
         self.data = data
 
 
-def _tokens(label: str) -> forms.IntegerField:
-    return forms.IntegerField(
+def _tokens(label: str) -> WholeField:
+    return WholeField(
         label=label,
         min_value=0,
         max_value=TOKENS_MAX,

@@ -15,6 +15,7 @@ from unfold.widgets import (
 
 from kit.admin import Confirmation
 from kit.money import format_minor
+from kit.number_fields import WholeField
 from metering.billing.models import Invoice
 from metering.receivables import selectors
 from metering.receivables.crediting import NOT_NET
@@ -126,7 +127,7 @@ class WriteOffForm(_OfInvoice):
 class RefundForm(Confirmation):
     """What goes back of a payment."""
 
-    amount_minor = forms.IntegerField(
+    amount_minor = WholeField(
         min_value=1,
         widget=UnfoldAdminIntegerFieldWidget,
         help_text="In the currency's minor unit, such as cents.",

@@ -29,6 +29,7 @@ from metering.subscriptions.publishing import minor_from_text
 _AMOUNTS = {"fee": "fee_minor", "minimum_commitment": "minimum_commitment_minor"}
 # The latest, as many as can be chosen from in a dialog.
 _OFFERED_MAX = 200
+_ID_DIGITS_MAX = 18
 
 
 class _ListField(forms.JSONField):
@@ -224,7 +225,9 @@ def _others(version_id: Any) -> QuerySet[PlanVersion]:
 
 
 def _id(text: Any) -> int:
-    return int(text) if str(text).isdecimal() else 0
+    said = str(text)
+    is_id = said.isascii() and said.isdecimal() and len(said) <= _ID_DIGITS_MAX
+    return int(said) if is_id else 0
 
 
 def _faults(found: Any, place: str = "") -> Iterator[str]:

@@ -9,7 +9,7 @@ the only place where it does.
 
 import re
 from dataclasses import dataclass
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from fractions import Fraction
 
 PICOS_PER_UNIT = 10**12
@@ -19,6 +19,7 @@ QUOTE_DIGITS_MAX = 15
 _UNIT_DIGITS_MAX = 15
 _AMOUNT = re.compile(rf"([0-9]{{1,{_UNIT_DIGITS_MAX}}})(?:\.([0-9]{{1,12}}))?")
 _GROUPED = re.compile(r"[1-9][0-9]{0,2}(,[0-9]{3})+(\.[0-9]*)?")
+_QUOTE = re.compile(r"[0-9]{1,30}(\.[0-9]{1,30})?")
 _QUOTE_STEP = Decimal(1).scaleb(-QUOTE_DECIMALS)
 _PICOS_PER_QUOTE_STEP: int = PICOS_PER_UNIT // 10**QUOTE_DECIMALS // TOKENS_PER_QUOTE
 
@@ -80,12 +81,14 @@ def picos_per_token(quote: str | Decimal) -> int:
     """Turn a price per million tokens into whole picos per token.
 
     Raises `PriceFormatError` for a negative, malformed or huge quote, and for one finer
-    than six decimals.
+    than six decimals. Text is digits and a point: `1e3`, `1_000` and digits of other
+    scripts are slips, though Python reads them.
     """
-    try:
-        value = Decimal(quote)
-    except InvalidOperation:
-        raise PriceFormatError(f"'{quote}' is not a decimal number") from None
+    if isinstance(quote, str) and not _QUOTE.fullmatch(quote):
+        raise PriceFormatError(
+            f"'{quote[:50]}' is not a price: write zero or more in digits, such as 2.50"
+        )
+    value = Decimal(quote)
     if not value.is_finite() or value < 0:
         raise PriceFormatError(f"'{quote}' is not a price: it must be zero or more")
     # Decimal works with 28 digits and would silently round a longer one.

@@ -1,6 +1,7 @@
 """The repository's style, as far as a program can see it."""
 
 import ast
+import re
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -69,6 +70,15 @@ def test_a_module_begins_by_saying_what_it_is() -> None:
         and not ast.get_docstring(ast.parse(path.read_text()))
     ]
     assert silent == []
+
+
+def test_forms_take_numbers_by_our_own_fields() -> None:
+    """Django's read `1e3`, `1_000` and digits of other scripts as numbers too."""
+    loose = re.compile(r"\bforms\.(?:Integer|Decimal|Float)Field\b")
+    found = [
+        _shown(path) for path in sources(*PRODUCT) if loose.search(path.read_text())
+    ]
+    assert found == ["platform/kit/number_fields.py"]
 
 
 def test_platform_is_a_source_root_and_no_package() -> None:

@@ -3,7 +3,6 @@
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-from django import forms
 from django.contrib import admin
 from django.http import HttpRequest, HttpResponse
 from django.utils import timezone
@@ -22,6 +21,7 @@ from inference.control.forms import ReplicaForm
 from inference.control.models import WEIGHT_MAX, Replica
 from inference.control.shares import share_of
 from kit.admin import Confirmation, ServiceAdmin, confirmed_action, state_label
+from kit.number_fields import WholeField
 
 NOT_TOLD = "-"
 
@@ -36,7 +36,7 @@ class _TakenAway(Confirmation):
 class _WeightForm(Confirmation):
     """Another weight, and what it would come to."""
 
-    weight = forms.IntegerField(
+    weight = WholeField(
         min_value=1,
         max_value=WEIGHT_MAX,
         widget=UnfoldAdminIntegerFieldWidget,

@@ -10,6 +10,7 @@ row's name.
 """
 
 import datetime as dt
+import re
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -30,6 +31,7 @@ from kit.orm.atomic import atomic
 ROWS_MAX = 500
 UNTYPED_ROWS_MAX = 10
 _SHOWN_ROWS_MAX = 20
+_ID = re.compile(r"[0-9]{1,18}")
 _CONFIRMED, _PHRASE = "confirmed", "phrase"
 
 
@@ -114,7 +116,7 @@ def _answer(
     if request.POST.get(_CONFIRMED):
         # By id: what was confirmed may have left the list's own filter since.
         named = request.POST.getlist(ACTION_CHECKBOX_NAME)
-        ids = {int(each) for each in named if each.isdecimal()}
+        ids = {int(each) for each in named if _ID.fullmatch(each)}
     else:
         ids = set(selected.order_by().values_list("pk", flat=True)[: ROWS_MAX + 1])
     if len(ids) > ROWS_MAX:

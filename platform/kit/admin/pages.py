@@ -7,6 +7,7 @@ from urllib.parse import urlencode
 
 from django.contrib import messages
 from django.contrib.admin.views.main import SEARCH_VAR
+from django.db import models
 from django.db.models import Model, QuerySet
 from django.http import Http404, HttpRequest, HttpResponse, HttpResponseRedirect
 from django.urls import NoReverseMatch, reverse
@@ -23,6 +24,7 @@ from kit.admin.lists import (
     is_secret,
 )
 from kit.errors import PlatformError
+from kit.number_fields import PlainDecimalField, WholeField
 from kit.orm.audited import Audited
 from kit.sent_once import CREATED, FormSentBeforeError, FormTooOldError, do_once
 
@@ -34,6 +36,11 @@ _SENT_BEFORE = (
     "The form was sent already, and what it asked for was made then, once. Its text was"
     " shown on the page that answered first, and is kept nowhere: if it was not stored,"
     " rotate it."
+)
+# Of a column of numbers, which field takes it.
+_NUMBERS: tuple[tuple[Any, Mapping[str, Any]], ...] = (
+    (models.IntegerField, {"form_class": WholeField}),
+    (models.DecimalField, {"form_class": PlainDecimalField}),
 )
 _REDIRECTS = range(300, 400)
 _AUDIT = "admin:tenants_auditentry_changelist"
@@ -70,6 +77,18 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
         """Return the row that a whole secret opens; of most pages there is none."""
         none: QuerySet[Any] = self.model._default_manager.none()
         return none
+
+    def formfield_for_dbfield(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Take numbers as people write them, and nothing else."""
+        for column, given in _NUMBERS:
+            if isinstance(db_field, column):
+                kwargs = {**given, **kwargs}
+        each = getattr(db_field, "base_field", None)
+        if isinstance(each, models.IntegerField):
+            kwargs = {"base_field": each.formfield(form_class=WholeField), **kwargs}
+        return super().formfield_for_dbfield(db_field, request, **kwargs)
 
     def last_changed(self, row: Model) -> str:
         """Say who changed a row last and when; empty where it is not known."""

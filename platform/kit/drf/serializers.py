@@ -5,6 +5,7 @@ for: a filter would show every tenant's rows. Nor is a value of another JSON typ
 into the one that is meant: `"no"` is no boolean.
 """
 
+import re
 from collections.abc import Mapping
 from typing import Any
 
@@ -21,6 +22,8 @@ _TYPES: tuple[tuple[type[serializers.Field[Any, Any, Any, Any]], type, str], ...
     (serializers.PrimaryKeyRelatedField, int, "Give an id, a whole number."),
     (serializers.SlugRelatedField, str, "Give a name, as text."),
 )
+# Python reads `1_0` and digits of other scripts as numbers too.
+_DIGITS = re.compile(r"-?[0-9]+")
 # Read by the pagination, so not a list's own filters.
 _PAGING = frozenset({"cursor", "limit"})
 
@@ -82,8 +85,14 @@ class Filters(Input):
         return super()._unknown(names - _PAGING)
 
     def _other_types(self, data: Mapping[str, Any]) -> _Faults:
-        """Take what a query has: text, whatever is meant."""
-        return {}
+        """Take what a query has: text, of numbers in plain digits."""
+        return {
+            name: [ErrorDetail("Give a whole number.", "invalid")]
+            for name, field in self.fields.items()
+            if isinstance(field, serializers.IntegerField)
+            and isinstance(given := data.get(name), str)
+            and not _DIGITS.fullmatch(given)
+        }
 
 
 def _by_field(detail: Any) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from django.views.decorators.http import require_http_methods
 
 from kit.errors import PlatformError
 from kit.money import AmountFormatError, picos_from_decimal
+from kit.number_fields import WholeField
 from metering.economics import selectors
 from metering.economics.models import CostRate
 from metering.economics.rates import Rates
@@ -169,7 +170,7 @@ class RateForm(forms.Form):
         help_text="Such as 2.49; empty ends the rate before it.",
     )
     currency = forms.CharField(max_length=3, help_text="ISO 4217, such as USD.")
-    tokens_per_s = forms.IntegerField(
+    tokens_per_s = WholeField(
         required=False,
         min_value=1,
         label="Tokens a second at full load",

@@ -137,7 +137,10 @@ def test_a_price_is_renamed_and_removed(admin: Client, draft: PriceBookVersion) 
     assert prices(draft) == {}
 
 
-@pytest.mark.parametrize("quote", ["three", "-1", "0.0000001"])
+@pytest.mark.parametrize(
+    "quote",
+    ["three", "-1", "0.0000001", "1e3", "1_000", "1,50", "\u0661\u0662", "Infinity"],
+)
 def test_a_wrong_quote_is_said_beside_its_field(
     admin: Client, draft: PriceBookVersion, quote: str
 ) -> None:
@@ -147,7 +150,7 @@ def test_a_wrong_quote_is_said_beside_its_field(
 
     assert response.status_code == 200
     assert f'value="{quote}"'.encode() in response.content
-    reasons = ("not a decimal", "not a price", "more than 6 decimals")
+    reasons = ("such as 2.50", "more than 6 decimals")
     assert any(reason in words(response.content) for reason in reasons)
     assert prices(draft) == before
 

@@ -195,7 +195,11 @@ def test_a_wrong_book_is_refused_and_the_field_named(
 
 
 @pytest.mark.parametrize(
-    "quote", ["", "three", "-1", "0.0000001", "NaN", "9e9", 3, 0.3]
+    "quote",
+    [
+        *("", "three", "-1", "0.0000001", "NaN", "9e9", 3, 0.3),
+        *("1e3", "1_000", "+5", "1,50", "\u0661\u0662", "9" * 5000),
+    ],
 )
 def test_a_wrong_quote_is_400(operator: Client, draft: str, quote: object) -> None:
     price = {**PRICE, "output_per_million": quote}

@@ -1,23 +1,24 @@
 """Forms of billing: credit to buy, who one is on bills, where they go."""
 
-import re
 from decimal import Decimal
 from typing import Any, cast
 
 from django import forms
 
-from kit.money import decimal_from_minor, exponent, minor_from_picos, ungrouped
+from kit.money import decimal_from_minor, exponent, minor_from_picos
+from kit.number_fields import PlainDecimalField
 from metering.billing.models import BillingProfile
 from metering.billing.parties import ProfileTerms
 from metering.topups.models import TopUpRule
 
 # As the management API has it, in minor units.
 _DIGITS_MAX = 15
-_PLAIN = re.compile(r"-?[0-9]+(\.[0-9]*)?")
 
 
-class AmountField(forms.DecimalField):
+class AmountField(PlainDecimalField):
     """An amount of a currency, to its minor unit; its value is a whole number of it."""
+
+    like = "Write an amount like 500.00."
 
     def __init__(self, currency: str, **kwargs: Any) -> None:
         self._places = exponent(currency)
@@ -28,13 +29,6 @@ class AmountField(forms.DecimalField):
             widget=forms.TextInput({"inputmode": "decimal", "autocomplete": "off"}),
             **kwargs,
         )
-
-    def to_python(self, value: Any) -> Any:
-        """Return the decimal that was typed, in digits alone: `1e9` is a slip."""
-        typed = ungrouped(str(value or ""))
-        if typed and not _PLAIN.fullmatch(typed):
-            raise forms.ValidationError("Write an amount like 500.00.")
-        return super().to_python(typed)
 
     def clean(self, value: Any) -> Any:
         """Return the amount in minor units."""

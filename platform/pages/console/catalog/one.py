@@ -8,7 +8,6 @@ import datetime as dt
 from dataclasses import dataclass
 from zoneinfo import ZoneInfo
 
-from django import forms
 from django.conf import settings
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
@@ -19,6 +18,7 @@ from inference.control.selectors import served_model
 from inference.openai.tasks import Task
 from kit.acting import current
 from kit.contracts import LinearPrice, TokenCounts
+from kit.number_fields import WholeField
 from kit.scopes import Scope
 from metering.pricing.own import price_history
 from metering.pricing.rating import charge_picos
@@ -52,16 +52,16 @@ _CLASSES = (
 class UseForm(FilterForm):
     """A use whose price is asked for."""
 
-    input = forms.IntegerField(
+    input = WholeField(
         label="Input tokens", min_value=0, max_value=TOKENS_MAX, required=False
     )
-    cached = forms.IntegerField(
+    cached = WholeField(
         label="of these cached", min_value=0, max_value=TOKENS_MAX, required=False
     )
-    output = forms.IntegerField(
+    output = WholeField(
         label="Output tokens", min_value=0, max_value=TOKENS_MAX, required=False
     )
-    requests = forms.IntegerField(
+    requests = WholeField(
         label="Such requests", min_value=1, max_value=REQUESTS_MAX, required=False
     )
 

@@ -7,6 +7,7 @@ from typing import Any, ClassVar
 from django import forms
 
 from kit.money import AmountFormatError, picos_from_decimal, ungrouped
+from kit.number_fields import WholeField
 from tenants import catalog
 from tenants.limits.resolution import Kind
 from tenants.models import Budget, Quota, RateLimit
@@ -24,7 +25,7 @@ _RATE_WINDOWS = (
     ("day", "a day"),
     ("", "at a time (concurrent requests)"),
 )
-_SHARES = re.compile(r"\s*(\d{1,3})\s*%?\s*")
+_SHARES = re.compile(r"\s*([0-9]{1,3})\s*%?\s*")
 
 
 class _Shares(forms.CharField):
@@ -83,7 +84,7 @@ class LimitForm(forms.Form):
                 label=f"Amount, {currency}", max_length=30
             )
         else:
-            self.fields["value"] = forms.IntegerField(
+            self.fields["value"] = WholeField(
                 label="Tokens" if kind is Kind.QUOTA else "How many",
                 min_value=0,
                 max_value=2**53 - 1,

@@ -17,6 +17,7 @@ from django.http import QueryDict
 from kit.acting import current
 from kit.contracts import EventStatus
 from kit.money import AmountFormatError, picos_from_decimal
+from kit.number_fields import WholeField
 from kit.scopes import Scope
 from metering.usage.request_log import CHARGE_PICOS_MAX, RequestQuery
 from pages.design.filters import FilterForm, LinkField
@@ -118,7 +119,7 @@ class LogForm(FilterForm):
             *((each.name.lower(), STATUS_WORDS[each]) for each in EventStatus),
         ],
     )
-    slow = forms.IntegerField(
+    slow = WholeField(
         label="Took at least, ms",
         required=False,
         min_value=0,

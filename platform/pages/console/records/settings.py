@@ -17,6 +17,7 @@ from django.utils import timezone
 
 from kit.acting import current
 from kit.errors import PlatformError
+from kit.number_fields import WholeField
 from kit.scopes import Scope
 from pages.console.forms import ask, say, sent
 from pages.console.frame import address_in
@@ -45,7 +46,7 @@ class SettingsForm(forms.Form):
         choices=[(each, each) for each in sorted(zoneinfo.available_timezones())],
         help_text="Of days, limits and billing periods; from the next period on.",
     )
-    period_day = forms.IntegerField(
+    period_day = WholeField(
         label="Periods begin on day",
         min_value=1,
         max_value=28,

@@ -8,6 +8,7 @@ from typing import Any, ClassVar
 from django import forms
 from django.forms.boundfield import BoundWidget
 
+from kit.number_fields import WholeField
 from kit.scopes import DATA_PLANE, Scope
 from tenants.credentials import OVERLAP_DEFAULT
 from tenants.models import ManagementToken
@@ -58,7 +59,7 @@ class NewTokenForm(forms.Form):
         widget=forms.CheckboxSelectMultiple,
         error_messages={"required": "Choose at least one."},
     )
-    days = forms.IntegerField(
+    days = WholeField(
         label="Days until it ends",
         min_value=1,
         max_value=PERSONAL_MAX.days,

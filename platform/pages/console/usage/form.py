@@ -15,6 +15,7 @@ from django import forms
 from django.http import QueryDict
 
 from kit.errors import NotFound
+from kit.number_fields import WholeField
 from metering.usage.periods import period_of, running_period
 from metering.usage.selectors import billing_day
 from pages.console.usage.choice import (
@@ -77,13 +78,13 @@ class UsageForm(FilterForm):
     show = LinkField("show", [each.value for each in Show])
     bucket = LinkField("bucket", [each.value for each in Bucket])
     model = forms.CharField(required=False, max_length=200, widget=forms.HiddenInput)
-    project = forms.IntegerField(
+    project = WholeField(
         required=False, min_value=1, max_value=2**53, widget=forms.HiddenInput
     )
-    key = forms.IntegerField(
+    key = WholeField(
         required=False, min_value=1, max_value=2**53, widget=forms.HiddenInput
     )
-    member = forms.IntegerField(
+    member = WholeField(
         required=False, min_value=1, max_value=2**53, widget=forms.HiddenInput
     )
 
