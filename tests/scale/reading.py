@@ -26,6 +26,7 @@ from metering.usage.request_log import RequestQuery, requests
 from metering.usage.selectors import usage
 from pages.finance import (
     close,
+    cohorts,
     credit,
     forecast,
     funnel,
@@ -114,6 +115,7 @@ def look_at_the_books() -> list[Waited]:
         "credit": (credit.page, {}),
         "from use to cash": (funnel.page, {}),
         "the month's report": (partial(month_report.page, month=month), {}),
+        "cohorts": (cohorts.page, {}),
         "recurring revenue": (mrr.page, {}),
         "sold ahead": (waterfall.page, {}),
         "the journal": (journal.page, {}),
