@@ -27,6 +27,7 @@ from metering.collection.models import PortalLink
 from metering.collection.providing import client_of
 from metering.topups.models import PROBLEM_CHARS_MAX
 from metering.topups.services import OFFLINE
+from tenants.mails.letter import console_address
 from tenants.models import Tenant
 
 log = structlog.get_logger(__name__)
@@ -107,7 +108,7 @@ def _make(row: PortalLink, now: dt.datetime) -> bool:
     try:
         client = client_of(row.account)
         customer = customer_of(client, account=row.account, tenant=row.tenant, now=now)
-        address = f"{settings.PUBLIC_URL.rstrip('/')}/console/"
+        address = console_address(row.tenant.slug, "billing/")
         subject = str(row.public_id)
         operations.perform(
             Call(PROVIDER, row.account, "portal", subject, row.tenant_id),

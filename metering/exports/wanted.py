@@ -29,8 +29,8 @@ class Wanted:
     def __post_init__(self) -> None:
         if self.end_date <= self.first_date:
             raise InvalidRequest(
-                "'end_date' must lie after 'first_date': it is the first date that is "
-                "not in the file.",
+                "The end date must lie after the first date: it is the first date that "
+                "is not in the file.",
                 param="end_date",
             )
         if (self.end_date - self.first_date).days > DAYS_MAX:

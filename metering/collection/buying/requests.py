@@ -2,20 +2,20 @@
 
 from typing import Any
 
-from django.conf import settings
-
 from metering.billing.lines import Lines
 from metering.billing.providers.stripe.mapping import in_stripes_unit
 from metering.collection.buying.verifying import marks_of
 from metering.collection.models import Purchase
+from tenants.mails.letter import console_address
 
 
 def page(purchase: Purchase, lines: Lines) -> dict[str, Any]:
     """Return the page on which a purchase is paid; the method is kept for later ones.
 
     Each line goes out as one integer amount, tax too: the provider adds nothing to it.
+    Whoever paid, or did not, comes back to the console's page of the purchase.
     """
-    address = f"{settings.PUBLIC_URL.rstrip('/')}/console/?top_up={purchase.top_up_id}"
+    address = console_address(purchase.tenant.slug, f"billing/top-up/{purchase.pk}/")
     return {
         "mode": "payment",
         "customer": purchase.customer,
@@ -40,8 +40,8 @@ def page(purchase: Purchase, lines: Lines) -> dict[str, Any]:
             "setup_future_usage": "off_session",
         },
         "metadata": marks_of(purchase),
-        "success_url": f"{address}&paid=yes",
-        "cancel_url": f"{address}&paid=no",
+        "success_url": f"{address}?paid=yes",
+        "cancel_url": address,
     }
 
 

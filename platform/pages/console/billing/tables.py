@@ -117,16 +117,32 @@ def table_of(now: dt.datetime) -> Table[Invoice]:
     )
 
 
+_Of = InvoiceLine.Kind
+_COUNTED = frozenset({_Of.USAGE, _Of.ADJUSTMENT, _Of.COMPONENT})
+
+
 def _rounding(line: InvoiceLine) -> int:
     charged = picos_from_minor(line.amount_minor, line.invoice.currency)
     return charged - int(line.exact_picos)
+
+
+def _class(row: InvoiceLine) -> str:
+    """Return what is charged: a class of tokens, or what the line is instead."""
+    return row.class_name or str(row.get_kind_display()).lower()
+
+
+def _quantity(row: InvoiceLine) -> Cell:
+    """Return what was counted; a fee, a tax or a top-up is one, of nothing counted."""
+    is_counted = row.kind in _COUNTED
+    return cells.number(row.quantity) if is_counted else cells.nothing("not counted")
 
 
 LINES: Table[InvoiceLine] = Table(
     name="lines",
     title="Lines",
     note="Each line is counted exactly and rounded once, half up, to its amount. It"
-    " opens to its days.",
+    " opens to its days. Quantities of token classes are tokens, of components what the"
+    " plan counts.",
     rows_per_page=200,
     columns=(
         Column(
@@ -138,10 +154,8 @@ LINES: Table[InvoiceLine] = Table(
                 note=row.description if row.kind == row.Kind.ADJUSTMENT else "",
             ),
         ),
-        Column("class", "Class", lambda row: cells.words(row.class_name)),
-        Column(
-            "quantity", "Tokens", lambda row: cells.number(row.quantity), Kind.NUMBER
-        ),
+        Column("class", "Class", lambda row: cells.words(_class(row))),
+        Column("quantity", "Quantity", _quantity, Kind.NUMBER),
         Column(
             "price",
             "Per million",

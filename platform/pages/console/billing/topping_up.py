@@ -103,12 +103,17 @@ def checkout(request: HttpRequest, *, place: Member, checkout_id: int) -> HttpRe
     """Follow a purchase: where it is paid, and what became of it."""
     require(Scope.BILLING_READ)
     row = _own(place, checkout_id)
+    # The provider's page leads back before its word of the payment is here.
+    is_confirmed_soon = row.state == State.OPEN and request.GET.get("paid") == "yes"
+    invoice = row.top_up.invoice
     context = {
         "place": place,
         "checkout": row,
+        "is_confirmed_soon": is_confirmed_soon,
+        "invoice": invoice if row.state == State.PAID else None,
         "badge": _STATES[State(row.state)],
         "is_over": row.state not in Purchase.UNDER_WAY,
-        "pay": row.url if row.state == State.OPEN else "",
+        "pay": row.url if row.state == State.OPEN and not is_confirmed_soon else "",
         "amount": format_minor(row.top_up.amount_minor, row.currency),
         "total": format_minor(row.total_minor, row.currency) if row.quoted_at else "",
         "tax": format_minor(row.tax_minor, row.currency) if row.quoted_at else "",

@@ -56,6 +56,14 @@ class ExportForm(forms.Form):
     first = DayField(label="From")
     last = DayField(label="To, included")
 
+    def clean(self) -> dict[str, Any]:
+        """Refuse a last day before the first one, in the words of the page."""
+        given: dict[str, Any] = super().clean() or self.cleaned_data
+        first, last = given.get("first"), given.get("last")
+        if first and last and last < first:
+            self.add_error("last", "Choose the first day, or a later one.")
+        return given
+
 
 @form_page
 @place_page

@@ -44,6 +44,10 @@ def test_a_page_is_opened_paid_and_becomes_credit(standin: StripeStandIn) -> Non
     row = opened(tenant)
     assert row.state == "open"
     assert row.url.startswith(standin.url)
+    [session] = standin.engine.account.rows["checkout.session"].values()
+    back = f"/console/{tenant.slug}/billing/top-up/{row.pk}/"
+    assert session["success_url"].endswith(f"{back}?paid=yes")
+    assert session["cancel_url"].endswith(back)
     pay_on_page(standin, row.session)
     page_changed("default", row.session, "checkout.session.completed", database_now())
     row.refresh_from_db()

@@ -1,17 +1,21 @@
 """Credit is bought from the console: by hand, by a rule, on a page of the provider."""
 
+import datetime as dt
+
 import pytest
 from django.test import Client
 from pytest_django.fixtures import Settings
 
 from kit.orm.roles import as_operator
+from metering.billing.models import InvoiceLine
 from metering.collection.models import PortalLink, Purchase
 from metering.topups.models import TopUp, TopUpRule
 from tenants import services
 from tenants.models import Member, Tenant
 from tests.factories.accounts import sign_in
+from tests.factories.receivables import make_invoice
 from tests.factories.tenants import make_member, make_tenant
-from tests.pages.reading import text
+from tests.pages.reading import tables, text
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
@@ -87,10 +91,42 @@ def test_a_page_to_pay_on_is_followed_until_it_is_there(
     assert 'href="https://pay.example/c/1"' in part
     assert "<html" not in part
 
+    back = browser.get(f"{where}?paid=yes").content
+    assert "Your payment is being confirmed" in text(back)
+    assert "pay.example" not in back.decode()
+    assert f'hx-get="{where}?paid=yes"' in back.decode()
+
     browser.post(page(member, f"top-up/{row.pk}/cancel/"))
     with as_operator():
         row.refresh_from_db()
     assert row.cancel_asked_at is not None
+
+
+def test_what_was_paid_leads_to_its_invoice(settings: Settings) -> None:
+    settings.BILLING_PROVIDER = "stripe"
+    browser, member = billing()
+    browser.post(page(member, "top-up/"), {"amount": "20"})
+    invoice = make_invoice([(InvoiceLine.Kind.TOP_UP, 2_000)], tenant=member.tenant)
+    with as_operator():
+        TopUp.objects.update(invoice=invoice)
+        Purchase.objects.update(
+            state="quoted",
+            total_minor=2000,
+            subtotal_minor=2000,
+            quoted_at=dt.datetime(2026, 10, 1, tzinfo=dt.UTC),
+        )
+        for state in ("open", "paid"):
+            Purchase.objects.update(state=state)
+        (row,) = Purchase.objects.all()
+
+    paid = browser.get(page(member, f"top-up/{row.pk}/?paid=yes")).content
+
+    assert "Paid: your credit is there. The receipt follows by e-mail." in text(paid)
+    address = page(member, f"invoices/{invoice.public_id}/")
+    assert f'href="{address}"' in paid.decode()
+    (head, line, *_) = tables(browser.get(address).content)["Lines"]
+    shown = dict(zip(head, line, strict=True))
+    assert (shown["Class"], shown["Quantity"]) == ("top-up", "not counted")
 
 
 def test_a_rule_is_kept_and_shown(settings: Settings) -> None:
