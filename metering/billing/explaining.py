@@ -10,15 +10,19 @@ Failure: none of its own; what does not add up is shown as it is, and `reconcile
 """
 
 import datetime as dt
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from fractions import Fraction
 from typing import Any
 from uuid import UUID
 
+from django.db import connections
+
 from kit.contracts import EventKind
 from kit.errors import NotFound
 from kit.money import PICOS_PER_UNIT
-from kit.orm.atomic import cursor
+from kit.orm.atomic import atomic, cursor
+from kit.orm.roles import current_alias
 from metering.billing.counting import counted_by, not_replaced
 from metering.billing.explaining_sql import PAGE, TOTAL
 from metering.billing.marks import ChargedDay, charged_days
@@ -26,6 +30,7 @@ from metering.billing.models import Invoice, InvoiceLine
 from metering.ledger.models import DayPosting
 from metering.subscriptions.terms import Meter
 
+ROWS_AT_ONCE = 2_000
 _USE = frozenset({InvoiceLine.Kind.USAGE, InvoiceLine.Kind.ADJUSTMENT})
 
 
@@ -150,32 +155,15 @@ def explain_day(
     Raises `NotFound` for a day that the line counts nothing of, and for a component
     that counts charges: those are explained by the lines of use.
     """
-    line = explained.line
-    counted = [each for each in explained.counted if each.date == date]
-    if not counted:
-        raise NotFound(f"Line {line.position} charges nothing of {date}.")
-    if explained.meter is Meter.CHARGE:
-        raise NotFound(
-            f"Line {line.position} is a share of what use is charged: its requests are "
-            "those of the lines of use."
-        )
+    line, asked = explained.line, _asked(explained, date)
     # What a component counts is charged by the component, all of it together.
     unit = line.unit_picos or 0
     day = next(each for each in explained.days if each.date == date)
-    asked: dict[str, Any] = {
-        "tenant": line.tenant_id,
-        "date": date,
-        "prices": sorted({each.price_id for each in counted}),
-        "classes": sorted({each.token_class for each in counted}),
-    }
     with cursor() as session:
         session.execute(TOTAL, asked)
         count, quantity = session.fetchone() or (0, 0)
         session.execute(PAGE, {**asked, "after": after, "size": size + 1})
-        events = [
-            CountedEvent(pk, at, EventKind(kind), corrects, tokens, tokens * unit)
-            for pk, at, kind, corrects, tokens in session.fetchall()
-        ]
+        events = [_event(row, unit) for row in session.fetchall()]
     posted = DayPosting.objects.filter(
         tenant_id=line.tenant_id,
         date=date,
@@ -193,6 +181,45 @@ def explain_day(
         events=tuple(events[:size]),
         after=events[size - 1].request_id if len(events) > size else None,
     )
+
+
+def every_event(explained: LineExplained, date: dt.date) -> Iterator[CountedEvent]:
+    """Yield all events of a day of a line, however many, through a cursor.
+
+    Raises `NotFound`, as `explain_day` does, before the first one.
+    """
+    asked = {**_asked(explained, date), "after": None, "size": None}
+    unit = explained.line.unit_picos or 0
+    # The cursor lives as long as its transaction.
+    with atomic(), connections[current_alias()].chunked_cursor() as session:
+        session.execute(PAGE, asked)
+        while found := session.fetchmany(ROWS_AT_ONCE):
+            for row in found:
+                yield _event(row, unit)
+
+
+def _asked(explained: LineExplained, date: dt.date) -> dict[str, Any]:
+    """Return what the events of a day of a line are asked for with."""
+    line = explained.line
+    counted = [each for each in explained.counted if each.date == date]
+    if not counted:
+        raise NotFound(f"Line {line.position} charges nothing of {date}.")
+    if explained.meter is Meter.CHARGE:
+        raise NotFound(
+            f"Line {line.position} is a share of what use is charged: its requests are "
+            "those of the lines of use."
+        )
+    return {
+        "tenant": line.tenant_id,
+        "date": date,
+        "prices": sorted({each.price_id for each in counted}),
+        "classes": sorted({each.token_class for each in counted}),
+    }
+
+
+def _event(row: Sequence[Any], unit_picos: int) -> CountedEvent:
+    pk, at, kind, corrects, tokens = row
+    return CountedEvent(pk, at, EventKind(kind), corrects, tokens, tokens * unit_picos)
 
 
 def _is_of(line: InvoiceLine, day: ChargedDay) -> bool:

@@ -1,9 +1,10 @@
 """A line of an invoice explained: to the days that it charges, and these to requests.
 
 Finance and tenants read the same pages, each in its own frame. Every figure is the
-billing selector's; a page says whether what stands below a sum adds up to it. Failure:
-what is not there is 404; a file of more requests than one may have is refused with the
-reason.
+billing selector's; a page says whether what stands below a sum adds up to it. Finance's
+file of a day has every request, sent as it is read; a tenant's is made whole. Failure:
+what is not there is 404; a tenant's file of more requests than one may have is refused
+with the reason.
 """
 
 import datetime as dt
@@ -21,6 +22,7 @@ from metering.billing.explaining import (
     CountedEvent,
     DayExplained,
     LineExplained,
+    every_event,
     explain_day,
     explain_line,
     line_at,
@@ -32,7 +34,7 @@ from pages.design import cells
 from pages.design.address import Query, address, query_of
 from pages.design.badges import Badge, Tone
 from pages.design.cells import Cell, Kind
-from pages.design.files import file_of, wants_file
+from pages.design.files import file_of, stream_of, wants_file
 from pages.design.heading import Crumb, Heading
 from pages.design.states import Empty
 from pages.design.table import Column, Table
@@ -169,7 +171,7 @@ def day_page(
     asked, after = _date(date), _after(query)
     if wants_file(REQUESTS, query):
         everything = _all_requests(invoice, explained, asked)
-        name = f"{_file_name(invoice, position)}-{asked}"
+        name = _day_file_name(invoice, position, asked)
         return file_of(REQUESTS, everything, query, name=name)
     found = explain_day(explained, asked, after=after, size=REQUESTS_PER_PAGE)
     rows = [_event_row(invoice, each) for each in found.events]
@@ -187,6 +189,16 @@ def day_page(
         "more": address(query, after=f"{found.after}") if found.after else "",
     }
     return render(request, frame.day_page, context | frame.more)
+
+
+def day_file(
+    request: HttpRequest, invoice: Invoice, position: int, date: str
+) -> HttpResponse:
+    """Send every request of a day that a line charges; called in no transaction."""
+    explained, asked = explain_line(invoice, line_at(invoice, position)), _date(date)
+    rows = (_event_row(invoice, each) for each in every_event(explained, asked))
+    name = _day_file_name(invoice, position, asked)
+    return stream_of(request, REQUESTS, rows, name=name)
 
 
 def _line_tiles(invoice: Invoice, found: LineExplained) -> list[Tile]:
@@ -310,6 +322,10 @@ def _crumbs(invoice: Invoice, frame: Frame) -> tuple[Crumb, ...]:
 
 def _file_name(invoice: Invoice, position: int) -> str:
     return f"invoice-{invoice.number or 'draft'}-line-{position}"
+
+
+def _day_file_name(invoice: Invoice, position: int, date: dt.date) -> str:
+    return f"{_file_name(invoice, position)}-{date}"
 
 
 def _date(text: str) -> dt.date:

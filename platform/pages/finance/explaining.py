@@ -13,7 +13,9 @@ from kit.orm.snapshot import snapshot
 from metering.billing.models import Invoice
 from metering.billing.selectors import invoice_by_public_id
 from pages.access import staff_page
-from pages.explained import Frame, day_page, line_page
+from pages.design.address import query_of
+from pages.design.files import wants_file
+from pages.explained import REQUESTS, Frame, day_file, day_page, line_page
 from pages.finance.sections import ALL_FIGURES
 
 _NAMES = ("finance:invoice", "finance:explained_line", "finance:explained_day")
@@ -34,6 +36,8 @@ def day(
     request: HttpRequest, public_id: UUID, position: int, date: str
 ) -> HttpResponse:
     """Show the requests of a day that a line charges, a page at a time."""
+    if wants_file(REQUESTS, query_of(request.GET)):
+        return day_file(request, invoice_by_public_id(public_id), position, date)
     with snapshot():
         invoice = invoice_by_public_id(public_id)
         return day_page(request, invoice, position, date, FRAME)

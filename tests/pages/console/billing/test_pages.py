@@ -16,6 +16,7 @@ from metering.billing.services import issue_invoice
 from metering.ledger.services import grant_credit
 from metering.receivables.services import record_payment
 from metering.usage.services import cover
+from pages import explained
 from tenants.models import Member, Tenant
 from tests.factories.accounts import sign_in
 from tests.factories.billing import CLOSED, make_draft, make_tenant_of
@@ -79,6 +80,23 @@ def test_a_files_rows_are_the_lines_and_sum_to_the_invoice() -> None:
         assert len([row for row in rows if row["line"]]) == invoice.lines.count()
     cents = sum(round(100 * float(row["amount"] or 0)) for row in rows)
     assert cents == invoice.amount_minor
+
+
+def test_a_days_file_is_whole_or_refused_before_it_begins(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    browser, member, invoice = billed()
+    address = reverse("console:invoice", args=[member.tenant.slug, invoice.public_id])
+    day = f"{address}lines/1/2026-09-10/?file=requests"
+
+    file = browser.get(day)
+    assert file["X-Row-Count"] == "1"
+    assert len(file.content.decode().splitlines()) == 2
+
+    monkeypatch.setattr(explained, "FILE_REQUESTS_MAX", 0)
+    refused = browser.get(day)
+    assert refused.status_code == 400
+    assert "a file of them at most 0" in text(refused.content)
 
 
 def test_what_came_of_an_invoice_is_told() -> None:
