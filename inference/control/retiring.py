@@ -36,7 +36,7 @@ def plan_retirement(
             param="retires_at",
         )
     with atomic():
-        row = ServedModel.objects.select_for_update().get(pk=model.pk)
+        row, successor = _locked(model, successor)
         if successor is not None and (said := _fault(row, successor, retires_at)):
             raise InvalidRequest(
                 f"'{successor.name}' cannot take over from '{row.name}': {said}.",
@@ -69,16 +69,44 @@ def call_off_retirement(*, model: ServedModel) -> ServedModel:
     return row
 
 
+def check_successor(row: ServedModel) -> None:
+    """Refuse a change after which a model serves less than it takes over.
+
+    Called with the model locked. Raises `InvalidRequest`.
+    """
+    for each in row.succeeds.filter(enabled=True).order_by("name"):
+        if missing := _missing(each, row):
+            raise InvalidRequest(
+                f"'{row.name}' takes over from '{each.name}', which serves {missing}."
+                " Name another successor there first.",
+                param="tasks",
+            )
+
+
 def retirements() -> list[Retirement]:
     """Return which offered models retire or have retired, the soonest first."""
     rows = ServedModel.objects.filter(enabled=True, retires_at__isnull=False)
     return [
         Retirement(
-            row.name, row.retires_at, row.successor.name if row.successor else ""
+            row.name, row.retires_at, row.takes_over.name if row.takes_over else ""
         )
         for row in rows.select_related("successor").order_by("retires_at", "name")
         if row.retires_at is not None
     ]
+
+
+def _locked(
+    model: ServedModel, successor: ServedModel | None
+) -> tuple[ServedModel, ServedModel | None]:
+    """Lock both as they are now: what takes over may change at the same moment."""
+    keys = {each.pk for each in (model, successor) if each is not None}
+    rows = ServedModel.objects.select_for_update().order_by("pk").in_bulk(keys)
+    return rows[model.pk], None if successor is None else rows[successor.pk]
+
+
+def _missing(row: ServedModel, other: ServedModel) -> str:
+    """Return the tasks of a model that another one does not serve."""
+    return ", ".join(sorted(set(row.tasks) - set(other.tasks)))
 
 
 def _fault(row: ServedModel, other: ServedModel, retires_at: dt.datetime) -> str:
@@ -87,8 +115,8 @@ def _fault(row: ServedModel, other: ServedModel, retires_at: dt.datetime) -> str
         return "they are one"
     if not other.enabled:
         return "it is disabled"
-    if missing := sorted(set(row.tasks) - set(other.tasks)):
-        return f"it does not serve {', '.join(missing)}"
+    if missing := _missing(row, other):
+        return f"it does not serve {missing}"
     if other.retires_at is not None and other.retires_at <= retires_at:
         return "it does not outlast it"
     return ""

@@ -8,7 +8,7 @@ of it.
 from collections.abc import Mapping, Sequence
 from typing import Any, TypedDict, Unpack
 
-from inference.control import fallbacks
+from inference.control import fallbacks, retiring
 from inference.control.models import ModelAlias, Replica, ServedModel
 from inference.openai.tasks import GENERATING
 from kit.orm.atomic import atomic
@@ -90,6 +90,7 @@ def update_model(*, model: ServedModel, **changes: Unpack[ModelChanges]) -> Serv
         _lock_base(changes)
         row = ServedModel.objects.select_for_update().get(pk=model.pk)
         change(row, changes)
+        retiring.check_successor(row)
         # What else changed may be at odds with those that stay.
         fallbacks.put(row, row.fallbacks if chain is None else chain)
     return row

@@ -15,12 +15,7 @@ from kit.orm.atomic import cursor
 
 _PRICES = "SELECT * FROM pricing_own_prices(%s, %s)"
 _NEXT_CHANGE = "SELECT pricing_own_next_change(%s, %s)"
-_HISTORY = """
-SELECT asked.model, found.*
-FROM unnest(%s::text[]) AS asked (model)
-CROSS JOIN LATERAL pricing_own_history(%s, asked.model, %s) AS found
-ORDER BY asked.model, found.starts_at
-"""
+_HISTORIES = "SELECT * FROM pricing_own_histories(%s, %s::text[], %s)"
 # Instants at which a price may change: more than a book is given in many years.
 INSTANTS_MAX = 500
 
@@ -84,7 +79,7 @@ def price_histories(
 ) -> dict[str, list[PriceSpan]]:
     """Return the histories of several models, in one statement."""
     with cursor() as session:
-        session.execute(_HISTORY, [list(models), tenant_id, INSTANTS_MAX])
+        session.execute(_HISTORIES, [tenant_id, list(models), INSTANTS_MAX])
         rows = session.fetchall()
     histories: dict[str, list[PriceSpan]] = {model: [] for model in models}
     for model, starts_at, pk, currency, *picos, version, effective_at in rows:

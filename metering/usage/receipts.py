@@ -127,10 +127,11 @@ def receipt(
         raise NotFound(f"There is no request {request_id} that has ended.")
     asked: dict[str, Any] = {"tenant": tenant_id, "request": request_id}
     with cursor() as session:
-        session.execute(_PRICES, asked)
-        versions = {row[0]: _version(*row) for row in session.fetchall()}
         session.execute(_EVENTS, asked)
         events = session.fetchall()
+        # After them: one may be corrected at another price at this moment.
+        session.execute(_PRICES, asked)
+        versions = {row[0]: _version(*row) for row in session.fetchall()}
     charges = [_charge(versions, event) for event in events]
     own, timed = next(
         (charge, event)

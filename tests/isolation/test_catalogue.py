@@ -63,6 +63,7 @@ OWNERS_FUNCTIONS = {
     "pricing_own_prices": "what a tenant pays; of a tenant, its own alone",
     "pricing_own_next_change": "when that may change; of a tenant, its own alone",
     "pricing_own_history": "what it paid before; of a tenant, its own alone",
+    "pricing_own_histories": "the same of many models; of a tenant, its own alone",
     "usage_prices_of": "what a request was charged by; of a tenant, its own alone",
     "usage_default_partition_holds_events": "operators see whether one is missing",
 }

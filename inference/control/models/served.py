@@ -147,6 +147,11 @@ class ServedModel(ServingSettings):
         """Return whose replicas serve it unless it has its own: an adapter's base's."""
         return self.base_id or self.pk
 
+    @property
+    def takes_over(self) -> "ServedModel | None":
+        """Return what to call instead once it retires; None while that is disabled."""
+        return self.successor if self.successor and self.successor.enabled else None
+
     def clean(self) -> None:
         """Refuse an answer that the context cannot hold."""
         longest = self.max_output_tokens

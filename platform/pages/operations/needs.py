@@ -16,6 +16,7 @@ from django.utils.timesince import timesince
 
 from inference.control.live import Now
 from inference.control.models import Replica, ServedModel
+from inference.control.selectors import callable_models
 from kit.links import rights_for
 from metering.alerts.models import Crossing
 from metering.billing import outbox
@@ -97,7 +98,10 @@ def _gateways(asked: _Asked) -> Iterator[Need]:
 
 
 def _models(asked: _Asked) -> Iterator[Need]:
-    offered = ServedModel.objects.filter(enabled=True, base=None)
+    callables = callable_models(now=asked.now)
+    # What retired needs none, unless adapters of it are served.
+    needed = Q(pk__in=callables.values("pk")) | Q(pk__in=callables.values("base"))
+    offered = ServedModel.objects.filter(needed, enabled=True, base=None)
     without = offered.exclude(replicas__state=Replica.State.ACTIVE)
     if names := list(without.order_by("name").values_list("name", flat=True)[:20]):
         yield Need(

@@ -59,6 +59,39 @@ def test_it_is_published_with_its_instant_and_successor_and_called_off() -> None
     assert retirements() == []
 
 
+def test_who_takes_over_is_not_named_while_it_is_disabled() -> None:
+    old, new = make_model(name="old"), make_model(name="new")
+    retire(old, 30, new)
+
+    with as_operator():
+        services.disable_model(model=new)
+        assert [each.successor for each in retirements()] == [""]
+        services.enable_model(model=new)
+        assert [each.successor for each in retirements()] == ["new"]
+
+
+def test_who_takes_over_is_looked_at_as_it_is_by_then() -> None:
+    old, new = make_model(name="old"), make_model(name="new")
+    with as_operator():
+        services.disable_model(model=new)
+
+    assert new.enabled
+    with pytest.raises(InvalidRequest, match="it is disabled"):
+        retire(old, 30, new)
+
+
+def test_who_takes_over_goes_on_serving_as_much() -> None:
+    old, new = make_model(name="old"), make_model(name="new")
+    retire(old, 30, new)
+
+    with as_operator():
+        with pytest.raises(InvalidRequest, match="'old', which serves completion"):
+            services.update_model(model=new, tasks=["chat"])
+        services.update_model(model=new, tasks=["chat", "completion", "embedding"])
+        services.update_model(model=old, tasks=["chat"])
+        services.update_model(model=new, tasks=["chat"])
+
+
 @pytest.mark.parametrize("days", [0, -1, 5000])
 def test_an_instant_that_is_over_or_far_away_is_refused(days: int) -> None:
     with pytest.raises(InvalidRequest, match="within three years") as refused:

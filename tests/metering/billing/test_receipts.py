@@ -6,10 +6,11 @@ from typing import Any
 from uuid import uuid4
 
 import pytest
+from django.db import connections
 from django.test import Client
 
 from kit.handling import Handling, Keyed
-from kit.orm.roles import as_operator
+from kit.orm.roles import APP, as_operator
 from kit.scopes import Scope
 from metering.billing.services import close_period, issue_invoice
 from metering.usage.models import Event
@@ -73,6 +74,30 @@ def test_charges_add_up_to_what_is_left(caller: Callers) -> None:
     held = 200 * 3_000_000 + 64 * 15_000_000
     assert (shown["held_picos"], shown["held"]) == (str(held), "0.00156")
     assert (shown["attempts"], shown["idempotency_key"]) == (2, "first")
+
+
+def test_a_correction_at_another_price_may_come_as_it_is_read(caller: Callers) -> None:
+    use = make_use(price=make_price(), admitted_at=NOON)
+    epoch = make_epoch(started_at=NOON)
+    (event,) = commit(epoch, use)
+    at_another = replace(undoing(event, use), price=make_price())
+    client, said = caller(tenant=tenant_of(use)), list[str]()
+
+    def between(execute: Any, sql: str, *rest: Any) -> Any:
+        if "usage_prices_of" in sql or "correction.corrects" in sql:
+            said.append(sql)
+            if len(said) == 3:
+                commit(epoch, at_another)
+        return execute(sql, *rest)
+
+    with connections[APP].execute_wrapper(between):
+        answer = ask(client, event.request_id)
+
+    # The log's row, then the receipt's two statements.
+    assert len(said) == 3
+    assert answer.status_code == 200
+    after = ask(client, event.request_id).json()
+    assert [each["kind"] for each in after["charges"]] == ["request", "undelivered"]
 
 
 def test_it_leads_to_its_invoice_lines_for_who_may_see_bills(caller: Callers) -> None:

@@ -2,15 +2,23 @@
 
 import datetime as dt
 
+import psycopg
 import pytest
 
 from kit.contracts import LinearPrice
 from kit.orm.atomic import cursor
 from kit.orm.roles import as_operator, as_tenant
 from metering.pricing import services
-from metering.pricing.own import PriceSpan, next_change, own_prices, price_history
+from metering.pricing.own import (
+    PriceSpan,
+    next_change,
+    own_prices,
+    price_histories,
+    price_history,
+)
 from metering.pricing.selectors import price_in_force
 from tenants.models import Tenant
+from tests.databases import Database
 from tests.factories.pricing import (
     LONG_AGO,
     make_assignment,
@@ -140,6 +148,32 @@ def test_a_history_begins_with_the_tenant() -> None:
     assert [span.starts_at for span in found] == [NOW, NOW + HOUR]
 
 
+def test_histories_of_many_models_ask_once_for_each_instant(
+    fresh_database: Database,
+) -> None:
+    book = make_book(is_default=True)
+    make_price(book=book, effective_at=NOW - HOUR)
+    make_price(book=book, effective_at=NOW, per_million=("4", "4", "4"))
+    tenant = make_tenant()
+    one = history(tenant)
+    with psycopg.connect(fresh_database.url_for("owner"), autocommit=True) as owner:
+        owner.execute("CREATE SEQUENCE asked")
+        owner.execute(
+            "CREATE OR REPLACE FUNCTION pricing_own_book(tenant bigint, at timestamptz)"
+            " RETURNS bigint LANGUAGE sql SECURITY DEFINER AS"
+            f" $$ SELECT {book.pk}::bigint FROM nextval('asked') $$"
+        )
+        with as_tenant(tenant.pk):
+            found = price_histories(
+                tenant_id=tenant.pk, models=["demo-model", "b", "c", "d"]
+            )
+        asked = owner.execute("SELECT last_value FROM asked").fetchone()
+
+    assert found == {"demo-model": one, "b": [], "c": [], "d": []}
+    # Two versions, and the tenant's beginning.
+    assert asked == (3,)
+
+
 def test_nobody_reads_what_another_tenant_pays() -> None:
     book = make_book(is_default=True)
     make_price(book=book)
@@ -151,9 +185,14 @@ def test_nobody_reads_what_another_tenant_pays() -> None:
         assert next_change(tenant_id=other.pk, at=LONG_AGO) is None
         with cursor() as session:
             # Not even when anything changed for it.
-            session.execute(
-                "SELECT * FROM pricing_own_history(%s, 'demo-model', 9)", [other.pk]
-            )
-            assert session.fetchall() == []
+            for function, asked in (
+                ("history", "demo-model"),
+                ("histories", ["demo-model"]),
+            ):
+                session.execute(
+                    f"SELECT * FROM pricing_own_{function}(%s, %s, 9)",
+                    [other.pk, asked],
+                )
+                assert session.fetchall() == []
     with as_operator():
         assert own_prices(tenant_id=other.pk, at=NOW)

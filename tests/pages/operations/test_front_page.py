@@ -6,6 +6,7 @@ import pytest
 from django.test import Client
 from django.utils import timezone
 
+from inference.control.models import ServedModel
 from metering.alerts.models import Crossing
 from metering.billing.models import ProviderCustomer, ProviderOperation
 from metering.collection.models import MeterDifference, MeterEvent, Outgoing
@@ -31,6 +32,22 @@ def test_when_all_is_well_it_says_so(admin: Client) -> None:
 def test_without_a_gateway_that_is_the_first_thing(admin: Client) -> None:
     text = words(admin.get("/admin/").content)
     assert "Needs you: 1 No gateway says that it runs" in text
+
+
+def test_what_retired_needs_no_replica_unless_an_adapter_does(admin: Client) -> None:
+    now = timezone.now()
+    make_pulse(now=now)
+    for name in ("gone", "base"):
+        model = make_model(name=name)
+        ServedModel.objects.filter(pk=model.pk).update(retires_at=now)
+    later = make_model(name="later")
+    ServedModel.objects.filter(pk=later.pk).update(retires_at=now + dt.timedelta(1))
+    make_model(name="adapter", base=model, adapter="a")
+
+    (need,) = admin.get("/admin/").context["needs"]
+
+    assert need.what == "2 models without an active replica"
+    assert need.why.startswith("base, later:")
 
 
 def test_each_need_is_a_link_that_leads_somewhere(admin: Client) -> None:

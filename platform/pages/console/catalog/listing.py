@@ -137,7 +137,7 @@ def _prices(currency: str) -> tuple[Column[Offer], ...]:
 
 def _retires(row: Offer, zone: ZoneInfo) -> str:
     """Return when a model retires or did, and what to call instead."""
-    at, successor = row.model.retires_at, row.model.successor
+    at, successor = row.model.retires_at, row.model.takes_over
     if at is None:
         return ""
     told = f"{'since' if row.is_retired else 'retires'} {at.astimezone(zone):%Y-%m-%d}"

@@ -10,6 +10,8 @@ from dataclasses import dataclass
 from inference.caching.naming import MARK, priced_as
 from inference.control.models import ServedModel
 from inference.control.offered import ModelState, model_states
+from inference.control.selectors import callable_models
+from inference.openai.tasks import Task
 from kit.acting import current
 from kit.contracts import LinearPrice
 from metering.pricing.own import (
@@ -95,6 +97,14 @@ def offers(
             )
         )
     return found
+
+
+def chat_models(*, tenant: Tenant, now: dt.datetime) -> list[str]:
+    """Return the names of the models that answer chats and that the tenant may call."""
+    rows = callable_models(now=now).filter(tasks__contains=[Task.CHAT])
+    priced = own_prices(tenant_id=tenant.pk, at=now)
+    rows = rows.filter(name__in=priced).order_by("name")
+    return list(rows.values_list("name", flat=True))
 
 
 def coming_change(

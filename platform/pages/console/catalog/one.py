@@ -160,7 +160,7 @@ class Retirement:
 
 
 def _retirement(tenant: Tenant, offer: Offer) -> Retirement | None:
-    at, successor = offer.model.retires_at, offer.model.successor
+    at, successor = offer.model.retires_at, offer.model.takes_over
     if at is None:
         return None
     said = f"{_at(at, ZoneInfo(tenant.zone))} {tenant.zone}"

@@ -19,6 +19,7 @@ from kit.acting import current
 from kit.errors import PlatformError
 from kit.scopes import Scope
 from pages.access import live_page
+from pages.console.catalog.offers import chat_models
 from pages.console.forms import ask, say, sent
 from pages.console.frame import address_in
 from pages.console.keys.forms import NewKeyForm
@@ -26,7 +27,7 @@ from pages.console.keys.parts import at_key, require_own
 from pages.console.place import form_page, place_page, require
 from pages.console.tokens.forms import RotationForm
 from pages.design.states import Empty
-from tenants import catalog, rights, selectors, services
+from tenants import rights, selectors, services
 from tenants.models import ApiKey, Member
 
 _ALL = "$TOLLGATE_MODEL"
@@ -101,14 +102,16 @@ def _shown(
     before: ApiKey | None = None,
 ) -> HttpResponse:
     """Show a new key, this once, with how to call by it."""
-    models = issued.row.allowed_models or sorted(catalog.known_models(offered=True))
+    allowed = issued.row.allowed_models
+    found = chat_models(tenant=place.tenant, now=timezone.now())
+    models = [name for name in found if not allowed or name in allowed]
     base = f"{settings.PUBLIC_URL.rstrip('/')}/v1"
     context = {
         "place": place,
         "key": issued.row,
         "text": issued.key,
         "base_url": base,
-        "call": _call(base, models[0] if models else _ALL),
+        "call": _call(base, [*models, *allowed, _ALL][0]),
         "done": at_key(issued.row),
         "before": before,
         "before_works": bool(before and _works(before, now=timezone.now())),

@@ -4,7 +4,6 @@ Failure: a client or model that is not known is the first of them. What is serve
 may not be called yet, having no price, is not offered.
 """
 
-import datetime as dt
 from urllib.parse import urlencode
 
 from django.conf import settings
@@ -13,14 +12,12 @@ from django.shortcuts import render
 from django.urls import reverse
 from django.views.decorators.http import require_safe
 
-from inference.control.selectors import callable_models
-from inference.openai.tasks import Task
 from kit import api_keys
 from kit.acting import current
 from kit.scopes import Scope
-from metering.pricing.own import own_prices
 from metering.usage.selectors import database_now
 from pages.access import live_page
+from pages.console.catalog.offers import chat_models
 from pages.console.frame import way_to
 from pages.console.place import place_page, require
 from pages.console.start.arrival import (
@@ -54,7 +51,7 @@ def start(request: HttpRequest, *, place: Member) -> HttpResponse:
     require(Scope.GENERATE)
     query = query_of(request.GET)
     now = database_now()
-    models = _models(place, now)
+    models = chat_models(tenant=place.tenant, now=now)[:MODELS_SHOWN_MAX]
     model = query.get("model", "")
     if model not in models:
         model = models[0] if models else "MODEL"
@@ -100,14 +97,6 @@ def _arrival(request: HttpRequest, place: Member) -> Arrival:
     root = reverse("console:arrived", args=(place.tenant.slug,))
     again = f"{root}?{urlencode({'since': since.isoformat()})}"
     return arrival(place, since=since, address=again, now=now)
-
-
-def _models(place: Member, now: dt.datetime) -> list[str]:
-    """Return the names of the models that answer chats and have a price in force."""
-    rows = callable_models(now=now).filter(tasks__contains=[Task.CHAT])
-    priced = own_prices(tenant_id=place.tenant_id, at=now)
-    rows = rows.filter(name__in=priced).order_by("name")
-    return list(rows.values_list("name", flat=True)[:MODELS_SHOWN_MAX])
 
 
 def _tab(each: Client, chosen: Client, query: dict[str, str]) -> dict[str, object]:

@@ -11,6 +11,7 @@ from django.test.utils import CaptureQueriesContext
 from inference.control.models import Pulse
 from inference.control.offered import ModelState, model_states
 from inference.control.retiring import plan_retirement
+from inference.control.services import disable_model
 from kit.contracts import TokenCounts
 from kit.money import format_picos
 from kit.orm.roles import APP, as_operator, as_tenant
@@ -232,6 +233,23 @@ def test_a_model_that_retires_says_when_and_what_to_call_instead() -> None:
         assert "new" in said
         assert '"old"' not in said
         assert ">old<" not in said
+
+
+def test_nobody_is_led_to_a_successor_that_is_not_offered() -> None:
+    old, new = make_model(name="old"), make_model(name="new")
+    member = priced("old")
+    with as_operator():
+        now = database_now()
+        at = now + dt.timedelta(days=40)
+        plan_retirement(model=old, retires_at=at, successor=new, now=now)
+        disable_model(model=new)
+
+    page = opened(member, f"{old.pk}/")
+
+    assert "from then on calls are refused." in text(page)
+    assert f"/models/{new.pk}/" not in page.decode()
+    ((_, state, *_),) = tables(opened(member))[LISTED][1:]
+    assert state == f"down retires {at:%Y-%m-%d}"
 
 
 def test_states_are_one_word_and_all_that_tenants_learn() -> None:

@@ -2,6 +2,7 @@
 
 import csv
 import datetime as dt
+import html
 import io
 import re
 from dataclasses import replace
@@ -16,6 +17,7 @@ from django.utils import timezone
 from inference.control import live
 from inference.control.models import Pulse
 from kit.orm.roles import as_operator, as_tenant
+from metering.pricing import services as pricing
 from metering.usage.services import roll_up
 from pages.access import LIVE_POLICY
 from tenants import selectors, services
@@ -23,7 +25,7 @@ from tenants.models import ApiKey, Budget, KeyState, Member
 from tests.factories.accounts import sign_in
 from tests.factories.control import make_model
 from tests.factories.limits import make_budget
-from tests.factories.pricing import make_price
+from tests.factories.pricing import LONG_AGO, make_price
 from tests.factories.tenants import (
     default_project,
     make_key,
@@ -107,6 +109,39 @@ def test_a_key_is_issued_and_shown_once() -> None:
     assert shown not in str(person.cookies)
     with as_operator():
         assert shown not in str(dict(person.session))
+
+
+def test_the_first_call_names_a_model_that_answers_it() -> None:
+    member = make_member()
+    retired = make_model(name="b-retired")
+    make_model(name="a-unpriced")
+    make_model(name="c-embeds", tasks=["embedding"])
+    for name in ("d-answers", "e-answers"):
+        make_model(name=name)
+    with as_operator():
+        book = pricing.create_price_book(name="b", currency="USD", is_default=True)
+        version = pricing.draft_version(book=book, effective_at=LONG_AGO)
+        for name in ("b-retired", "c-embeds", "d-answers", "e-answers"):
+            pricing.set_price(
+                version=version,
+                model=name,
+                input_per_million="1",
+                cached_input_per_million="1",
+                output_per_million="1",
+            )
+        pricing.publish_version(version=version, now=LONG_AGO)
+        type(retired).objects.filter(pk=retired.pk).update(retires_at=LONG_AGO)
+    person = browser(member)
+
+    def called(**fields: Any) -> list[str]:
+        answer = person.post(at(member, "new/"), new(member, **fields))
+        said = html.unescape(answer.content.decode())
+        return re.findall(r'"model": "([^"]+)"', said)
+
+    assert set(called()) == {"d-answers"}
+    assert set(called(models=["a-unpriced", "e-answers"])) == {"e-answers"}
+    # None of those answers: then one that the key is for.
+    assert set(called(models=["a-unpriced"])) == {"a-unpriced"}
 
 
 def test_what_the_service_refuses_is_said_beside_its_field() -> None:
