@@ -9,6 +9,7 @@ from typing import Any
 
 from django import forms
 from django.core.exceptions import ValidationError
+from django.core.validators import ProhibitNullCharactersValidator
 from unfold.widgets import (
     UnfoldAdminCheckboxSelectMultipleWidget,
     UnfoldAdminDecimalFieldWidget,
@@ -89,7 +90,9 @@ class NamesField(forms.Field):
 
     def to_python(self, value: Any) -> list[str]:
         """Return the lines that say something."""
-        return str(value or "").split()
+        text = str(value or "")
+        ProhibitNullCharactersValidator()(text)
+        return text.split()
 
 
 class ModelForm(forms.ModelForm):  # type: ignore[type-arg]

@@ -89,7 +89,8 @@ class AuditEntryAdmin(ReadOnlyAdmin):
         named: Named = getattr(row, "named", _NOBODY)
         kind = row.actor_kind.replace("_", " ")
         number = "" if row.actor_id is None else f" {row.actor_id}"
-        who = " ".join(filter(None, (named.name, named.email)))
+        # Most accounts are called by their address.
+        who = " ".join(dict.fromkeys(filter(None, (named.name, named.email))))
         return f"{kind}{number} ({who})" if who else f"{kind}{number}"
 
     @admin.display(description="fields")

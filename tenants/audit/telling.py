@@ -1,15 +1,20 @@
-"""Say a field of an audited change as people read it: amounts with currency. Pure.
+"""Say a field of an audited change as people read it: amounts, instants. Pure.
 
 Entries hold whole numbers, picos or minor units, since those are exact. A change says
 its currency itself, if that is one of its fields; otherwise it is that of the tenant.
 Failure: an amount without any currency is said to be in minor units.
 """
 
+import datetime as dt
+import re
 from collections.abc import Mapping
 from typing import Any
+from zoneinfo import ZoneInfo
 
 from kit.money import format_minor, format_picos
 
+# As entries hold instants: a date alone, and a name that looks like one, is none.
+_INSTANT = re.compile(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)", re.A)
 _MINOR, _PICOS = "_minor", "_picos"
 
 
@@ -38,3 +43,14 @@ def amount(name: str, value: object, currency: str) -> str | None:
     if not currency:
         return f"{int(text):,} minor units"
     return format_minor(int(text), currency)
+
+
+def instant(value: object, zone: str) -> str | None:
+    """Return a field that holds an instant, on a tenant's clocks; None of another."""
+    if not isinstance(value, str) or not _INSTANT.fullmatch(value):
+        return None
+    try:
+        at = dt.datetime.fromisoformat(value).astimezone(ZoneInfo(zone))
+    except (ValueError, OverflowError):
+        return None
+    return f"{at:%Y-%m-%d %H:%M:%S}"

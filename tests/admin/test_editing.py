@@ -113,3 +113,21 @@ def test_numbers_and_choices_are_taken_over_like_words(admin: Client) -> None:
         assert admin.post(address, told).status_code == 302
         row.refresh_from_db()
         assert str(getattr(row, next(iter(first)))) == taken
+
+
+def test_what_no_row_can_be_called_is_asked_again(admin: Client) -> None:
+    address = page("control_replica", "add")
+
+    answer = admin.post(address, {**fields_of(admin.get(address)), "model": "<script>"})
+
+    assert answer.status_code == 200
+    assert "That choice is not one of the available choices." in words(answer.content)
+
+
+def test_a_name_that_no_row_can_have_is_refused(admin: Client) -> None:
+    address = page("control_servedmodel", "add")
+
+    answer = admin.post(address, {**fields_of(admin.get(address)), "fallbacks": "\0"})
+
+    assert answer.status_code == 200
+    assert "Null characters are not allowed." in words(answer.content)

@@ -49,11 +49,17 @@ def _our_style(request: HttpRequest) -> str:
     return static("pages/admin.css")
 
 
+def _our_mark(request: HttpRequest) -> str:
+    return static("pages/mark.svg")
+
+
 UNFOLD = {
     "SITE_TITLE": "Tollgate",
     "SITE_HEADER": "Tollgate",
     "SITE_SUBHEADER": "Operators",
     "SITE_SYMBOL": "toll",
+    # Without it browsers ask for /favicon.ico, which is not there.
+    "SITE_FAVICONS": [{"rel": "icon", "type": "image/svg+xml", "href": _our_mark}],
     "SITE_URL": None,
     "SHOW_HISTORY": True,
     "SHOW_VIEW_ON_SITE": False,

@@ -29,6 +29,22 @@ _SHOWN_CHARS_MAX = 60
 Historian = Callable[[Model], str]
 
 
+class KnownChoiceField(forms.ModelChoiceField):  # type: ignore[type-arg]
+    """The choice of a row: what no row can be called is shown as none when asked again.
+
+    Django looks up what is chosen to show it, and breaks on text where ids are numbers.
+    """
+
+    def prepare_value(self, value: Any) -> Any:
+        """Return what the form shows as chosen."""
+        value = super().prepare_value(value)
+        try:
+            self.queryset.model._meta.pk.to_python(value)  # type: ignore[union-attr]
+        except ValidationError:
+            return None
+        return value
+
+
 class HeldForm(forms.ModelForm):  # type: ignore[type-arg]
     """A form that knows how its row was opened."""
 

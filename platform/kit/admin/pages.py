@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 
 from kit.admin.bulk import BulkAction, offered
 from kit.admin.dialogs import go_to
-from kit.admin.editing import changed_last, held_form
+from kit.admin.editing import KnownChoiceField, changed_last, held_form
 from kit.admin.lists import (
     BoundedPaginator,
     LookedUpList,
@@ -196,6 +196,13 @@ class ServiceAdmin(_Pages):
     def held_with(self, row: Any) -> Mapping[str, str]:
         """Return what else an edit of the row is held against, by what to call it."""
         return {}
+
+    def formfield_for_foreignkey(
+        self, db_field: Any, request: HttpRequest, **kwargs: Any
+    ) -> Any:
+        """Make the field; what no row can be called is none chosen when asked again."""
+        kwargs.setdefault("form_class", KnownChoiceField)
+        return super().formfield_for_foreignkey(db_field, request, **kwargs)
 
     def get_form(
         self, request: HttpRequest, obj: Any = None, change: bool = False, **kwargs: Any

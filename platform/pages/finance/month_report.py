@@ -305,7 +305,13 @@ def _tiles(report: Report) -> list[Tile]:
                 counted(len(wrong), "figure differs", "figures differ"), Tone.BAD
             ),
         ),
-        minor_tile("Receivables", report.open_minor, currency, address="#ageing"),
+        minor_tile(
+            "Receivables",
+            report.open_minor,
+            currency,
+            address="#ageing",
+            note="open at the month's end, tax included",
+        ),
         money_tile(
             "Credit owed",
             report.credit_owed_picos,

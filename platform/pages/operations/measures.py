@@ -18,11 +18,17 @@ def duration(us: int) -> str:
     return f"{us // (_MS // 10) / 10:.1f} ms"
 
 
+def milliseconds(us: int) -> str:
+    """Return microseconds in milliseconds for a file, with every digit."""
+    whole, rest = divmod(us, _MS)
+    return f"{whole}.{rest:03}".rstrip("0").rstrip(".")
+
+
 def duration_cell(us: int | None) -> Cell:
     """Return a duration, in milliseconds in a file; nobody may have measured one."""
     if us is None:
         return nothing("none")
-    return Cell(duration(us), f"{us / _MS:g}")
+    return Cell(duration(us), milliseconds(us))
 
 
 def percent_cell(percent: int | None) -> Cell:

@@ -33,6 +33,9 @@ def test_the_operator_sees_the_tenant_and_the_tenant_is_told() -> None:
         entry = AuditEntry.objects.get(chain=member.tenant_id, action="look_at")
         assert Member.objects.filter(tenant=member.tenant).count() == 1
     assert entry.actor_kind == "operator"
+    owner = make_member(tenant=member.tenant, role="owner").user
+    audit = sign_in(Client(), owner).get(f"/console/{member.tenant.slug}/audit/")
+    assert f"tenant {member.tenant_id} looked at" in text(audit.content)
 
 
 def test_nothing_is_changed_and_nobodys_tokens_are_seen() -> None:
@@ -51,6 +54,27 @@ def test_nothing_is_changed_and_nobodys_tokens_are_seen() -> None:
     with as_operator():
         token.refresh_from_db()
     assert token.revoked_at is None
+
+
+@pytest.mark.parametrize(
+    ("path", "asked"),
+    [
+        ("limits/", "Send me a test alert"),
+        ("notifications/", "Send me a test mail"),
+        ("exports/", "Ask for it"),
+    ],
+)
+def test_what_is_a_members_alone_is_not_offered(path: str, asked: str) -> None:
+    person, member = looking()
+    page = f"/console/{member.tenant.slug}/{path}"
+
+    seen = person.get(page)
+    theirs = sign_in(Client(), make_member(tenant=member.tenant, role="owner").user)
+
+    assert seen.status_code == 200
+    assert asked not in text(seen.content)
+    assert b"/notifications/mine/" not in seen.content
+    assert asked in text(theirs.get(page).content)
 
 
 def test_it_is_of_one_tenant_and_ends(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""Amounts of audited changes are told with their currency, whatever their unit is."""
+"""Amounts of audited changes are told with their currency, instants on clocks."""
 
 import pytest
 
@@ -38,3 +38,22 @@ def test_fields_are_called_without_their_unit() -> None:
         "project",
         "ends at",
     ]
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("2026-11-24T09:05:41.683292+00:00", "2026-11-24 14:50:41"),
+        ("2026-11-24T23:05:41Z", "2026-11-25 04:50:41"),
+        ("2026-11-24", None),
+        ("2026-11-24T09:05:41", None),
+        ("2026-13-24T09:05:41Z", None),
+        ("9999-12-31T23:59:59Z", None),
+        ("at noon", None),
+        (20261124, None),
+    ],
+)
+def test_an_instant_is_told_on_a_tenants_clocks(
+    value: object, told: str | None
+) -> None:
+    assert telling.instant(value, "Asia/Kathmandu") == told

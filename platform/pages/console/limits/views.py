@@ -115,7 +115,8 @@ def limits(request: HttpRequest, *, place: Member) -> HttpResponse:
         if wants_file(table, query):
             # Of more holders than are told, the page says so above its tables.
             part = "-part" if shown.is_cut and one is found else ""
-            name = f"limits-{place.tenant.slug}{part}"
+            kind = "rate-limits" if table is rates else "limits"
+            name = f"{kind}-{place.tenant.slug}{part}"
             return file_of(table, rows, query, name=name)
     names, alerts = names_of(found.counted), crossings_table(zone)
     if wants_file(alerts, query):

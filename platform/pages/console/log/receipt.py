@@ -40,7 +40,7 @@ from pages.design.files import file_of, wants_file
 from pages.design.heading import Crumb, Heading
 from pages.design.table import Column, Table
 from pages.design.tiles import Tile, money_tile, number_tile
-from pages.operations.measures import duration, duration_tile
+from pages.operations.measures import duration, duration_tile, milliseconds
 from tenants.models import Member
 
 NOT_RECORDED = "not recorded"
@@ -177,7 +177,7 @@ def _steps(zone: ZoneInfo) -> Table[Step]:
     def after(row: Step) -> Cell:
         if row.after_us is None:
             return Cell("", "")
-        return Cell(f"+{duration(row.after_us)}", f"{row.after_us / 1000:g}")
+        return Cell(f"+{duration(row.after_us)}", milliseconds(row.after_us))
 
     return Table(
         name="timeline",

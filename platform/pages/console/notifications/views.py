@@ -199,6 +199,14 @@ def rotate(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpResp
     return _ask(request, place, form, **asked)
 
 
+def _dropped(waiting: int) -> str:
+    if not waiting:
+        return ""
+    if waiting == 1:
+        return "One event that waits for it is dropped. "
+    return f"{waiting} events that wait for it are dropped. "
+
+
 @form_page
 @place_page
 def remove(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpResponse:
@@ -212,8 +220,8 @@ def remove(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpResp
         return redirect("console:notifications", tenant=place.tenant.slug)
     asked = {
         "title": f"Remove {row.name}?",
-        "lead": f"It is never called again, and its secret is forgotten. {waiting}"
-        " events that wait for it are dropped. What was sent can still be read.",
+        "lead": "It is never called again, and its secret is forgotten. "
+        f"{_dropped(waiting)}What was sent can still be read.",
         "button": "Remove it",
         "is_ending": True,
     }

@@ -30,6 +30,7 @@ _DONE = {
     "issue": "issued",
     "join": "joined",
     "lapse": "ran out",
+    "look_at": "looked at",
     "narrow": "narrowed",
     "record": "recorded",
     "remove": "removed",
@@ -67,6 +68,8 @@ class Change:
     after: Mapping[str, Any]
     currency: str
     """In which its amounts are."""
+    zone: str
+    """On whose clocks its instants are told."""
 
 
 def changes(entries: Sequence[AuditEntry], tenant: Tenant) -> list[Change]:
@@ -80,7 +83,7 @@ def changes(entries: Sequence[AuditEntry], tenant: Tenant) -> list[Change]:
         after = {**entry.after, **(detail.after if detail else {})}
         currency = telling.currency_of(after, before, otherwise=tenant.currency)
         name = named.email or named.name or ""
-        found.append(Change(entry, name, before, after, currency))
+        found.append(Change(entry, name, before, after, currency, tenant.zone))
     return found
 
 
@@ -131,6 +134,8 @@ def _value(row: Change, name: str, value: Any) -> str:
         return "none"
     if (amount := telling.amount(name, value, row.currency)) is not None:
         return amount
+    if (at := telling.instant(value, row.zone)) is not None:
+        return at
     if isinstance(value, list):
         return ", ".join(str(each) for each in value)
     return str(value)

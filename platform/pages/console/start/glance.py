@@ -1,7 +1,7 @@
 """What a tenant's use came to lately: this period, the one before, the last days.
 
-All of it is read in one question divided by day, so that the parts of the page agree,
-and two more for what was spent on. Whole days are compared with whole days.
+The days are read in one question, so that the parts of the page agree. The period is
+compared with the one before as far as this one has come, as other pages do.
 
 Failure: a tenant whose calendar is not written yet has no figures (`NotFound`).
 """
@@ -41,10 +41,10 @@ class Day:
 
 @dataclass(frozen=True, slots=True)
 class Before:
-    """The same days of the period before: whole ones, both dates included."""
+    """What the period before came to, as far as the running one has come."""
 
     first: dt.date
-    last: dt.date
+    until: dt.datetime
     picos: int
 
 
@@ -68,10 +68,7 @@ def glance(*, tenant: Tenant, now: dt.datetime) -> Glance:
     """Return a tenant's use lately; raises `NotFound` without billing days."""
     span = running_period(tenant_id=tenant.pk, at=now)
     today = billing_day(tenant=tenant, at=now).date
-    former = _former(tenant, span)
-    first = min(
-        today - (DRAWN_DAYS - 1) * ONE_DAY, former.first_date if former else today
-    )
+    first = min(today - (DRAWN_DAYS - 1) * ONE_DAY, span.first_date)
     found = usage(_asked(tenant, first, today, Dimension.DAY), now=now)
     by_date = {
         row.group.day: row for row in found.rows if row.currency == tenant.currency
@@ -91,7 +88,7 @@ def glance(*, tenant: Tenant, now: dt.datetime) -> Glance:
         days=tuple(days[-DRAWN_DAYS:]),
         spent=sum(day.picos for day in running),
         requests=sum(day.requests for day in running),
-        before=_before(days, former, span, today),
+        before=_before(tenant, span, now),
         rate=sum(day.picos for day in whole) // len(whole) if whole else 0,
         complete_to=found.complete_to,
     )
@@ -132,21 +129,25 @@ def _asked(tenant: Tenant, first: dt.date, last: dt.date, by: Dimension) -> Usag
     )
 
 
-def _former(tenant: Tenant, span: Span) -> Span | None:
+def _before(tenant: Tenant, span: Span, now: dt.datetime) -> Before | None:
     try:
-        return period_of(tenant_id=tenant.pk, date=span.first_date - ONE_DAY)
+        former = period_of(tenant_id=tenant.pk, date=span.first_date - ONE_DAY)
     except NotFound:
         return None
-
-
-def _before(
-    days: Sequence[Day], former: Span | None, span: Span, today: dt.date
-) -> Before | None:
-    if former is None:
-        return None
-    last = min(former.first_date + (today - span.first_date), span.first_date - ONE_DAY)
-    same = [day.picos for day in days if former.first_date <= day.date <= last]
-    return Before(former.first_date, last, sum(same))
+    until = min(former.starts_at + (now - span.starts_at), former.ends_at)
+    if until <= former.starts_at:
+        return Before(former.first_date, until, 0)
+    asked = UsageQuery(
+        start=former.starts_at,
+        end=until,
+        tenant_id=tenant.pk,
+        reach=current().project_ids,
+    )
+    totals = usage(asked, now=now).totals
+    picos = sum(
+        each.charge_picos for each in totals if each.currency == tenant.currency
+    )
+    return Before(former.first_date, until, picos)
 
 
 def _dates(first: dt.date, last: dt.date) -> list[dt.date]:

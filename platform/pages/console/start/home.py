@@ -93,7 +93,7 @@ def _tiles(tenant: Tenant, seen: Glance, credit: Wallet | None) -> list[Tile]:
             seen.spent,
             currency,
             address=way_to(tenant, "console:usage"),
-            note=_compared(seen.before, currency),
+            note=_compared(seen.before, tenant),
         )
     ]
     if credit is not None and (
@@ -130,11 +130,12 @@ def _credit_page(tenant: Tenant) -> str:
     return way_to(tenant, "console:credit") if may_read else ""
 
 
-def _compared(before: Before | None, currency: str) -> str:
+def _compared(before: Before | None, tenant: Tenant) -> str:
     if before is None:
         return "the first period"
-    was = rounded(before.picos, currency).shown
-    return f"{before.first:%d %b} to {before.last:%d %b}: {was}"
+    was = rounded(before.picos, tenant.currency).shown
+    until = before.until.astimezone(ZoneInfo(tenant.zone))
+    return f"{before.first:%d %b} to {until:%d %b %H:%M}: {was}"
 
 
 def _lasts(credit: Wallet, seen: Glance) -> str:

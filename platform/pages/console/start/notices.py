@@ -110,7 +110,7 @@ def _retiring(place: Member, today: dt.date, now: dt.datetime) -> Iterator[Notic
         if not (number := calls.get(each.model)):
             continue
         is_over = each.retires_at <= now
-        told = "has retired" if is_over else "retires"
+        told = "retired" if is_over else "retires"
         at = each.retires_at.astimezone(zone)
         yield Notice(
             Badge("retired", Tone.BAD) if is_over else Badge("retiring", Tone.WAIT),

@@ -139,6 +139,8 @@ def test_rates_are_told_by_themselves(owner: Member) -> None:
     make_rate_limit(60, tenant=owner.tenant, unit="requests", window="minute")
     _, only = tables(shown(owner).content)["Rate limits"]
     assert only[1:] == ["requests a minute", "60", "stops", "operators"]
+    file = sign_in(Client(), owner.user).get(page(owner), {"file": "rates"})
+    assert "tollgate-rate-limits-" in file["Content-Disposition"]
 
 
 def test_a_limit_is_set_changed_and_ended(owner: Member) -> None:

@@ -1,6 +1,7 @@
 """A tenant's home shows what its use came to, and what its members should know."""
 
 import datetime as dt
+import re
 from dataclasses import replace
 from zoneinfo import ZoneInfo
 
@@ -12,8 +13,11 @@ from django.test.utils import CaptureQueriesContext
 from inference.control.retiring import plan_retirement
 from kit.money import format_picos
 from kit.orm.roles import APP, as_operator
+from metering.pricing.rating import charge_picos
+from metering.usage.periods import period_of, running_period
 from metering.usage.selectors import UsageQuery, billing_day, database_now, usage
 from metering.usage.services import cover
+from pages.console.start.glance import glance
 from tenants import services
 from tenants.models import ApiKey, Member
 from tenants.selectors import actor_in
@@ -183,3 +187,24 @@ def test_a_day_is_the_average_of_whole_days_since_the_first_use() -> None:
 
     # Yesterday cost 0.001056, and before there was nothing.
     assert "A day < 0.01 USD exactly 0.00 1056" in said
+
+
+def test_the_period_before_is_compared_as_far_as_this_one_has_come() -> None:
+    member, now = used()
+    with as_operator():
+        span = running_period(tenant_id=member.tenant_id, at=now)
+        former = period_of(tenant_id=member.tenant_id, date=span.first_date - DAY)
+        until = min(former.starts_at + (now - span.starts_at), former.ends_at)
+        use = make_use(
+            price=make_price(model="of-then"), tenant=member.tenant, admitted_at=now
+        )
+        epoch = make_epoch(started_at=former.starts_at - DAY, heartbeat_at=now)
+        second = dt.timedelta(seconds=1)
+        counted = replace(use, admitted_at=until - second)
+        commit(epoch, counted, replace(use, admitted_at=until + second))
+        before = glance(tenant=member.tenant, now=now).before
+
+    assert before is not None
+    assert (before.first, before.until) == (former.first_date, until)
+    assert before.picos == charge_picos(counted.price, counted.counts)
+    assert re.search(r"\d\d \w{3} to \d\d \w{3} \d\d:\d\d: ", text(home(member)))
