@@ -155,6 +155,12 @@ def progressing(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/parts/progress.html", {"progress": part})
 
 
+@staff_page()
+def broken(request: HttpRequest) -> HttpResponse:
+    """Meet a bug."""
+    raise RuntimeError("a bug, for its page to be looked at")
+
+
 @live_page
 @staff_page()
 def gallery(request: HttpRequest) -> HttpResponse:

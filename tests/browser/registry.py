@@ -44,6 +44,10 @@ class Screen:
     wait_for: str = ""
     """What a script has to draw before it can be looked at."""
     who: Who = "operator"
+    status: int = 200
+    """What it answers as it is opened."""
+    spoils: str = ""
+    """The field of a form that is spoiled before the click sends the form."""
 
     def address(self, watched: Watched) -> str:
         """Return where it is; raises `AssertionError` where no link leads there."""
@@ -53,7 +57,10 @@ class Screen:
 
     def prepare(self, watched: Watched) -> None:
         """Open the page as it is looked at."""
-        watched.open(self.address(watched))
+        watched.open(self.address(watched), status=self.status)
+        if self.spoils:
+            field = watched.page.locator(self.spoils).first
+            field.evaluate("field => { field.value = 'spoiled'; }")
         if self.click:
             self._click(watched)
         if self.wait_for:
@@ -217,4 +224,19 @@ ACCOUNTS: Final = (
     Screen("second-factor", "/accounts/2fa/"),
     Screen("api-reference", "/api/v1/docs/", wait_for=".opblock"),
 )
-SCREENS: Final = (*FINANCE, *ADMIN, *CONSOLE, *ACCOUNTS)
+# What is answered where a page is not there, not one's own, or a form is not ours; the
+# page of a bug is looked at in the tests alone.
+REFUSALS: Final = (
+    Screen("refused-nothing-here", "/console/no-such-place/", who="member", status=404),
+    Screen("refused-not-yours", "/finance/", who="member", status=403),
+    Screen("refused-unknown-address", "/no/such/page/", who="guest", status=404),
+    Screen(
+        "refused-form",
+        "/accounts/login/",
+        spoils=".appearance [name=csrfmiddlewaretoken]",
+        click=".appearance button",
+        wait_for=".empty",
+        who="guest",
+    ),
+)
+SCREENS: Final = (*FINANCE, *ADMIN, *CONSOLE, *ACCOUNTS, *REFUSALS)

@@ -17,9 +17,12 @@ pytestmark = pytest.mark.timeout(240)
 
 # What the pages are made of, whole; the product has no such page.
 GALLERY = Screen("gallery", "/finance/gallery/?open=Helio+Health")
+BROKEN = Screen("broken", "/finance/gallery/broken/", status=500)
 
 
-@pytest.mark.parametrize("screen", [GALLERY, *SCREENS], ids=lambda screen: screen.name)
+@pytest.mark.parametrize(
+    "screen", [GALLERY, BROKEN, *SCREENS], ids=lambda screen: screen.name
+)
 def test_a_page_fits_loads_nothing_foreign_and_axe_finds_nothing(
     screen: Screen, world: dt.datetime, request: pytest.FixtureRequest
 ) -> None:

@@ -3,7 +3,7 @@
 from django.urls import path
 
 from config.urls import handler400, handler403, handler404, handler500, urlpatterns
-from tests.browser.gallery import gallery, progressing
+from tests.browser.gallery import broken, gallery, progressing
 
 __all__ = ["handler400", "handler403", "handler404", "handler500", "urlpatterns"]
 
@@ -11,4 +11,5 @@ urlpatterns = [
     *urlpatterns,
     path("finance/gallery/", gallery),
     path("finance/gallery/progress/", progressing),
+    path("finance/gallery/broken/", broken),
 ]
