@@ -20,7 +20,13 @@ from tenants.mail import plain
 from tenants.mails.addresses import bill_readers
 from tenants.mails.handing import messages_of
 from tenants.mails.letter import Action, Letter, console_address
-from tenants.mails.sending import RUN_S_MAX, Composed, divided, send_noted
+from tenants.mails.sending import (
+    RUN_S_MAX,
+    Composed,
+    divided,
+    end_broken_off,
+    send_noted,
+)
 from tenants.models import Mail as MailRow
 
 BATCH = 20
@@ -117,9 +123,13 @@ def composed(mail: MailRow) -> Composed | None:
 
 def _give_up(now: dt.datetime) -> None:
     """End those whose last attempt broke off without a word."""
-    DunningStep.objects.filter(
+    over = DunningStep.objects.filter(
         mail=Mail.WAITING, mail_due_at__lte=now, mail_attempts__gte=len(RETRY_AFTER)
-    ).update(mail=Mail.FAILED)
+    )
+    with atomic():
+        steps = list(over.select_for_update().values_list("pk", flat=True))
+        over.filter(pk__in=steps).update(mail=Mail.FAILED)
+        end_broken_off(kind=MailRow.Kind.DUNNING, subject_ids=steps)
 
 
 def _claimed(now: dt.datetime) -> DunningStep | None:

@@ -18,8 +18,9 @@ from django.apps import apps
 from django.contrib.admin.models import LogEntry
 from django.contrib.auth.models import User
 from django.contrib.contenttypes.models import ContentType
+from django.contrib.postgres.fields import ArrayField
 from django.contrib.sessions.models import Session
-from django.db.models import Model, Q, QuerySet
+from django.db.models import F, Func, Model, Q, QuerySet, TextField
 from django.db.models.functions import Lower
 
 from kit.errors import Conflict
@@ -27,6 +28,7 @@ from kit.orm.atomic import atomic, cursor
 from kit.orm.audited import tell
 from tenants.audit.accounts import tell_account
 from tenants.audit.verification import FORGET, FORGOTTEN
+from tenants.mails import sending
 from tenants.models import (
     AuditDetail,
     AuditEntry,
@@ -192,20 +194,35 @@ def _forget_bills_to(
 
 
 def _forget_mails(email: str, *, tenant_id: int | None) -> None:
-    """Take an address out of the log of mails."""
-    spelled = [email, email.lower()]
-    rows = Mail.objects.filter(
-        Q(addresses__overlap=spelled) | Q(refused__overlap=spelled)
+    """Take an address out of the log of mails, however it is spelled there."""
+    lower = [email.lower()]
+    # Held: a reader who is noted meanwhile stays noted.
+    rows = (
+        Mail.objects.select_for_update()
+        .annotate(reached=_lower("addresses"), missed=_lower("refused"))
+        .filter(Q(reached__contains=lower) | Q(missed__contains=lower))
     )
     if tenant_id is not None:
         rows = rows.filter(tenant_id=tenant_id)
     for row in rows:
+        was_refused = bool(row.refused)
         for name in ("addresses", "refused"):
             left = [
                 each for each in getattr(row, name) if each.lower() != email.lower()
             ]
             setattr(row, name, left)
-        row.save(update_fields=["addresses", "refused"])
+        if was_refused and not row.refused and row.problem:
+            row.problem = sending.FORGOTTEN
+        row.save(update_fields=["addresses", "refused", "problem"])
+
+
+def _lower(name: str) -> Func:
+    """Return a column of texts in small letters."""
+    return Func(
+        F(name),
+        template="lower(%(expressions)s::text)::text[]",
+        output_field=ArrayField(TextField()),
+    )
 
 
 def _forget_mentions(email: str) -> None:

@@ -14,7 +14,7 @@ import datetime as dt
 from celery import current_app
 from django.core import signing
 from django.db import transaction
-from django.db.models import QuerySet
+from django.db.models import Exists, OuterRef, QuerySet
 
 from kit.errors import Conflict, NotFound, RateLimited
 from kit.orm.atomic import atomic
@@ -34,6 +34,7 @@ ASKED_MAX, ASKED_IN = 20, dt.timedelta(days=1)
 # Of one address, however often it was removed meanwhile.
 ASKED_OF_ONE_MAX, ASKED_OF_ONE_IN = 3, dt.timedelta(days=30)
 DECLINED_FOR = dt.timedelta(days=365)
+RUN_MAX = 1000
 TASK = "tenants.send_mails"
 _SALT = "billing-address"
 
@@ -169,14 +170,21 @@ def decline(*, text: str, now: dt.datetime) -> BillingAddress:
 def ask_for_answers(*, now: dt.datetime) -> int:
     """Let the mails wait that ask whoever has an address; return how many are new.
 
-    A scan: the number of a mail is how often the address was asked.
+    A scan: the number of a mail is how often the address was asked. Those whose mail
+    there is are passed by: they wait for days, and would keep others from their turn.
     """
+    told = Mail.objects.filter(
+        kind=Mail.Kind.ADDRESS, subject_id=OuterRef("pk"), number=OuterRef("asked")
+    )
     waiting = BillingAddress.objects.filter(
-        confirmed_at=None, removed_at=None, asked_at__gt=now - VALID_FOR
+        ~Exists(told),
+        confirmed_at=None,
+        removed_at=None,
+        asked_at__gt=now - VALID_FOR,
     )
     found = [
         (row.tenant_id, row.pk, row.asked)
-        for row in waiting.order_by("asked_at")[:1000]
+        for row in waiting.order_by("asked_at")[:RUN_MAX]
         if row.email
     ]
     return tell_by_mail(kind=Mail.Kind.ADDRESS, told=found, now=now)

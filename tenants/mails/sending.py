@@ -13,11 +13,12 @@ and not written to again. Sent twice after a crash, it has the same message id. 
 
 import datetime as dt
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import structlog
 from django.conf import settings
+from django.contrib.postgres.fields import ArrayField
 from django.core.mail import EmailMultiAlternatives
 from django.db import models
 from django.db.models import Func, QuerySet, Value
@@ -35,7 +36,8 @@ RUN_S_MAX = 60.0
 RETRY_AFTER = tuple(dt.timedelta(minutes=each) for each in (5, 30, 120, 480, 960))
 KEPT = dt.timedelta(days=400)
 _TITLE_CHARS_MAX = 300
-_BROKE_OFF = "the last attempt broke off"
+BROKE_OFF = "the last attempt broke off"
+FORGOTTEN = "whoever it did not reach was forgotten"
 State = Mail.State
 log = structlog.get_logger(__name__)
 
@@ -119,7 +121,7 @@ def send_noted(
             "tenant_id": tenant_id,
             "title": messages[0].subject[:_TITLE_CHARS_MAX],
             "addresses": [*before],
-            "refused": [],
+            "refused": _readers_of(messages),
             "state": State.WAITING,
             "problem": "",
             # Its own outbox counts, and tries again.
@@ -130,10 +132,10 @@ def send_noted(
         )
     handed = hand_in(messages, note=lambda address: _note(rows, address))
     has_failed = handed.error is not None
-    rows.update(
-        refused=handed.refused,
+    _note_rest(
+        rows,
+        handed,
         state=State.FAILED if has_failed else State.SENT,
-        problem=handed.problem,
         sent_at=None if has_failed else now,
     )
     if handed.error is not None:
@@ -164,17 +166,38 @@ def _reached(row: Mail) -> list[str]:
 
     Versions that noted nobody as refused noted those as addresses whom they tried.
     """
-    return row.addresses if row.refused or not row.problem else []
+    is_noted = row.refused or row.problem in ("", BROKE_OFF, FORGOTTEN)
+    return row.addresses if is_noted else []
+
+
+def _readers_of(messages: Sequence[EmailMultiAlternatives]) -> list[str]:
+    return [each for message in messages for each in message.to]
 
 
 def _note(rows: QuerySet[Mail], address: str) -> None:
-    """Add whom a mail reached; one that is forgotten meanwhile stays so."""
-    rows.update(
-        addresses=Func(
-            "addresses",
-            Value(address, output_field=models.EmailField()),
-            function="array_append",
-        )
+    """Note whom a mail reached; one that is forgotten meanwhile stays so."""
+    reached = Value(address, output_field=models.EmailField())
+    rows.filter(refused__contains=[address]).update(
+        addresses=Func("addresses", reached, function="array_append"),
+        refused=Func("refused", reached, function="array_remove"),
+    )
+
+
+def _note_rest(rows: QuerySet[Mail], handed: Handed, **said: object) -> None:
+    """Note whom an attempt did not reach, and what else is to be said of it."""
+    rows.update(refused=_still_noted(handed.refused), problem=handed.problem, **said)
+    if handed.error is not None:
+        # Or it would read as one of a version that noted nobody as refused.
+        rows.filter(refused=[]).update(problem=FORGOTTEN)
+
+
+def _still_noted(refused: Sequence[str]) -> Func:
+    """Return these in their order, less those that were forgotten meanwhile."""
+    return Func(
+        Value([*refused], output_field=ArrayField(models.EmailField())),
+        template="ARRAY(SELECT each FROM unnest(%(expressions)s::varchar[])"
+        " WITH ORDINALITY AS tried (each, place)"
+        " WHERE each = ANY (refused) ORDER BY place)",
     )
 
 
@@ -192,9 +215,9 @@ def send_again(*, mail: Mail, now: dt.datetime) -> Mail:
             " send it again where it was asked for."
         )
     with atomic():
-        same = Mail.objects.select_for_update().filter(
-            kind=mail.kind, subject_id=mail.subject_id
-        )
+        same = Mail.objects.filter(kind=mail.kind, subject_id=mail.subject_id)
+        # Two at once take turns; the later sees what the earlier wrote.
+        same.select_for_update().order_by("number").first()
         last = same.order_by("-number").first()
         if last is None or last.state == State.WAITING:
             raise Conflict("It waits to be sent already.")
@@ -220,11 +243,17 @@ def forget_mails(*, now: dt.datetime) -> int:
     return gone
 
 
+def end_broken_off(*, kind: Mail.Kind, subject_ids: Sequence[int]) -> None:
+    """End mails of another outbox, which gave them up as their attempts broke off."""
+    noted = Mail.objects.filter(kind=kind, subject_id__in=subject_ids, number=0)
+    noted.filter(state=State.WAITING).update(state=State.FAILED, problem=BROKE_OFF)
+
+
 def _give_up(now: dt.datetime) -> None:
     """End those whose last attempt broke off without a word."""
     Mail.objects.filter(
         state=State.WAITING, due_at__lte=now, attempts__gte=len(RETRY_AFTER)
-    ).update(state=State.FAILED, due_at=None, problem=_BROKE_OFF)
+    ).update(state=State.FAILED, due_at=None, problem=BROKE_OFF)
 
 
 def _claimed(now: dt.datetime) -> Mail | None:
@@ -248,30 +277,27 @@ def _send(row: Mail, now: dt.datetime) -> bool:
     found = _composers[row.kind](row) if row.kind in _composers else None
     before, left = _divided(row, found.readers if found else ())
     if found is None or not found.readers:
-        _end(row, State.SENT if before else State.NO_READER, refused=[], problem="")
+        if before:
+            _end(row, State.SENT, refused=[], problem="", sent_at=now)
+        else:
+            _end(row, State.NO_READER, refused=[], problem="")
         return False
     rows = Mail.objects.filter(pk=row.pk)
+    # Not reached yet: what ends the process leaves them so.
+    rows.update(refused=left, problem="")
     if before != row.addresses:
-        rows.update(addresses=before, problem="")
+        rows.update(addresses=before)
     reference = f"{row.kind}-{row.subject_id}-{row.number}"
     handed = hand_in(
         messages_of(found.letter, readers=left, reference=reference),
         note=lambda address: _note(rows, address),
     )
-    said = {
-        "title": " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX],
-        "refused": handed.refused,
-        "problem": handed.problem,
-    }
+    title = " ".join(found.letter.subject.split())[:_TITLE_CHARS_MAX]
     if handed.error is None:
-        _end(row, State.SENT, sent_at=now, **said)
+        _note_rest(
+            rows, handed, title=title, state=State.SENT, due_at=None, sent_at=now
+        )
         return True
-    _put_off(row, handed, said)
-    return False
-
-
-def _put_off(row: Mail, handed: Handed, said: Mapping[str, object]) -> None:
-    """Leave a mail for its next attempt, if there is one."""
     # Not the error's text: a mail server's answer repeats the address.
     log.warning(
         "mail_not_sent",
@@ -281,7 +307,8 @@ def _put_off(row: Mail, handed: Handed, said: Mapping[str, object]) -> None:
     )
     is_over = row.attempts >= len(RETRY_AFTER)
     state = State.FAILED if is_over else State.WAITING
-    Mail.objects.filter(pk=row.pk).update(state=state, **said)
+    _note_rest(rows, handed, title=title, state=state)
+    return False
 
 
 def _end(row: Mail, state: State, **said: object) -> None:

@@ -13,6 +13,7 @@ from metering.billing.models import Invoice
 from metering.receivables import dunning, mails, services
 from metering.receivables.models import DunningStep
 from metering.receivables.services import Wanted
+from tenants.mails import sending
 from tenants.models import Mail as MailRow
 from tenants.models import Tenant
 from tenants.services import restore_tenant, suspend_tenant, update_tenant
@@ -283,6 +284,30 @@ def test_a_step_is_mailed_again_to_whom_it_did_not_reach_alone(
     row = MailRow.objects.get()
     assert (row.state, row.refused) == ("sent", [])
     assert row.addresses == ["carol@acme.example", "pay@acme.example"]
+
+
+def test_one_whose_attempts_all_break_off_can_be_sent_again(
+    invoice: Invoice, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def killed(_: mail.EmailMultiAlternatives) -> int:
+        raise KeyboardInterrupt
+
+    followed(invoice, 3)
+    now = at(invoice, 3)
+    monkeypatch.setattr(mail.EmailMultiAlternatives, "send", killed)
+    for _ in mails.RETRY_AFTER:
+        with pytest.raises(KeyboardInterrupt):
+            mails.send_mails(now=now)
+        now += DAY
+    monkeypatch.undo()
+    assert mails.send_mails(now=now) == 0
+    row = MailRow.objects.get()
+    assert DunningStep.objects.get().mail == row.state == "failed"
+    assert row.problem == "the last attempt broke off"
+
+    sending.send_again(mail=row, now=now)
+    assert sending.send_waiting(now=now) == 1
+    assert mail.outbox[-1].to == ["pay@acme.example"]
 
 
 def test_whoever_the_server_hangs_up_on_stands_behind_the_others_next_time(

@@ -19,7 +19,15 @@ from kit.errors import Conflict
 from kit.orm.roles import OPERATOR
 from kit.orm.saving import change, create
 from tenants import services
-from tenants.models import AuditDetail, AuditEntry, Invitation, Member, Role, Tenant
+from tenants.models import (
+    AuditDetail,
+    AuditEntry,
+    Invitation,
+    Mail,
+    Member,
+    Role,
+    Tenant,
+)
 from tests.factories.accounts import PASSWORD, make_person
 from tests.factories.members import make_user
 from tests.factories.tenants import make_member, make_tenant
@@ -191,3 +199,18 @@ def _details_of(chain: int, kind: str, object_id: int) -> int:
         chain=chain, object_kind=kind, object_id=str(object_id)
     )
     return AuditDetail.objects.filter(entry_id__in=entries.values("id")).count()
+
+
+def test_an_address_leaves_the_log_of_mails_however_it_is_spelled(
+    tenant: Tenant,
+) -> None:
+    mail = Mail.objects.create(
+        tenant=tenant,
+        kind=Mail.Kind.INVOICE,
+        subject_id=1,
+        addresses=["Ada@Acme.example", "bob@acme.example"],
+        refused=["aDA@acme.example"],
+    )
+    services.forget_person(email=ADA, now=NOW)
+    mail.refresh_from_db()
+    assert (mail.addresses, mail.refused) == (["bob@acme.example"], [])

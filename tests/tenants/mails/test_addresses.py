@@ -79,6 +79,19 @@ def test_an_address_gets_bills_once_its_owner_said_so() -> None:
     assert set(readers(tenant)) == {*before, BOOKS}
 
 
+def test_those_who_do_not_answer_keep_nobody_from_being_asked(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr(addresses, "RUN_MAX", 2)
+    tenant = make_tenant()
+    for number in range(2):
+        added(tenant, f"a{number}@acme.example")
+    assert sent() == 2
+    added(tenant, now=NOW + HOUR)
+    assert sent(NOW + HOUR) == 1
+    assert mail.outbox[-1].to == [BOOKS]
+
+
 def test_an_address_that_is_named_twice_gets_a_bill_once() -> None:
     tenant = make_tenant(billing_email="Books@acme.example")
     make_member(tenant=tenant, role=Role.BILLING, email=BOOKS)

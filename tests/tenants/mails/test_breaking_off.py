@@ -9,7 +9,8 @@ from django.core import mail
 from django.core.mail.backends.locmem import EmailBackend
 from pytest_django.fixtures import Settings
 
-from tenants.mails import sending
+from tenants.audit import forgetting
+from tenants.mails import handing, sending
 from tenants.mails.handing import messages_of
 from tenants.mails.letter import Letter
 from tenants.mails.sending import Composed
@@ -21,7 +22,7 @@ pytestmark = pytest.mark.usefixtures("operator_db")
 NOW = dt.datetime(2026, 11, 20, 12, tzinfo=dt.UTC)
 DAY = dt.timedelta(days=1)
 KIND = Mail.Kind.INVOICE
-A, B = "a@x.example", "b@x.example"
+A, B, C = "a@x.example", "b@x.example", "c@x.example"
 LETTER = Letter(subject="5.00 EUR", headline="5.00 EUR", paragraphs=("Thank you.",))
 
 
@@ -75,7 +76,7 @@ def test_whom_a_killed_attempt_reached_is_not_written_to_again(
     with pytest.raises(KilledError):
         sending.send_waiting(now=NOW)
     row.refresh_from_db()
-    assert (row.addresses, row.state) == ([A], "waiting")
+    assert (row.addresses, row.refused, row.state) == ([A], [B], "waiting")
 
     against.clear()
     assert sending.send_waiting(now=NOW + DAY) == 1
@@ -98,6 +99,11 @@ def test_one_whose_attempts_all_break_off_is_given_up(
     assert (row.state, row.due_at) == ("failed", None)
     assert row.problem == "the last attempt broke off"
     assert sent_to() == [A]
+
+    against.clear()
+    sending.send_again(mail=row, now=now)
+    assert sending.send_waiting(now=now) == 1
+    assert sent_to() == [A, B]
 
 
 def test_an_error_nobody_thought_of_is_that_mails_own(
@@ -127,6 +133,51 @@ def test_sent_again_it_goes_to_those_alone_whom_it_did_not_reach(
     assert (sent_to(), again.addresses) == ([B, A], [B, A])
 
 
+def test_that_somebody_else_is_forgotten_writes_to_nobody_twice(
+    row: Mail, readers: list[str], against: dict[str, BaseException]
+) -> None:
+    against[B] = smtplib.SMTPRecipientsRefused({B: (550, b"nobody")})
+    sending.send_waiting(now=NOW)
+    forgetting.forget_person(email=B, now=NOW)
+    readers.remove(B)
+    readers.append(C)
+    assert sending.send_waiting(now=NOW + DAY) == 1
+    assert sent_to() == [A, C]
+
+
+@pytest.mark.parametrize(("gone", "noted"), [((A, B), []), ((B,), [A])])
+def test_who_is_forgotten_while_a_mail_goes_is_noted_nowhere(
+    row: Mail,
+    readers: list[str],
+    against: dict[str, BaseException],
+    monkeypatch: pytest.MonkeyPatch,
+    gone: tuple[str, ...],
+    noted: list[str],
+) -> None:
+    against[B] = smtplib.SMTPRecipientsRefused({B: (550, b"nobody")})
+    handed_in = handing.hand_in
+
+    def hand_in(*args: Any, note: Any) -> Any:
+        def forget(address: str) -> None:
+            for each in gone:
+                forgetting.forget_person(email=each, now=NOW)
+            note(address)
+
+        return handed_in(*args, note=forget)
+
+    monkeypatch.setattr(sending, "hand_in", hand_in)
+    sending.send_waiting(now=NOW)
+    row.refresh_from_db()
+    assert sent_to() == [A]
+    assert (row.addresses, row.refused, row.state) == (noted, [], "waiting")
+
+    # Whoever was reached and is a reader still is not written to again.
+    monkeypatch.setattr(sending, "hand_in", handed_in)
+    readers[:] = [*noted, C]
+    sending.send_waiting(now=NOW + DAY)
+    assert sent_to() == [A, C]
+
+
 def test_sent_again_what_went_goes_to_all(row: Mail) -> None:
     sending.send_waiting(now=NOW)
     row.refresh_from_db()
@@ -144,6 +195,7 @@ def test_one_whose_last_reader_is_gone_says_that_it_went(
     sending.send_waiting(now=NOW + DAY)
     row.refresh_from_db()
     assert (row.state, row.addresses) == ("sent", [A])
+    assert row.sent_at == NOW + DAY
 
 
 def test_of_another_outbox_too_each_is_noted_as_he_is_reached(
