@@ -9,7 +9,6 @@ from django.contrib import admin
 from django.contrib.admin.views.autocomplete import AutocompleteJsonView
 from django.contrib.admin.widgets import AutocompleteSelect
 from django.db.models import QuerySet
-from django.forms import ModelChoiceField
 from django.http import HttpRequest, HttpResponse
 from django.urls import path, reverse
 from django.utils import timezone
@@ -17,6 +16,7 @@ from unfold.decorators import action
 
 from kit import api_keys
 from kit.admin import Confirmation, confirmed_action, state_label
+from kit.admin.editing import KnownChoiceField
 from tenants import selectors, services
 from tenants.admin import figures
 from tenants.admin.credential_forms import KeyForm
@@ -61,7 +61,7 @@ class _ProjectPicker(AutocompleteSelect):
         return reverse("admin:tenants_apikey_projects")
 
 
-class _ProjectChoice(ModelChoiceField):  # type: ignore[type-arg]
+class _ProjectChoice(KnownChoiceField):
     def label_from_instance(self, obj: Any) -> str:
         """Return `tenant / project`."""
         return _label(obj)

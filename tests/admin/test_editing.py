@@ -115,10 +115,15 @@ def test_numbers_and_choices_are_taken_over_like_words(admin: Client) -> None:
         assert str(getattr(row, next(iter(first)))) == taken
 
 
-def test_what_no_row_can_be_called_is_asked_again(admin: Client) -> None:
-    address = page("control_replica", "add")
+@pytest.mark.parametrize(
+    ("kind", "field"), [("control_replica", "model"), ("tenants_apikey", "project")]
+)
+def test_what_no_row_can_be_called_is_asked_again(
+    admin: Client, kind: str, field: str
+) -> None:
+    address = page(kind, "add")
 
-    answer = admin.post(address, {**fields_of(admin.get(address)), "model": "<script>"})
+    answer = admin.post(address, {**fields_of(admin.get(address)), field: "<script>"})
 
     assert answer.status_code == 200
     assert "That choice is not one of the available choices." in words(answer.content)

@@ -163,6 +163,18 @@ def test_a_replay_that_fails_is_tried_once_and_says_nothing_of_the_endpoint(
     assert "given up" in log
 
 
+def test_it_says_what_failing_leads_to_while_it_is_called(owner: Member) -> None:
+    row = make_endpoint(tenant=owner.tenant).row
+    person = sign_in(Client(), owner.user)
+    here = page(owner, f"webhooks/{row.pk}/")
+    with as_operator():
+        Endpoint.objects.update(failing_since=row.created_at)
+
+    assert "After three days it is paused" in text(person.get(here).content)
+    person.post(f"{here}remove/")
+    assert "After three days" not in text(person.get(here).content)
+
+
 def test_a_test_mail_goes_to_whoever_asked(owner: Member, settings: Any) -> None:
     settings.EMAIL_IS_SET = True
     make_member(tenant=owner.tenant, email="grace@example.org")
