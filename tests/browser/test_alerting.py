@@ -1,6 +1,7 @@
 """A share of a limit is crossed: people and programs are told once, pages say it."""
 
 import datetime as dt
+import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any
 
@@ -16,9 +17,9 @@ from tenants.models import Tenant
 from tests.browser.registry import PLACE
 from tests.browser.watch import LOOKS, Watched
 from tests.factories.alerts import make_window, post
-from tests.metering.alerts.receiving_scene import call, rehearsing
+from tests.metering.alerts.receiving_scene import call, rehearsing, verified
 from tests.pictures.past import CUSTOMERS
-from tests.standins.webhook_receiver import receiving
+from tests.standins.webhook_receiver import Receiver, receiving
 
 
 def told(now: dt.datetime) -> None:
@@ -42,6 +43,30 @@ def _call(now: dt.datetime) -> None:
         connections.close_all()
 
 
+def give_another_secret(member: Watched, receiver: Receiver, former: str) -> None:
+    """Rotate the secret of the endpoint that is open; both sign until the overlap ends.
+
+    The page that shows it is reloaded, so that the browser sends the form again.
+    """
+    page = member.page
+    page.get_by_role("link", name="Another secret").click()
+    page.get_by_role("button", name="Make another secret").click()
+    page.get_by_text("It is never shown again.").wait_for()
+    secret = page.locator(".once code").inner_text()
+    page.reload()
+    page.get_by_text("This form was sent already").wait_for()
+    assert secret not in page.content()
+    member.check()
+    page.get_by_role("link", name="See what was made").click()
+    page.get_by_text("signed by the former secret as well until").wait_for()
+    page.get_by_role("button", name="Send a test").click()
+    page.get_by_text("A test is on its way").wait_for()
+    called(database_now())
+    assert secret != former
+    for each in (former, secret):
+        verified(receiver.received[-1], each, now_s=time.time())
+
+
 def test_a_threshold_is_told_once(member: Watched, settings: Any) -> None:
     settings.EMAIL_IS_SET = True
     with receiving() as receiver, rehearsing():
@@ -50,6 +75,7 @@ def test_a_threshold_is_told_once(member: Watched, settings: Any) -> None:
         page.get_by_label("Address").fill(receiver.url())
         page.get_by_role("button", name="Add it").click()
         page.get_by_text("It is never shown again.").wait_for()
+        former = page.locator(".once code").inner_text()
         page.get_by_role("link", name="I have stored it").click()
         page.get_by_role("heading", name="pager").wait_for()
 
@@ -97,5 +123,7 @@ def test_a_threshold_is_told_once(member: Watched, settings: Any) -> None:
         first, again = receiver.received
         assert first.headers["webhook-id"] == again.headers["webhook-id"]
         member.check()
+
+        give_another_secret(member, receiver, former)
     with as_operator():
-        assert Delivery.objects.filter(endpoint__name="pager").count() == 2
+        assert Delivery.objects.filter(endpoint__name="pager").count() == 3

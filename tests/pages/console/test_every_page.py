@@ -113,9 +113,17 @@ def test_who_only_looks_reads_all_that_is_offered_and_writes_nothing() -> None:
     member = make_member()
     person = sign_in(Client(), make_operator())
     person.post(f"/admin/tenants/{member.tenant_id}/look/")
-    offered = shown(person, member)
+    offered, followed = shown(person, member), set[str]()
     assert len(offered) > 3
     for page in offered:
-        assert person.get(page).status_code == 200, page
+        answer = person.get(page)
+        assert answer.status_code == 200, page
+        content = answer.content.decode()
+        _follow(person, content, followed)
+        # What is offered to be sent is nothing of the tenant's.
+        sent = re.findall(r'<form[^>]*method="post"[^>]*>', content)
+        assert all(
+            re.search(r'action="/(admin|accounts|appearance)', each) for each in sent
+        ), (page, sent)
     for page in addresses(member):
         assert person.post(page).status_code in {403, 405}, page

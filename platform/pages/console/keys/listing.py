@@ -202,7 +202,7 @@ def _table(
     *,
     now: dt.datetime,
 ) -> Table[ApiKey]:
-    new = address_in(tenant)("console:key_new")
+    may_issue = current().may(Scope.KEYS_WRITE)
     picos = found.picos if found else {}
     return Table(
         name="keys",
@@ -212,8 +212,8 @@ def _table(
         empty=Empty(
             "There is no key yet",
             "A program calls with one; its text is shown once.",
-            "Create your first key",
-            new,
+            "Create your first key" if may_issue else "",
+            address_in(tenant)("console:key_new") if may_issue else "",
         ),
         columns=(
             Column(
