@@ -29,9 +29,11 @@ def send_mails() -> None:
 
 @shared_task(name="tenants.forget_mails")
 def forget_mails() -> None:
-    """Forget mails that went long ago."""
+    """Forget mails that went long ago, and what forgotten addresses left."""
+    now = timezone.now()
     with as_operator():
-        sending.forget_mails(now=timezone.now())
+        sending.forget_mails(now=now)
+        addresses.forget_digests(now=now)
 
 
 @shared_task(name="tenants.purge_answers")

@@ -29,6 +29,7 @@ from kit.orm.audited import tell
 from tenants.audit.accounts import tell_account
 from tenants.audit.verification import FORGET, FORGOTTEN
 from tenants.mails import sending
+from tenants.mails.addresses import digest_of
 from tenants.models import (
     AuditDetail,
     AuditEntry,
@@ -188,7 +189,10 @@ def _forget_bills_to(
         if row.removed_at is None:
             row.removed_at = now
             tell(row, action="remove", after={"removed_at": now})
-        _clear(row, "email", also=("removed_at",))
+        if row.email:
+            # Whoever declined is not asked again, not even once forgotten.
+            row.digest = digest_of(row.tenant_id, row.email)
+        _clear(row, "email", also=("removed_at", "digest"))
         _forget_details(row, _entries_of(row.tenant_id, "billing_address", row.pk))
     _forget_mails(email, tenant_id=tenant_id)
 

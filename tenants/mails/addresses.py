@@ -14,7 +14,8 @@ import datetime as dt
 from celery import current_app
 from django.core import signing
 from django.db import transaction
-from django.db.models import Exists, OuterRef, QuerySet
+from django.db.models import Exists, OuterRef, Q, QuerySet
+from django.utils.crypto import salted_hmac
 
 from kit.errors import Conflict, NotFound, RateLimited
 from kit.orm.atomic import atomic
@@ -240,7 +241,7 @@ def _call_worker() -> None:
 def _may_be_asked(tenant: Tenant, email: str, now: dt.datetime) -> None:
     """Raise for an address that declined, or that mails asked often enough."""
     named = BillingAddress.objects.filter(tenant=tenant)
-    same = named.filter(email=email)
+    same = named.filter(Q(email=email) | Q(digest=digest_of(tenant.pk, email)))
     if same.filter(declined_at__gt=now - DECLINED_FOR).exists():
         raise Conflict(
             "Whoever has this address declined to get your bills: it is not asked"
@@ -261,6 +262,19 @@ def _may_be_asked(tenant: Tenant, email: str, now: dt.datetime) -> None:
             f"{ASKED_MAX} mails asked for an answer within a day: try again tomorrow.",
             param="email",
         )
+
+
+def digest_of(tenant_id: int, email: str) -> str:
+    """Return what an address leaves that is forgotten: keyed, so guessed by nobody."""
+    said = f"{tenant_id}:{email.lower()}"
+    return salted_hmac(_SALT, said, algorithm="sha256").hexdigest()
+
+
+def forget_digests(*, now: dt.datetime) -> int:
+    """Forget of forgotten addresses what holds no more; return of how many."""
+    asked = Q(declined_at=None, asked_at__lte=now - ASKED_OF_ONE_IN)
+    over = asked | Q(declined_at__lte=now - DECLINED_FOR)
+    return BillingAddress.objects.exclude(digest="").filter(over).update(digest="")
 
 
 def _nothing() -> NotFound:

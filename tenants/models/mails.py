@@ -79,7 +79,8 @@ class BillingAddress(models.Model):
     """An address that a tenant's bills go to, once whoever has it said so.
 
     `asked` counts the mails that asked for that: each has another link. One that
-    declined is removed as well, and is not asked again.
+    declined is removed as well, and is not asked again. One that was forgotten leaves a
+    keyed `digest` for as long as that holds: it names nobody, and knows the address.
     """
 
     class State(models.TextChoices):
@@ -90,6 +91,9 @@ class BillingAddress(models.Model):
 
     tenant = models.ForeignKey(Tenant, models.PROTECT, related_name="+")
     email = models.EmailField(blank=True)
+    digest = models.CharField(
+        max_length=64, blank=True, default="", db_default="", editable=False
+    )
     asked = models.PositiveSmallIntegerField(default=1, db_default=1)
     asked_at = models.DateTimeField()
     confirmed_at = models.DateTimeField(null=True, editable=False)
@@ -97,7 +101,11 @@ class BillingAddress(models.Model):
     declined_at = models.DateTimeField(null=True, editable=False)
     created_at = models.DateTimeField(db_default=Now(), editable=False)
 
-    audited: ClassVar = Audited("billing_address", personal=frozenset({"email"}))
+    audited: ClassVar = Audited(
+        "billing_address",
+        personal=frozenset({"email"}),
+        hidden=frozenset({"digest"}),
+    )
 
     class Meta:
         ordering = ("id",)

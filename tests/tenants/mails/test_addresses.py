@@ -79,6 +79,31 @@ def test_an_address_gets_bills_once_its_owner_said_so() -> None:
     assert set(readers(tenant)) == {*before, BOOKS}
 
 
+@pytest.mark.parametrize(("declines", "days"), [(True, 365), (False, 30)])
+def test_who_is_forgotten_is_asked_no_oftener(declines: bool, days: int) -> None:
+    tenant, day = make_tenant(), dt.timedelta(days=1)
+    row = added(tenant)
+    with as_operator():
+        if declines:
+            addresses.decline(text=addresses.link_text(row), now=NOW)
+        BillingAddress.objects.update(asked=addresses.ASKED_OF_ONE_MAX)
+        services.forget_person(email=BOOKS.title(), now=NOW)
+        # Once more: nobody is left to be forgotten.
+        services.forget_person(email=BOOKS, now=NOW)
+        addresses.forget_digests(now=NOW + (days - 1) * day)
+        row.refresh_from_db()
+    assert row.email == ""
+    refused = Conflict if declines else RateLimited
+    with pytest.raises(refused):
+        added(tenant, now=NOW + (days - 1) * day)
+    added(make_tenant(), now=NOW + day)
+
+    with as_operator():
+        assert addresses.forget_digests(now=NOW + days * day) == 1
+        row.refresh_from_db()
+    assert row.digest == ""
+
+
 def test_those_who_do_not_answer_keep_nobody_from_being_asked(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
