@@ -7,8 +7,12 @@ Failure: a month that cannot be is 400.
 """
 
 import datetime as dt
+from collections.abc import Mapping
+from contextlib import suppress
 from typing import Any
+from uuid import UUID
 
+from django.db.models import QuerySet
 from django.http import HttpRequest, HttpResponse, QueryDict
 from django.shortcuts import render
 from django.urls import reverse
@@ -17,6 +21,8 @@ from django.views.decorators.http import require_safe
 from kit.acting import current
 from kit.errors import InvalidRequest
 from kit.scopes import Scope
+from metering.billing.models import Invoice
+from metering.billing.selectors import invoices
 from metering.ledger.models import CreditGrant, Transaction
 from metering.ledger.selectors import credit_grants
 from metering.ledger.wallets import (
@@ -66,8 +72,8 @@ class MonthForm(FilterForm):
         super().__init__(asked)
 
 
-def lines_table(tenant: Tenant) -> Table[Moved]:
-    """Return the table of a statement."""
+def lines_table(tenant: Tenant, bills: Mapping[str, Invoice]) -> Table[Moved]:
+    """Return the table of a statement; bills are those that credit paid for."""
     currency = tenant.currency
     return Table(
         name="statement",
@@ -78,7 +84,7 @@ def lines_table(tenant: Tenant) -> Table[Moved]:
             Column(
                 "at", "When", lambda row: said_at(row.transaction.occurred_at, tenant)
             ),
-            Column("what", "What", _what),
+            Column("what", "What", lambda row: _what(row, tenant, bills)),
             Column("in", "In", lambda row: _side(row, currency, 1), Kind.NUMBER),
             Column("out", "Out", lambda row: _side(row, currency, -1), Kind.NUMBER),
             Column(
@@ -166,9 +172,10 @@ def page(request: HttpRequest, *, place: Member) -> HttpResponse:
         first, end = month_of(month)
     span = scope_of(UsageQuery(start=first, end=end, tenant_id=tenant.pk), source=None)
     meant: dict[str, Any] = {"tenant": tenant, "start": span.start, "end": span.end}
-    table, grants = lines_table(tenant), grants_table(tenant, now)
-    ordered = credit_grants(tenant=tenant).order_by("priority", "expires_at", "id")
     rows = statement_lines(**meant)
+    table = lines_table(tenant, _bills(rows))
+    grants = grants_table(tenant, now)
+    ordered = credit_grants(tenant=tenant).order_by("priority", "expires_at", "id")
     name = f"{tenant.slug}-{first:%Y-%m}"
     if wants_file(grants, query):
         given, cut = first_of(grants, ordered)
@@ -235,9 +242,27 @@ def _moved(found: Statement) -> list[Tile]:
     ]
 
 
-def _what(row: Moved) -> Cell:
-    kind = Transaction.Kind(row.transaction.kind)
-    return cells.words(WORDS.get(kind, str(kind.label)), note=row.transaction.source)
+def _bills(rows: QuerySet[Transaction]) -> dict[str, Invoice]:
+    """Return the bills that credit paid for, by what the books call them."""
+    burns = rows.filter(kind=Transaction.Kind.BURN).values_list("source", flat=True)
+    ids = []
+    # One a bill, and of prepaid tenants one a day.
+    for source in set(burns):
+        with suppress(ValueError):
+            ids.append(UUID(source))
+    found = invoices(issued=True).filter(public_id__in=ids)
+    return {str(each.public_id): each for each in found}
+
+
+def _what(row: Moved, tenant: Tenant, bills: Mapping[str, Invoice]) -> Cell:
+    kind, source = Transaction.Kind(row.transaction.kind), row.transaction.source
+    word = WORDS.get(kind, str(kind.label))
+    if (bill := bills.get(source)) is None:
+        return cells.words(word, note=source)
+    return cells.words(
+        f"{word} on invoice {bill.number}",
+        address=reverse("console:invoice", args=[tenant.slug, bill.public_id]),
+    )
 
 
 def _side(row: Moved, currency: str, sign: int) -> Cell:

@@ -19,7 +19,7 @@ from metering.usage.services import cover
 from pages import explained
 from tenants.models import Member, Tenant
 from tests.factories.accounts import sign_in
-from tests.factories.billing import CLOSED, make_draft, make_tenant_of
+from tests.factories.billing import CLOSED, STARTED, make_draft, make_tenant_of
 from tests.factories.receivables import make_invoice
 from tests.factories.tenants import make_member, make_tenant
 from tests.pages.reading import tables, text
@@ -182,6 +182,29 @@ def test_a_statement_reconciles_and_shows_grants() -> None:
     assert rows["Statement"][1][1].startswith("credit given")
     assert rows["Statement"][1][2] == "25.00"
     assert rows["Grants"][1][0] == "top-up 1"
+
+
+def test_a_statement_leads_to_the_invoice_that_credit_paid_for() -> None:
+    tenant = make_tenant_of()
+    with as_operator():
+        grant_credit(
+            tenant=tenant,
+            source="top_up",
+            amount_picos=10**12,
+            reference="top-up 1",
+            now=STARTED,
+        )
+        invoice = issue_invoice(
+            invoice=make_draft(tenant=tenant, counts=MANY), now=CLOSED
+        )
+    member = make_member(tenant=tenant, role="billing")
+
+    address = page(member, f"credit/?month={CLOSED:%Y-%m}")
+    shown = sign_in(Client(), member.user).get(address).content
+
+    assert tables(shown)["Statement"][1][1] == f"use on invoice {invoice.number}"
+    bill = reverse("console:invoice", args=[tenant.slug, invoice.public_id])
+    assert f'href="{bill}"' in shown.decode()
 
 
 def test_an_overview_says_what_is_due_and_what_is_coming() -> None:
