@@ -56,7 +56,6 @@ _MARK = re.compile(
 Names = Mapping[tuple[str, int], str]
 form_page = require_http_methods(["GET", "HEAD", "POST"])
 CHOICES_MAX = 200
-_ALERTS_PER_PAGE = 50
 _WORDS = {Kind.BUDGET: "budget", Kind.QUOTA: "quota", Kind.RATE_LIMIT: "rate limit"}
 _CREATE: dict[Kind, Any] = {
     Kind.BUDGET: services.create_budget,
@@ -232,9 +231,10 @@ def _crossed(each: Crossing, names: Names) -> Crossed:
 
 def _alerts(place: Member, query: dict[str, str], names: Names) -> LaidOut:
     table, rows = crossings_table(place.tenant.zone), _crossings(place)
-    first = table.asked(query).offset(_ALERTS_PER_PAGE)
-    page = [_crossed(each, names) for each in rows[first : first + _ALERTS_PER_PAGE]]
-    return table.laid_out(page, query, count=rows.count())
+    count, per = rows.count(), table.rows_per_page
+    first = min(table.asked(query).offset(per), max(count - 1, 0) // per * per)
+    page = [_crossed(each, names) for each in rows[first : first + per]]
+    return table.laid_out(page, query, count=count)
 
 
 def _kind(kind: str) -> Kind:

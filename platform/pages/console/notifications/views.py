@@ -33,7 +33,6 @@ from metering.alerts.telling import MAILED
 from pages.console.notifications.forms import EndpointForm, SecretForm
 from pages.console.notifications.mails import MailRow, mail_rows, mails_table
 from pages.console.notifications.tables import (
-    DELIVERIES_PER_PAGE,
     EndpointRow,
     at_cell,
     deliveries_table,
@@ -46,6 +45,7 @@ from pages.console.place import place_page, require
 from pages.design.address import query_of
 from pages.design.files import file_of, first_of, wants_file
 from pages.design.heading import Crumb, Heading
+from pages.design.paging import page_of
 from pages.design.tiles import Tile, number_tile
 from tenants import selectors as tenant_selectors
 from tenants.mails.addresses import bill_readers
@@ -137,8 +137,6 @@ def endpoint(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpRe
         told, cut = first_of(table, sent)
         name = f"webhook-{row.pk}-deliveries{cut}"
         return file_of(table, told, query, name=name)
-    first = table.asked(query).offset(DELIVERIES_PER_PAGE)
-    page = list(sent[first : first + DELIVERIES_PER_PAGE])
     context = {
         "place": place,
         "heading": Heading(row.name, scope=(row.url,), crumbs=_above(place)),
@@ -146,7 +144,7 @@ def endpoint(request: HttpRequest, *, place: Member, endpoint_id: int) -> HttpRe
         "badge": endpoint_badge(row),
         "events": events_of(row),
         "may_write": current().may(Scope.WEBHOOKS_WRITE) and row.removed_at is None,
-        "tables": [table.laid_out(page, query, count=sent.count())],
+        "tables": [page_of(table, sent, query)],
         "failing_since": at_cell(row.failing_since, place.tenant.zone, missing=""),
         "former_until": at_cell(row.former_until, place.tenant.zone, missing=""),
         "has_former": bool(row.former_until and row.former_until > timezone.now()),

@@ -218,7 +218,10 @@ def test_what_was_told_is_listed(owner: Member) -> None:
         "yes",
         "stands",
     ]
-    told = sign_in(Client(), owner.user).get(page(owner), {"file": "alerts"})
+    person = sign_in(Client(), owner.user)
+    late = person.get(page(owner), {"alerts-page": "9"})
+    assert len(tables(late.content)["Alert history"]) == 2
+    told = person.get(page(owner), {"file": "alerts"})
     body = b"".join(told) if told.streaming else told.content
     rows = list(csv.DictReader(io.StringIO(body.decode())))
     assert [(row["share"], row["kind"], row["told"]) for row in rows] == [

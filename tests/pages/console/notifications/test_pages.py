@@ -18,7 +18,7 @@ from tests.factories.accounts import sign_in
 from tests.factories.alerts import make_endpoint
 from tests.factories.tenants import make_member
 from tests.metering.alerts.receiving_scene import call, rehearsing
-from tests.pages.reading import text
+from tests.pages.reading import tables, text
 from tests.standins.webhook_receiver import Receiver, receiving
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
@@ -139,6 +139,10 @@ def test_a_file_holds_no_more_than_memory_should(
     there = page(owner, f"webhooks/{row.endpoint_id}/")
     person.post(f"{there}deliveries/{row.pk}/")
     assert person.get(f"{there}?file=deliveries")["X-Row-Count"] == "2"
+    first, late = (
+        tables(person.get(f"{there}?page={number}").content) for number in (1, 9)
+    )
+    assert late == first
     monkeypatch.setattr(laid, "FILE_ROWS_MAX", 1)
     cut = person.get(f"{there}?file=deliveries")
     assert cut["X-Row-Count"] == "1"
