@@ -56,7 +56,7 @@ def settle(tenants: Sequence[Tenant], *, hourly: str = HOURLY) -> int:
         now = database_now()
         start = began(now)
         roll_up()
-        _grant(tenants, start)
+        _grant(tenants)
         _subscribe(tenants, start)
         bills = [bill for month in _months(now) for bill in _bill(tenants, month, now)]
         _pay(tenants, bills, now)
@@ -116,14 +116,14 @@ def _pay(tenants: Sequence[Tenant], bills: Sequence[Invoice], now: dt.datetime) 
                 )
 
 
-def _grant(tenants: Sequence[Tenant], start: dt.datetime) -> None:
+def _grant(tenants: Sequence[Tenant]) -> None:
     """Sell credit to one, give some to another: the one expires, the other does not."""
     source = CreditGrant.Source
-    sold = start + dt.timedelta(hours=9)
     for tenant, kind, amount, days in (
         (tenants[1], source.TOP_UP, "9000", None),
         (tenants[3], source.PROMOTIONAL, "1500", 200),
     ):
+        sold = tenant.created_at + dt.timedelta(hours=9)
         ledger.grant_credit(
             tenant=tenant,
             now=sold,

@@ -68,7 +68,7 @@ def write(engine_url: str, *, share: float = 1.0) -> list[tuple[Tenant, str]]:
         _serve(engine_url)
         book, listed = _price(since=began(now) - dt.timedelta(days=1))
         for customer in CUSTOMERS:
-            tenant, issued = _tenant(customer, book, since=began(now))
+            tenant, issued = _tenant(customer, book, since=customer.came(now))
             keys = [one.row for one in issued]
             cover(tenant=tenant, earliest=began(now), latest=now)
             uses = [

@@ -25,7 +25,8 @@ class Model:
 class Customer:
     """A tenant: its requests on a usual day, their growth, and the models they are for.
 
-    `weekend` says how much of a usual day is left on a Saturday.
+    `weekend` says how much of a usual day is left on a Saturday, `first_day` how many
+    days of the past were over when it came.
     """
 
     slug: str
@@ -34,6 +35,11 @@ class Customer:
     growth: float
     shares: Sequence[int]
     weekend: float
+    first_day: int = 0
+
+    def came(self, now: dt.datetime) -> dt.datetime:
+        """Return the midnight at which its own past begins."""
+        return began(now) + dt.timedelta(days=self.first_day)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,9 +64,9 @@ MODELS = (
 )
 CUSTOMERS = (
     Customer("northwind", "Northwind Robotics", 150, 1.6, (5, 4, 1), 0.3),
-    Customer("helio-health", "Helio Health", 110, 1.1, (2, 5, 2), 0.8),
+    Customer("helio-health", "Helio Health", 110, 1.1, (2, 5, 2), 0.8, first_day=65),
     Customer("alder-finch", "Alder & Finch", 70, 1.0, (1, 2, 5), 0.1),
-    Customer("brightside", "Brightside Games", 60, 2.4, (1, 1, 6), 1.7),
+    Customer("brightside", "Brightside Games", 60, 2.4, (1, 1, 6), 1.7, first_day=40),
 )
 
 # What the members of the first customer sign in with.
@@ -82,7 +88,7 @@ def moments(
     customer: Customer, *, now: dt.datetime, chance: random.Random
 ) -> Iterator[Moment]:
     """Yield a customer's requests, day by day."""
-    for day in range(DAYS + 1):
+    for day in range(customer.first_day, DAYS + 1):
         date = began(now) + dt.timedelta(days=day)
         grown = 1 + (customer.growth - 1) * day / DAYS
         quiet = customer.weekend if date.weekday() >= 5 else 1.0
