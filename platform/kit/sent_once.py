@@ -55,7 +55,7 @@ def form_nonce(request: HttpRequest) -> dict[str, Callable[[], str]]:
 
     A context processor. Pages without such a form ask for no session.
     """
-    return {FIELD: partial(_field, request)}
+    return {FIELD: partial(nonce_field, request)}
 
 
 def do_once(
@@ -87,7 +87,8 @@ def do_once(
         return answer
 
 
-def _field(request: HttpRequest) -> str:
+def nonce_field(request: HttpRequest) -> str:
+    """Return a hidden field with a new nonce."""
     nonce = signing.dumps(secrets.token_urlsafe(_BYTES), salt=_salt(request))
     # Browsers that fill in what was typed before leave it as it is.
     return format_html(

@@ -8,18 +8,21 @@ from django.db import connections
 from django.test import Client
 
 from kit import sent_once
+from kit.money import PICOS_PER_UNIT
 from kit.orm.atomic import atomic
 from kit.orm.roles import as_operator
 from metering.alerts.models import Endpoint
+from metering.ledger.models import CreditGrant
 from tenants.models import ApiKey, Tenant
 from tests.admin import action, page, signed_in
 from tests.admin.forms import fields_of
 from tests.concurrency import wait_until_blocked
 from tests.factories.alerts import make_endpoint
-from tests.factories.tenants import make_key, make_project
+from tests.factories.tenants import make_key, make_project, make_tenant
 
 pytestmark = pytest.mark.usefixtures("fresh_database")
 
+CREDIT = "ledger_creditgrant"
 KEY, ENDPOINT, TENANT = "tenants_apikey", "alerts_endpoint", "tenants_tenant"
 
 
@@ -136,3 +139,24 @@ def test_of_two_clicks_at_once_one_issues_a_key(admin: Client) -> None:
         assert sorted(each.result() for each in answers) == [201, 302]
     with as_operator():
         assert ApiKey.objects.count() == 1
+
+
+def test_what_a_dialog_takes_back_is_taken_back_once(admin: Client) -> None:
+    make_tenant(slug="acme", currency="EUR", payment_mode="prepaid")
+    body = {"tenant": "acme", "source": "top_up", "amount": "20", "priority": "100"}
+    admin.post(page(CREDIT, "add"), {**body, "reference": "bank 7"})
+    with as_operator():
+        grant = CreditGrant.objects.get()
+    address = action(CREDIT, "reverse", grant.pk)
+    form = {"_form_submitted": "True", "amount": "5", "reversal": "refund"}
+    form |= nonce(admin, address)
+    for _ in range(2):
+        assert admin.post(address, form).status_code == 302
+    with as_operator():
+        grant.refresh_from_db()
+    assert grant.reversed_picos == 5 * PICOS_PER_UNIT
+    # A dialog that is opened anew is another one.
+    assert admin.post(address, form | nonce(admin, address)).status_code == 302
+    with as_operator():
+        grant.refresh_from_db()
+    assert grant.reversed_picos == 10 * PICOS_PER_UNIT

@@ -14,6 +14,7 @@ from unfold.enums import ActionVariant
 from unfold.forms import BaseDialogForm
 
 from kit.errors import NotFound
+from kit.sent_once import nonce_field
 
 
 class Confirmation(BaseDialogForm):  # type: ignore[misc]
@@ -24,14 +25,15 @@ class Confirmation(BaseDialogForm):  # type: ignore[misc]
         raise NotImplementedError
 
     def render_before_template(self) -> str:
-        """Show the consequence above the buttons."""
+        """Show the consequence above the buttons; sent twice, it happens once."""
         if not str(self.object_id).isdecimal():
             raise Http404
         try:
             said = self.consequence(str(self.object_id))
         except NotFound as missing:
             raise Http404 from missing
-        return format_html('<p class="mt-4 font-semibold">{}</p>', said)
+        nonce = nonce_field(self.request)
+        return format_html('<p class="mt-4 font-semibold">{}</p>{}', said, nonce)
 
 
 def confirmed_action(

@@ -151,19 +151,26 @@ class _Pages(ModelAdmin):  # type: ignore[misc]
         *,
         done: str,
     ) -> HttpResponse:
-        """Run a confirmed action on one row, log it, and go back to its page."""
+        """Run a confirmed action on one row once, log it, and go back to its page."""
         row = self.get_object(request, object_id)
         if row is None:
             raise Http404
+        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
+        address = reverse(name, args=(object_id,))
+
+        def run() -> HttpResponse:
+            changed = call(row)
+            self.log_change(request, changed, done)
+            messages.success(request, f"{changed}: {done}")
+            return HttpResponseRedirect(address)
+
         try:
-            row = call(row)
+            do_once(request, run)
         except PlatformError as refused:
             messages.error(request, refused.message)
-        else:
-            self.log_change(request, row, done)
-            messages.success(request, f"{row}: {done}")
-        name = f"admin:{self.opts.app_label}_{self.opts.model_name}_change"
-        return go_to(request, reverse(name, args=(object_id,)))
+        except FormTooOldError:
+            messages.error(request, _TOO_OLD)
+        return go_to(request, address)
 
     def _go_to_row_of(self, secret: str, request: HttpRequest) -> HttpResponse:
         row = self.rows_of_secret(secret).first()
