@@ -1,13 +1,16 @@
 """Two people edit one row: the second is told what the first did, and decides."""
 
+from unittest import mock
+
 import pytest
 from django.test import Client
 
+from kit.errors import Conflict, InvalidRequest
 from tenants import services
 from tests.admin import page, signed_in, submit, words
 from tests.admin.forms import fields_of
 from tests.factories.control import make_model, make_replica
-from tests.factories.tenants import make_tenant
+from tests.factories.tenants import make_project, make_tenant
 
 TENANT = "tenants_tenant"
 
@@ -136,3 +139,33 @@ def test_a_name_that_no_row_can_have_is_refused(admin: Client) -> None:
 
     assert answer.status_code == 200
     assert "Null characters are not allowed." in words(answer.content)
+
+
+def test_what_a_service_refuses_is_said_and_all_that_was_typed_stays(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    refused = InvalidRequest("There is such a key already.", param="name")
+    monkeypatch.setattr(services, "issue_key", mock.Mock(side_effect=refused))
+    typed = {"name": "laptop", "scopes": ["generate"], "priority": "default"}
+    answer = admin.post(
+        page("tenants_apikey", "add"), {**typed, "project": make_project().pk}
+    )
+    assert answer.status_code == 200
+    form = answer.context["adminform"].form
+    assert form.errors == {"name": ["There is such a key already."]}
+    assert fields_of(answer)["name"] == "laptop"
+
+
+def test_of_a_row_that_exists_too(
+    admin: Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    tenant = make_tenant(name="Old")
+    address = page(TENANT, "change", tenant.pk)
+    typed = fields_of(admin.get(address)) | {"name": "New"}
+    refused = Conflict("It is being closed.", param="elsewhere")
+    monkeypatch.setattr(services, "update_tenant", mock.Mock(side_effect=refused))
+    answer = admin.post(address, typed)
+    assert "It is being closed." in words(answer.content)
+    assert fields_of(answer)["name"] == "New"
+    tenant.refresh_from_db()
+    assert tenant.name == "Old"

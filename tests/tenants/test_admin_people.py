@@ -87,7 +87,7 @@ def test_an_owner_is_invited_for_a_new_tenant(admin: Client) -> None:
     row = Invitation.objects.get(tenant=tenant)
     assert (row.email, row.role) == ("ada@example.com", "owner")
     again = submit(admin, page(INVITATION, "add"), values)
-    assert "written to a moment ago" in said(again)
+    assert "written to a moment ago" in words(again.content)
     assert Invitation.objects.filter(tenant=tenant).count() == 1
 
 

@@ -38,7 +38,7 @@ def admin(operator_db: None) -> Client:
 
 def issued_text(response: Any) -> str:
     """Return the credential that a page shows, which it may do once."""
-    assert response.status_code == 200, response
+    assert response.status_code == 201, response
     assert "no-store" in response["Cache-Control"]
     text = str(response.context["issued_key"])
     assert response.content.decode().count(text) == 1

@@ -20,6 +20,7 @@ from django.db.models import Model
 from django.http import QueryDict
 from django.utils.formats import date_format
 
+from kit.errors import PlatformError
 from kit.orm.audited import Audited
 
 _SALT = "kit.admin.editing"
@@ -107,10 +108,32 @@ class HeldForm(forms.ModelForm):  # type: ignore[type-arg]
         self.data = data
 
 
+class RefusedForm(forms.ModelForm):  # type: ignore[type-arg]
+    """A form whose service refused one of its fields, or all of it."""
+
+    refused: PlatformError
+
+    def clean(self) -> Any:
+        """Say what was refused beside what was typed."""
+        cleaned = super().clean()
+        field = self.refused.param if self.refused.param in self.fields else None
+        self.add_error(field, self.refused.message)
+        return cleaned
+
+
 def held_form(form: type[Any], *, pages: Any) -> type[Any]:
     """Return a form like `form` that is held against the row as it was opened."""
     metaclass: Any = type(form)
     made: type[Any] = metaclass(form.__name__, (HeldForm, form), {"pages": pages})
+    return made
+
+
+def refused_form(form: type[Any], refused: PlatformError) -> type[Any]:
+    """Return a form like `form` that says what a service refused of what was typed."""
+    metaclass: Any = type(form)
+    made: type[Any] = metaclass(
+        form.__name__, (RefusedForm, form), {"refused": refused}
+    )
     return made
 
 

@@ -15,7 +15,7 @@ from unfold.admin import ModelAdmin
 
 from kit.admin.bulk import BulkAction, offered
 from kit.admin.dialogs import go_to
-from kit.admin.editing import KnownChoiceField, changed_last, held_form
+from kit.admin.editing import KnownChoiceField, changed_last, held_form, refused_form
 from kit.admin.lists import (
     BoundedPaginator,
     LookedUpList,
@@ -44,6 +44,8 @@ _NUMBERS: tuple[tuple[Any, Mapping[str, Any]], ...] = (
 )
 _REDIRECTS = range(300, 400)
 _AUDIT = "admin:tenants_auditentry_changelist"
+# Where a request keeps what a service refused of it.
+_REFUSED = "_refused"
 # What the admin's autocompletion asks with.
 _AUTOCOMPLETED = "term"
 
@@ -216,9 +218,10 @@ class ServiceAdmin(_Pages):
     ) -> Any:
         """Make the form; one of a row that exists knows how the row was opened."""
         form = super().get_form(request, obj, change=change, **kwargs)
-        if obj is None or not self.has_change_permission(request, obj):
-            return form
-        return held_form(form, pages=self)
+        if obj is not None and self.has_change_permission(request, obj):
+            form = held_form(form, pages=self)
+        refused = getattr(request, _REFUSED, None)
+        return refused_form(form, refused) if refused else form
 
     def save_model(
         self, request: HttpRequest, obj: Model, form: Any, change: bool
@@ -233,13 +236,13 @@ class ServiceAdmin(_Pages):
         obj.__dict__.update(created.__dict__)
 
     def changeform_view(self, request: HttpRequest, *args: Any, **kwargs: Any) -> Any:
-        """Show or save the form, once; what a service refuses becomes a message."""
+        """Show or save the form, once; what a service refuses is said above it."""
         view = partial(super().changeform_view, request, *args, **kwargs)
         try:
             return self.once(request, view)
         except PlatformError as refused:
-            messages.error(request, refused.message)
-            return HttpResponseRedirect(request.get_full_path())
+            setattr(request, _REFUSED, refused)
+            return view()
 
     def once(
         self, request: HttpRequest, do: Callable[[], HttpResponse]
