@@ -127,22 +127,22 @@ class Refusals:
         count.number += 1
         count.last_us = now_us
 
-    async def tell(self, connection: AsyncConnection, *, is_last: bool = False) -> None:
+    async def tell(self, connection: AsyncConnection) -> None:
         """Write what has changed, unless that was done a moment ago.
 
-        Of more than fit, those come first that were not written for longest. The last
-        time nothing is put off.
+        Of more than fit, those come first that were not written for longest.
         """
         now_us = boot_us()
-        just_told = self._told_us is not None and now_us - self._told_us < TELL_US
-        if just_told and not is_last:
+        if self._told_us is not None and now_us - self._told_us < TELL_US:
             return
         self._told_us = now_us
-        waiting = [
-            each for each in self._counts.items() if each[1].number != each[1].told
-        ]
+        await self._write(connection, now_us)
+
+    async def _write(self, connection: AsyncConnection, now_us: int) -> bool:
+        """Write as many of those that wait as fit; tell whether any were."""
+        waiting = self._waiting()
         if not waiting:
-            return
+            return False
         waiting.sort(key=lambda each: each[1].tried_us)
         changed = [
             (kind, count, count.number, count.last_us)
@@ -166,22 +166,32 @@ class Refusals:
             if not self._is_refused:
                 log.warning("refusals_not_told", reason=type(error).__name__)
             self._is_refused = True
-            return
+            return False
         self._is_refused = False
         for _, count, number, _ in changed:
             count.told = number
+        return True
 
     async def tell_last(self, url: str) -> None:
-        """Write what is left as the process stops: within a moment, or not at all."""
+        """Write all that is left as the process stops; what takes long is lost."""
+        if not self._waiting():
+            return
+        reason = "not told"
         try:
             async with asyncio.timeout(LAST_S):
                 connection = await connect(url, name=f"{self.source} refusals")
                 try:
-                    await self.tell(connection, is_last=True)
+                    while await self._write(connection, boot_us()):
+                        pass
                 finally:
                     await connection.close()
         except (TimeoutError, psycopg.Error) as error:
-            log.warning("refusals_lost", reason=type(error).__name__)
+            reason = type(error).__name__
+        if left := sum(count.number - count.told for _, count in self._waiting()):
+            log.warning("refusals_lost", requests=left, reason=reason)
+
+    def _waiting(self) -> list[tuple[Kind, Count]]:
+        return [each for each in self._counts.items() if each[1].number != each[1].told]
 
     def _count_of(self, kind: Kind) -> Count | None:
         """Return the counter of a kind, else of its tenant's rest; None if too many."""

@@ -5,6 +5,8 @@ from collections.abc import Iterator
 import psycopg
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.commands.migrate import Command as Migrate
+from django.db import OperationalError
 from pytest_django import DjangoDbBlocker
 
 from config.management.commands import migrate
@@ -69,3 +71,19 @@ def test_one_that_is_never_free_ends_it_in_words(
         call_command("migrate", *BEFORE, verbosity=0)
     reader.rollback()
     assert is_there(reader)
+
+
+def test_one_that_others_wait_for_is_tried_again(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    tries: list[Exception | None] = [OperationalError("deadlock detected"), None]
+    tries[0].__cause__ = psycopg.errors.DeadlockDetected()  # type: ignore[union-attr]
+
+    def once(*args: object, **options: object) -> None:
+        if error := tries.pop(0):
+            raise error
+
+    monkeypatch.setattr(Migrate, "handle", once)
+    monkeypatch.setattr(migrate, "sleep", lambda seconds: None)
+    migrate.Command().handle()
+    assert not tries

@@ -51,3 +51,16 @@ def test_what_a_killed_attempt_left_is_in_no_ones_way(
             is_valid, definition = session.fetchone()
     assert is_valid
     assert "failed_at DESC" in definition
+
+
+def test_an_index_is_added_and_dropped_however_long_that_waits(
+    database: Database, capsys: pytest.CaptureFixture[str]
+) -> None:
+    with pointed_at(database):
+        call_command("sqlmigrate", "collection", "0019", database=OWNER)
+    printed = [line for line in capsys.readouterr().out.splitlines() if ";" in line]
+    said = [line for line in printed if not line.startswith("--")]
+    is_of_index = ["INDEX" in line for line in said]
+    assert is_of_index == [False, True, True, False, False, True, False]
+    assert said[0] == said[4] == "SET lock_timeout = 0;"
+    assert said[3] == said[6] == "RESET lock_timeout;"

@@ -1,9 +1,8 @@
 """Attempts that failed lately are found by when that was seen."""
 
-from django.contrib.postgres.operations import RemoveIndexConcurrently
 from django.db import migrations, models
 
-from kit.orm.indexes import AddIndexRepeatably
+from kit.orm.indexes import AddIndexRepeatably, RemoveIndexRepeatably
 
 
 class Migration(migrations.Migration):
@@ -24,5 +23,5 @@ class Migration(migrations.Migration):
                 name="standing_failed_lately",
             ),
         ),
-        RemoveIndexConcurrently(model_name="standing", name="standing_failed"),
+        RemoveIndexRepeatably(model_name="standing", name="standing_failed"),
     ]

@@ -35,6 +35,53 @@ WHERE expired_at IS NULL AND expires_at < %(end)s::date + 1
 """
 _DAYS = "day waits for the ledger", "days wait for the ledger"
 _PERIODS = "billing period is not closed", "billing periods are not closed"
+# Which checks of a run are evidence of which step: each is of one, but for those of
+# budgets, which are in no book.
+ROLLUPS = (
+    "days_join",
+    "days_rolled_up",
+    "hours_rolled_up",
+    "key_hours_rolled_up",
+    "utc_days_rolled_up",
+    "utc_months_summed",
+    "hours_totalled",
+)
+RATED = (
+    "epochs_numbered",
+    "epochs_settled",
+    "events_placed",
+    "events_owned",
+    "events_corrected",
+    "events_rated",
+    "days_posted",
+)
+LEDGER = (
+    "transactions_balanced",
+    "transactions_unrepeated",
+    "balances_shown",
+    "months_summed",
+    "locked_months_stand",
+    "postings_booked",
+)
+FINAL = (
+    "invoices_numbered",
+    "invoices_booked",
+    "invoices_hashed",
+    "invoices_sum_lines",
+    "lines_sum_claims",
+    "lines_rated",
+    "lines_rounded",
+    "marks_follow",
+    "notes_within_lines",
+)
+PROVIDER = ("providers_agree",)
+PAYMENTS = (
+    "invoices_collected",
+    "providers_heard",
+    "invoices_settled",
+    "receivables_open",
+)
+CREDIT = ("burns_booked",)
 _NO_RUN = "The books were not checked since the month ended, or last was booked in."
 # What a run has seen is told by the number of the last transaction before it.
 _BOOKED_SINCE = """
@@ -149,22 +196,17 @@ def events(books: Books) -> Found:
 
 def rollups(books: Books) -> Found:
     """Look whether rollups equal a recount from events."""
-    return books.checked("days_join", "days_rolled_up", "hours_rolled_up")
+    return books.checked(*ROLLUPS)
 
 
 def rated(books: Books) -> Found:
     """Look whether each event has its price and is in the books once."""
-    return books.checked("events_rated", "epochs_settled", "days_posted")
+    return books.checked(*RATED)
 
 
 def ledger(books: Books) -> Found:
     """Look whether transactions sum to zero and are there once."""
-    return books.checked(
-        "transactions_balanced",
-        "transactions_unrepeated",
-        "balances_shown",
-        "locked_months_stand",
-    )
+    return books.checked(*LEDGER)
 
 
 def exceptions_reviewed(books: Books) -> Found:
@@ -185,10 +227,7 @@ def final(books: Books) -> Found:
     )
     drafts = of_month.filter(state=Invoice.State.DRAFT).count()
     says = counted(drafts, "invoice is a draft", "invoices are drafts")
-    return _both(
-        books.checked("invoices_numbered", "invoices_booked"),
-        f"{says}." if drafts else "",
-    )
+    return _both(books.checked(*FINAL), f"{says}." if drafts else "")
 
 
 def provider(books: Books) -> Found:
@@ -197,7 +236,7 @@ def provider(books: Books) -> Found:
     says = counted(
         undone, "call to the provider is undone", "calls to the provider are undone"
     )
-    return _both(books.checked("providers_agree"), f"{says}." if undone else "")
+    return _both(books.checked(*PROVIDER), f"{says}." if undone else "")
 
 
 def payments(books: Books) -> Found:
@@ -206,10 +245,7 @@ def payments(books: Books) -> Found:
     says = counted(
         undone, "of the provider's events waits", "of the provider's events wait"
     )
-    names = ("invoices_collected", "providers_heard", "invoices_settled")
-    return _both(
-        books.checked(*names, "receivables_open"), f"{says}." if undone else ""
-    )
+    return _both(books.checked(*PAYMENTS), f"{says}." if undone else "")
 
 
 def credit(books: Books) -> Found:
@@ -218,7 +254,7 @@ def credit(books: Books) -> Found:
     if other:
         listed = ", ".join(sorted({row.currency for row in other}))
         return Found(f"Moved by what no usual posting does: {listed}.", is_wrong=True)
-    return books.checked("burns_booked")
+    return books.checked(*CREDIT)
 
 
 def accruals(books: Books) -> Found:

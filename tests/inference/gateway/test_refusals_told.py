@@ -19,6 +19,11 @@ from tests.inference.gateway.metered import MODEL, events, metered_gateway, seed
 from tests.inference.gateway.polling import wait_until
 
 
+def _refuse(made: refusals.Refusals, *, key: int) -> None:
+    http = SimpleNamespace(caller=Caller(7, 8, key, "USD"), model="m", is_metered=False)
+    made.add(http, RateLimited("Wait.", refused_by="tenant:requests:day"))  # type: ignore[arg-type]
+
+
 def test_a_gateway_tells_what_it_refused(
     fresh_database: Database,
     simulator: RunningSimulator,
@@ -90,15 +95,34 @@ async def test_without_a_database_a_gateway_stops_all_the_same(
     made = refusals.Refusals("g", lambda: 1_795_000_000_000_000)
     with capture_logs() as said:
         await made.tell_last("postgresql://nobody@127.0.0.1:1/none")
-    assert "refusals_lost" in [each["event"] for each in said]
+    # Nothing was refused, so nothing is lost, and nobody is asked.
+    assert said == []
+    _refuse(made, key=1)
+    with capture_logs() as said:
+        await made.tell_last("postgresql://nobody@127.0.0.1:1/none")
+    assert [each["requests"] for each in said if each["event"] == "refusals_lost"] == [
+        1
+    ]
+
+
+async def test_more_kinds_than_fit_at_once_are_all_told_at_the_end(
+    fresh_database: Database, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(refusals, "ROWS_MAX", 2)
+    made = refusals.Refusals("g", lambda: 1_795_000_000_000_000)
+    for key in range(1, 6):
+        _refuse(made, key=key)
+    with capture_logs() as said:
+        await made.tell_last(fresh_database.url_for("gateway"))
+    assert said == []
+    assert [count.told for count in made._counts.values()] == [1] * 5
 
 
 async def test_rows_that_are_locked_hold_up_nothing_else(
     fresh_database: Database,
 ) -> None:
     made = refusals.Refusals("g", lambda: 1_795_000_000_000_000)
-    caller = SimpleNamespace(caller=Caller(7, 8, 1, "USD"), model="m", is_metered=False)
-    made.add(caller, RateLimited("Wait.", refused_by="tenant:requests:day"))  # type: ignore[arg-type]
+    _refuse(made, key=1)
     url = fresh_database.url_for("gateway")
     async with await AsyncConnection.connect(url, autocommit=True) as mine:
         with psycopg.connect(fresh_database.url_for("owner")) as other:

@@ -25,6 +25,7 @@ from metering.ledger.locking import ends_for_all_at, is_locked
 from metering.ledger.models import Account, Transaction
 from metering.ledger.services import Amount, Posting, post
 from metering.reconciliation.asking import make_asked
+from metering.reconciliation.catalogue import CHECKS
 from metering.reconciliation.models import RUN_TIME_MAX, Run
 from metering.reconciliation.services import verify_ledger
 from metering.usage.models import Epoch
@@ -278,3 +279,18 @@ def test_an_open_period_keeps_it_open() -> None:
     assert "not closed" in found["exceptions"].says
     assert found["accruals"].state is State.TO_DO
     assert closing.APPROVE == "economics.approve_close"
+
+
+def test_each_check_of_the_books_is_evidence_of_a_step() -> None:
+    of_steps = [
+        *evidence.ROLLUPS,
+        *evidence.RATED,
+        *evidence.LEDGER,
+        *evidence.FINAL,
+        *evidence.PROVIDER,
+        *evidence.PAYMENTS,
+        *evidence.CREDIT,
+    ]
+    of_budgets = ["windows_posted", "windows_leased"]
+    made = [check.name for check in CHECKS[Run.Kind.VERIFY_LEDGER]]
+    assert sorted(of_steps + of_budgets) == sorted(made)

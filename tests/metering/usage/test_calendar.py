@@ -3,16 +3,19 @@
 import datetime as dt
 import itertools
 
+import psycopg
 import pytest
 from django.db import IntegrityError, transaction
+from structlog.testing import capture_logs
 
-from kit.orm.roles import OPERATOR
+from kit.orm.roles import OPERATOR, as_operator
 from metering.usage.calendar import HORIZON
 from metering.usage.models import BillingDay
 from metering.usage.selectors import billing_day, database_now
 from metering.usage.services import cover, make_partitions, write_calendar
 from tenants.models import Tenant
 from tenants.services import update_tenant
+from tests.databases import Database
 from tests.factories.tenants import make_tenant
 
 
@@ -96,3 +99,15 @@ def test_partitions_are_made_ahead_and_again(operator_db: None) -> None:
     now = database_now() + dt.timedelta(days=400)
     assert make_partitions(now=now)
     assert make_partitions(now=now)
+
+
+def test_a_partition_waits_for_no_reader(fresh_database: Database) -> None:
+    now = database_now() + dt.timedelta(days=400)
+    with psycopg.connect(fresh_database.url_for("owner")) as reader:
+        reader.execute("LOCK TABLE usage_event IN ACCESS SHARE MODE")
+        with as_operator(), capture_logs() as said:
+            make_partitions(now=now)
+        assert [each["event"] for each in said] == ["partition_not_made_yet"] * 2
+    with as_operator(), capture_logs() as said:
+        make_partitions(now=now)
+    assert said == []

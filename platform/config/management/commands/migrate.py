@@ -19,7 +19,8 @@ from kit.orm.roles import OWNER
 
 PATIENCE_S = 600.0
 PAUSE_S = 5.0
-_LOCK_NOT_AVAILABLE = "55P03"
+# A lock that was not had in time, or that others wait for who hold what is needed.
+_IN_USE = frozenset({"55P03", "40P01"})
 
 
 class Command(Migrate):
@@ -52,4 +53,4 @@ class Command(Migrate):
 
 
 def _is_for_a_lock(error: OperationalError) -> bool:
-    return getattr(error.__cause__, "sqlstate", None) == _LOCK_NOT_AVAILABLE
+    return getattr(error.__cause__, "sqlstate", None) in _IN_USE
