@@ -39,8 +39,10 @@ def _turn(name: str) -> Iterator[bool]:
                 "SELECT pg_try_advisory_xact_lock(hashtextextended(%s, 0))", [name]
             )
             [(taken,)] = cursor.fetchall()
-        yield bool(taken)
-        # Without it the server would see a moment later that the turn is over.
-        connection.rollback()
+        try:
+            yield bool(taken)
+        finally:
+            # Without it the server would see a moment later that the turn is over.
+            connection.rollback()
     finally:
         connection.close()

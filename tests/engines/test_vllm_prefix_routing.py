@@ -88,14 +88,14 @@ def test_far_less_is_computed_than_in_turns(
     """In all, some 1.6 times less: where so few tenants' homes are is left to chance.
 
     One course alone may draw nine of twelve homes at one of the two, and compute as
-    much as turns do; five together are far from both bounds.
+    much as turns do; five together do not, and never all at one.
     """
     in_turns, by_prompts = (
         [outcome(gateway, small_engines, policy) for _ in range(COURSES)]
         for policy in ("round_robin", "prefix_aware")
     )
     assert computed(in_turns) >= 1.2 * computed(by_prompts)
-    assert sum(course.spread for course in by_prompts) <= 1.5 * COURSES
+    assert sum(course.spread for course in by_prompts) <= 1.8 * COURSES
 
 
 def computed(courses: Sequence[Outcome]) -> int:

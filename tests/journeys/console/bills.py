@@ -43,7 +43,7 @@ def test_credit_is_paid_for_on_the_providers_page_and_a_receipt_comes(
     with Visitor(stays_at=product.env["STRIPE_API_BASE"]) as person:
         person.open(leads_to).press("Pay", card=PAYS)
 
-    there = page.get_by_text("Your credit is there, and its invoice is paid.")
+    there = page.get_by_text("Paid: your credit is there.")
     expect(there).to_be_visible(timeout=PATIENCE_MS)
     owner.check()
     page = owner.open(f"{BILLING}invoices/")

@@ -30,6 +30,16 @@ def picos(text: str) -> int:
     return int(f"{whole}{fraction:0<12}")
 
 
+def check(owner: Watched) -> None:
+    """See that nothing went wrong, but that a new key is not known everywhere at once.
+
+    The page asks again until the gateway takes it.
+    """
+    unknown = f"{owner.origin}/v1/chat/completions answers 401"
+    owner.faults[:] = [fault for fault in owner.faults if fault != unknown]
+    owner.check()
+
+
 def test_an_answer_streams_and_costs_what_its_receipt_says(
     product: Product, owner: Watched
 ) -> None:
@@ -48,14 +58,14 @@ def test_an_answer_streams_and_costs_what_its_receipt_says(
     assert re.fullmatch(r"\d+ ms", figure(page, "first").inner_text())
     assert float(figure(page, "pace").inner_text()) > 0
     assert page.locator("#play-spend").inner_text() == spend
-    owner.check()
+    check(owner)
     page.locator(".receipt").click()
     page.wait_for_url("**/requests/*/")
     exact = page.locator("#lines tfoot data").get_attribute("value")
     assert picos(exact or "") == picos(spend)
     assert "Playground (" in page.locator("#facts").inner_text()
     assert product.model in page.locator("#facts").inner_text()
-    owner.check()
+    check(owner)
 
 
 def pace(operator: httpx.Client, inter_token_ms: float) -> None:
@@ -86,7 +96,7 @@ def test_it_stops_compares_and_goes_on(
 
     for pane in (0, 1):
         expect(figure(page, "state", pane=pane)).to_contain_text("stopped")
-    owner.check()
+    check(owner)
     pace(operator, 0)
     page.get_by_label("Compare with").select_option("")
     page.get_by_label("Longest answer, tokens").fill("5")
@@ -114,7 +124,7 @@ def test_what_is_refused_is_said_and_can_be_sent_again(
     expect(code).to_contain_text(f"{product.base_url}/chat/completions")
     page.get_by_label("Language").select_option("python")
     expect(code).to_contain_text(f'base_url="{product.base_url}"')
-    owner.check()
+    check(owner)
 
 
 def test_nothing_of_it_is_kept(product: Product, owner: Watched) -> None:

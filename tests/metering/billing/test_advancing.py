@@ -102,6 +102,20 @@ def test_what_another_process_drives_is_left_to_it_and_not_put_off(
         assert advance_invoices(now=NOW) == 1
 
 
+def test_a_turn_is_over_at_once_where_what_it_was_for_failed(
+    fresh_database: object,
+) -> None:
+    def fail() -> None:
+        with sole_scan() as alone:
+            assert alone
+            raise LookupError
+
+    with as_operator():
+        for _ in range(100):
+            with pytest.raises(LookupError):
+                fail()
+
+
 def test_what_is_held_is_tried_less_and_less_often(operator_db: None) -> None:
     invoice = make_draft(-5, provider="offline")
     waits = []

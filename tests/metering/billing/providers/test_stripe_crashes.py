@@ -8,6 +8,7 @@ import pytest
 from kit.orm.roles import as_operator
 from metering.billing.models import Invoice, ProviderOperation
 from metering.billing.providers.stripe.provider import StripeProvider
+from tests.concurrency import wait_until_turns_are_over
 from tests.databases import Database
 from tests.metering.billing.providers.scene import make_draft
 from tests.metering.billing.providers.test_stripe_faults import (
@@ -46,6 +47,7 @@ def test_a_killed_worker_is_followed_by_one_that_finishes(
     worker = started(Work(fresh_database, standin.url, invoice.pk, point, nth))
     worker.join(PATIENCE_S)
     assert worker.exitcode == -signal.SIGKILL
+    wait_until_turns_are_over()
     assert run_until_finished(stripe_provider, invoice) == 1
     assert_one_and_equal(standin, invoice)
 
@@ -75,6 +77,7 @@ def test_a_call_that_outlives_its_worker_is_waited_for(
     assert held.reached.wait(PATIENCE_S)
     worker.kill()
     worker.join(PATIENCE_S)
+    wait_until_turns_are_over()
     [row] = ProviderOperation.objects.filter(state=ProviderOperation.State.INTENT)
     # Stripe is still at it: whatever this run does, it does under the same key.
     stripe_provider.advance(invoice, now=row.created_at)

@@ -136,7 +136,7 @@ def test_what_narrows_it() -> None:
         ("?from=2026-11-10T12:00&to=2026-11-10T12:00", "ends before it begins"),
         ("?min=-1", "Give an amount such as"),
         ("?status=fine", "Select a valid choice"),
-        ("?slower=x", "Enter a whole number"),
+        ("?slower=x", "Write a whole number"),
         ("?before=17", "Give the id of a request"),
         ("?live=maybe", "&#x27;live&#x27; is one of yes"),
         ("?project=999999", "Select a valid choice"),
